@@ -1,0 +1,42 @@
+"""mfbench: what can a sequence model remember?
+
+Every task is a target y_t = sum_s k(s) x_{t-s} with a known memory function k. The workflow in
+Snakefile trains architectures over a continuum of such tasks; this package holds its logic.
+
+Submodules are imported on first use, so that `import mfbench` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mfbench.cubes import open_benchmark
+
+__version__ = "0.1.0"
+__all__ = ["open_benchmark"]
+
+_SUBMODULES = (
+    "architectures",
+    "config",
+    "cubes",
+    "datasets",
+    "evaluation",
+    "figures",
+    "kernels",
+    "report",
+    "training",
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "open_benchmark":
+        return importlib.import_module("mfbench.cubes").open_benchmark
+    if name in _SUBMODULES:
+        return importlib.import_module(f"mfbench.{name}")
+    raise AttributeError(f"module 'mfbench' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_SUBMODULES, *__all__])

@@ -1,0 +1,81 @@
+"""What every architecture is: a causal map over time, and what it declares about itself."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+State = Any  # a tensor or a tuple of tensors, (B, ...)
+
+
+class Mixer(nn.Module):
+    """A strictly causal map (B, T, C) -> (B, T, C).
+
+    The constructor's positional arguments are given by the model: `width` C, the index `layer` of
+    the mixer from 0, and the sequence `length` T. Its keyword-only arguments are the options that
+    a study may set; their annotations and defaults are read without importing the module.
+
+    The class attributes below are the defaults of the stack that the mixer is put into.
+
+    Attributes
+    ----------
+    layers : int
+        Number of mixers in the stack.
+    norm : {"none", "layer", "rms"}
+        Normalisation over channels in front of every mixer.
+    residual : bool
+        Add a layer's input to its output.
+    activation : {"none", "relu", "gelu", "silu", "tanh"}
+        Pointwise nonlinearity, with a bias, behind every mixer.
+    """
+
+    layers: ClassVar[int] = 1
+    norm: ClassVar[Literal["none", "layer", "rms"]] = "none"
+    residual: ClassVar[bool] = False
+    activation: ClassVar[Literal["none", "relu", "gelu", "silu", "tanh"]] = "none"
+
+    @property
+    def linear(self) -> bool:
+        """The output is linear in the input (without a constant)."""
+        return False
+
+    @property
+    def state_size(self) -> int | None:
+        """Real numbers carried from one step to the next; None where there is no fixed number."""
+        return None
+
+    @property
+    def receptive_field(self) -> int | None:
+        """Number of lags, 0 included, that reach the output; None where there is no limit."""
+        return None
+
+    def ssm_parameters(self) -> tuple[nn.Parameter, ...]:
+        """Parameters of the state dynamics: own learning rate, no weight decay."""
+        return ()
+
+    def forward(self, u: Tensor) -> Tensor:
+        """All steps at once, (B, T, C) -> (B, T, C)."""
+        raise TypeError(f"{type(self).__name__} has no forward()")
+
+
+class RecurrentMixer(Mixer):
+    """A mixer that is also a recurrence, one step at a time."""
+
+    def initial_state(self, batch: int) -> State:
+        """The state before the first step."""
+        raise TypeError(f"{type(self).__name__} has no initial_state()")
+
+    def step(self, u: Tensor, state: State) -> tuple[Tensor, State]:
+        """One step: input (B, C) and state -> output (B, C) and the next state."""
+        raise TypeError(f"{type(self).__name__} has no step()")
+
+    def recur(self, u: Tensor) -> Tensor:
+        """The slow and obvious form of forward(): step by step, (B, T, C) -> (B, T, C)."""
+        state = self.initial_state(u.shape[0])
+        outputs = []
+        for u_t in u.unbind(1):
+            y_t, state = self.step(u_t, state)
+            outputs.append(y_t)
+        return torch.stack(outputs, 1)

@@ -1,0 +1,52 @@
+"""Positional encodings of attention: added to the input, rotated in, or added to the scores.
+
+sinusoidal: Vaswani et al. (2017), arXiv 1706.03762
+rope: Su et al. (2021), arXiv 2104.09864
+alibi: Press, Smith & Lewis (2021), arXiv 2108.12409
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def _frequencies(channels: int, like: Tensor) -> Tensor:
+    """10000^(-2i/C) for i = 0..C/2-1."""
+    i = torch.arange(0, channels, 2, device=like.device, dtype=like.dtype)
+    return 10000.0 ** (-i / channels)
+
+
+def sinusoidal(u: Tensor) -> Tensor:
+    """The encoding to add to u, (T, C): sines in the first half of the channels, then cosines."""
+    T, C = u.shape[-2:]
+    t = torch.arange(T, device=u.device, dtype=u.dtype)
+    angle = t[:, None] * _frequencies(C + C % 2, u)  # (T, ceil(C/2))
+    return torch.cat((angle.sin(), angle.cos()), -1)[:, :C]
+
+
+def rotate(q: Tensor) -> Tensor:
+    """RoPE: rotate channel pairs (2i, 2i+1) of (..., T, D) by angle t * frequency_i."""
+    T, D = q.shape[-2:]
+    t = torch.arange(T, device=q.device, dtype=q.dtype)
+    angle = t[:, None] * _frequencies(D, q)  # (T, D/2)
+    even, odd = q[..., 0::2], q[..., 1::2]
+    turned = (even * angle.cos() - odd * angle.sin(), even * angle.sin() + odd * angle.cos())
+    return torch.stack(turned, -1).flatten(-2)
+
+
+def alibi(heads: int, like: Tensor) -> Tensor:
+    """Bias -slope_h (t - s) on the score of query t and key s, (heads, T, T).
+
+    Slopes 2^(-8h/n) for a power of two n; otherwise those of the next lower power of two, then
+    every second one of the next higher, as in the paper's code.
+    """
+
+    def slopes(n: int) -> list[float]:
+        return [2.0 ** (-8.0 * (h + 1) / n) for h in range(n)]
+
+    lower = 2 ** (heads.bit_length() - 1)
+    values = slopes(lower) + slopes(2 * lower)[0::2][: heads - lower]
+    t = torch.arange(like.shape[-2], device=like.device, dtype=like.dtype)
+    slope = torch.tensor(values, device=like.device, dtype=like.dtype)
+    return -slope[:, None, None] * (t[:, None] - t[None, :])

@@ -1,0 +1,56 @@
+"""Temporal convolutional network: Bai, Kolter & Koltun (2018), arXiv 1803.01271
+
+Layer i: y_t = sum_j W_j u_{t - j d}, dilation d = dilation_base^i. The receptive field over all
+layers is 1 + (kernel_size - 1) sum_i d_i.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mfbench.architectures.mixer import Mixer
+from mfbench.architectures.registry import register
+
+
+@register
+class TCN(Mixer):
+    """One dilated causal convolution; the stack's depth makes the receptive field."""
+
+    layers = 4
+    residual = True
+    activation = "relu"
+
+    def __init__(
+        self,
+        width: int,
+        layer: int,
+        length: int,
+        *,
+        kernel_size: int = 3,
+        dilation_base: int = 2,
+    ) -> None:
+        super().__init__()
+        self.dilation = dilation_base**layer
+        self.kernel_size = kernel_size
+        self.W = nn.Parameter(torch.empty(kernel_size, width, width))  # tap j, out, in
+        bound = 1 / (kernel_size * width) ** 0.5  # as torch.nn.Conv1d
+        nn.init.uniform_(self.W, -bound, bound)
+
+    @property
+    def linear(self) -> bool:
+        return True
+
+    @property
+    def receptive_field(self) -> int:
+        return 1 + (self.kernel_size - 1) * self.dilation
+
+    def forward(self, u: Tensor) -> Tensor:
+        # One matrix product per tap: on CPU faster than a dilated Conv1d on (B, C, T).
+        T, d = u.shape[1], self.dilation
+        padded = F.pad(u, (0, 0, (self.kernel_size - 1) * d, 0))  # zeros before the first step
+        taps = [
+            padded[:, (self.kernel_size - 1 - j) * d :][:, :T] for j in range(self.kernel_size)
+        ]  # tap j: u_{t - j d}, (B, T, C)
+        return torch.cat(taps, -1) @ self.W.transpose(1, 2).flatten(0, 1)  # (B, T, C)

@@ -1,0 +1,70 @@
+"""Section `training`: how every cell of a study is trained."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from mfbench.config.section import Distinct, Section
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class Optimiser(Section):
+    """AdamW: Loshchilov & Hutter, arXiv 1711.05101."""
+
+    name: Literal["adamw"] = "adamw"
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (
+        0.9,
+        0.999,
+    )
+    epsilon: PositiveFloat = 1e-8
+    weight_decay: NonNegativeFloat = Field(
+        0.0, description="Decoupled decay of weight matrices; never of biases or SSM parameters."
+    )
+    ssm_learning_rate_factor: NonNegativeFloat = Field(
+        0.5, description="Learning rate of the state dynamics relative to that of the rest."
+    )
+
+
+class Schedule(Section):
+    """Learning rate over the steps, as a share of its peak."""
+
+    name: Literal["cosine", "constant"] = "cosine"
+    warm_up: Fraction = Field(0.05, description="Share of the steps with a linear rise.")
+    final: Fraction = Field(0.02, description="Learning rate at the end (cosine only).")
+
+
+class Checkpoints(Section):
+    """How often a running member is saved, so that a killed job goes on where it was."""
+
+    minutes: NonNegativeFloat = Field(2.0, description="Minutes between two checkpoints.")
+
+
+class TrainingSettings(Section):
+    """How a cell is trained: its members are all pairs of learning rate and seed."""
+
+    steps: PositiveInt = Field(2000, description="Optimiser steps of each member.")
+    batch_size: PositiveInt = Field(64, description="Sequences in one step.")
+    learning_rates: Annotated[list[PositiveFloat], Field(min_length=1), Distinct] = Field(
+        [1e-3, 1e-2], description="Peak learning rates; the best one is selected on validation."
+    )
+    seeds: Annotated[list[NonNegativeInt], Field(min_length=1), Distinct] = Field(
+        [0, 1, 2], description="Seeds of initialisation and batch order."
+    )
+    optimiser: Optimiser = Optimiser()
+    schedule: Schedule = Schedule()
+    gradient_clipping: PositiveFloat | None = Field(
+        1.0, description="Largest norm of a member's gradient; null for none."
+    )
+    validations: PositiveInt = Field(
+        20, description="Number of validations, at steps spaced evenly in log(step)."
+    )
+    diverged_above: PositiveFloat = Field(
+        1e4, description="A member whose relative validation error exceeds this has diverged."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="auto: the GPU where there is one."
+    )
+    checkpoints: Checkpoints = Checkpoints()

@@ -1,0 +1,34 @@
+"""Families by name: every module beside this one that defines `FAMILY` is a family.
+
+Families are found by file name and imported one at a time, so that adding or editing one does
+not touch the code that the others depend on (and with it their cached results).
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+from mfbench.kernels.family import Family
+
+_FRAMEWORK = {"__init__", "family", "memory", "registry"}
+
+
+def families() -> tuple[str, ...]:
+    """Names of the registered families, in alphabetical order."""
+    here = Path(__file__).parent
+    return tuple(sorted(p.stem for p in here.glob("*.py") if p.stem not in _FRAMEWORK))
+
+
+def family(name: str) -> Family:
+    """The family of that name.
+
+    Raises
+    ------
+    ValueError
+        No such family; the message lists those there are.
+    """
+    if name not in families():
+        raise ValueError(f"no kernel family named {name!r}; there are: {', '.join(families())}")
+    found: Family = importlib.import_module(f"mfbench.kernels.{name}").FAMILY
+    return found

@@ -1,0 +1,108 @@
+"""Files that are either whole or not there, and say where they come from."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import mfbench
+
+CONVENTIONS = "CF-1.11"
+_PACKAGES = ("numpy", "scipy", "torch", "xarray", "netCDF4", "safetensors", "pydantic", "altair")
+
+
+@contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """A temporary path in the same folder that becomes `path` when the block ends well.
+
+    The file is flushed to disk before it is renamed, and removed when the block raises, so a file
+    under its final name is always complete.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the new name itself
+        finally:
+            os.close(folder)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file atomically."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def provenance(*, title: str, settings: Mapping[str, Any], seeds: Any) -> dict[str, str]:
+    """Global attributes that make a NetCDF file self-describing.
+
+    Parameters
+    ----------
+    title : str
+        What the file holds.
+    settings : mapping
+        The resolved settings that made it, kept as JSON.
+    seeds : int, list or mapping
+        The seeds that made it, kept as JSON.
+    """
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return {
+        "Conventions": CONVENTIONS,
+        "title": title,
+        "source": f"mfbench {mfbench.__version__}",
+        "history": f"{now}: written by mfbench {mfbench.__version__}",
+        "references": "arXiv:2506.05678",
+        "settings": json.dumps(settings, sort_keys=True),
+        "seeds": json.dumps(seeds, sort_keys=True),
+        "git_commit": git_commit(),
+        "package_versions": json.dumps(package_versions(), sort_keys=True),
+    }
+
+
+@cache
+def package_versions() -> dict[str, str]:
+    """Versions of Python and of the installed packages that results depend on."""
+    import platform
+
+    versions = {"python": platform.python_version(), "mfbench": mfbench.__version__}
+    for package in _PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue  # a stage's own environment may go without it
+    return versions
+
+
+@cache
+def git_commit() -> str:
+    """Commit of the source tree, with '-dirty' where tracked files have changed since."""
+    root = Path(__file__).parent.parent
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    try:
+        commit = git("rev-parse", "HEAD")
+        changed = git("status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return f"{commit}-dirty" if changed else commit
