@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mfbench.cubes import open_benchmark
 
-__version__ = "0.1.0"
 __all__ = ["open_benchmark"]
 
 _SUBMODULES = (
@@ -31,6 +30,8 @@ _SUBMODULES = (
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return importlib.import_module("importlib.metadata").version("mfbench")
     if name == "open_benchmark":
         return importlib.import_module("mfbench.cubes").open_benchmark
     if name in _SUBMODULES:

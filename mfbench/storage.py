@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,10 +14,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import mfbench
-
 CONVENTIONS = "CF-1.11"
-_PACKAGES = ("numpy", "scipy", "torch", "xarray", "netCDF4", "safetensors", "pydantic", "altair")
+_PACKAGES = ("mfbench", "numpy", "scipy", "torch", "xarray", "netCDF4", "safetensors", "pydantic", "altair")
 
 
 @contextmanager
@@ -62,11 +61,12 @@ def provenance(*, title: str, settings: Mapping[str, Any], seeds: Any) -> dict[s
         The seeds that made it, kept as JSON.
     """
     now = datetime.now(UTC).isoformat(timespec="seconds")
+    source = f"mfbench {package_versions().get('mfbench', '(source tree)')}"
     return {
         "Conventions": CONVENTIONS,
         "title": title,
-        "source": f"mfbench {mfbench.__version__}",
-        "history": f"{now}: written by mfbench {mfbench.__version__}",
+        "source": source,
+        "history": f"{now}: written by {source}",
         "references": "arXiv:2506.05678",
         "settings": json.dumps(settings, sort_keys=True),
         "seeds": json.dumps(seeds, sort_keys=True),
@@ -78,9 +78,7 @@ def provenance(*, title: str, settings: Mapping[str, Any], seeds: Any) -> dict[s
 @cache
 def package_versions() -> dict[str, str]:
     """Versions of Python and of the installed packages that results depend on."""
-    import platform
-
-    versions = {"python": platform.python_version(), "mfbench": mfbench.__version__}
+    versions = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
             versions[package] = metadata.version(package)

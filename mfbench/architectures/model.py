@@ -1,7 +1,8 @@
 """The common shape of all models: linear encoder, a stack of mixers, linear decoder.
 
-Encoder and decoder carry no bias, so that a stack of linear mixers without norm and activation
-is exactly linear in x.
+A stack of linear mixers without norm and activation is exactly linear in x: only other stacks get
+a bias in the encoder. They need it where they normalise: the norm of a scalar times a vector is
+the scalar's sign, and its size would be lost at the first layer.
 """
 
 from __future__ import annotations
@@ -63,7 +64,6 @@ class SequenceModel(nn.Module):
         options: Mapping[str, Any],
     ) -> None:
         super().__init__()
-        self.encoder = nn.Linear(1, width, bias=False)
         self.layers = nn.ModuleList(
             Layer(
                 mixer(width, layer, length, **options),
@@ -74,11 +74,12 @@ class SequenceModel(nn.Module):
             )
             for layer in range(layers)
         )
+        self._plain = norm == "none" and activation == "none"
+        self.encoder = nn.Linear(1, width, bias=not self.linear)
         self.decoder = nn.Linear(width, 1, bias=False)
         # Small at the start: the untrained model predicts about 0 and scores about 1.
         with torch.no_grad():
             self.decoder.weight.mul_(0.5)
-        self._plain = norm == "none" and activation == "none"
 
     def forward(self, x: Tensor) -> Tensor:
         u = self.encoder(x)  # (B, T, C)

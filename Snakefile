@@ -1,0 +1,36 @@
+"""mfbench: config.yaml in; datasets, trained models, cubes, figures and a report out."""
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+# A study given by --configfile stands alone; Snakemake would merge it into config.yaml.
+if not workflow.overwrite_configfiles:
+
+    configfile: "config.yaml"
+
+
+# GPUs are counted per machine: a laptop runs one GPU job at a time, a cluster is not limited.
+resource_scopes:
+    gpu="local",
+
+
+include: "rules/common.smk"
+include: "rules/datasets.smk"
+include: "rules/training.smk"
+include: "rules/evaluation.smk"
+include: "rules/cubes.smk"
+include: "rules/figures.smk"
+include: "rules/report.smk"
+
+
+onstart:
+    claim(RESULTS, STUDY_FILE)
+
+
+rule all:
+    """The finished study: its report, and with it all that the report rests on."""
+    default_target: True
+    input:
+        f"{RESULTS}/report.html",

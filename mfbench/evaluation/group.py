@@ -1,0 +1,201 @@
+"""Evaluation of all levels of one (architecture, width, kernel) in one go.
+
+One job loads torch once for all of them; its file has the dimensions of the benchmark cube but for
+those that it fixes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import netCDF4  # noqa: F401  # xarray's engine; imported here so that its absence shows early
+import numpy as np
+import torch
+import xarray as xr
+from safetensors.torch import load_file
+
+from mfbench.architectures.build import build_model
+from mfbench.config.evaluation import EvaluationSettings
+from mfbench.datasets import Task, read_dataset
+from mfbench.evaluation.error import measure_error
+from mfbench.evaluation.memory import learned_memory
+from mfbench.statistics import first_step_below, select_learning_rate
+from mfbench.storage import atomic, provenance
+from mfbench.training.cell import weight_name
+from mfbench.training.status import STATUS
+
+MEMBER = ("learning_rate", "seed")
+
+
+@dataclass(frozen=True)
+class CellFiles:
+    """The files of one level: dataset, training record and weights."""
+
+    dataset: str | Path
+    training: str | Path
+    weights: str | Path
+
+
+def evaluate_group(
+    architecture: Mapping[str, Any],
+    files: Sequence[CellFiles],
+    *,
+    width: int,
+    settings: EvaluationSettings,
+) -> xr.Dataset:
+    """Evaluate every member of every level.
+
+    Parameters
+    ----------
+    architecture : mapping
+        Settings for `build_model`.
+    files : sequence of CellFiles
+        The levels from easy to hard.
+    width : int
+        Number of channels.
+    settings : EvaluationSettings
+        The evaluation section of the study.
+
+    Returns
+    -------
+    Dataset
+        Dimensions level, learning_rate, seed, and lag, time, step, threshold where they apply.
+
+    Raises
+    ------
+    ValueError
+        The weights do not fit the model (the message names the file).
+    """
+    levels = [_evaluate_level(architecture, f, width=width, settings=settings) for f in files]
+    group: xr.Dataset = xr.concat(
+        levels, dim="level", join="exact", combine_attrs="drop", data_vars="all", coords="minimal"
+    )
+    group = group.assign_coords(level=("level", np.arange(len(files), dtype="i4")))
+    group.level.attrs.update(long_name="level of difficulty, from easy to hard", units="1")
+    return group
+
+
+def write_evaluation(
+    path: str | Path, group: xr.Dataset, *, resolved: Mapping[str, Any], title: str
+) -> None:
+    """Write an evaluated group atomically, with its provenance."""
+    seeds = group.seed.values.tolist()
+    group = group.assign_attrs(provenance(title=title, settings=resolved, seeds=seeds))
+    group.attrs.update({k: resolved[k] for k in ("architecture_name", "width", "kernel")})
+    with atomic(path) as temporary:
+        group.to_netcdf(temporary, engine="netcdf4")
+
+
+def _evaluate_level(
+    architecture: Mapping[str, Any],
+    files: CellFiles,
+    *,
+    width: int,
+    settings: EvaluationSettings,
+) -> xr.Dataset:
+    task = read_dataset(files.dataset, splits=("test",))
+    with xr.open_dataset(files.training, engine="netcdf4", mask_and_scale=False) as opened:
+        training = opened.load()
+    try:
+        weights = load_file(files.weights)
+    except Exception as error:
+        raise ValueError(f"{files.weights} cannot be read as safetensors: {error}") from error
+    level = _frame(training, task, settings)
+    model = build_model(architecture, width=width, length=len(task.kernel))
+    x, y = torch.from_numpy(task.x["test"]), torch.from_numpy(task.y["test"])
+    for i, rate in enumerate(training.learning_rate.values.tolist()):
+        for j, seed in enumerate(training.seed.values.tolist()):
+            at = {"learning_rate": i, "seed": j}
+            curve = training.validation_error[at].values
+            for n, threshold in enumerate(settings.thresholds):
+                step = first_step_below(training.step.values, curve, threshold)
+                level.first_step_below[{**at, "threshold": n}] = step
+            if training.status[at] != STATUS.index("ok"):
+                continue  # its errors stay NaN
+            prefix = weight_name(rate, seed, "")
+            state = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
+            try:
+                model.load_state_dict(state)
+            except RuntimeError as error:
+                raise ValueError(f"{files.weights} does not fit the model: {error}") from error
+            error = measure_error(
+                model,
+                x,
+                y,
+                scored_from=task.scored_from,
+                variance=task.variance,
+                batch_size=settings.batch_size,
+            )
+            memory = learned_memory(
+                model,
+                x,
+                scored_from=task.scored_from,
+                probes=settings.probes,
+                batch_size=settings.batch_size,
+            )
+            level.relative_mse[at] = error.relative_mse
+            level.relative_mse_standard_error[at] = error.standard_error
+            level.error_over_time[at] = error.over_time
+            level.learned_memory_function[at] = memory.mean
+            level.learned_memory_function_standard_error[at] = memory.standard_error
+    selected = select_learning_rate(
+        training.best_validation_error.values, training.status.values == STATUS.index("diverged")
+    )
+    level["selected_learning_rate"] = (), training.learning_rate.values[selected]
+    level.selected_learning_rate.attrs.update(
+        long_name="learning rate with the least median validation error over seeds", units="1"
+    )
+    return level
+
+
+def _frame(training: xr.Dataset, task: Task, settings: EvaluationSettings) -> xr.Dataset:
+    """What is known before any model runs; measurements start as NaN."""
+    level = training.drop_attrs(deep=False).copy()
+    length = len(task.kernel)
+    level = level.assign_coords(
+        lag=("lag", np.arange(length, dtype="i4"), {"long_name": "lag", "units": "1"}),
+        time=(
+            "time",
+            np.arange(task.scored_from, length, dtype="i4"),
+            {"long_name": "scored time step", "units": "1"},
+        ),
+        threshold=(
+            "threshold",
+            settings.thresholds,
+            {"long_name": "threshold of the relative validation error", "units": "1"},
+        ),
+    )
+
+    def scalar(name: str, value: float, long_name: str) -> None:
+        level[name] = (), value, {"long_name": long_name, "units": "1"}
+
+    scalar("rho", float(task.rho), f"knob of the {task.family} family")
+    scalar("memory_length", task.memory_length, "effective memory length M99 in time steps")
+    missing = {name: training.attrs.get(name) for name in ("state_size", "receptive_field")}
+    scalar("parameters", training.attrs["parameters"], "number of trained real numbers")
+    scalar("linear", training.attrs["linear"], "1 where the model is exactly linear in x")
+    scalar("state_size", missing["state_size"] or np.nan, "total real state; NaN where not fixed")
+    scalar("receptive_field", missing["receptive_field"] or np.nan, "lags seen; NaN for no limit")
+    for name, values in (("memory_function", task.kernel), ("weights", task.weights)):
+        level[name] = "lag", values
+    level.memory_function.attrs = {"long_name": "memory function of the target", "units": "1"}
+    level.weights.attrs = {"long_name": "share of scored steps that see the lag", "units": "1"}
+    for name, extra, long_name in (
+        ("relative_mse", (), "relative mean squared error on the test split"),
+        ("relative_mse_standard_error", (), "standard error of relative_mse over test sequences"),
+        ("error_over_time", ("time",), "relative mean squared error at each scored step"),
+        ("learned_memory_function", ("lag",), "mean Jacobian of the model over lag"),
+        (
+            "learned_memory_function_standard_error",
+            ("lag",),
+            "standard error of learned_memory_function; 0 for linear models",
+        ),
+        ("first_step_below", ("threshold",), "first validated step with an error at most that"),
+    ):
+        dims = (*MEMBER, *extra)
+        shape = [level.sizes[d] for d in dims]
+        level[name] = dims, np.full(shape, np.nan), {"long_name": long_name, "units": "1"}
+    return level

@@ -1,0 +1,97 @@
+"""The memory function that a model has learned.
+
+For a causal model yhat, ``H[t, s] = E[d yhat_t / d x_{t-s}]``; under Gaussian input this equals
+``E[yhat_t x_{t-s}]`` (Stein's lemma), the best linear description of the model. The learned memory
+function is its mean over the scored steps t >= s; a perfect model has the target's own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mfbench.architectures.model import SequenceModel
+
+
+@dataclass(frozen=True)
+class LearnedMemory:
+    """The learned memory function over lag and its standard error, (T,) float64 arrays."""
+
+    mean: NDArray[np.float64]
+    standard_error: NDArray[np.float64]
+
+
+def jacobian_rows(model: SequenceModel, x: Tensor, times: Tensor) -> Tensor:
+    """One row of the Jacobian for each pair of an input and an output step.
+
+    Sequences do not touch each other, so one backward pass gives the rows of a whole batch.
+
+    Parameters
+    ----------
+    x : (P, T) tensor
+        Inputs.
+    times : (P,) tensor of int
+        Output step of each pair.
+
+    Returns
+    -------
+    (P, T) tensor
+        ``d yhat_t / d x_{t-s}`` at [pair, s]; zero where s > t.
+    """
+    x = x.detach().requires_grad_()
+    pairs = torch.arange(len(x), device=x.device)
+    outputs = model(x[..., None])[pairs, times, 0]  # (P,)
+    (gradient,) = torch.autograd.grad(outputs.sum(), x)  # (P, T) over input step
+    step = times[:, None] - torch.arange(x.shape[1], device=x.device)  # input step of each lag
+    return torch.where(step >= 0, gradient.gather(1, step.clamp(min=0)), 0.0)
+
+
+def learned_memory(
+    model: SequenceModel, x: Tensor, *, scored_from: int, probes: int, batch_size: int
+) -> LearnedMemory:
+    """The learned memory function, exact for linear models.
+
+    A linear model has one Jacobian for all inputs: it is probed once at every scored step. Other
+    models are probed at `probes` pairs, each with an input of its own as far as they suffice, and
+    with the scored steps taken in turn.
+
+    Parameters
+    ----------
+    model : SequenceModel
+    x : (N, T) tensor
+        Inputs to average over.
+    scored_from : int
+        First scored step.
+    probes : int
+        Number of pairs for a model that is not linear.
+    batch_size : int
+        Pairs at once.
+    """
+    length = x.shape[1]
+    scored = torch.arange(scored_from, length, device=x.device)
+    if model.linear:
+        times, inputs = scored, torch.zeros_like(x[:1]).expand(len(scored), -1)
+    else:
+        pair = torch.arange(probes, device=x.device)
+        # From the last scored step backwards, so that few probes still see every lag.
+        times, inputs = scored.flip(0)[pair % len(scored)], x[pair % len(x)]
+    rows = torch.cat(
+        [
+            jacobian_rows(model, inputs[i : i + batch_size], times[i : i + batch_size])
+            for i in range(0, len(times), batch_size)
+        ]
+    )
+    J = rows.double().cpu().numpy()  # (P, T) over lag
+    seen = times.cpu().numpy()[:, None] >= np.arange(length)  # the lag lies inside the sequence
+    count = seen.sum(0)
+    mean = J.sum(0) / np.maximum(count, 1)
+    variance = (np.where(seen, J - mean, 0.0) ** 2).sum(0) / np.maximum(count - 1, 1)
+    error = np.zeros(length) if model.linear else np.sqrt(variance / np.maximum(count, 1))
+    return LearnedMemory(
+        mean=np.where(count > 0, mean, np.nan),
+        standard_error=np.where(count > 0, error, np.nan),
+    )

@@ -1,0 +1,1 @@
+"""Figures of a benchmark cube: one module each, with ``draw(cube) -> chart``."""

@@ -1,0 +1,82 @@
+"""Architecture x level heat map: the whole study at one glance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import numpy as np
+import xarray as xr
+
+from mfbench.figures import theme
+from mfbench.figures.tables import error_table, rounded
+
+
+def draw(cube: xr.Dataset) -> Any:
+    """A map per kernel: colour and number are the median relative error."""
+    table = rounded(error_table(cube), "median", "low", "high", digits=3)
+    several = table.width.nunique() > 1
+    names = cube.architecture.values.tolist()
+    table["label"] = [
+        f"{a} {w}" if several else a for a, w in zip(table.architecture, table.width, strict=True)
+    ]
+    order = table.sort_values(
+        ["architecture", "width"], key=lambda c: c.map(names.index) if c.name == "architecture" else c
+    ).label.unique()
+    table["text"] = [_short(v) for v in table["median"]]
+    table["decade"] = np.log10(table["median"].astype(float).clip(lower=1e-12))
+    base = alt.Chart(table).encode(
+        x=alt.X(
+            "memory_length:O",
+            title="effective memory length M99 (steps)",
+            axis=alt.Axis(format="d", labelAngle=0),
+        ),
+        y=alt.Y("label:N", sort=list(order), title=None),
+    )
+    square = base.mark_rect(stroke="white", strokeWidth=1.5).encode(
+        color=alt.Color(
+            "decade:Q",
+            scale=alt.Scale(scheme="viridis", reverse=True, domain=[-4, 0], clamp=True),
+            title="relative error",
+            legend=alt.Legend(
+                values=[-4, -3, -2, -1, 0],
+                labelExpr="{'-4': '≤ 10⁻⁴', '-3': '10⁻³', '-2': '10⁻²', '-1': '10⁻¹', '0': '1'}"
+                "[toString(datum.value)]",
+                gradientLength=220,
+            ),
+        ),
+        tooltip=[
+            "architecture", "width", "kernel",
+            alt.Tooltip("memory_length", title="M99"),
+            alt.Tooltip("rho", format=".4g"),
+            alt.Tooltip("median", title="relative error", format=".3g"),
+            alt.Tooltip("diverged", title="diverged members"),
+        ],
+    )  # fmt: skip
+    text = base.mark_text(fontSize=12).encode(
+        text="text:N",
+        color=alt.condition("datum.decade > -1.6", alt.value("white"), alt.value("#111111")),
+    )
+    cell = alt.layer(square, text).properties(width=alt.Step(54), height=alt.Step(30))
+    chart = cell.facet(
+        facet=alt.Facet("kernel:N", sort=cube.kernel.values.tolist(), title=None), columns=2
+    ).resolve_scale(x="independent")
+    return theme.styled(
+        chart,
+        title="Relative error of every architecture on every task",
+        subtitle=[
+            f"Median of {cube.sizes['seed']} seeds on the test split; 1 is the zero predictor. "
+            "Dark is bad.",
+        ],
+    )
+
+
+def _short(value: float | None) -> str:
+    """Two significant digits at most, as short as they go."""
+    if value is None or not np.isfinite(value):
+        return "–"
+    if value >= 0.095:
+        return f"{value:.2f}".removeprefix("0") if value < 0.995 else f"{value:.1f}"
+    if value >= 0.00095:
+        return f"{value:.3f}".removeprefix("0")
+    return f"{value:.0e}".replace("e-0", "e-")

@@ -1,0 +1,92 @@
+"""Tidy tables for figures and the report, from a benchmark cube."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from mfbench.cubes import selected
+
+SUCCESS = 0.1  # a task counts as solved where the median relative error is below this
+
+
+def error_table(cube: xr.Dataset) -> pd.DataFrame:
+    """One row per (architecture, width, kernel, level) that was trained.
+
+    Columns: ``median``, ``low`` and ``high`` of relative_mse over seeds at the selected learning
+    rate (a diverged member counts as infinitely bad; where the median is one, it is NaN),
+    ``diverged`` and ``members`` at all learning rates, ``learning_rate``, ``rho`` and
+    ``memory_length``.
+    """
+    best = selected(cube)
+    error = best.relative_mse.where(best.status != "diverged", np.inf)
+    table = xr.Dataset(
+        {
+            "median": _finite(error.median("seed")),
+            "low": _finite(error.min("seed")),
+            "high": _finite(error.max("seed")),
+            "learning_rate": best.selected_learning_rate,
+            "diverged": (cube.status == "diverged").sum(["learning_rate", "seed"]),
+            "members": (cube.status != "absent").sum(["learning_rate", "seed"]),
+        }
+    ).to_dataframe()
+    table = table[table.members > 0].reset_index()
+    kept = ["architecture", "width", "kernel", "level", "rho", "memory_length", "learning_rate"]
+    return table[[*kept, "median", "low", "high", "diverged", "members"]]
+
+
+def largest_widths(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of each architecture at its largest width."""
+    return table[table.width == table.groupby("architecture").width.transform("max")]
+
+
+def memory_table(cube: xr.Dataset) -> pd.DataFrame:
+    """One row per (architecture at its largest width, kernel, level, lag).
+
+    Columns ``target``, and ``median``, ``low`` and ``high`` over seeds of the learned memory
+    function at the selected learning rate.
+    """
+    best = selected(cube)
+    learned = best.learned_memory_function
+    table = xr.Dataset(
+        {
+            "median": learned.median("seed"),
+            "low": learned.min("seed"),
+            "high": learned.max("seed"),
+            "target": cube.memory_function,
+        }
+    ).to_dataframe()
+    table = table.dropna(subset="median").reset_index()
+    kept = ["architecture", "kernel", "level", "memory_length", "lag", "target"]
+    return largest_widths(table)[[*kept, "median", "low", "high"]]
+
+
+def curve_table(cube: xr.Dataset) -> pd.DataFrame:
+    """One row per (architecture at its largest width, kernel, level, validated step).
+
+    Columns ``median``, ``low`` and ``high`` over seeds of the validation error at the selected
+    learning rate.
+    """
+    best = selected(cube)
+    curve = best.validation_error
+    table = xr.Dataset(
+        {"median": curve.median("seed"), "low": curve.min("seed"), "high": curve.max("seed")}
+    ).to_dataframe()
+    table = table.dropna(subset="median").reset_index()
+    kept = ["architecture", "kernel", "level", "memory_length", "step", "median", "low", "high"]
+    return largest_widths(table)[kept]
+
+
+def rounded(table: pd.DataFrame, *columns: str, digits: int = 4) -> pd.DataFrame:
+    """The table with some columns at so many significant digits, to keep pages small."""
+    table = table.copy()
+    for column in columns:
+        table[column] = [
+            float(f"{value:.{digits}g}") if np.isfinite(value) else None for value in table[column]
+        ]
+    return table
+
+
+def _finite(values: xr.DataArray) -> xr.DataArray:
+    return values.where(np.isfinite(values))

@@ -1,0 +1,88 @@
+"""One look for all figures: type that reads from the back of a room, one colour per architecture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import xarray as xr
+
+# Okabe & Ito (2008) without black (which is the target) and yellow (unreadable on white), then
+# Paul Tol's muted scheme: distinguishable with the common forms of colour blindness.
+PALETTE = (
+    *("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"),
+    *("#882255", "#999933", "#332288", "#44AA99", "#AA4499", "#117733", "#DDCC77", "#661100"),
+)
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right")
+INK, QUIET = "#222222", "#9a9a9a"
+ERROR_TICKS = [10.0**i for i in range(-12, 5)]
+
+
+def architecture_colour(cube: xr.Dataset, **options: Any) -> alt.Color:
+    """The colour channel of architectures, by their place in the study."""
+    names = cube.architecture.values.tolist()
+    scale = alt.Scale(domain=names, range=_cycled(PALETTE, len(names)))
+    return alt.Color("architecture:N", scale=scale, title="architecture", **options)
+
+
+def architecture_shape(cube: xr.Dataset) -> alt.Shape:
+    """Point shapes of architectures, a second channel beside the colour."""
+    names = cube.architecture.values.tolist()
+    scale = alt.Scale(domain=names, range=_cycled(SHAPES, len(names)))
+    return alt.Shape("architecture:N", scale=scale, title="architecture")
+
+
+def error_axis(title: str, domain: list[float], **options: Any) -> alt.Y:
+    """A logarithmic axis for relative errors with powers of ten as ticks."""
+    axis = alt.Axis(values=ERROR_TICKS, format=".0e", labelExpr=_POWER_OF_TEN)
+    return alt.Y(scale=alt.Scale(type="log", domain=domain, clamp=True), axis=axis, title=title, **options)
+
+
+def memory_length_axis(values: Sequence[int]) -> alt.X:
+    """A logarithmic axis for M99 with a tick at every second level or so."""
+    domain = [min(values) / 1.12, max(values) * 1.12]
+    return alt.X(
+        "memory_length:Q",
+        scale=alt.Scale(type="log", base=2, domain=domain, nice=False),
+        axis=alt.Axis(values=sorted(set(values)), format="d", labelOverlap="greedy"),
+        title="effective memory length M99 (steps)",
+    )
+
+
+def styled(chart: Any, *, title: str, subtitle: str | list[str]) -> Any:
+    """The chart with a title and mfbench's look."""
+    heading = alt.TitleParams(
+        title, subtitle=subtitle, anchor="start", fontSize=17, subtitleFontSize=12.5,
+        subtitleColor="#555555", offset=14, subtitlePadding=4,
+    )  # fmt: skip
+    font = "Helvetica Neue, Helvetica, Arial, Liberation Sans, sans-serif"
+    return (
+        chart.properties(title=heading)
+        .configure(font=font, background="white", padding=12)
+        .configure_axis(
+            labelFontSize=12, titleFontSize=13, titleFontWeight="normal", titleColor=INK,
+            labelColor="#444444", gridColor="#e9e9e9", domainColor="#888888", tickColor="#888888",
+        )
+        .configure_header(
+            labelFontSize=13, labelFontWeight="bold", titleFontSize=13, labelColor=INK,
+            titleFontWeight="normal",
+        )
+        .configure_legend(
+            labelFontSize=13, titleFontSize=13, symbolSize=110, titleFontWeight="normal",
+            symbolStrokeWidth=2.5, labelLimit=240,
+        )
+        .configure_view(stroke="#cfcfcf")
+    )  # fmt: skip
+
+
+_POWER_OF_TEN = (
+    "datum.value == 1 ? '1' : "
+    "'10' + replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace("
+    "format(round(log(datum.value) / LN10), 'd'), '−', '⁻'), '-', '⁻'), "
+    "'0', '⁰'), '1', '¹'), '2', '²'), '3', '³'), '4', '⁴'), '5', '⁵'), '6', '⁶'), '7', '⁷'), '8', '⁸')"
+)
+
+
+def _cycled(values: Sequence[str], count: int) -> list[str]:
+    return [values[i % len(values)] for i in range(count)]

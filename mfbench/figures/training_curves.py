@@ -1,0 +1,61 @@
+"""Validation error over training: who is still learning, who is stuck?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import xarray as xr
+
+from mfbench.figures import theme
+from mfbench.figures.tables import curve_table, rounded
+
+
+def draw(cube: xr.Dataset) -> Any:
+    """A panel per architecture and kernel, a line per level."""
+    table = rounded(curve_table(cube), "median", "low", "high", digits=3)
+    domain = [float(min(1e-3, table["median"].min())) / 1.5, 2.0]
+    lengths = sorted({int(v) for v in table.memory_length})
+    chart = (
+        alt.Chart(table)
+        .mark_line(strokeWidth=1.8)
+        .encode(
+            x=alt.X(
+                "step:Q",
+                scale=alt.Scale(type="log"),
+                axis=alt.Axis(values=[10**i for i in range(8)], format="~s"),
+                title="optimiser step",
+            ),
+            y=_error(domain),
+            color=alt.Color(
+                "memory_length:Q",
+                scale=alt.Scale(type="log", scheme="plasma", domain=[lengths[0], lengths[-1] * 1.6]),
+                legend=alt.Legend(values=lengths, type="symbol", symbolType="stroke"),
+                title="M99 (steps)",
+            ),
+            detail="level:N",
+            tooltip=["architecture", "kernel", "memory_length", "step", "median", "low", "high"],
+        )
+        .properties(width=150, height=96)
+        .facet(
+            row=alt.Row(
+                "architecture:N",
+                sort=cube.architecture.values.tolist(),
+                title=None,
+                header=alt.Header(labelAngle=0, labelAlign="left"),
+            ),
+            column=alt.Column("kernel:N", sort=cube.kernel.values.tolist(), title=None),
+            spacing=10,
+        )
+    )
+    return theme.styled(
+        chart,
+        title="How they learn",
+        subtitle=["Relative validation error over training, median of the seeds."],
+    )
+
+
+def _error(domain: list[float]) -> alt.Y:
+    axis = theme.error_axis("", domain)
+    axis.shorthand = "median:Q"
+    return axis

@@ -1,0 +1,1 @@
+"""Training: one cell (architecture, width, kernel, rho), its members one after the other."""

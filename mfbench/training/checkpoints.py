@@ -1,0 +1,67 @@
+"""Members on disk, finished or running: what a killed or extended cell goes on from.
+
+One safetensors file per member. Each carries the key of the member it belongs to, a digest of
+everything that its numbers depend on; a file with another key is stale and is not used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from mfbench.storage import atomic
+from mfbench.training.member import Progress
+
+log = logging.getLogger(__name__)
+
+
+def member_key(parts: Mapping[str, Any]) -> str:
+    """Digest of the settings, data and code that a member's numbers depend on."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+class Checkpoints:
+    """The members of one cell in a folder."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    def path(self, learning_rate: float, seed: int) -> Path:
+        """File of a member."""
+        return self.folder / f"learning_rate={learning_rate:g},seed={seed}.safetensors"
+
+    def save(self, learning_rate: float, seed: int, key: str, progress: Progress) -> None:
+        """Write a member atomically."""
+        fields = asdict(progress)
+        tensors = {**fields.pop("tensors"), "losses": fields.pop("losses")}
+        if progress.finished:  # only the best weights are needed from here on
+            tensors = {k: v for k, v in tensors.items() if k == "losses" or k.startswith("best.")}
+        tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+        with atomic(self.path(learning_rate, seed)) as temporary:
+            save_file(tensors, temporary, metadata={"key": key, "progress": json.dumps(fields)})
+
+    def load(self, learning_rate: float, seed: int, key: str) -> Progress | None:
+        """The member, or None where there is none that belongs to `key`."""
+        path = self.path(learning_rate, seed)
+        if not path.is_file():
+            return None
+        try:
+            with safe_open(path, framework="pt") as file:
+                metadata = file.metadata() or {}
+                if metadata.get("key") != key:
+                    log.info("%s was made by other settings, data or code: starting anew", path)
+                    return None
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                fields = json.loads(metadata["progress"])
+        except (SafetensorError, OSError, KeyError, ValueError) as error:
+            log.warning("%s cannot be read (%s): starting anew", path, error)
+            return None
+        return Progress(**fields, losses=tensors.pop("losses"), tensors=tensors)

@@ -1,0 +1,253 @@
+"""Training of one member: one architecture, one task, one learning rate, one seed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mfbench.architectures.build import build_model
+from mfbench.architectures.model import SequenceModel
+from mfbench.config.training import TrainingSettings
+from mfbench.training.optimiser import FlatAdamW
+from mfbench.training.schedule import learning_rate_factor, validation_steps
+from mfbench.training.streams import BatchOrder, initialisation_seed
+
+_CHECK_EVERY = 100  # steps between looks at the loss, each of which waits for a GPU
+_VALIDATION_BATCH = 256  # sequences at once; does not change the result beyond rounding
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a cell trains on, as tensors on its device.
+
+    Attributes
+    ----------
+    x, y, x_validation, y_validation : (N, T) tensors
+    scored_from : int
+        First scored step: the loss is the mean squared error over the steps from there on.
+    variance : float
+        Squared error of the zero predictor, which errors are relative to.
+    """
+
+    x: Tensor
+    y: Tensor
+    x_validation: Tensor
+    y_validation: Tensor
+    scored_from: int
+    variance: float
+
+    @property
+    def length(self) -> int:
+        """Sequence length T in steps."""
+        return self.x.shape[1]
+
+
+@dataclass
+class Progress:
+    """Everything that changes while a member trains; what a checkpoint holds.
+
+    Attributes
+    ----------
+    step : int
+        Optimiser steps done.
+    best_step : int
+        The validated step with the least error; 0 is the untrained model.
+    diverged_step : int
+        The first step with a loss that is not finite, or the validated step with an error above
+        the threshold; -1 where there is none.
+    seconds : float
+        Time spent, over all processes that worked on it.
+    train_error, validation_error : list of float
+        Relative errors at the validated steps; the former is the mean since the one before.
+    tensors : dict
+        Flat vectors of the optimiser, and ``best.*``, the state dict of the best step.
+    losses : (steps,) tensor
+        Training loss of each step.
+    """
+
+    step: int = 0
+    best_step: int = 0
+    best_error: float = float("inf")
+    diverged_step: int = -1
+    seconds: float = 0.0
+    train_error: list[float] = field(default_factory=list)
+    validation_error: list[float] = field(default_factory=list)
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    losses: Tensor = field(default_factory=lambda: torch.empty(0))
+
+    @property
+    def finished(self) -> bool:
+        """All steps are done, or the member has diverged."""
+        return self.diverged_step >= 0 or 0 < len(self.losses) == self.step
+
+    def best_weights(self) -> dict[str, NDArray[np.float32]]:
+        """The state dict of the best step as arrays."""
+        prefix = "best."
+        return {
+            name.removeprefix(prefix): tensor.cpu().numpy()
+            for name, tensor in self.tensors.items()
+            if name.startswith(prefix)
+        }
+
+
+def initial_model(
+    architecture: Mapping[str, Any], *, width: int, length: int, seed: int
+) -> SequenceModel:
+    """The untrained model of a member; torch's global generator is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(initialisation_seed(seed))
+        return build_model(architecture, width=width, length=length)
+
+
+def validation_error(model: SequenceModel, data: TrainingData) -> float:
+    """Relative mean squared error on the validation split."""
+    total = 0.0
+    with torch.no_grad():
+        for x, y in zip(
+            data.x_validation.split(_VALIDATION_BATCH),
+            data.y_validation.split(_VALIDATION_BATCH),
+            strict=True,
+        ):
+            residual = (model(x[..., None])[..., 0] - y)[:, data.scored_from :]
+            total += float(residual.square().mean()) * len(x)
+    return total / len(data.x_validation) / data.variance
+
+
+def train_member(
+    architecture: Mapping[str, Any],
+    data: TrainingData,
+    *,
+    width: int,
+    learning_rate: float,
+    seed: int,
+    settings: TrainingSettings,
+    progress: Progress | None = None,
+    save: Callable[[Progress], None] | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Progress:
+    """Train one member to its end, from the start or from a checkpoint.
+
+    The result depends on the arguments alone: not on other members, nor on how often the training
+    was interrupted.
+
+    Parameters
+    ----------
+    architecture : mapping
+        Settings for `build_model`.
+    data : TrainingData
+        The task, on the device to train on.
+    width : int
+        Number of channels.
+    learning_rate : float
+        Peak learning rate.
+    seed : int
+        Seed of initialisation and batch order.
+    settings : TrainingSettings
+        The training section of the study.
+    progress : Progress, optional
+        Where to go on.
+    save : callable, optional
+        Called with the progress every ``settings.checkpoints.minutes``.
+    clock : callable
+        Seconds, monotonic.
+
+    Returns
+    -------
+    Progress
+        Finished, with the weights of the best validated step.
+    """
+    steps = settings.steps
+    model = initial_model(architecture, width=width, length=data.length, seed=seed)
+    model.to(data.x.device)
+    optimiser = FlatAdamW(model, settings.optimiser)
+    buffers = dict(model.named_buffers())
+    order = BatchOrder(seed=seed, sequences=len(data.x), batch_size=settings.batch_size)
+    validated = validation_steps(steps, settings.validations)
+    if progress is None:
+        progress = Progress(losses=data.x.new_full((steps,), float("nan")))
+        progress.tensors = _best(model)
+    else:
+        progress.tensors = {k: v.to(data.x.device) for k, v in progress.tensors.items()}
+        progress.losses = progress.losses.to(data.x.device)
+        optimiser.restore(progress.tensors)
+        with torch.no_grad():
+            for name, buffer in buffers.items():
+                buffer.copy_(progress.tensors[f"buffer.{name}"])
+    started = saved = clock()
+
+    def checked(since: int) -> bool:
+        """Whether every loss since a step is finite; notes the first that is not."""
+        finite = torch.isfinite(progress.losses[since : progress.step])
+        if not finite.all():
+            progress.diverged_step = since + 1 + int(torch.nonzero(~finite)[0])
+        return progress.diverged_step < 0
+
+    def snapshot() -> None:
+        nonlocal started
+        now = clock()
+        progress.seconds += now - started
+        started = now
+        progress.tensors |= {name: v.clone() for name, v in optimiser.state().items()}
+        progress.tensors |= {f"buffer.{name}": v.clone() for name, v in buffers.items()}
+
+    seen = progress.step
+    while not progress.finished:
+        rows = torch.from_numpy(order.rows(progress.step)).to(data.x.device)
+        residual = model(data.x[rows][..., None])[..., 0] - data.y[rows]  # (B, T)
+        loss = residual[:, data.scored_from :].square().mean()
+        optimiser.zero_gradient()
+        loss.backward()  # type: ignore[no-untyped-call]
+        if settings.gradient_clipping is not None:
+            optimiser.clip(settings.gradient_clipping)
+        factor = learning_rate_factor(progress.step, steps=steps, schedule=settings.schedule)
+        optimiser.step(progress.step, learning_rate * factor)
+        progress.losses[progress.step] = loss.detach()
+        progress.step += 1
+
+        validate = progress.step in validated
+        if validate or progress.step - seen >= _CHECK_EVERY:
+            if not checked(seen):
+                break
+            seen = progress.step
+        if validate:
+            _validate(progress, model, data, validated, limit=settings.diverged_above)
+        if save is not None and clock() - saved >= 60 * settings.checkpoints.minutes:
+            if not checked(seen):
+                break
+            snapshot()
+            save(progress)
+            saved = clock()
+    snapshot()
+    return progress
+
+
+def _best(model: SequenceModel) -> dict[str, Tensor]:
+    return {f"best.{name}": v.detach().clone() for name, v in model.state_dict().items()}
+
+
+def _validate(
+    progress: Progress,
+    model: SequenceModel,
+    data: TrainingData,
+    validated: list[int],
+    *,
+    limit: float,
+) -> None:
+    """Append to the curves and keep the weights where they are the best so far."""
+    before = max((s for s in validated if s < progress.step), default=0)
+    recent = progress.losses[before : progress.step].mean()
+    error = validation_error(model, data)
+    progress.train_error.append(float(recent) / data.variance)
+    progress.validation_error.append(error)
+    if not error <= limit:  # also where it is not a number
+        progress.diverged_step = progress.step
+    elif error < progress.best_error:
+        progress.best_error, progress.best_step = error, progress.step
+        progress.tensors |= _best(model)

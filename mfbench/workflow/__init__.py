@@ -1,0 +1,1 @@
+"""What the Snakefile needs at parse time: neither torch nor xarray is imported here."""

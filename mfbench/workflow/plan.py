@@ -1,0 +1,91 @@
+"""What each rule's jobs depend on: the resolved settings of a cell, as Snakemake params.
+
+Snakemake compares params by their repr, so only str, int, float, bool, None, lists and dicts with
+sorted keys go in; nothing that does not change numbers does (device, checkpoints, folders).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mfbench.config.study import Study
+
+# How a job runs and not what it computes: changing it must not rerun anything.
+_EXECUTION = {"device", "checkpoints"}
+
+
+def stable(value: Any) -> Any:
+    """The same value with sorted keys and JSON's types only."""
+    return json.loads(json.dumps(value, sort_keys=True))
+
+
+def dataset_settings(study: Study) -> dict[str, Any]:
+    """What a dataset depends on beside its kernel and rho."""
+    return stable(study.task.model_dump())  # type: ignore[no-any-return]
+
+
+def training_settings(study: Study, *, architecture: str, width: int) -> dict[str, Any]:
+    """What a trained cell depends on beside its dataset."""
+    return stable(  # type: ignore[no-any-return]
+        {
+            "architecture": study.architectures[architecture].resolved(),
+            "width": width,
+            "training": study.training.model_dump(exclude=_EXECUTION),
+        }
+    )
+
+
+def evaluation_settings(study: Study, *, architecture: str, width: int) -> dict[str, Any]:
+    """What an evaluation depends on beside its datasets and trained cells."""
+    return stable(  # type: ignore[no-any-return]
+        {
+            "architecture": study.architectures[architecture].resolved(),
+            "width": width,
+            "evaluation": study.evaluation.model_dump(),
+        }
+    )
+
+
+def study_settings(study: Study) -> dict[str, Any]:
+    """The whole study as it is kept in the cube and shown in the report."""
+    settings = study.model_dump(exclude={"results": True, "training": _EXECUTION})
+    settings["architectures"] = {n: a.resolved() | {"widths": a.widths} for n, a in study.architectures.items()}
+    settings["kernels"] = {
+        kernel: [level.model_dump() for level in study.levels(kernel)] for kernel in study.kernels
+    }
+    return stable(settings)  # type: ignore[no-any-return]
+
+
+def gpus_for(device: str) -> int:
+    """GPUs that a training job asks for; ``auto`` asks for one where this machine has one."""
+    if device == "auto":
+        return int(any(Path("/dev").glob("nvidia[0-9]*")))
+    return int(device == "cuda")
+
+
+def claim(results: str | Path, owner: str) -> None:
+    """Make sure that a results folder serves one study file only, and note whose it is.
+
+    Raises
+    ------
+    ValueError
+        The folder belongs to another study file.
+    """
+    check_claim(results, owner)
+    marker = Path(results) / ".study"
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    marker.write_text(owner + "\n", encoding="utf-8")
+
+
+def check_claim(results: str | Path, owner: str) -> None:
+    """Raise ValueError where a results folder belongs to another study file."""
+    marker = Path(results) / ".study"
+    found = marker.read_text(encoding="utf-8").strip() if marker.is_file() else owner
+    if found != owner:
+        raise ValueError(
+            f"the results folder {results} belongs to the study file {found}, not to {owner}: "
+            f"give this study another `name` or `results` (or delete {marker} if {found} has "
+            "been renamed)"
+        )

@@ -1,0 +1,50 @@
+"""The study of this run, and the names that all stages share."""
+
+import os
+import sys
+
+from snakemake.exceptions import WorkflowError
+
+sys.path.insert(0, workflow.basedir)  # this tree, whatever else is installed
+
+from mfbench.config.study import StudyError, load_study
+from mfbench.workflow.digest import architecture_digest, stage_digest
+from mfbench.workflow.plan import (
+    check_claim,
+    claim,
+    dataset_settings,
+    evaluation_settings,
+    gpus_for,
+    stable,
+    study_settings,
+    training_settings,
+)
+
+STUDY_FILE = " + ".join(os.path.relpath(f) for f in workflow.configfiles)
+
+try:
+    STUDY = load_study(config, origin=STUDY_FILE)
+    check_claim(STUDY.results, STUDY_FILE)
+except (StudyError, ValueError) as error:
+    raise WorkflowError(str(error)) from None
+
+RESULTS = STUDY.results
+LEVELS = {kernel: [v.rho for v in STUDY.levels(kernel)] for kernel in STUDY.kernels}
+GROUPS = [
+    (name, width, kernel)
+    for name, entry in STUDY.architectures.items()
+    for width in entry.widths
+    for kernel in STUDY.kernels
+]
+
+
+def script(name):
+    """Path of a workflow script, for its digest."""
+    return os.path.join(workflow.basedir, "workflow_scripts", name)
+
+
+wildcard_constraints:
+    architecture=r"[A-Za-z0-9][A-Za-z0-9_.+-]*",
+    width=r"\d+",
+    kernel=r"[a-z_0-9]+",
+    rho=r"[0-9.e+-]+",

@@ -1,0 +1,37 @@
+EVALUATION = RESULTS + "/evaluation/{architecture}/width={width}/{kernel}.nc"
+
+
+def levels_of(pattern):
+    """The files of a pattern for all levels of a kernel, from easy to hard."""
+    return lambda wildcards: expand(
+        pattern, **dict(wildcards), rho=LEVELS.get(wildcards.kernel, [])
+    )
+
+
+rule evaluate:
+    """All levels of one (architecture, width, kernel), so that torch starts once for them."""
+    input:
+        datasets=levels_of(DATASET),
+        records=levels_of(rules.train.output.record),
+        weights=levels_of(rules.train.output.weights),
+    output:
+        EVALUATION,
+    params:
+        settings=lambda wildcards: evaluation_settings(
+            STUDY, architecture=wildcards.architecture, width=int(wildcards.width)
+        ),
+        code=lambda wildcards: stage_digest(script("evaluate_group.py"))
+        + architecture_digest(STUDY.architectures[wildcards.architecture].model),
+    log:
+        RESULTS + "/logs/evaluation/{architecture}/width={width}/{kernel}.log",
+    benchmark:
+        RESULTS + "/benchmarks/evaluation/{architecture}/width={width}/{kernel}.tsv"
+    conda:
+        "../envs/evaluation.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 60 * attempt,
+        gpu=0,
+    script:
+        "../workflow_scripts/evaluate_group.py"

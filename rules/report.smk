@@ -1,0 +1,22 @@
+rule report_page:
+    """The study on one page that works offline."""
+    input:
+        cube=BENCHMARK,
+        figures=expand(rules.figure.output.json, figure=FIGURES),
+    output:
+        RESULTS + "/report.html",
+    params:
+        code=stage_digest(script("write_report.py")),
+    log:
+        RESULTS + "/logs/report.log",
+    benchmark:
+        RESULTS + "/benchmarks/report.tsv"
+    conda:
+        "../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=30,
+        gpu=0,
+    script:
+        "../workflow_scripts/write_report.py"

@@ -1,0 +1,33 @@
+CELL = "{architecture}/width={width}/{kernel}/rho={rho}"
+
+
+rule train:
+    """All members (learning rate x seed) of one cell, one after the other in one process."""
+    input:
+        dataset=DATASET,
+    output:
+        record=RESULTS + "/training/" + CELL + ".nc",
+        weights=RESULTS + "/training/" + CELL + ".safetensors",
+    params:
+        settings=lambda wildcards: training_settings(
+            STUDY, architecture=wildcards.architecture, width=int(wildcards.width)
+        ),
+        code=lambda wildcards: stage_digest(script("train_cell.py"))
+        + architecture_digest(STUDY.architectures[wildcards.architecture].model),
+        checkpoints=RESULTS + "/checkpoints/" + CELL,
+    log:
+        RESULTS + "/logs/training/" + CELL + ".log",
+    benchmark:
+        RESULTS + "/benchmarks/training/" + CELL + ".tsv"
+    conda:
+        "../envs/training.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 240 * attempt,
+        gpu=gpus_for(STUDY.training.device),
+        # How a job runs stands here and not in params, so that changing it reruns nothing.
+        device=STUDY.training.device,
+        checkpoint_minutes=str(STUDY.training.checkpoints.minutes),
+    script:
+        "../workflow_scripts/train_cell.py"

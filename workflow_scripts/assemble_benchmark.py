@@ -1,0 +1,13 @@
+"""Put evaluation files together to one cube."""
+
+from mfbench.cubes import assemble_benchmark, write_benchmark
+from mfbench.workflow.job import log_to
+
+log_to(snakemake.log[0])
+cube = assemble_benchmark(
+    snakemake.input,
+    architectures=snakemake.params.architectures,
+    kernels=snakemake.params.kernels,
+    resolved=snakemake.params.settings,
+)
+write_benchmark(snakemake.output[0], cube)

@@ -1,0 +1,8 @@
+"""Draw one figure of a cube in all formats."""
+
+from mfbench.cubes import open_benchmark
+from mfbench.figures.export import draw, write_figure
+from mfbench.workflow.job import log_to
+
+log_to(snakemake.log[0])
+write_figure(draw(snakemake.wildcards.figure, open_benchmark(snakemake.input[0])), snakemake.output)

@@ -1,0 +1,13 @@
+"""Write the dataset of one kernel and rho."""
+
+from mfbench.config.task import TaskSettings
+from mfbench.datasets import write_dataset
+from mfbench.workflow.job import log_to
+
+log_to(snakemake.log[0])
+write_dataset(
+    snakemake.output[0],
+    settings=TaskSettings.model_validate(snakemake.params.settings),
+    family=snakemake.wildcards.kernel,
+    rho=snakemake.wildcards.rho,
+)

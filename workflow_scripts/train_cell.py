@@ -1,0 +1,50 @@
+"""Train all members of one cell and write their record and weights."""
+
+import torch
+
+from mfbench.config.training import TrainingSettings
+from mfbench.datasets import read_dataset
+from mfbench.training.cell import (
+    choose_device,
+    prepare_process,
+    train_cell,
+    write_training,
+    write_weights,
+)
+from mfbench.training.checkpoints import Checkpoints
+from mfbench.training.member import TrainingData
+from mfbench.workflow.job import log_to
+
+log_to(snakemake.log[0])
+prepare_process(threads=snakemake.threads)
+device = choose_device(snakemake.resources.device)
+settings = TrainingSettings.model_validate(
+    {
+        **snakemake.params.settings["training"],
+        "device": snakemake.resources.device,
+        "checkpoints": {"minutes": float(snakemake.resources.checkpoint_minutes)},
+    }
+)
+task = read_dataset(snakemake.input.dataset, splits=("train", "validation"))
+arrays = (task.x["train"], task.y["train"], task.x["validation"], task.y["validation"])
+cell = train_cell(
+    snakemake.params.settings["architecture"],
+    TrainingData(
+        *(torch.from_numpy(a).to(device) for a in arrays),
+        scored_from=task.scored_from,
+        variance=task.variance,
+    ),
+    width=snakemake.params.settings["width"],
+    settings=settings,
+    code=snakemake.params.code,
+    checkpoints=Checkpoints(snakemake.params.checkpoints),
+)
+names = dict(snakemake.wildcards.items())
+write_weights(snakemake.output.weights, cell)
+write_training(
+    snakemake.output.record,
+    cell,
+    settings=settings,
+    resolved={**snakemake.params.settings, "cell": names},
+    title="mfbench training: {architecture}, width {width}, {kernel}, rho = {rho}".format(**names),
+)

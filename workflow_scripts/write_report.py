@@ -1,0 +1,12 @@
+"""Write the report of a study as one page."""
+
+from mfbench.cubes import open_benchmark
+from mfbench.report.page import write_report
+from mfbench.workflow.job import log_to
+
+log_to(snakemake.log[0])
+write_report(
+    snakemake.output[0],
+    cube=open_benchmark(snakemake.input.cube),
+    figures=snakemake.input.figures,
+)
