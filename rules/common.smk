@@ -38,7 +38,7 @@ GROUPS = [
 ]
 
 
-def script(name):
+def script_path(name):
     """Path of a workflow script, for its digest."""
     return os.path.join(workflow.basedir, "workflow_scripts", name)
 

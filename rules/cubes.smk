@@ -20,7 +20,7 @@ rule benchmark_cube:
         architectures=list(STUDY.architectures),
         kernels=list(STUDY.kernels),
         settings=study_settings(STUDY),
-        code=stage_digest(script("assemble_benchmark.py")),
+        code=stage_digest(script_path("assemble_benchmark.py")),
     log:
         RESULTS + "/logs/cubes/benchmark.log",
     benchmark:
@@ -46,7 +46,7 @@ rule partial_cube:
         architectures=list(STUDY.architectures),
         kernels=list(STUDY.kernels),
         settings=study_settings(STUDY),
-        code=stage_digest(script("assemble_benchmark.py")),
+        code=stage_digest(script_path("assemble_benchmark.py")),
     log:
         RESULTS + "/logs/cubes/partial.log",
     benchmark:

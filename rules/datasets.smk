@@ -8,7 +8,7 @@ rule dataset:
     params:
         settings=dataset_settings(STUDY),
         code=lambda wildcards: stage_digest(
-            script("generate_dataset.py"), modules=(f"mfbench.kernels.{wildcards.kernel}",)
+            script_path("generate_dataset.py"), modules=(f"mfbench.kernels.{wildcards.kernel}",)
         ),
     log:
         RESULTS + "/logs/datasets/{kernel}/rho={rho}.log",

@@ -20,7 +20,7 @@ rule evaluate:
         settings=lambda wildcards: evaluation_settings(
             STUDY, architecture=wildcards.architecture, width=int(wildcards.width)
         ),
-        code=lambda wildcards: stage_digest(script("evaluate_group.py"))
+        code=lambda wildcards: stage_digest(script_path("evaluate_group.py"))
         + architecture_digest(STUDY.architectures[wildcards.architecture].model),
     log:
         RESULTS + "/logs/evaluation/{architecture}/width={width}/{kernel}.log",

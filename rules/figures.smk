@@ -17,7 +17,7 @@ rule figure:
         json=RESULTS + "/figures/{figure}.json",
     params:
         code=lambda wildcards: stage_digest(
-            script("draw_figure.py"), modules=(f"mfbench.figures.{wildcards.figure}",)
+            script_path("draw_figure.py"), modules=(f"mfbench.figures.{wildcards.figure}",)
         ),
     wildcard_constraints:
         figure="|".join(FIGURES),

@@ -6,7 +6,7 @@ rule report_page:
     output:
         RESULTS + "/report.html",
     params:
-        code=stage_digest(script("write_report.py")),
+        code=stage_digest(script_path("write_report.py")),
     log:
         RESULTS + "/logs/report.log",
     benchmark:

@@ -12,7 +12,7 @@ rule train:
         settings=lambda wildcards: training_settings(
             STUDY, architecture=wildcards.architecture, width=int(wildcards.width)
         ),
-        code=lambda wildcards: stage_digest(script("train_cell.py"))
+        code=lambda wildcards: stage_digest(script_path("train_cell.py"))
         + architecture_digest(STUDY.architectures[wildcards.architecture].model),
         checkpoints=RESULTS + "/checkpoints/" + CELL,
     log:

@@ -11,7 +11,6 @@ import bisect
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 
 from mfbench.kernels.registry import family as find_family
 
@@ -127,6 +126,8 @@ def rho_for_memory_length(
     ValueError
         Unknown family, or no `rho` of the family has this memory length on this window.
     """
+    from scipy.optimize import brentq  # takes longer to import than all else here together
+
     member = find_family(family)
 
     def excess(rho: float) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import altair as alt
 import jinja2
 import numpy as np
 import vl_convert
@@ -18,10 +19,8 @@ from mfbench.figures.theme import PALETTE
 from mfbench.report.summary import hardest, summary_table
 from mfbench.storage import write_text
 
-_SNIPPET = """
-import vegaEmbed from "vega-embed";
-window.vegaEmbed = vegaEmbed;
-"""
+# The version that altair writes specifications for, as vl-convert wants it: "6.1".
+_VEGA_LITE = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
 
 
 def write_report(path: str | Path, *, cube: xr.Dataset, figures: Sequence[str | Path]) -> None:
@@ -63,7 +62,7 @@ def write_report(path: str | Path, *, cube: xr.Dataset, figures: Sequence[str | 
             {"name": Path(f).stem, "json": _embedded(spec)}
             for f, spec in zip(figures, specifications, strict=True)
         ],
-        script=vl_convert.javascript_bundle(_SNIPPET).replace("</script", "<\\/script"),
+        script=vl_convert.javascript_bundle(vl_version=_VEGA_LITE),
     )
     write_text(path, page)
 
