@@ -83,28 +83,24 @@ def assemble_benchmark(
             cube[name].attrs.pop("units", None)  # a label has none
 
     position = {name: {v: i for i, v in enumerate(values)} for name, values in axes.items()}
-    for name, variable in first.data_vars.items():
-        dims = _dims(str(name), variable.dims)
-        shape = [len(axes[d]) for d in dims]
-        kind = np.dtype("i1") if name == "status" else np.dtype("f8")
-        fill = STATUS.index("absent") if name == "status" else np.nan
-        cube[name] = dims, np.full(shape, fill, dtype=kind), variable.attrs
+    for variable in first.data_vars:
+        name = str(variable)
+        dims = _dims(name, first[name].dims)
+        empty: Any = np.int8(STATUS.index("absent")) if name == "status" else np.nan
+        cube[name] = dims, np.full([len(axes[d]) for d in dims], empty), first[name].attrs
     for (architecture, width, kernel), group in groups.items():
         here: dict[str, Any] = {"architecture": architecture, "width": width, "kernel": kernel}
-        for name, variable in group.data_vars.items():
-            dims = cube[name].dims
-            if name in _BY_WIDTH:
-                variable = variable[{"level": 0}]
-            if name == "weights":
-                variable = variable[{"level": 0}]
+        for name in group.data_vars:
+            once = name in (*_BY_WIDTH, "weights")  # the same at every level
+            values = group[name][{"level": 0}] if once else group[name]
             index = tuple(
                 position[d][here[d]]
                 if d in here
                 else np.array([position[d][v] for v in group[d].values.tolist()])
-                for d in dims
+                for d in map(str, cube[name].dims)
             )
-            order = [d for d in dims if d not in here]
-            cube[name].values[_open_mesh(index)] = variable.transpose(*order).values
+            order = [d for d in cube[name].dims if d not in here]
+            cube[name].values[_open_mesh(index)] = values.transpose(*order).values
     cube = cube.set_coords(["rho", "memory_length", *_BY_WIDTH])
     cube.rho.attrs["long_name"] = "knob of the kernel's family"
     title = f"mfbench benchmark cube of study {resolved['name']}"

@@ -10,10 +10,12 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import netCDF4
 import numpy as np
 from numpy.typing import NDArray
+from scipy import fft
 
 from mfbench.config.task import TaskSettings
 from mfbench.kernels.memory import memory_function, memory_length, window_weights
@@ -69,8 +71,6 @@ def convolve(x: NDArray[np.float64], k: NDArray[np.float64]) -> NDArray[np.float
     (N, T) float64 array
         Rounding errors are relative to the largest values, about 1e-16.
     """
-    from scipy import fft
-
     length = x.shape[-1]
     size = fft.next_fast_len(2 * length - 1, real=True)
     y: NDArray[np.float64] = fft.irfft(fft.rfft(x, size) * fft.rfft(k, size), size)
@@ -167,7 +167,7 @@ def write_dataset(path: str | Path, *, settings: TaskSettings, family: str, rho:
 
         def variable(
             name: str, kind: str, dims: tuple[str, ...], long_name: str, **attributes: object
-        ) -> netCDF4.Variable:
+        ) -> Any:
             # White noise does not compress: no zlib, and no fill before it is written.
             made = file.createVariable(
                 name, kind, dims, chunksizes=chunks if len(dims) == 2 else None, fill_value=False

@@ -13,9 +13,7 @@ def mean_and_standard_error(values: NDArray[np.float64]) -> tuple[float, float]:
     return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
 
 
-def select_learning_rate(
-    validation_error: NDArray[np.float64], diverged: NDArray[np.bool_]
-) -> int:
+def select_learning_rate(validation_error: NDArray[np.float64], diverged: NDArray[np.bool_]) -> int:
     """Index of the learning rate with the least median validation error over seeds.
 
     Parameters

@@ -15,7 +15,17 @@ from pathlib import Path
 from typing import Any
 
 CONVENTIONS = "CF-1.11"
-_PACKAGES = ("mfbench", "numpy", "scipy", "torch", "xarray", "netCDF4", "safetensors", "pydantic", "altair")
+_PACKAGES = (
+    "mfbench",
+    "numpy",
+    "scipy",
+    "torch",
+    "xarray",
+    "netCDF4",
+    "safetensors",
+    "pydantic",
+    "altair",
+)
 
 
 @contextmanager
@@ -32,7 +42,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
         yield temporary
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        temporary.replace(path)
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)  # the new name itself

@@ -2,7 +2,7 @@
 
 from mfbench.config.evaluation import EvaluationSettings
 from mfbench.evaluation.group import CellFiles, evaluate_group, write_evaluation
-from mfbench.training.cell import prepare_process
+from mfbench.training.device import prepare_process
 from mfbench.workflow.job import log_to
 
 log_to(snakemake.log[0])

@@ -4,15 +4,11 @@ import torch
 
 from mfbench.config.training import TrainingSettings
 from mfbench.datasets import read_dataset
-from mfbench.training.cell import (
-    choose_device,
-    prepare_process,
-    train_cell,
-    write_training,
-    write_weights,
-)
+from mfbench.training.cell import train_cell
 from mfbench.training.checkpoints import Checkpoints
+from mfbench.training.device import choose_device, prepare_process
 from mfbench.training.member import TrainingData
+from mfbench.training.record import write_training, write_weights
 from mfbench.workflow.job import log_to
 
 log_to(snakemake.log[0])

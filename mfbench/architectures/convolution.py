@@ -30,7 +30,11 @@ def causal_convolution(u: Tensor, k: Tensor) -> Tensor:
 def direct_convolution(u: Tensor, k: Tensor) -> Tensor:
     """The oracle of causal_convolution: the sum as it is written, in O(T^2)."""
     steps = [
-        torch.einsum("bsc,sc->bc", u[:, : t + 1].flip(1).to(torch.result_type(u, k)), k[: t + 1].to(torch.result_type(u, k)))
+        torch.einsum(
+            "bsc,sc->bc",
+            u[:, : t + 1].flip(1).to(torch.result_type(u, k)),
+            k[: t + 1].to(torch.result_type(u, k)),
+        )
         for t in range(u.shape[1])
     ]
     return torch.stack(steps, 1)

@@ -62,7 +62,7 @@ class LRU(RecurrentMixer):
         return torch.complex(-torch.exp(self.nu_log), torch.exp(self.theta_log))
 
     def drive(self, u: Tensor) -> Tensor:
-        """gamma * (B u), (..., C) -> (..., N) complex."""
+        """Gamma * (B u), (..., C) -> (..., N) complex."""
         B = torch.exp(self.gamma_log)[:, None, None] * self.B
         return torch.complex(u @ B[..., 0].T, u @ B[..., 1].T)
 

@@ -94,7 +94,7 @@ class SequenceModel(nn.Module):
         outputs = []
         for x_t in x.unbind(1):
             u_t = self.encoder(x_t)  # (B, C)
-            for i, layer in enumerate(self.layers):
+            for i, layer in enumerate(self._stack()):
                 y_t, states[i] = mixers[i].step(layer.norm(u_t), states[i])
                 u_t = layer.around(u_t, y_t)
             outputs.append(self.decoder(u_t))
@@ -102,7 +102,10 @@ class SequenceModel(nn.Module):
 
     def mixers(self) -> list[Mixer]:
         """The mixers from the first layer to the last."""
-        return [layer.mixer for layer in self.layers]
+        return [layer.mixer for layer in self._stack()]
+
+    def _stack(self) -> list[Layer]:
+        return [layer for layer in self.layers if isinstance(layer, Layer)]
 
     def recurrent_mixers(self) -> list[RecurrentMixer]:
         """The mixers, where each can be run step by step; TypeError otherwise."""

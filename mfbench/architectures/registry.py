@@ -144,17 +144,18 @@ def declaration(source: Source) -> Declaration:
 def load_class(source: Source) -> type[Mixer]:
     """Import the class of an architecture (and torch with it)."""
     if source.module is not None:
-        return getattr(importlib.import_module(source.module), source.class_name)  # type: ignore[no-any-return]
+        return getattr(importlib.import_module(source.module), source.class_name)
     folder = str(source.path.resolve().parent)
     sys.path.insert(0, folder)  # a user's file may import its neighbours
     try:
         spec = importlib.util.spec_from_file_location(source.path.stem, source.path)
-        assert spec is not None and spec.loader is not None
+        if spec is None or spec.loader is None:
+            raise ValueError(f"{source.path} cannot be imported")
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
     finally:
         sys.path.remove(folder)
-    return getattr(module, source.class_name)  # type: ignore[no-any-return]
+    return getattr(module, source.class_name)
 
 
 def _parse(path: Path) -> ast.Module:

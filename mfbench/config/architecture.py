@@ -21,7 +21,8 @@ from mfbench.config.section import Distinct, Section
 def options_model(source: Source) -> type[BaseModel]:
     """The options of an architecture as a pydantic model, read from its source."""
     config = ConfigDict(extra="forbid", allow_inf_nan=False)
-    return create_model(source.reference, __config__=config, **declaration(source).options)
+    fields: dict[str, Any] = declaration(source).options
+    return create_model(source.reference, __config__=config, **fields)
 
 
 def _options_by_model(schema: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from pydantic import Field, PositiveInt, model_validator
 
 from mfbench.config.section import Distinct, Section
 from mfbench.kernels.memory import memory_function, memory_length, rho_for_memory_length
+from mfbench.kernels.registry import family as find_family
 
 
 class Level(Section):
@@ -55,10 +56,8 @@ class KernelSettings(Section):
             levels.append(Level(rho=rho, memory_length=m99))
         if len({level.rho for level in levels}) < len(levels):
             raise ValueError("two levels have the same rho")
-        # Levels of one memory length keep the order of the family's knob.
-        direction = 1 if levels[-1].memory_length >= levels[0].memory_length else -1
-        by_rho = float(levels[-1].rho) >= float(levels[0].rho)
-        sign = direction if by_rho else -direction
+        # Levels of one memory length are told apart by the family's knob.
+        sign = 1 if find_family(family).harder_when_larger else -1
         return sorted(levels, key=lambda v: (v.memory_length, sign * float(v.rho)))
 
     @staticmethod

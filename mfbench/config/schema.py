@@ -11,7 +11,10 @@ from mfbench.config.study import Study
 
 def study_schema() -> str:
     """The schema as it is kept in config/schema.json."""
-    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Study.model_json_schema()}
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Study.model_json_schema(),
+    }
     return json.dumps(schema, indent=2) + "\n"
 
 

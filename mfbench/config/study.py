@@ -116,7 +116,9 @@ def load_study(config: Mapping[str, Any], *, origin: str = "the study") -> Study
     try:
         return Study.model_validate(dict(config))
     except ValidationError as error:
-        lines = [_explain(e) for e in error.errors()]
+        # A default that follows from an invalid value is no problem of its own.
+        problems = [e for e in error.errors() if e["type"] != "default_factory_not_called"]
+        lines = [_explain(e) for e in problems]
         raise StudyError("\n".join([f"{origin} is not a valid study:", *lines])) from None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, model_validator
 
@@ -31,9 +31,8 @@ class TaskSettings(Section):
 
     length: int = Field(128, ge=4, le=2**20, description="Sequence length T in steps.")
     scored_from: NonNegativeInt = Field(
-        default=None,  # type: ignore[arg-type]  # filled in below
+        default_factory=lambda given: given["length"] // 2,
         description="First scored step t0; half of the length where it is not given.",
-        json_schema_extra={"default": None},
     )
     input: Input = Input()
     noise: NonNegativeFloat = Field(
@@ -43,15 +42,6 @@ class TaskSettings(Section):
     )
     sequences: Sequences = Sequences()
     seed: NonNegativeInt = Field(0, description="Seed of all inputs and noise.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _half_of_the_length(cls, given: Any) -> Any:
-        if isinstance(given, dict) and given.get("scored_from") is None:
-            length = given.get("length", cls.model_fields["length"].default)
-            if isinstance(length, int):
-                return {**given, "scored_from": length // 2}
-        return given
 
     @model_validator(mode="after")
     def _scores_something(self) -> Self:

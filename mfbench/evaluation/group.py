@@ -24,7 +24,7 @@ from mfbench.evaluation.error import measure_error
 from mfbench.evaluation.memory import learned_memory
 from mfbench.statistics import first_step_below, select_learning_rate
 from mfbench.storage import atomic, provenance
-from mfbench.training.cell import weight_name
+from mfbench.training.record import weight_name
 from mfbench.training.status import STATUS
 
 MEMBER = ("learning_rate", "seed")
@@ -121,7 +121,7 @@ def _evaluate_level(
                 model.load_state_dict(state)
             except RuntimeError as error:
                 raise ValueError(f"{files.weights} does not fit the model: {error}") from error
-            error = measure_error(
+            test = measure_error(
                 model,
                 x,
                 y,
@@ -136,9 +136,9 @@ def _evaluate_level(
                 probes=settings.probes,
                 batch_size=settings.batch_size,
             )
-            level.relative_mse[at] = error.relative_mse
-            level.relative_mse_standard_error[at] = error.standard_error
-            level.error_over_time[at] = error.over_time
+            level.relative_mse[at] = test.relative_mse
+            level.relative_mse_standard_error[at] = test.standard_error
+            level.error_over_time[at] = test.over_time
             level.learned_memory_function[at] = memory.mean
             level.learned_memory_function_standard_error[at] = memory.standard_error
     selected = select_learning_rate(

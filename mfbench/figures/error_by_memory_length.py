@@ -27,7 +27,9 @@ def draw(cube: xr.Dataset) -> Any:
     # Only one layer of a facet may say what the axis looks like.
     error = theme.error_axis("relative error (1 = predicting zero)", domain)
     band = base.mark_area(opacity=0.16, line=False).encode(
-        y=_with(error, "low:Q"), y2="high:Q", opacity=alt.condition(hover, alt.value(0.16), alt.value(0.02))
+        y=_with(error, "low:Q"),
+        y2="high:Q",
+        opacity=alt.condition(hover, alt.value(0.16), alt.value(0.02)),
     )
     line = base.mark_line(strokeWidth=2.4).encode(y=_with(error, "median:Q"))
     point = base.mark_point(filled=True, size=62, opacity=1).encode(
@@ -48,7 +50,7 @@ def draw(cube: xr.Dataset) -> Any:
         x=alt.X(), y=alt.datum(1.0), color=alt.value(theme.QUIET), opacity=alt.value(1.0)
     )
     panel = alt.layer(zero, band, line, point.add_params(hover)).properties(width=330, height=250)
-    several = table.width.nunique() > 1
+    several = len(set(table.width)) > 1
     rows: dict[str, Any] = {"row": alt.Row("width:O", title="width")} if several else {}
     if several:
         chart: Any = panel.facet(column=_kernels(kernels), **rows)

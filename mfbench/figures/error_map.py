@@ -15,13 +15,14 @@ from mfbench.figures.tables import error_table, rounded
 def draw(cube: xr.Dataset) -> Any:
     """A map per kernel: colour and number are the median relative error."""
     table = rounded(error_table(cube), "median", "low", "high", digits=3)
-    several = table.width.nunique() > 1
+    several = len(set(table.width)) > 1
     names = cube.architecture.values.tolist()
     table["label"] = [
         f"{a} {w}" if several else a for a, w in zip(table.architecture, table.width, strict=True)
     ]
     order = table.sort_values(
-        ["architecture", "width"], key=lambda c: c.map(names.index) if c.name == "architecture" else c
+        ["architecture", "width"],
+        key=lambda c: c.map(names.index) if c.name == "architecture" else c,
     ).label.unique()
     table["text"] = [_short(v) for v in table["median"]]
     table["decade"] = np.log10(table["median"].astype(float).clip(lower=1e-12))

@@ -38,7 +38,9 @@ def draw(cube: xr.Dataset) -> Any:
         x=x, y=alt.Y("target:Q", **y)
     )
     note = (
-        base.transform_aggregate(memory_length="max(memory_length)", groupby=["architecture", "kernel"])
+        base.transform_aggregate(
+            memory_length="max(memory_length)", groupby=["architecture", "kernel"]
+        )
         .transform_calculate(label="'M99 = ' + datum.memory_length")
         .mark_text(align="right", baseline="top", fontSize=11, color="#555555")
         .encode(text="label:N", x=alt.value(146), y=alt.value(4))

@@ -1,4 +1,4 @@
-"""One look for all figures: type that reads from the back of a room, one colour per architecture."""
+"""One look for all figures: type to be read from the back row, one colour per architecture."""
 
 from __future__ import annotations
 
@@ -33,10 +33,11 @@ def architecture_shape(cube: xr.Dataset) -> alt.Shape:
     return alt.Shape("architecture:N", scale=scale, title="architecture")
 
 
-def error_axis(title: str, domain: list[float], **options: Any) -> alt.Y:
+def error_axis(title: str, domain: list[float]) -> alt.Y:
     """A logarithmic axis for relative errors with powers of ten as ticks."""
-    axis = alt.Axis(values=ERROR_TICKS, format=".0e", labelExpr=_POWER_OF_TEN)
-    return alt.Y(scale=alt.Scale(type="log", domain=domain, clamp=True), axis=axis, title=title, **options)
+    axis = alt.Axis(values=ERROR_TICKS, format=".0e", labelExpr=_power_of_ten())
+    scale = alt.Scale(type="log", domain=domain, clamp=True)
+    return alt.Y(scale=scale, axis=axis, title=title)
 
 
 def memory_length_axis(values: Sequence[int]) -> alt.X:
@@ -76,12 +77,12 @@ def styled(chart: Any, *, title: str, subtitle: str | list[str]) -> Any:
     )  # fmt: skip
 
 
-_POWER_OF_TEN = (
-    "datum.value == 1 ? '1' : "
-    "'10' + replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace("
-    "format(round(log(datum.value) / LN10), 'd'), '−', '⁻'), '-', '⁻'), "
-    "'0', '⁰'), '1', '¹'), '2', '²'), '3', '³'), '4', '⁴'), '5', '⁵'), '6', '⁶'), '7', '⁷'), '8', '⁸')"
-)
+def _power_of_ten() -> str:
+    """A Vega expression: the tick 0.001 reads 10⁻³, and 1 reads 1."""
+    expression = "format(round(log(datum.value) / LN10), 'd')"
+    for plain, raised in zip("−-0123456789", "⁻⁻⁰¹²³⁴⁵⁶⁷⁸⁹", strict=True):
+        expression = f"replace({expression}, regexp('{plain}', 'g'), '{raised}')"
+    return f"datum.value == 1 ? '1' : '10' + {expression}"
 
 
 def _cycled(values: Sequence[str], count: int) -> list[str]:

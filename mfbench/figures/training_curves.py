@@ -29,7 +29,9 @@ def draw(cube: xr.Dataset) -> Any:
             y=_error(domain),
             color=alt.Color(
                 "memory_length:Q",
-                scale=alt.Scale(type="log", scheme="plasma", domain=[lengths[0], lengths[-1] * 1.6]),
+                scale=alt.Scale(
+                    type="log", scheme="plasma", domain=[lengths[0], lengths[-1] * 1.6]
+                ),
                 legend=alt.Legend(values=lengths, type="symbol", symbolType="stroke"),
                 title="M99 (steps)",
             ),

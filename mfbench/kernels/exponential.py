@@ -10,7 +10,7 @@ FAMILY = Family(
     low=0.0,
     high=1.0,
     harder_when_larger=True,
-    function=lambda rho, lag: np.power(rho, lag),
+    function=np.power,
     # rho = 10^(-1/M) is the closed form of the memory length M on an infinite window.
     grid=lambda length: 10.0 ** (-1.0 / np.geomspace(0.1, 1e3 * length, 200)),
 )

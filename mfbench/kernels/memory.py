@@ -45,7 +45,8 @@ def window_weights(length: int, scored_from: int) -> NDArray[np.float64]:
             f"scored_from = {scored_from} must lie in 0..{length - 1} for sequences of {length}"
         )
     scored = length - scored_from
-    return np.minimum(scored, length - np.arange(length)) / scored
+    weights: NDArray[np.float64] = np.minimum(scored, length - np.arange(length)) / scored
+    return weights
 
 
 def memory_function(
@@ -85,7 +86,7 @@ def memory_function(
     if weights is None:
         return k
     k = k / np.max(np.abs(k))  # so that no square can underflow
-    return k / np.sqrt(np.sum(weights * k**2))
+    return np.asarray(k / np.sqrt(np.sum(weights * k**2)))
 
 
 def memory_length(k: NDArray[np.float64], weights: NDArray[np.float64]) -> int:
@@ -152,7 +153,9 @@ def rho_for_memory_length(
     for rho in candidates:
         if fits(rho):
             return rho
-    ends = [memory_length(memory_function(family, r, length, weights), weights) for r in grid[[0, -1]]]
+    ends = [
+        memory_length(memory_function(family, r, length, weights), weights) for r in grid[[0, -1]]
+    ]
     raise ValueError(
         f"{family} cannot have memory_length = {m99} on sequences of {length} steps: "
         f"its memory lengths lie in {ends[0]}..{ends[1]}"

@@ -11,5 +11,5 @@ FAMILY = Family(
     high=np.inf,
     harder_when_larger=False,
     function=lambda rho, lag: np.power(lag + 1.0, -rho),
-    grid=lambda length: np.geomspace(20.0, 1e-4, 200),
+    grid=lambda _: np.geomspace(20.0, 1e-4, 200),
 )

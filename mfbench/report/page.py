@@ -19,10 +19,6 @@ from mfbench.figures.theme import PALETTE
 from mfbench.report.summary import hardest, summary_table
 from mfbench.storage import write_text
 
-# The version that altair writes specifications for, as vl-convert wants it: "6.1".
-_VEGA_LITE = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
-
-
 def write_report(path: str | Path, *, cube: xr.Dataset, figures: Sequence[str | Path]) -> None:
     """Write the report of a cube.
 
@@ -62,9 +58,16 @@ def write_report(path: str | Path, *, cube: xr.Dataset, figures: Sequence[str | 
             {"name": Path(f).stem, "json": _embedded(spec)}
             for f, spec in zip(figures, specifications, strict=True)
         ],
-        script=vl_convert.javascript_bundle(vl_version=_VEGA_LITE),
+        script=_bundle(),,
     )
     write_text(path, page)
+
+
+def _bundle() -> str:
+    """Vega, Vega-Lite and vega-embed for the version that altair writes specifications for."""
+    bundle: Any = vl_convert.javascript_bundle  # its stub lacks the default of its first argument
+    version = alt.SCHEMA_VERSION.removeprefix("v").rpartition(".")[0]  # as in "6.1"
+    return str(bundle(vl_version=version))
 
 
 def _embedded(specification: dict[str, Any]) -> str:
@@ -75,7 +78,8 @@ def _embedded(specification: dict[str, Any]) -> str:
 def _rows(cube: xr.Dataset) -> Iterable[dict[str, Any]]:
     table = summary_table(cube)
     colours = dict(zip(cube.architecture.values.tolist(), PALETTE * 9, strict=False))
-    for row in table.to_dict("records"):
+    for record in table.to_dict("records"):
+        row = {str(key): value for key, value in record.items()}
         row["colour"] = colours[row["architecture"]]
         row["state"] = "–" if np.isnan(row["state_size"]) else f"{row['state_size']:.0f}"
         row["reach"] = [_reach(row[k], hardest(cube, k)) for k in cube.kernel.values.tolist()]
@@ -93,9 +97,9 @@ def _kernels(cube: xr.Dataset) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "rho": ", ".join(f"{v:.4g}" for v in cube.rho.sel(kernel=name).values if v == v),
+            "rho": ", ".join(f"{v:.4g}" for v in cube.rho.sel(kernel=name).dropna("level").values),
             "memory_length": ", ".join(
-                f"{v:.0f}" for v in cube.memory_length.sel(kernel=name).values if v == v
+                f"{v:.0f}" for v in cube.memory_length.sel(kernel=name).dropna("level").values
             ),
         }
         for name in cube.kernel.values.tolist()

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-import netCDF4
-import numpy as np
-import torch
-from safetensors.numpy import save_file
 
 from mfbench.architectures.build import check_contract
 from mfbench.config.training import TrainingSettings
-from mfbench.storage import atomic, package_versions, provenance
+from mfbench.storage import package_versions
 from mfbench.training.checkpoints import Checkpoints, member_key
 from mfbench.training.member import Progress, TrainingData, initial_model, train_member
-from mfbench.training.schedule import validation_steps
-from mfbench.training.status import STATUS
 
 log = logging.getLogger(__name__)
-
-
 
 
 @dataclass(frozen=True)
@@ -48,30 +39,6 @@ class Cell:
     state_size: int | None
     receptive_field: int | None
     linear: bool
-
-
-def prepare_process(*, threads: int) -> None:
-    """Set torch up for one training job; call it before any tensor work.
-
-    Denormals are flushed to zero: they slow down second moments by several times. More than one
-    thread does not help small models and collapses when jobs share the cores.
-    """
-    torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)
-
-
-def choose_device(name: str) -> torch.device:
-    """The device of a job: ``auto`` is the GPU where there is one.
-
-    Raises
-    ------
-    ValueError
-        ``cuda`` is asked for and there is none.
-    """
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError("training.device = 'cuda', but torch finds no GPU here; use auto or cpu")
-    use_cuda = name == "cuda" or (name == "auto" and torch.cuda.is_available())
-    return torch.device("cuda" if use_cuda else "cpu")
 
 
 def train_cell(
@@ -135,7 +102,7 @@ def train_cell(
                     seed=seed,
                     settings=settings,
                     progress=found,
-                    save=lambda p, m=(learning_rate, seed, key): checkpoints.save(*m, p),  # type: ignore[misc]
+                    save=functools.partial(checkpoints.save, learning_rate, seed, key),
                 )
                 checkpoints.save(learning_rate, seed, key, found)
                 how = "trained"
@@ -162,108 +129,3 @@ def _fingerprint(data: TrainingData) -> str:
         digest.update(tensor.cpu().numpy().tobytes())
     digest.update(json.dumps([data.scored_from, data.variance]).encode())
     return digest.hexdigest()
-
-
-def weight_name(learning_rate: float, seed: int, parameter: str) -> str:
-    """Name of a member's tensor in the file of weights."""
-    return f"learning_rate={learning_rate:g},seed={seed}/{parameter}"
-
-
-def write_weights(path: str | Path, cell: Cell) -> None:
-    """Write the best weights of all members to one safetensors file."""
-    tensors = {
-        weight_name(*member, name): np.ascontiguousarray(array)
-        for member, progress in cell.members.items()
-        for name, array in progress.best_weights().items()
-    }
-    with atomic(path) as temporary:
-        save_file(tensors, temporary)
-
-
-def write_training(
-    path: str | Path,
-    cell: Cell,
-    *,
-    settings: TrainingSettings,
-    resolved: Mapping[str, Any],
-    title: str,
-) -> None:
-    """Write curves and outcomes of all members to one NetCDF file.
-
-    Parameters
-    ----------
-    path : path
-        File to write.
-    cell : Cell
-        The trained cell.
-    settings : TrainingSettings
-        The training section of the study.
-    resolved : mapping
-        All settings of the cell, for the file's attributes.
-    title : str
-        What the file holds.
-    """
-    rates, seeds = settings.learning_rates, settings.seeds
-    steps = validation_steps(settings.steps, settings.validations)
-
-    def gather(value: Any) -> np.ndarray:
-        return np.array([[value(cell.members[rate, seed]) for seed in seeds] for rate in rates])
-
-    def curve(values: list[float]) -> np.ndarray:
-        padded = np.full(len(steps), np.nan)
-        padded[: len(values)] = values
-        return padded
-
-    member = ("learning_rate", "seed")
-    with atomic(path) as temporary, netCDF4.Dataset(temporary, "w") as file:
-        file.setncatts(provenance(title=title, settings=resolved, seeds=seeds))
-        file.setncatts({"parameters": cell.parameters, "linear": int(cell.linear)})
-        # A missing number is left out: an attribute cannot say "none".
-        for name in ("state_size", "receptive_field"):
-            if (value := getattr(cell, name)) is not None:
-                file.setncattr(name, value)
-        for name, size in (
-            ("learning_rate", len(rates)),
-            ("seed", len(seeds)),
-            ("step", len(steps)),
-        ):
-            file.createDimension(name, size)
-
-        def variable(
-            name: str, dims: tuple[str, ...], values: Any, long_name: str, units: str = "1"
-        ) -> netCDF4.Variable:
-            values = np.asarray(values)
-            made = file.createVariable(name, values.dtype, dims)
-            made[:] = values
-            made.setncatts({"long_name": long_name, "units": units})
-            return made
-
-        variable("learning_rate", ("learning_rate",), rates, "peak learning rate")
-        variable("seed", ("seed",), seeds, "seed of initialisation and batch order")
-        variable("step", ("step",), np.array(steps, dtype="i4"), "validated optimiser step")
-        status = variable(
-            "status", member, gather(lambda p: 2 if p.diverged_step >= 0 else 1).astype("i1"),
-            "outcome of the training",
-        )  # fmt: skip
-        status.setncatts(
-            {"flag_values": np.arange(3, dtype="i1"), "flag_meanings": " ".join(STATUS)}
-        )
-        for name, long_name in (
-            ("train_error", "relative training error, mean since the previous validated step"),
-            ("validation_error", "relative mean squared error on the validation split"),
-        ):
-            values = gather(lambda p, name=name: curve(getattr(p, name)))
-            variable(name, (*member, "step"), values, long_name)
-        variable(
-            "best_validation_error", member, gather(lambda p: p.best_error if p.best_step else np.nan),
-            "least relative mean squared error on the validation split",
-        )  # fmt: skip
-        variable(
-            "best_step", member, gather(lambda p: p.best_step).astype("i4"),
-            "validated step with the least validation error; 0 where there is none",
-        )  # fmt: skip
-        variable(
-            "diverged_step", member, gather(lambda p: p.diverged_step).astype("i4"),
-            "step at which the member diverged; -1 where it did not",
-        )  # fmt: skip
-        variable("seconds", member, gather(lambda p: p.seconds), "time spent in training", "s")

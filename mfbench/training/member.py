@@ -106,6 +106,95 @@ def initial_model(
         return build_model(architecture, width=width, length=length)
 
 
+class Run:
+    """A member at work: model, optimiser and progress, one step at a time."""
+
+    def __init__(
+        self,
+        architecture: Mapping[str, Any],
+        data: TrainingData,
+        *,
+        width: int,
+        learning_rate: float,
+        seed: int,
+        settings: TrainingSettings,
+        progress: Progress | None,
+    ) -> None:
+        self.data, self.settings, self.learning_rate = data, settings, learning_rate
+        device = data.x.device
+        self.model = initial_model(architecture, width=width, length=data.length, seed=seed)
+        self.model.to(device)
+        self.optimiser = FlatAdamW(self.model, settings.optimiser)
+        self.order = BatchOrder(seed=seed, sequences=len(data.x), batch_size=settings.batch_size)
+        self.validated = validation_steps(settings.steps, settings.validations)
+        if progress is None:
+            progress = Progress(losses=data.x.new_full((settings.steps,), float("nan")))
+            progress.tensors = self._best()
+        else:
+            progress.tensors = {k: v.to(device) for k, v in progress.tensors.items()}
+            progress.losses = progress.losses.to(device)
+            self.optimiser.restore(progress.tensors)
+            with torch.no_grad():
+                for name, buffer in self.model.named_buffers():
+                    buffer.copy_(progress.tensors[f"buffer.{name}"])
+        self.progress = progress
+        self._checked = progress.step  # losses before this step are known to be finite
+
+    def step(self) -> None:
+        """One optimiser step, and what is due after it."""
+        progress, data, settings = self.progress, self.data, self.settings
+        rows = torch.from_numpy(self.order.rows(progress.step)).to(data.x.device)
+        residual = self.model(data.x[rows][..., None])[..., 0] - data.y[rows]  # (B, T)
+        loss = residual[:, data.scored_from :].square().mean()
+        self.optimiser.zero_gradient()
+        loss.backward()
+        if settings.gradient_clipping is not None:
+            self.optimiser.clip(settings.gradient_clipping)
+        factor = learning_rate_factor(
+            progress.step, steps=settings.steps, schedule=settings.schedule
+        )
+        self.optimiser.step(progress.step, self.learning_rate * factor)
+        progress.losses[progress.step] = loss.detach()
+        progress.step += 1
+        if progress.step in self.validated:
+            self.check()
+            if not progress.finished or progress.step == settings.steps:
+                self.validate()
+        elif progress.step - self._checked >= _CHECK_EVERY:
+            self.check()
+
+    def check(self) -> None:
+        """Note the first step with a loss that is not finite, if there is one by now."""
+        progress = self.progress
+        finite = torch.isfinite(progress.losses[self._checked : progress.step])
+        if not finite.all():
+            progress.diverged_step = self._checked + 1 + int(torch.nonzero(~finite)[0])
+        self._checked = progress.step
+
+    def validate(self) -> None:
+        """Append to the curves, and keep the weights where they are the best so far."""
+        progress = self.progress
+        before = max((s for s in self.validated if s < progress.step), default=0)
+        recent = progress.losses[before : progress.step].mean()
+        error = validation_error(self.model, self.data)
+        progress.train_error.append(float(recent) / self.data.variance)
+        progress.validation_error.append(error)
+        if not error <= self.settings.diverged_above:  # also where it is not a number
+            progress.diverged_step = progress.step
+        elif error < progress.best_error:
+            progress.best_error, progress.best_step = error, progress.step
+            progress.tensors |= self._best()
+
+    def snapshot(self) -> None:
+        """Put into the progress what a checkpoint needs to go on from here."""
+        tensors = self.progress.tensors
+        tensors |= {name: v.clone() for name, v in self.optimiser.state().items()}
+        tensors |= {f"buffer.{name}": v.clone() for name, v in self.model.named_buffers()}
+
+    def _best(self) -> dict[str, Tensor]:
+        return {f"best.{name}": v.detach().clone() for name, v in self.model.state_dict().items()}
+
+
 def validation_error(model: SequenceModel, data: TrainingData) -> float:
     """Relative mean squared error on the validation split."""
     total = 0.0
@@ -163,91 +252,25 @@ def train_member(
     Progress
         Finished, with the weights of the best validated step.
     """
-    steps = settings.steps
-    model = initial_model(architecture, width=width, length=data.length, seed=seed)
-    model.to(data.x.device)
-    optimiser = FlatAdamW(model, settings.optimiser)
-    buffers = dict(model.named_buffers())
-    order = BatchOrder(seed=seed, sequences=len(data.x), batch_size=settings.batch_size)
-    validated = validation_steps(steps, settings.validations)
-    if progress is None:
-        progress = Progress(losses=data.x.new_full((steps,), float("nan")))
-        progress.tensors = _best(model)
-    else:
-        progress.tensors = {k: v.to(data.x.device) for k, v in progress.tensors.items()}
-        progress.losses = progress.losses.to(data.x.device)
-        optimiser.restore(progress.tensors)
-        with torch.no_grad():
-            for name, buffer in buffers.items():
-                buffer.copy_(progress.tensors[f"buffer.{name}"])
-    started = saved = clock()
-
-    def checked(since: int) -> bool:
-        """Whether every loss since a step is finite; notes the first that is not."""
-        finite = torch.isfinite(progress.losses[since : progress.step])
-        if not finite.all():
-            progress.diverged_step = since + 1 + int(torch.nonzero(~finite)[0])
-        return progress.diverged_step < 0
-
-    def snapshot() -> None:
-        nonlocal started
+    run = Run(
+        architecture,
+        data,
+        width=width,
+        learning_rate=learning_rate,
+        seed=seed,
+        settings=settings,
+        progress=progress,
+    )
+    counted = saved = clock()
+    while not run.progress.finished:
+        run.step()
         now = clock()
-        progress.seconds += now - started
-        started = now
-        progress.tensors |= {name: v.clone() for name, v in optimiser.state().items()}
-        progress.tensors |= {f"buffer.{name}": v.clone() for name, v in buffers.items()}
-
-    seen = progress.step
-    while not progress.finished:
-        rows = torch.from_numpy(order.rows(progress.step)).to(data.x.device)
-        residual = model(data.x[rows][..., None])[..., 0] - data.y[rows]  # (B, T)
-        loss = residual[:, data.scored_from :].square().mean()
-        optimiser.zero_gradient()
-        loss.backward()  # type: ignore[no-untyped-call]
-        if settings.gradient_clipping is not None:
-            optimiser.clip(settings.gradient_clipping)
-        factor = learning_rate_factor(progress.step, steps=steps, schedule=settings.schedule)
-        optimiser.step(progress.step, learning_rate * factor)
-        progress.losses[progress.step] = loss.detach()
-        progress.step += 1
-
-        validate = progress.step in validated
-        if validate or progress.step - seen >= _CHECK_EVERY:
-            if not checked(seen):
-                break
-            seen = progress.step
-        if validate:
-            _validate(progress, model, data, validated, limit=settings.diverged_above)
-        if save is not None and clock() - saved >= 60 * settings.checkpoints.minutes:
-            if not checked(seen):
-                break
-            snapshot()
-            save(progress)
-            saved = clock()
-    snapshot()
-    return progress
-
-
-def _best(model: SequenceModel) -> dict[str, Tensor]:
-    return {f"best.{name}": v.detach().clone() for name, v in model.state_dict().items()}
-
-
-def _validate(
-    progress: Progress,
-    model: SequenceModel,
-    data: TrainingData,
-    validated: list[int],
-    *,
-    limit: float,
-) -> None:
-    """Append to the curves and keep the weights where they are the best so far."""
-    before = max((s for s in validated if s < progress.step), default=0)
-    recent = progress.losses[before : progress.step].mean()
-    error = validation_error(model, data)
-    progress.train_error.append(float(recent) / data.variance)
-    progress.validation_error.append(error)
-    if not error <= limit:  # also where it is not a number
-        progress.diverged_step = progress.step
-    elif error < progress.best_error:
-        progress.best_error, progress.best_step = error, progress.step
-        progress.tensors |= _best(model)
+        run.progress.seconds += now - counted
+        counted = now
+        if save is not None and now - saved >= 60 * settings.checkpoints.minutes:
+            run.check()
+            run.snapshot()
+            save(run.progress)
+            saved = now
+    run.snapshot()
+    return run.progress

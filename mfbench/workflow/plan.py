@@ -51,7 +51,9 @@ def evaluation_settings(study: Study, *, architecture: str, width: int) -> dict[
 def study_settings(study: Study) -> dict[str, Any]:
     """The whole study as it is kept in the cube and shown in the report."""
     settings = study.model_dump(exclude={"results": True, "training": _EXECUTION})
-    settings["architectures"] = {n: a.resolved() | {"widths": a.widths} for n, a in study.architectures.items()}
+    settings["architectures"] = {
+        n: a.resolved() | {"widths": a.widths} for n, a in study.architectures.items()
+    }
     settings["kernels"] = {
         kernel: [level.model_dump() for level in study.levels(kernel)] for kernel in study.kernels
     }

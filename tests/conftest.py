@@ -1,0 +1,63 @@
+"""Fixtures that several parts of the package share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from mfbench.architectures.registry import declaration, locate
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(20250605)
+
+
+def small_study() -> dict[str, Any]:
+    """A study that is valid and small; tests change what they are about."""
+    return {
+        "name": "small",
+        "task": {"length": 16, "sequences": {"train": 32, "validation": 8, "test": 8}},
+        "kernels": {"exponential": {"memory_length": [2, 4]}, "impulse": {"rho": [3]}},
+        "architectures": {
+            "rnn": {"widths": [4]},
+            "s4d": {"widths": [4], "options": {"state": 4}},
+        },
+        "training": {
+            "steps": 12,
+            "batch_size": 8,
+            "learning_rates": [0.003, 0.01],
+            "seeds": [0, 1],
+            "validations": 4,
+        },
+        "evaluation": {"probes": 16},
+    }
+
+
+@pytest.fixture
+def study() -> dict[str, Any]:
+    return small_study()
+
+
+def architecture_settings(reference: str, **changes: Any) -> dict[str, Any]:
+    """Resolved settings of an architecture with its own defaults but for the changes."""
+    stack = {k: v for k, (_, v) in declaration(locate(reference)).stack.items()}
+    options = changes.pop("options", {})
+    return {"model": reference, **stack, **changes, "options": options}
+
+
+@pytest.fixture
+def settings_of() -> Callable[..., dict[str, Any]]:
+    return architecture_settings

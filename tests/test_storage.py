@@ -1,0 +1,42 @@
+"""A file under its final name is whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mfbench.storage import atomic, git_commit, package_versions, provenance, write_text
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    write_text(target, "old")
+
+    def burn() -> None:
+        with atomic(target) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError("disk on fire")
+
+    with pytest.raises(RuntimeError, match="disk on fire"):
+        burn()
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_the_temporary_file_lies_in_the_same_folder(tmp_path: Path) -> None:
+    with atomic(tmp_path / "new" / "a.txt") as temporary:
+        assert temporary.parent == tmp_path / "new"
+        temporary.write_text("new")
+        assert not (tmp_path / "new" / "a.txt").exists()
+    assert (tmp_path / "new" / "a.txt").read_text() == "new"
+
+
+def test_provenance_names_versions_commit_settings_and_seeds() -> None:
+    attributes = provenance(title="t", settings={"b": 1, "a": 2}, seeds=[3])
+    assert attributes["settings"] == '{"a": 2, "b": 1}'
+    assert attributes["seeds"] == "[3]"
+    assert attributes["Conventions"].startswith("CF-1.")
+    assert {"python", "numpy", "torch"} <= set(package_versions())
+    assert attributes["git_commit"] == git_commit()
+    assert len(git_commit().removesuffix("-dirty")) in (7, 40)  # 'unknown' outside of git
