@@ -19,6 +19,7 @@ from mfbench.figures.theme import PALETTE
 from mfbench.report.summary import hardest, summary_table
 from mfbench.storage import write_text
 
+
 def write_report(path: str | Path, *, cube: xr.Dataset, figures: Sequence[str | Path]) -> None:
     """Write the report of a cube.
 
@@ -58,7 +59,7 @@ def write_report(path: str | Path, *, cube: xr.Dataset, figures: Sequence[str | 
             {"name": Path(f).stem, "json": _embedded(spec)}
             for f, spec in zip(figures, specifications, strict=True)
         ],
-        script=_bundle(),,
+        script=_bundle(),
     )
     write_text(path, page)
 
