@@ -90,7 +90,7 @@ def assemble_benchmark(
         cube[name] = dims, np.full([len(axes[d]) for d in dims], empty), first[name].attrs
     for (architecture, width, kernel), group in groups.items():
         here: dict[str, Any] = {"architecture": architecture, "width": width, "kernel": kernel}
-        for name in group.data_vars:
+        for name in map(str, group.data_vars):
             once = name in (*_BY_WIDTH, "weights")  # the same at every level
             values = group[name][{"level": 0}] if once else group[name]
             index = tuple(

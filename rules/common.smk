@@ -43,6 +43,22 @@ def script_path(name):
     return os.path.join(workflow.basedir, "workflow_scripts", name)
 
 
+def levels_of(pattern):
+    """The files of a pattern for all levels of a kernel, from easy to hard."""
+    return lambda wildcards: expand(
+        pattern, **dict(wildcards), rho=LEVELS.get(wildcards.kernel, [])
+    )
+
+
+def evaluations(pattern, only_existing=False):
+    """The files of a pattern for all groups of the study."""
+    files = [
+        pattern.format(architecture=architecture, width=width, kernel=kernel)
+        for architecture, width, kernel in GROUPS
+    ]
+    return [file for file in files if os.path.exists(file) or not only_existing]
+
+
 wildcard_constraints:
     architecture=r"[A-Za-z0-9][A-Za-z0-9_.+-]*",
     width=r"\d+",

@@ -1,30 +1,16 @@
-BENCHMARK = RESULTS + "/cubes/benchmark.nc"
-
-
-def evaluations(only_existing=False):
-    """The evaluation files of the study."""
-    files = [
-        EVALUATION.format(architecture=architecture, width=width, kernel=kernel)
-        for architecture, width, kernel in GROUPS
-    ]
-    return [file for file in files if os.path.exists(file) or not only_existing]
+BENCHMARK = f"{RESULTS}/cubes/benchmark.nc"
 
 
 rule benchmark_cube:
     """All evaluations in one cube."""
     input:
-        evaluations(),
+        evaluations(EVALUATION),
     output:
         BENCHMARK,
-    params:
-        architectures=list(STUDY.architectures),
-        kernels=list(STUDY.kernels),
-        settings=study_settings(STUDY),
-        code=stage_digest(script_path("assemble_benchmark.py")),
     log:
-        RESULTS + "/logs/cubes/benchmark.log",
+        f"{RESULTS}/logs/cubes/benchmark.log",
     benchmark:
-        RESULTS + "/benchmarks/cubes/benchmark.tsv"
+        f"{RESULTS}/benchmarks/cubes/benchmark.tsv"
     conda:
         "../envs/evaluation.yaml"
     threads: 1
@@ -32,6 +18,11 @@ rule benchmark_cube:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=30,
         gpu=0,
+    params:
+        architectures=list(STUDY.architectures),
+        kernels=list(STUDY.kernels),
+        settings=study_settings(STUDY),
+        code=stage_digest(script_path("assemble_benchmark.py")),
     script:
         "../workflow_scripts/assemble_benchmark.py"
 
@@ -39,18 +30,13 @@ rule benchmark_cube:
 rule partial_cube:
     """A cube of what an unfinished study has so far; the rest is absent."""
     input:
-        lambda wildcards: evaluations(only_existing=True),
+        lambda wildcards: evaluations(EVALUATION, only_existing=True),
     output:
-        RESULTS + "/cubes/partial.nc",
-    params:
-        architectures=list(STUDY.architectures),
-        kernels=list(STUDY.kernels),
-        settings=study_settings(STUDY),
-        code=stage_digest(script_path("assemble_benchmark.py")),
+        f"{RESULTS}/cubes/partial.nc",
     log:
-        RESULTS + "/logs/cubes/partial.log",
+        f"{RESULTS}/logs/cubes/partial.log",
     benchmark:
-        RESULTS + "/benchmarks/cubes/partial.tsv"
+        f"{RESULTS}/benchmarks/cubes/partial.tsv"
     conda:
         "../envs/evaluation.yaml"
     threads: 1
@@ -58,5 +44,10 @@ rule partial_cube:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=30,
         gpu=0,
+    params:
+        architectures=list(STUDY.architectures),
+        kernels=list(STUDY.kernels),
+        settings=study_settings(STUDY),
+        code=stage_digest(script_path("assemble_benchmark.py")),
     script:
         "../workflow_scripts/assemble_benchmark.py"

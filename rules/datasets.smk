@@ -1,19 +1,14 @@
-DATASET = RESULTS + "/datasets/{kernel}/rho={rho}.nc"
+DATASET = f"{RESULTS}/datasets/{{kernel}}/rho={{rho}}.nc"
 
 
 rule dataset:
     """Input, target and memory function of one task."""
     output:
         DATASET,
-    params:
-        settings=dataset_settings(STUDY),
-        code=lambda wildcards: stage_digest(
-            script_path("generate_dataset.py"), modules=(f"mfbench.kernels.{wildcards.kernel}",)
-        ),
     log:
-        RESULTS + "/logs/datasets/{kernel}/rho={rho}.log",
+        f"{RESULTS}/logs/datasets/{{kernel}}/rho={{rho}}.log",
     benchmark:
-        RESULTS + "/benchmarks/datasets/{kernel}/rho={rho}.tsv"
+        f"{RESULTS}/benchmarks/datasets/{{kernel}}/rho={{rho}}.tsv"
     conda:
         "../envs/datasets.yaml"
     threads: 1
@@ -21,5 +16,11 @@ rule dataset:
         mem_mb=1000,
         runtime=30,
         gpu=0,
+    params:
+        settings=dataset_settings(STUDY),
+        code=lambda wildcards: stage_digest(
+            script_path("generate_dataset.py"),
+            modules=(f"mfbench.kernels.{wildcards.kernel}",),
+        ),
     script:
         "../workflow_scripts/generate_dataset.py"

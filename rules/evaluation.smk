@@ -1,11 +1,4 @@
-EVALUATION = RESULTS + "/evaluation/{architecture}/width={width}/{kernel}.nc"
-
-
-def levels_of(pattern):
-    """The files of a pattern for all levels of a kernel, from easy to hard."""
-    return lambda wildcards: expand(
-        pattern, **dict(wildcards), rho=LEVELS.get(wildcards.kernel, [])
-    )
+EVALUATION = f"{RESULTS}/evaluation/{{architecture}}/width={{width}}/{{kernel}}.nc"
 
 
 rule evaluate:
@@ -16,16 +9,10 @@ rule evaluate:
         weights=levels_of(rules.train.output.weights),
     output:
         EVALUATION,
-    params:
-        settings=lambda wildcards: evaluation_settings(
-            STUDY, architecture=wildcards.architecture, width=int(wildcards.width)
-        ),
-        code=lambda wildcards: stage_digest(script_path("evaluate_group.py"))
-        + architecture_digest(STUDY.architectures[wildcards.architecture].model),
     log:
-        RESULTS + "/logs/evaluation/{architecture}/width={width}/{kernel}.log",
+        f"{RESULTS}/logs/evaluation/{{architecture}}/width={{width}}/{{kernel}}.log",
     benchmark:
-        RESULTS + "/benchmarks/evaluation/{architecture}/width={width}/{kernel}.tsv"
+        f"{RESULTS}/benchmarks/evaluation/{{architecture}}/width={{width}}/{{kernel}}.tsv"
     conda:
         "../envs/evaluation.yaml"
     threads: 1
@@ -33,5 +20,11 @@ rule evaluate:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,
         gpu=0,
+    params:
+        settings=lambda wildcards: evaluation_settings(
+            STUDY, architecture=wildcards.architecture, width=int(wildcards.width)
+        ),
+        code=lambda wildcards: stage_digest(script_path("evaluate_group.py"))
+        + architecture_digest(STUDY.architectures[wildcards.architecture].model),
     script:
         "../workflow_scripts/evaluate_group.py"

@@ -11,20 +11,16 @@ rule figure:
     input:
         BENCHMARK,
     output:
-        html=RESULTS + "/figures/{figure}.html",
-        svg=RESULTS + "/figures/{figure}.svg",
-        png=RESULTS + "/figures/{figure}.png",
-        json=RESULTS + "/figures/{figure}.json",
-    params:
-        code=lambda wildcards: stage_digest(
-            script_path("draw_figure.py"), modules=(f"mfbench.figures.{wildcards.figure}",)
-        ),
+        html=f"{RESULTS}/figures/{{figure}}.html",
+        svg=f"{RESULTS}/figures/{{figure}}.svg",
+        png=f"{RESULTS}/figures/{{figure}}.png",
+        json=f"{RESULTS}/figures/{{figure}}.json",
+    log:
+        f"{RESULTS}/logs/figures/{{figure}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figures/{{figure}}.tsv"
     wildcard_constraints:
         figure="|".join(FIGURES),
-    log:
-        RESULTS + "/logs/figures/{figure}.log",
-    benchmark:
-        RESULTS + "/benchmarks/figures/{figure}.tsv"
     conda:
         "../envs/figures.yaml"
     threads: 1
@@ -32,5 +28,10 @@ rule figure:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=30,
         gpu=0,
+    params:
+        code=lambda wildcards: stage_digest(
+            script_path("draw_figure.py"),
+            modules=(f"mfbench.figures.{wildcards.figure}",),
+        ),
     script:
         "../workflow_scripts/draw_figure.py"

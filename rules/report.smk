@@ -4,13 +4,11 @@ rule report_page:
         cube=BENCHMARK,
         figures=expand(rules.figure.output.json, figure=FIGURES),
     output:
-        RESULTS + "/report.html",
-    params:
-        code=stage_digest(script_path("write_report.py")),
+        f"{RESULTS}/report.html",
     log:
-        RESULTS + "/logs/report.log",
+        f"{RESULTS}/logs/report.log",
     benchmark:
-        RESULTS + "/benchmarks/report.tsv"
+        f"{RESULTS}/benchmarks/report.tsv"
     conda:
         "../envs/figures.yaml"
     threads: 1
@@ -18,5 +16,7 @@ rule report_page:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=30,
         gpu=0,
+    params:
+        code=stage_digest(script_path("write_report.py")),
     script:
         "../workflow_scripts/write_report.py"

@@ -6,19 +6,12 @@ rule train:
     input:
         dataset=DATASET,
     output:
-        record=RESULTS + "/training/" + CELL + ".nc",
-        weights=RESULTS + "/training/" + CELL + ".safetensors",
-    params:
-        settings=lambda wildcards: training_settings(
-            STUDY, architecture=wildcards.architecture, width=int(wildcards.width)
-        ),
-        code=lambda wildcards: stage_digest(script_path("train_cell.py"))
-        + architecture_digest(STUDY.architectures[wildcards.architecture].model),
-        checkpoints=RESULTS + "/checkpoints/" + CELL,
+        record=f"{RESULTS}/training/{CELL}.nc",
+        weights=f"{RESULTS}/training/{CELL}.safetensors",
     log:
-        RESULTS + "/logs/training/" + CELL + ".log",
+        f"{RESULTS}/logs/training/{CELL}.log",
     benchmark:
-        RESULTS + "/benchmarks/training/" + CELL + ".tsv"
+        f"{RESULTS}/benchmarks/training/{CELL}.tsv"
     conda:
         "../envs/training.yaml"
     threads: 1
@@ -29,5 +22,12 @@ rule train:
         # How a job runs stands here and not in params, so that changing it reruns nothing.
         device=STUDY.training.device,
         checkpoint_minutes=str(STUDY.training.checkpoints.minutes),
+    params:
+        settings=lambda wildcards: training_settings(
+            STUDY, architecture=wildcards.architecture, width=int(wildcards.width)
+        ),
+        code=lambda wildcards: stage_digest(script_path("train_cell.py"))
+        + architecture_digest(STUDY.architectures[wildcards.architecture].model),
+        checkpoints=f"{RESULTS}/checkpoints/{CELL}",
     script:
         "../workflow_scripts/train_cell.py"

@@ -71,7 +71,12 @@ def evaluate_group(
     """
     levels = [_evaluate_level(architecture, f, width=width, settings=settings) for f in files]
     group: xr.Dataset = xr.concat(
-        levels, dim="level", join="exact", combine_attrs="drop", data_vars="all", coords="minimal"
+        levels,
+        dim="level",
+        join="exact",
+        combine_attrs="override",
+        data_vars="all",
+        coords="minimal",
     )
     group = group.assign_coords(level=("level", np.arange(len(files), dtype="i4")))
     group.level.attrs.update(long_name="level of difficulty, from easy to hard", units="1")

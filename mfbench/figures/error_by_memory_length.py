@@ -15,8 +15,7 @@ from mfbench.figures.tables import error_table, rounded
 def draw(cube: xr.Dataset) -> Any:
     """A panel per kernel (and width): median over seeds, with the range of the seeds as a band."""
     table = rounded(error_table(cube), "median", "low", "high")
-    low = min(1e-3, table["low"].min())
-    domain = [float(low) / 1.5, 2.0]
+    domain = theme.error_domain(float(table["low"].min()))
     kernels = cube.kernel.values.tolist()
     hover = alt.selection_point(fields=["architecture"], bind="legend", name="chosen")
     base = alt.Chart(table).encode(
@@ -24,16 +23,15 @@ def draw(cube: xr.Dataset) -> Any:
         color=theme.architecture_colour(cube),
         opacity=alt.condition(hover, alt.value(1.0), alt.value(0.12)),
     )
-    # Only one layer of a facet may say what the axis looks like.
-    error = theme.error_axis("relative error (1 = predicting zero)", domain)
+    title = "relative error (1 = predicting zero)"
     band = base.mark_area(opacity=0.16, line=False).encode(
-        y=_with(error, "low:Q"),
+        y=theme.error_axis("low:Q", domain, title),
         y2="high:Q",
         opacity=alt.condition(hover, alt.value(0.16), alt.value(0.02)),
     )
-    line = base.mark_line(strokeWidth=2.4).encode(y=_with(error, "median:Q"))
+    line = base.mark_line(strokeWidth=2.4).encode(y=theme.error_axis("median:Q", domain, title))
     point = base.mark_point(filled=True, size=62, opacity=1).encode(
-        y=_with(error, "median:Q"),
+        y=theme.error_axis("median:Q", domain, title),
         shape=theme.architecture_shape(cube),
         tooltip=[
             "architecture", "width", "kernel",
@@ -65,12 +63,6 @@ def draw(cube: xr.Dataset) -> Any:
 
 def _kernels(names: list[str]) -> alt.Column:
     return alt.Column("kernel:N", sort=names, title=None)
-
-
-def _with(axis: alt.Y, field: str) -> alt.Y:
-    made = axis.copy()
-    made.shorthand = field
-    return made
 
 
 def _subtitle(table: pd.DataFrame, cube: xr.Dataset) -> list[str]:

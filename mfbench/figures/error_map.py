@@ -41,8 +41,7 @@ def draw(cube: xr.Dataset) -> Any:
             title="relative error",
             legend=alt.Legend(
                 values=[-4, -3, -2, -1, 0],
-                labelExpr="{'-4': '≤ 10⁻⁴', '-3': '10⁻³', '-2': '10⁻²', '-1': '10⁻¹', '0': '1'}"
-                "[toString(datum.value)]",
+                labelExpr="(datum.value == -4 ? '≤ ' : '') + format(pow(10, datum.value), '~g')",
                 gradientLength=220,
             ),
         ),

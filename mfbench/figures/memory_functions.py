@@ -24,7 +24,7 @@ def draw(cube: xr.Dataset) -> Any:
         ),
     )
     # Beyond twice the memory length there is nothing to see but zeros.
-    table = table[table.lag <= 2 * table.memory_length + 4]
+    table = table[~(table.lag > 2 * table.memory_length + 4)]
     base = alt.Chart(table).transform_filter("datum.level == level")
     x = alt.X("lag:Q", title="lag (steps)", axis=alt.Axis(tickCount=4, format="d"))
     y: dict[str, Any] = {"title": None, "axis": alt.Axis(tickCount=3)}
@@ -41,6 +41,7 @@ def draw(cube: xr.Dataset) -> Any:
         base.transform_aggregate(
             memory_length="max(memory_length)", groupby=["architecture", "kernel"]
         )
+        .transform_filter("isValid(datum.memory_length)")
         .transform_calculate(label="'M99 = ' + datum.memory_length")
         .mark_text(align="right", baseline="top", fontSize=11, color="#555555")
         .encode(text="label:N", x=alt.value(146), y=alt.value(4))
@@ -58,7 +59,7 @@ def draw(cube: xr.Dataset) -> Any:
             column=alt.Column("kernel:N", sort=cube.kernel.values.tolist(), title=None),
             spacing=10,
         )
-        .resolve_scale(x="independent", y="independent")
+        .resolve_scale(y="independent")
         .add_params(level)
     )
     return theme.styled(

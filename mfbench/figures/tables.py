@@ -59,7 +59,7 @@ def memory_table(cube: xr.Dataset) -> pd.DataFrame:
     ).to_dataframe()
     table = table.dropna(subset="median").reset_index()
     kept = ["architecture", "kernel", "level", "memory_length", "lag", "target"]
-    return largest_widths(table)[[*kept, "median", "low", "high"]]
+    return _with_every_panel(cube, largest_widths(table)[[*kept, "median", "low", "high"]])
 
 
 def curve_table(cube: xr.Dataset) -> pd.DataFrame:
@@ -75,7 +75,20 @@ def curve_table(cube: xr.Dataset) -> pd.DataFrame:
     ).to_dataframe()
     table = table.dropna(subset="median").reset_index()
     kept = ["architecture", "kernel", "level", "memory_length", "step", "median", "low", "high"]
-    return largest_widths(table)[kept]
+    return _with_every_panel(cube, largest_widths(table)[kept])
+
+
+def _with_every_panel(cube: xr.Dataset, table: pd.DataFrame) -> pd.DataFrame:
+    """The table with a row of nothing where an architecture has no rows at a task.
+
+    Vega-Lite puts the panels of a grid under the wrong headers where one of them has no data.
+    """
+    keys = ["architecture", "kernel", "level"]
+    every = pd.MultiIndex.from_product([cube[key].values for key in keys], names=keys)
+    missing = every.difference(pd.MultiIndex.from_frame(table[keys]))
+    if missing.empty:
+        return table
+    return pd.concat([table, missing.to_frame(index=False)], ignore_index=True)
 
 
 def rounded(table: pd.DataFrame, *columns: str, digits: int = 4) -> pd.DataFrame:

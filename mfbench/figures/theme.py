@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
+import numpy as np
 import xarray as xr
 
 # Okabe & Ito (2008) without black (which is the target) and yellow (unreadable on white), then
@@ -16,7 +17,6 @@ PALETTE = (
 )
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right")
 INK, QUIET = "#222222", "#9a9a9a"
-ERROR_TICKS = [10.0**i for i in range(-12, 5)]
 
 
 def architecture_colour(cube: xr.Dataset, **options: Any) -> alt.Color:
@@ -33,11 +33,17 @@ def architecture_shape(cube: xr.Dataset) -> alt.Shape:
     return alt.Shape("architecture:N", scale=scale, title="architecture")
 
 
-def error_axis(title: str, domain: list[float]) -> alt.Y:
+def error_axis(field: str, domain: tuple[float, float], title: str | None) -> alt.Y:
     """A logarithmic axis for relative errors with powers of ten as ticks."""
-    axis = alt.Axis(values=ERROR_TICKS, format=".0e", labelExpr=_power_of_ten())
-    scale = alt.Scale(type="log", domain=domain, clamp=True)
-    return alt.Y(scale=scale, axis=axis, title=title)
+    decades = range(int(np.ceil(np.log10(domain[0]))), int(np.floor(np.log10(domain[1]))) + 1)
+    axis = alt.Axis(values=[10.0**i for i in decades], format="~g")
+    scale = alt.Scale(type="log", domain=list(domain), clamp=True, nice=False)
+    return alt.Y(field, scale=scale, axis=axis, title=title)
+
+
+def error_domain(smallest: float) -> tuple[float, float]:
+    """From below the smallest error, and 0.001 at least, to above the zero predictor's."""
+    return min(1e-3, smallest) / 1.5, 2.0
 
 
 def memory_length_axis(values: Sequence[int]) -> alt.X:
@@ -71,18 +77,10 @@ def styled(chart: Any, *, title: str, subtitle: str | list[str]) -> Any:
         )
         .configure_legend(
             labelFontSize=13, titleFontSize=13, symbolSize=110, titleFontWeight="normal",
-            symbolStrokeWidth=2.5, labelLimit=240,
+            symbolStrokeWidth=2.5, labelLimit=240, symbolOpacity=1,
         )
         .configure_view(stroke="#cfcfcf")
     )  # fmt: skip
-
-
-def _power_of_ten() -> str:
-    """A Vega expression: the tick 0.001 reads 10⁻³, and 1 reads 1."""
-    expression = "format(round(log(datum.value) / LN10), 'd')"
-    for plain, raised in zip("−-0123456789", "⁻⁻⁰¹²³⁴⁵⁶⁷⁸⁹", strict=True):
-        expression = f"replace({expression}, regexp('{plain}', 'g'), '{raised}')"
-    return f"datum.value == 1 ? '1' : '10' + {expression}"
 
 
 def _cycled(values: Sequence[str], count: int) -> list[str]:

@@ -14,8 +14,8 @@ from mfbench.figures.tables import curve_table, rounded
 def draw(cube: xr.Dataset) -> Any:
     """A panel per architecture and kernel, a line per level."""
     table = rounded(curve_table(cube), "median", "low", "high", digits=3)
-    domain = [float(min(1e-3, table["median"].min())) / 1.5, 2.0]
-    lengths = sorted({int(v) for v in table.memory_length})
+    domain = theme.error_domain(float(table["median"].min()))
+    lengths = sorted({int(v) for v in table.memory_length.dropna()})
     chart = (
         alt.Chart(table)
         .mark_line(strokeWidth=1.8)
@@ -26,7 +26,7 @@ def draw(cube: xr.Dataset) -> Any:
                 axis=alt.Axis(values=[10**i for i in range(8)], format="~s"),
                 title="optimiser step",
             ),
-            y=_error(domain),
+            y=theme.error_axis("median:Q", domain, None),
             color=alt.Color(
                 "memory_length:Q",
                 scale=alt.Scale(
@@ -55,9 +55,3 @@ def draw(cube: xr.Dataset) -> Any:
         title="How they learn",
         subtitle=["Relative validation error over training, median of the seeds."],
     )
-
-
-def _error(domain: list[float]) -> alt.Y:
-    axis = theme.error_axis("", domain)
-    axis.shorthand = "median:Q"
-    return axis

@@ -90,7 +90,7 @@ def _rows(cube: xr.Dataset) -> Iterable[dict[str, Any]]:
 def _reach(value: float, most: float) -> dict[str, Any]:
     if np.isnan(value):
         return {"text": "–", "share": 0.0}
-    text = "none" if value == 0 else f"all, ≥ {value:.0f}" if value >= most else f"{value:.0f}"
+    text = "none" if value == 0 else f"≥ {value:.0f}" if value >= most else f"{value:.0f}"
     return {"text": text, "share": value / most}
 
 

@@ -1,0 +1,50 @@
+# Two commands do everything: `make all` ends with a report, `make test` tests the project.
+# Each prints what it runs; PYTHON chooses the interpreter (3.11 or newer).
+PYTHON ?= python3
+VENV   ?= .venv
+CORES  ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
+STUDY  ?= config.yaml
+
+BIN     := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --constraint envs/constraints.txt
+RUN     := $(BIN)/snakemake --cores $(CORES) --configfile $(STUDY)
+
+.PHONY: all test lint smoke setup setup-test schema clean
+
+all: setup
+	$(RUN) all
+
+smoke: setup
+	$(BIN)/snakemake --cores $(CORES) --configfile config/smoke.yaml all
+
+test: setup-test
+	$(BIN)/python -m pytest --numprocesses $(CORES)
+
+lint: setup-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+	$(BIN)/mypy
+
+setup: $(VENV)/installed
+
+setup-test: $(VENV)/installed-test
+
+# torch comes first and pinned: pip would otherwise pick another build for a package that wants it.
+$(VENV)/installed: envs/constraints.txt pyproject.toml
+	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "mfbench needs Python 3.11 or newer"'
+	$(PYTHON) -m venv $(VENV)
+	$(INSTALL) torch
+	$(INSTALL) --editable .
+	touch $@
+
+$(VENV)/installed-test: $(VENV)/installed
+	$(INSTALL) --editable '.[test]'
+	touch $@
+
+schema: setup
+	$(BIN)/python -m mfbench.config.schema config/schema.json
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,142 @@
+"""Evaluation of a group, from files to file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from mfbench.config.evaluation import EvaluationSettings
+from mfbench.config.task import TaskSettings
+from mfbench.config.training import TrainingSettings
+from mfbench.datasets import read_dataset, write_dataset
+from mfbench.evaluation.group import CellFiles, evaluate_group, write_evaluation
+from mfbench.training.cell import train_cell
+from mfbench.training.checkpoints import Checkpoints
+from mfbench.training.member import Progress, TrainingData, initial_model
+from mfbench.training.record import write_training, write_weights
+from tests.conftest import architecture_settings
+
+TASK = TaskSettings.model_validate(
+    {"length": 16, "sequences": {"train": 64, "validation": 16, "test": 32}}
+)
+TRAINING = TrainingSettings(
+    steps=20, batch_size=8, learning_rates=[0.003, 0.01], seeds=[0, 5], validations=5
+)
+
+
+def make_level(folder: Path, name: str, rho: str, *, spoil: bool = False) -> CellFiles:
+    """Dataset, record and weights of one trained level."""
+    files = CellFiles(folder / f"{rho}.nc", folder / f"{rho}.t.nc", folder / f"{rho}.safetensors")
+    write_dataset(files.dataset, settings=TASK, family="exponential", rho=rho)
+    task = read_dataset(files.dataset)
+    arrays = (task.x["train"], task.y["train"], task.x["validation"], task.y["validation"])
+    data = TrainingData(
+        *(torch.from_numpy(a) for a in arrays), scored_from=8, variance=task.variance
+    )
+    cell = train_cell(
+        architecture_settings(name),
+        data,
+        width=4,
+        settings=TRAINING,
+        code="",
+        checkpoints=Checkpoints(folder / "checkpoints" / rho),
+    )
+    if spoil:
+        member: Progress = cell.members[0.01, 5]
+        member.diverged_step, member.validation_error[-1] = 20, float("inf")
+    write_weights(files.weights, cell)
+    write_training(files.training, cell, settings=TRAINING, resolved={}, title="t")
+    return files
+
+
+def evaluate(name: str, files: list[CellFiles]) -> xr.Dataset:
+    settings = EvaluationSettings(probes=32)
+    return evaluate_group(architecture_settings(name), files, width=4, settings=settings)
+
+
+@pytest.fixture(scope="module")
+def rnn_files(tmp_path_factory: pytest.TempPathFactory) -> list[CellFiles]:
+    folder = tmp_path_factory.mktemp("rnn")
+    return [make_level(folder, "rnn", "0.3"), make_level(folder, "rnn", "0.5", spoil=True)]
+
+
+def test_every_member_of_every_level_is_measured(rnn_files: list[CellFiles]) -> None:
+    group = evaluate("rnn", rnn_files)
+    assert dict(group.sizes) == {
+        "level": 2, "learning_rate": 2, "seed": 2, "step": 5, "lag": 16, "time": 8, "threshold": 3,
+    }  # fmt: skip
+    np.testing.assert_array_equal(group.rho, [0.3, 0.5])
+    assert group.memory_length.dtype.kind in "if"
+    # The numbers are those of the model rebuilt by hand.
+    task = read_dataset(rnn_files[0].dataset)
+    from safetensors.torch import load_file
+
+    prefix = "learning_rate=0.01,seed=5/"
+    state = {
+        k.removeprefix(prefix): v
+        for k, v in load_file(rnn_files[0].weights).items()
+        if k.startswith(prefix)
+    }
+    model = initial_model(architecture_settings("rnn"), width=4, length=16, seed=99)
+    model.load_state_dict(state)
+    with torch.no_grad():
+        y = model(torch.from_numpy(task.x["test"])[..., None])[..., 0].numpy()
+    expected = np.mean((y - task.y["test"])[:, 8:].astype(float) ** 2)
+    member = group.sel(level=0, learning_rate=0.01, seed=5)
+    assert float(member.relative_mse) == pytest.approx(expected, rel=1e-5)
+    assert float(member.error_over_time.mean()) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_diverged_member_keeps_its_curve_and_has_no_errors(rnn_files: list[CellFiles]) -> None:
+    group = evaluate("rnn", rnn_files)
+    member = group.sel(level=1, learning_rate=0.01, seed=5)
+    assert int(member.status) == 2
+    assert int(member.diverged_step) == 20
+    assert np.isnan(member.relative_mse)
+    assert np.isnan(member.learned_memory_function).all()
+    assert np.isfinite(member.validation_error[:-1]).all()
+    assert np.isfinite(group.relative_mse.sel(level=1, learning_rate=0.003)).all()
+    # Two seeds: a median with a diverged one is infinite, so the other rate is selected.
+    assert float(group.selected_learning_rate[1]) == 0.003
+
+
+def test_selection_looks_at_validation_only(rnn_files: list[CellFiles]) -> None:
+    group = evaluate("rnn", rnn_files)
+    best = group.best_validation_error.sel(level=0).median("seed")
+    chosen = float(group.selected_learning_rate[0])
+    assert chosen == float(best.idxmin())
+
+
+def test_steps_to_thresholds_come_from_the_curve(rnn_files: list[CellFiles]) -> None:
+    settings = EvaluationSettings(probes=32, thresholds=[1e9, 1e-12])
+    group = evaluate_group(architecture_settings("rnn"), rnn_files, width=4, settings=settings)
+    member = group.sel(level=0, learning_rate=0.01, seed=0)
+    assert member.first_step_below.values[0] == 1
+    assert np.isnan(member.first_step_below.values[1])
+
+
+def test_the_file_describes_itself(rnn_files: list[CellFiles], tmp_path: Path) -> None:
+    group = evaluate("rnn", rnn_files)
+    resolved: dict[str, Any] = {"architecture_name": "rnn", "width": 4, "kernel": "exponential"}
+    write_evaluation(tmp_path / "e.nc", group, resolved=resolved, title="t")
+    with xr.open_dataset(tmp_path / "e.nc") as file:
+        for name, variable in file.variables.items():
+            assert {"long_name", "units"} <= set(variable.attrs), name
+        assert file.attrs["kernel"] == "exponential"
+        for name in ("git_commit", "package_versions", "settings", "seeds", "Conventions"):
+            assert name in file.attrs
+
+
+def test_weights_that_do_not_fit_are_named(rnn_files: list[CellFiles], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"0\.3\.safetensors does not fit the model"):
+        evaluate("gru", rnn_files)
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(b"nothing")
+    files = CellFiles(rnn_files[0].dataset, rnn_files[0].training, broken)
+    with pytest.raises(ValueError, match=r"broken\.safetensors cannot be read"):
+        evaluate("rnn", [files])

@@ -1,0 +1,174 @@
+"""The cube: complete, partial, and what is read back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import mfbench
+from mfbench.cubes import assemble_benchmark, open_benchmark, selected, write_benchmark
+
+RATES, SEEDS = [0.003, 0.01], [0, 1, 2]
+STUDY = {"name": "s", "task": {"seed": 0}}
+
+
+def make_group(folder: Path, architecture: str, width: int, kernel: str, levels: int = 2) -> Path:
+    """An evaluation file with numbers that say where they belong."""
+    shape = (levels, len(RATES), len(SEEDS))
+    code = 100.0 * width + 10 * len(kernel)
+    numbers = code + np.arange(np.prod(shape)).reshape(shape) / 100
+    member = ("level", "learning_rate", "seed")
+    group = xr.Dataset(
+        {
+            "status": (member, np.ones(shape, "i1")),
+            "relative_mse": (member, numbers),
+            "best_step": (member, np.full(shape, 7, "i4")),
+            "validation_error": ((*member, "step"), np.stack([numbers, numbers + 1], -1)),
+            "learned_memory_function": ((*member, "lag"), np.stack([numbers] * 4, -1)),
+            "selected_learning_rate": ("level", np.resize([0.01, 0.003], levels)),
+            "rho": ("level", np.arange(levels) + 0.5),
+            "memory_length": ("level", 2.0 ** np.arange(levels)),
+            "memory_function": (("level", "lag"), np.ones((levels, 4))),
+            "weights": (("level", "lag"), np.full((levels, 4), 0.5)),
+            "parameters": ("level", np.full(levels, 10.0 * width)),
+            "linear": ("level", np.zeros(levels)),
+            "state_size": ("level", np.full(levels, float(width))),
+            "receptive_field": ("level", np.full(levels, np.nan)),
+        },
+        coords={
+            "level": np.arange(levels, dtype="i4"),
+            "learning_rate": RATES,
+            "seed": np.array(SEEDS, "i4"),
+            "step": np.array([1, 10], "i4"),
+            "lag": np.arange(4, dtype="i4"),
+            "time": np.arange(2, 4, dtype="i4"),
+            "threshold": [0.1],
+        },
+        attrs={"architecture_name": architecture, "width": width, "kernel": kernel},
+    )
+    for variable in group.variables.values():
+        variable.attrs.update(long_name="a number", units="1")
+    path = folder / f"{architecture}-{width}-{kernel}.nc"
+    group.to_netcdf(path)
+    return path
+
+
+def assemble(paths: list[Path], **changes: Any) -> xr.Dataset:
+    given: dict[str, Any] = {
+        "architectures": ["b", "a"],
+        "kernels": ["impulse", "airy"],
+        "resolved": STUDY,
+        **changes,
+    }
+    return assemble_benchmark(paths, **given)
+
+
+@pytest.fixture
+def cube(tmp_path: Path) -> xr.Dataset:
+    """Architecture a at two widths, b at one; airy has one level more."""
+    paths = [
+        make_group(tmp_path, "a", w, k, 3 if k == "airy" else 2)
+        for w in (4, 8)
+        for k in ("impulse", "airy")
+    ]
+    paths.append(make_group(tmp_path, "b", 4, "impulse"))
+    made = assemble(paths)
+    write_benchmark(tmp_path / "cube.nc", made)
+    return mfbench.open_benchmark(tmp_path / "cube.nc")
+
+
+def test_dimensions_and_order_are_those_of_the_study(cube: xr.Dataset) -> None:
+    assert cube.relative_mse.dims == (
+        "architecture",
+        "width",
+        "kernel",
+        "level",
+        "learning_rate",
+        "seed",
+    )
+    assert cube.architecture.values.tolist() == ["b", "a"]
+    assert cube.width.values.tolist() == [4, 8]
+    assert cube.kernel.values.tolist() == ["impulse", "airy"]
+    assert cube.learning_rate.values.tolist() == RATES
+    assert cube.rho.dims == ("kernel", "level")
+    assert "rho" in cube.coords
+    assert "memory_length" in cube.coords
+    assert cube.validation_error.dims[-1] == "step"
+    assert cube.learned_memory_function.dims[-1] == "lag"
+
+
+def test_every_number_is_at_its_place(cube: xr.Dataset) -> None:
+    for width in (4, 8):
+        for kernel, levels in (("impulse", 2), ("airy", 3)):
+            part = cube.sel(architecture="a", width=width, kernel=kernel)
+            code = 100.0 * width + 10 * len(kernel)
+            numbers = code + np.arange(levels * 6).reshape(levels, 2, 3) / 100
+            np.testing.assert_array_equal(part.relative_mse[:levels], numbers)
+            np.testing.assert_array_equal(part.validation_error[:levels, ..., 1], numbers + 1)
+            assert (part.status[:levels] == "ok").all()
+            assert float(part.parameters) == 10 * width
+            np.testing.assert_array_equal(part.rho[:levels], np.arange(levels) + 0.5)
+
+
+def test_what_is_missing_is_nan_and_absent(cube: xr.Dataset) -> None:
+    for missing in (
+        {"architecture": "b", "width": 8},
+        {"architecture": "b", "width": 4, "kernel": "airy"},
+        {"architecture": "a", "width": 4, "kernel": "impulse", "level": 2},
+    ):
+        part = cube.sel(missing)
+        assert (part.status == "absent").all()
+        assert part.relative_mse.isnull().all()
+    assert np.isnan(cube.rho.sel(kernel="impulse", level=2))
+
+
+def test_it_becomes_a_table(cube: xr.Dataset) -> None:
+    table = cube[["status", "relative_mse"]].to_dataframe()
+    assert len(table) == 2 * 2 * 2 * 3 * 2 * 3
+    assert (table.status == "ok").sum() == table.relative_mse.notna().sum()
+    assert {"rho", "memory_length"} <= set(table.columns)
+    assert len(cube.to_dataframe())
+
+
+def test_selected_takes_each_cell_at_its_own_rate(cube: xr.Dataset) -> None:
+    best = selected(cube)
+    assert "learning_rate" not in best.dims
+    part = cube.relative_mse.sel(architecture="a", width=8, kernel="airy")
+    chosen = best.relative_mse.sel(architecture="a", width=8, kernel="airy")
+    np.testing.assert_array_equal(chosen[0], part.sel(level=0, learning_rate=0.01))
+    np.testing.assert_array_equal(chosen[1], part.sel(level=1, learning_rate=0.003))
+    assert (best.status.sel(architecture="b", width=8) == "absent").all()
+    assert best.relative_mse.sel(architecture="b", width=8).isnull().all()
+
+
+def test_the_order_of_the_files_does_not_matter(tmp_path: Path) -> None:
+    paths = [make_group(tmp_path, a, 4, k) for a in ("a", "b") for k in ("impulse", "airy")]
+    xr.testing.assert_identical(assemble(paths), assemble(paths[::-1]))
+
+
+def test_the_file_describes_itself(cube: xr.Dataset) -> None:
+    for name in ("Conventions", "git_commit", "package_versions", "settings", "seeds", "title"):
+        assert name in cube.attrs
+    for name, variable in cube.variables.items():
+        assert "long_name" in variable.attrs, name
+
+
+def test_status_is_a_cf_flag_in_the_file(cube: xr.Dataset, tmp_path: Path) -> None:
+    with xr.open_dataset(tmp_path / "cube.nc", mask_and_scale=False) as file:
+        assert file.status.dtype == np.int8
+        assert file.status.attrs["flag_meanings"] == "absent ok diverged"
+        assert file.status.attrs["flag_values"].tolist() == [0, 1, 2]
+
+
+def test_foreign_files_are_named(tmp_path: Path) -> None:
+    xr.Dataset({"a": 1}).to_netcdf(tmp_path / "foreign.nc")
+    with pytest.raises(ValueError, match=r"foreign\.nc is no benchmark cube of mfbench"):
+        open_benchmark(tmp_path / "foreign.nc")
+    with pytest.raises(ValueError, match=r"foreign\.nc is no evaluation of mfbench"):
+        assemble([tmp_path / "foreign.nc"])
+    with pytest.raises(ValueError, match="no evaluation file"):
+        assemble([])

@@ -1,0 +1,43 @@
+"""A task and settings that train in a moment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from mfbench.config.training import TrainingSettings
+from mfbench.training.member import TrainingData
+
+
+def make_data(scale: float = 1.0) -> TrainingData:
+    generator = torch.Generator().manual_seed(7)
+    x = torch.randn(48, 16, generator=generator) * scale
+    y = torch.zeros_like(x)
+    y[:, 2:] = x[:, :-2]
+    return TrainingData(
+        x=x[:32],
+        y=y[:32],
+        x_validation=x[32:],
+        y_validation=y[32:],
+        scored_from=8,
+        variance=scale**2,
+    )
+
+
+def make_settings(**changes: Any) -> TrainingSettings:
+    given = {
+        "steps": 30,
+        "batch_size": 8,
+        "learning_rates": [0.01, 0.03],
+        "seeds": [0, 1],
+        "validations": 6,
+        **changes,
+    }
+    return TrainingSettings.model_validate(given)
+
+
+@pytest.fixture
+def data() -> TrainingData:
+    return make_data()

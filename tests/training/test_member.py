@@ -1,0 +1,148 @@
+"""One member: learning, divergence, interruption."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from mfbench.training.member import Progress, TrainingData, initial_model, train_member
+from tests.conftest import architecture_settings
+from tests.training.conftest import make_data, make_settings
+
+NAMES = ["rnn", "lstm", "tcn", "s4d", "lru", "transformer", "gru"]
+
+
+def train(data: TrainingData, name: str = "rnn", **options: Any) -> Progress:
+    settings = options.pop("settings", make_settings())
+    given = {"width": 4, "learning_rate": 0.03, "seed": 0, **options}
+    return train_member(architecture_settings(name), data, settings=settings, **given)
+
+
+def assert_same(a: Progress, b: Progress) -> None:
+    """Bitwise the same numbers."""
+    assert torch.equal(a.losses, b.losses)
+    assert (a.train_error, a.validation_error) == (b.train_error, b.validation_error)
+    assert (a.best_step, a.best_error, a.diverged_step) == (
+        b.best_step,
+        b.best_error,
+        b.diverged_step,
+    )
+    assert set(a.tensors) == set(b.tensors)
+    for name, tensor in a.tensors.items():
+        assert torch.equal(tensor, b.tensors[name]), name
+
+
+def test_a_linear_model_learns_the_delay(data: TrainingData) -> None:
+    done = train(data, "tcn", settings=make_settings(steps=400, validations=8))
+    assert done.finished
+    assert done.validation_error[-1] < 0.02 < 0.9 < done.validation_error[0]
+
+
+def test_the_best_validated_step_is_kept(data: TrainingData) -> None:
+    done = train(data, settings=make_settings(steps=60, validations=12), learning_rate=0.3)
+    assert done.best_error == min(done.validation_error)
+    model = initial_model(architecture_settings("rnn"), width=4, length=16, seed=0)
+    model.load_state_dict({k: torch.from_numpy(v) for k, v in done.best_weights().items()})
+    with torch.no_grad():
+        residual = model(data.x_validation[..., None])[..., 0] - data.y_validation
+    assert residual[:, 8:].square().mean().item() == pytest.approx(done.best_error, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_interrupted_member_ends_with_the_same_numbers(name: str, data: TrainingData) -> None:
+    whole = train(data, name)
+    kept: list[Progress] = []
+
+    class KilledError(Exception):
+        pass
+
+    def save(progress: Progress) -> None:
+        kept.append(
+            dataclasses.replace(
+                progress,
+                tensors={k: v.clone() for k, v in progress.tensors.items()},
+                losses=progress.losses.clone(),
+                train_error=list(progress.train_error),
+                validation_error=list(progress.validation_error),
+            )
+        )
+        if len(kept) == 17:
+            raise KilledError
+
+    every_step = make_settings(checkpoints={"minutes": 0})
+    with pytest.raises(KilledError):
+        train(data, name, settings=every_step, save=save)
+    for progress in (kept[3], kept[16]):
+        assert_same(train(data, name, settings=every_step, progress=progress), whole)
+
+
+def test_time_is_counted_over_interruptions(data: TrainingData) -> None:
+    ticks = iter(range(10_000))
+    whole = train(data, clock=lambda: float(next(ticks)))
+    assert whole.seconds == 30.0
+    half = Progress(**{**dataclasses.asdict(whole), "step": 29})
+    assert train(data, progress=half, clock=lambda: float(next(ticks))).seconds == 31.0
+
+
+def test_checkpoints_come_at_the_interval_that_is_set(data: TrainingData) -> None:
+    ticks = iter(range(10_000))
+    saved: list[int] = []
+    settings = make_settings(checkpoints={"minutes": 0.1})  # 6 s, a step takes 1 s
+    train(data, settings=settings, clock=lambda: next(ticks), save=lambda p: saved.append(p.step))
+    assert saved == [6, 12, 18, 24, 30]
+
+
+def test_a_loss_that_is_not_finite_is_recorded_with_its_step(data: TrainingData) -> None:
+    poisoned = data.y.clone()
+    poisoned[5] = float("nan")
+    done = train(dataclasses.replace(data, y=poisoned))
+    assert done.finished
+    first = int(torch.nonzero(~torch.isfinite(done.losses))[0]) + 1
+    assert done.diverged_step == first
+    assert first <= 4  # an epoch has four batches of eight
+    assert len(done.validation_error) < 6
+
+
+def test_an_error_above_the_threshold_is_a_divergence(data: TrainingData) -> None:
+    settings = make_settings(diverged_above=1e-3)
+    done = train(data, settings=settings)
+    assert done.diverged_step == 1
+    assert done.best_step == 0
+    assert len(done.validation_error) == 1  # the curve up to there is kept
+
+
+def test_errors_are_relative_to_the_scale_of_the_task() -> None:
+    big, small = (
+        train(make_data(scale), "tcn", settings=make_settings(steps=1, gradient_clipping=None))
+        for scale in (1.0, 0.5)
+    )
+    assert 0.5 < small.validation_error[0] < 2.0
+    assert 0.5 < big.validation_error[0] < 2.0
+
+
+def test_only_scored_steps_are_trained_on(data: TrainingData) -> None:
+    early = data.y.clone()
+    early[:, :8] = 1e3
+    assert_same(train(dataclasses.replace(data, y=early)), train(data))
+
+
+def test_initialisation_leaves_the_global_generator_alone() -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    initial_model(architecture_settings("lru"), width=4, length=8, seed=1)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_no_weight_decay_on_state_dynamics_and_their_own_rate(data: TrainingData) -> None:
+    frozen = make_settings(optimiser={"ssm_learning_rate_factor": 0.0, "weight_decay": 0.5})
+    done = train(data, "lru", settings=frozen)
+    start = initial_model(architecture_settings("lru"), width=4, length=16, seed=0).state_dict()
+    end = done.best_weights()
+    for name in start:
+        same = np.array_equal(start[name].numpy(), end[name])
+        assert same == name.endswith(("nu_log", "theta_log", "gamma_log")), name

@@ -1,0 +1,108 @@
+"""A copy of the project with a finished small study, for tests on real dry runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.conftest import REPOSITORY, small_study
+
+
+@dataclass
+class Project:
+    """A working copy in a folder of its own."""
+
+    folder: Path
+
+    def snakemake(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run Snakemake on the small study; the copy's own package comes first."""
+        command = [sys.executable, "-m", "snakemake", "--cores", "2"]
+        return subprocess.run(
+            [*command, "--configfile", "study.yaml", *arguments],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(self.folder), **environment},
+            check=False,
+        )
+
+    def planned(self, *arguments: str, **environment: str) -> Counter[str]:
+        """Number of jobs by rule that a dry run would do; `all` is left out."""
+        done = self.snakemake("--dry-run", "--quiet", "progress", *arguments, **environment)
+        assert done.returncode == 0, done.stdout + done.stderr
+        text = done.stdout + done.stderr
+        if "Nothing to be done" in text:
+            return Counter()
+        table = text.partition("Job stats:")[2]
+        rows = re.findall(r"^(\w+)\s+(\d+)$", table, re.MULTILINE)
+        return Counter({rule: int(n) for rule, n in rows if rule not in ("all", "total")})
+
+    def configure(self, change: Callable[[dict[str, Any]], Any]) -> None:
+        """Change the study file."""
+        study = self.folder / "study.yaml"
+        content = yaml.safe_load(study.read_text())
+        change(content)
+        study.write_text(yaml.safe_dump(content))
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        """Change a file of the copy."""
+        file = self.folder / path
+        text = file.read_text()
+        assert old in text
+        file.write_text(text.replace(old, new))
+
+
+def copy_of_the_tree(folder: Path) -> None:
+    """The project as it stands in the working tree, without what git ignores."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        source = REPOSITORY / name
+        if source.is_file() and not name.startswith("docs/"):
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small study, run once for real."""
+    folder = tmp_path_factory.mktemp("finished") / "project with spaces"
+    folder.mkdir()
+    copy_of_the_tree(folder)
+    (folder / "study.yaml").write_text(yaml.safe_dump(small_study()))
+    done = Project(folder).snakemake("all")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+@pytest.fixture
+def project(finished: Path, tmp_path: Path) -> Project:
+    """A copy of the finished study that a test may change; times of files are kept."""
+    folder = tmp_path / "project"
+    shutil.copytree(finished, folder, symlinks=True)
+    return Project(folder)
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Project:
+    """A copy in which nothing has run yet."""
+    copy_of_the_tree(tmp_path)
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(small_study()))
+    return Project(tmp_path)

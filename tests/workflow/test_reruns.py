@@ -1,0 +1,190 @@
+"""Which jobs run again, proved on real dry runs.
+
+The small study has the architectures rnn and s4d at one width, exponential with two levels and
+impulse with one: 3 datasets, 6 cells, 4 evaluations.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.workflow.conftest import Project
+
+BEHIND_THE_CUBE = {"benchmark_cube": 1, "figure": 4, "report_page": 1}
+ALL_TRAINING = {"train": 6, "evaluate": 4, **BEHIND_THE_CUBE}
+EVERYTHING = {"dataset": 3, **ALL_TRAINING}
+
+
+def test_a_fresh_copy_plans_everything(fresh: Project) -> None:
+    assert fresh.planned("all") == EVERYTHING
+    assert not (fresh.folder / "results").exists()  # a dry run leaves nothing behind
+
+
+def test_a_second_run_has_nothing_to_do(project: Project) -> None:
+    done = project.snakemake("all")
+    assert done.returncode == 0
+    assert "Nothing to be done" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("seed", ["0", "1", "4711"])
+def test_plans_do_not_depend_on_the_hash_seed(project: Project, seed: str) -> None:
+    assert project.planned("all", PYTHONHASHSEED=seed) == {}
+    project.configure(lambda s: s["architectures"].update(gru={"widths": [4]}))
+    expected = {"train": 3, "evaluate": 2, **BEHIND_THE_CUBE}
+    assert project.planned("all", PYTHONHASHSEED=seed) == expected
+
+
+def test_an_added_level_schedules_its_own_cells(project: Project) -> None:
+    project.configure(lambda s: s["kernels"]["impulse"]["rho"].append(5))
+    expected = {"dataset": 1, "train": 2, "evaluate": 2, **BEHIND_THE_CUBE}
+    assert project.planned("all") == expected
+
+
+def test_an_added_width_schedules_its_own_cells(project: Project) -> None:
+    project.configure(lambda s: s["architectures"]["rnn"]["widths"].append(6))
+    assert project.planned("all") == {"train": 3, "evaluate": 2, **BEHIND_THE_CUBE}
+
+
+def test_an_added_seed_makes_no_dataset_and_trains_only_its_members(project: Project) -> None:
+    project.configure(lambda s: s["training"]["seeds"].append(2))
+    assert project.planned("all") == ALL_TRAINING
+    target = "results/small/training/rnn/width=4/impulse/rho=3"
+    done = project.snakemake(f"{target}.nc")
+    assert done.returncode == 0, done.stderr
+    log = (project.folder / "results/small/logs/training/rnn/width=4/impulse/rho=3.log").read_text()
+    assert log.count("found finished") == 4  # two learning rates x two seeds
+    assert log.count(": trained") == 2  # two learning rates x the new seed
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("training.steps", 13, ALL_TRAINING),
+        ("training.optimiser", {"weight_decay": 0.1}, ALL_TRAINING),
+        ("task.seed", 1, EVERYTHING),
+        ("evaluation.probes", 8, {"evaluate": 4, **BEHIND_THE_CUBE}),
+        ("architectures.s4d.options.state", 6, {"train": 3, "evaluate": 2, **BEHIND_THE_CUBE}),
+        ("training.checkpoints", {"minutes": 9}, {}),
+        ("training.device", "cpu", {}),
+    ],
+)  # fmt: skip
+def test_a_changed_setting_reruns_what_depends_on_it(
+    project: Project, key: str, value: Any, expected: dict[str, int]
+) -> None:
+    def change(study: dict[str, Any]) -> None:
+        *parents, last = key.split(".")
+        for parent in parents:
+            study = study[parent]
+        study[last] = value
+
+    project.configure(change)
+    assert project.planned("all") == expected
+
+
+def test_an_option_that_repeats_the_default_reruns_nothing(project: Project) -> None:
+    project.configure(lambda s: s["architectures"]["s4d"]["options"].update(init="lin"))
+    project.configure(lambda s: s["architectures"]["s4d"].update(activation="gelu", layers=1))
+    assert project.planned("all") == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "expected"),
+    [
+        (
+            "mfbench/architectures/s4d.py",
+            "+ self.D * u  # (B, T, C)",
+            "+ 1.5 * self.D * u  # (B, T, C)",
+            {"train": 3, "evaluate": 2, **BEHIND_THE_CUBE},
+        ),
+        (
+            "mfbench/training/schedule.py",
+            "return 1.0",
+            "return 1.01",
+            {"train": 6, "evaluate": 4, **BEHIND_THE_CUBE},
+        ),
+        (
+            "mfbench/kernels/impulse.py",
+            "1.0, 0.0",
+            "1.5, 0.0",
+            {"dataset": 1, "train": 2, "evaluate": 2, **BEHIND_THE_CUBE},
+        ),
+        (
+            "mfbench/evaluation/error.py",
+            "relative.mean(1)",
+            "relative.mean(axis=1)",
+            {"evaluate": 4, **BEHIND_THE_CUBE},
+        ),
+        (
+            "mfbench/figures/error_map.py",
+            "fontSize=12",
+            "fontSize=13",
+            {"figure": 1, "report_page": 1},
+        ),
+        ("mfbench/figures/theme.py", "fontSize=17", "fontSize=18", {"figure": 4, "report_page": 1}),
+        ("mfbench/report/page.html", "<h2>Tasks</h2>", "<h2>The tasks</h2>", {"report_page": 1}),
+        ("README.md", "mfbench", "MFBench", {}),
+        ("mfbench/architectures/gru.py", "1 - n**2", "1.0 - n**2", {}),  # not in this study
+    ],
+)  # fmt: skip
+def test_edited_code_reruns_the_stages_that_use_it(
+    project: Project, path: str, old: str, new: str, expected: dict[str, int]
+) -> None:
+    project.edit(path, old, new)
+    assert project.planned("all") == expected
+    project.edit(path, new, old)
+    assert project.planned("all") == {}  # and taking it back is free
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new"),
+    [
+        ("mfbench/architectures/s4d.py", '"""S4D, the diagonal', '"""S4D: the diagonal'),
+        ("mfbench/training/member.py", "# (B, T)", "# batch, time"),
+        ("mfbench/datasets.py", "y = y + scale * noises", "y = (y + scale * noises"),
+        ("mfbench/cubes.py", '"""The benchmark cube:', '"""The cube:'),
+    ],
+)
+def test_comments_docstrings_and_formatting_change_nothing(
+    project: Project, path: str, old: str, new: str
+) -> None:
+    project.edit(path, old, new)
+    if new.endswith("noises"):  # a pair of brackets that means nothing
+        project.edit(path, "noises.standard_normal(shape)", "noises.standard_normal(shape))")
+    assert project.planned("all") == {}
+
+
+def test_an_architecture_of_ones_own_reruns_with_its_file_and_its_neighbours(
+    project: Project,
+) -> None:
+    (project.folder / "mine").mkdir()
+    (project.folder / "mine" / "gain.py").write_text("GAIN = 2.0\n")
+    (project.folder / "mine" / "own.py").write_text(
+        "from gain import GAIN\n"
+        "from torch import nn\n"
+        "from mfbench.architectures.mixer import Mixer\n\n"
+        "class Own(Mixer):\n"
+        "    def __init__(self, width, layer, length):\n"
+        "        super().__init__()\n"
+        "        self.W = nn.Linear(width, width)\n\n"
+        "    def forward(self, u):\n"
+        "        return GAIN * self.W(u)\n"
+    )
+    project.configure(
+        lambda s: s["architectures"].update(own={"model": "mine/own.py:Own", "widths": [4]})
+    )
+    own = {"train": 3, "evaluate": 2, **BEHIND_THE_CUBE}
+    assert project.planned("all") == own
+    done = project.snakemake("all")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert project.planned("all") == {}
+    project.edit("mine/gain.py", "2.0", "3.0")
+    assert project.planned("all") == own
+
+
+def test_deleted_checkpoints_rerun_nothing(project: Project) -> None:
+    import shutil
+
+    shutil.rmtree(project.folder / "results/small/checkpoints")
+    assert project.planned("all") == {}
