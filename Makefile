@@ -7,15 +7,15 @@ STUDY  ?= config.yaml
 
 BIN     := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint envs/constraints.txt
-RUN     := $(BIN)/snakemake --cores $(CORES) --configfile $(STUDY)
+RUN     := $(BIN)/snakemake --cores $(CORES) all --configfile
 
 .PHONY: all test lint smoke setup setup-test schema clean
 
 all: setup
-	$(RUN) all
+	$(RUN) $(STUDY)
 
 smoke: setup
-	$(BIN)/snakemake --cores $(CORES) --configfile config/smoke.yaml all
+	$(RUN) config/smoke.yaml
 
 test: setup-test
 	$(BIN)/python -m pytest --numprocesses $(CORES)

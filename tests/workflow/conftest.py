@@ -29,7 +29,7 @@ class Project:
         """Run Snakemake on the small study; the copy's own package comes first."""
         command = [sys.executable, "-m", "snakemake", "--cores", "2"]
         return subprocess.run(
-            [*command, "--configfile", "study.yaml", *arguments],
+            [*command, *arguments, "--configfile", "study.yaml"],
             cwd=self.folder,
             capture_output=True,
             text=True,
@@ -39,7 +39,7 @@ class Project:
 
     def planned(self, *arguments: str, **environment: str) -> Counter[str]:
         """Number of jobs by rule that a dry run would do; `all` is left out."""
-        done = self.snakemake("--dry-run", "--quiet", "progress", *arguments, **environment)
+        done = self.snakemake("--dry-run", "--quiet", "rules", *arguments, **environment)
         assert done.returncode == 0, done.stdout + done.stderr
         text = done.stdout + done.stderr
         if "Nothing to be done" in text:

@@ -1,0 +1,80 @@
+"""A cube with known numbers, as open_benchmark returns it."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+
+ARCHITECTURES, KERNELS, LENGTHS = ["b", "a"], ["impulse", "airy"], [4, 8, 16]
+
+
+def make_cube(widths: tuple[int, ...] = (8,)) -> xr.Dataset:
+    """Error of seed s at level l is 0.01 * 4^l * (1 + s); the second learning rate is selected."""
+    grid = ("architecture", "width", "kernel", "level")
+    member = (*grid, "learning_rate", "seed")
+    sizes = (len(ARCHITECTURES), len(widths), len(KERNELS), 3)
+    shape = (*sizes, 2, 3)
+    level = np.arange(3.0)[:, None, None]
+    rate = np.array([5.0, 1.0])[None, :, None]
+    seed = 1 + np.arange(3.0)[None, None, :]
+    error = np.broadcast_to(0.01 * 4.0**level * rate * seed, shape).copy()
+    lag, step = np.arange(32), np.array([1, 10, 100])
+    curve = error[..., None] * np.array([3.0, 2.0, 1.0])
+    learned = np.broadcast_to(0.9**lag, (*shape, 32)).copy()
+    return xr.Dataset(
+        {
+            "status": (member, np.full(shape, "ok", dtype=object)),
+            "relative_mse": (member, error),
+            "validation_error": ((*member, "step"), curve),
+            "learned_memory_function": ((*member, "lag"), learned),
+            "seconds": (member, np.full(shape, 2.0)),
+            "selected_learning_rate": (grid, np.full(sizes, 0.01)),
+            "memory_function": (("kernel", "level", "lag"), np.ones((2, 3, 32))),
+        },
+        coords={
+            "architecture": ARCHITECTURES,
+            "width": list(widths),
+            "kernel": KERNELS,
+            "level": [0, 1, 2],
+            "learning_rate": [0.003, 0.01],
+            "seed": [0, 1, 2],
+            "lag": lag,
+            "step": step,
+            "rho": (("kernel", "level"), np.array([[3.0, 7.0, 15.0], [2.0, 5.0, 13.0]])),
+            "memory_length": (("kernel", "level"), np.array([LENGTHS, LENGTHS], float)),
+            "parameters": (("architecture", "width"), np.full(sizes[:2], 100.0)),
+            "state_size": (
+                ("architecture", "width"),
+                np.array([[16.0] * len(widths), [np.nan] * len(widths)]),
+            ),
+        },
+        attrs={
+            "settings": json.dumps(
+                {
+                    "name": "known",
+                    "task": {
+                        "length": 32,
+                        "scored_from": 16,
+                        "sequences": {"train": 1, "validation": 2, "test": 3},
+                    },
+                    "training": {
+                        "steps": 100,
+                        "batch_size": 4,
+                        "learning_rates": [0.003, 0.01],
+                        "seeds": [0, 1, 2],
+                    },
+                }
+            ),
+            "package_versions": json.dumps({"numpy": "2.0"}),
+            "git_commit": "0123abc",
+            "history": "2026-01-01T00:00:00+00:00: written by mfbench",
+        },
+    )  # fmt: skip
+
+
+@pytest.fixture
+def cube() -> xr.Dataset:
+    return make_cube()
