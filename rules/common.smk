@@ -37,6 +37,21 @@ GROUPS = [
     for kernel in STUDY.kernels
 ]
 
+# Once per parse and not per job: a study has thousands of cells of a few models.
+MODELS = {(name, width) for name, width, _ in GROUPS}
+TRAINING_SETTINGS = {
+    (name, str(width)): training_settings(STUDY, architecture=name, width=width)
+    for name, width in MODELS
+}
+EVALUATION_SETTINGS = {
+    (name, str(width)): evaluation_settings(STUDY, architecture=name, width=width)
+    for name, width in MODELS
+}
+ARCHITECTURE_CODE = {
+    name: architecture_digest(entry.model)
+    for name, entry in STUDY.architectures.items()
+}
+
 
 def script_path(name):
     """Path of a workflow script, for its digest."""

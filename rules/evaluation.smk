@@ -21,10 +21,10 @@ rule evaluate:
         runtime=lambda wildcards, attempt: 60 * attempt,
         gpu=0,
     params:
-        settings=lambda wildcards: evaluation_settings(
-            STUDY, architecture=wildcards.architecture, width=int(wildcards.width)
-        ),
+        settings=lambda wildcards: EVALUATION_SETTINGS[
+            wildcards.architecture, wildcards.width
+        ],
         code=lambda wildcards: stage_digest(script_path("evaluate_group.py"))
-        + architecture_digest(STUDY.architectures[wildcards.architecture].model),
+        + ARCHITECTURE_CODE[wildcards.architecture],
     script:
         "../workflow_scripts/evaluate_group.py"

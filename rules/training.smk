@@ -23,11 +23,11 @@ rule train:
         device=STUDY.training.device,
         checkpoint_minutes=str(STUDY.training.checkpoints.minutes),
     params:
-        settings=lambda wildcards: training_settings(
-            STUDY, architecture=wildcards.architecture, width=int(wildcards.width)
-        ),
+        settings=lambda wildcards: TRAINING_SETTINGS[
+            wildcards.architecture, wildcards.width
+        ],
         code=lambda wildcards: stage_digest(script_path("train_cell.py"))
-        + architecture_digest(STUDY.architectures[wildcards.architecture].model),
+        + ARCHITECTURE_CODE[wildcards.architecture],
         checkpoints=f"{RESULTS}/checkpoints/{CELL}",
     script:
         "../workflow_scripts/train_cell.py"

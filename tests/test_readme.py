@@ -1,0 +1,74 @@
+"""What the README shows works."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from mfbench.architectures.build import build_model, check_contract
+from mfbench.config.study import load_study
+from tests.conftest import REPOSITORY, architecture_settings, small_study
+
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+
+def block(containing: str) -> str:
+    """The indented block of the README with some text in it."""
+    blocks = re.findall(r"(?:^(?:    .*)?\n)+", README, re.MULTILINE)
+    found = [textwrap.dedent(b).strip("\n") for b in blocks if containing in b]
+    assert len(found) == 1, containing
+    return found[0]
+
+
+def test_the_architecture_of_the_readme_keeps_the_contract(tmp_path: Path) -> None:
+    code = block("class Mine")
+    assert len(code.splitlines()) < 10
+    file = tmp_path / "mine.py"
+    file.write_text(code + "\n")
+    settings = architecture_settings(f"{file}:Mine", options={"taps": 3})
+    check_contract(build_model(settings, width=4, length=12), length=12)
+
+
+def test_the_kernel_of_the_readme_is_a_family(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mfbench.kernels
+    from mfbench.kernels import registry
+
+    code = block("FAMILY = Family(")
+    assert len(code.splitlines()) < 10
+    (tmp_path / "gauss.py").write_text(code + "\n")
+    monkeypatch.setattr(mfbench.kernels, "__path__", [*mfbench.kernels.__path__, str(tmp_path)])
+    names = (*registry.families(), "gauss")
+    monkeypatch.setattr(registry, "families", lambda: names)
+    k = mfbench.kernels.memory_function("gauss", 3.0, 16)
+    np.testing.assert_allclose(k, np.exp(-((np.arange(16) / 3) ** 2)))
+    weights = mfbench.kernels.window_weights(64, 32)
+    rho = mfbench.kernels.rho_for_memory_length("gauss", 16, 64, weights)
+    assert (
+        mfbench.kernels.memory_length(
+            mfbench.kernels.memory_function("gauss", rho, 64, weights), weights
+        )
+        == 16
+    )
+
+
+@pytest.mark.parametrize("containing", ["s4d-legs", "memory_length: [4, 8, 16, 24"])
+def test_the_settings_of_the_readme_are_valid(containing: str) -> None:
+    study = small_study()
+    study["task"]["length"] = 128
+    study |= yaml.safe_load(block(containing))
+    assert load_study(study).cells()
+
+
+def test_every_path_that_the_readme_names_is_there() -> None:
+    for path in re.findall(
+        r"\]\((?!http)([^)]+)\)|`((?:config|docs|envs|mfbench)/[\w./-]+)`", README
+    ):
+        name = next(filter(None, path))
+        assert (REPOSITORY / name).exists(), name
