@@ -111,7 +111,7 @@ def assemble_benchmark(
 def _typed(values: list[Any]) -> np.ndarray:
     if isinstance(values[0], str):
         return np.array(values, dtype=object)
-    return np.array(values, dtype="f8" if isinstance(values[0], float) else "i4")
+    return np.array(values, dtype="f8" if isinstance(values[0], float) else "i8")
 
 
 def _dims(name: str, dims: tuple[Any, ...]) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ same x (and the same noise): comparisons between tasks share their sampling erro
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -229,10 +228,3 @@ def read_dataset(path: str | Path, *, splits: tuple[str, ...] = SPLITS) -> Task:
             rho=file.rho,
             memory_length=int(file.memory_length),
         )
-
-
-def settings_of(path: str | Path) -> dict[str, object]:
-    """The resolved settings that a file of mfbench was made from."""
-    with netCDF4.Dataset(path) as file:
-        found: dict[str, object] = json.loads(file.settings)
-        return found

@@ -99,12 +99,19 @@ def package_versions() -> dict[str, str]:
 
 @cache
 def git_commit() -> str:
-    """Commit of the source tree, with '-dirty' where tracked files have changed since."""
+    """Commit of the source tree, with '-dirty' where tracked files have changed since.
+
+    The first call of a process counts: jobs ask before they work, so that a commit made meanwhile
+    does not end up in their files.
+    """
     root = Path(__file__).parent.parent
 
     def git(*arguments: str) -> str:
         done = subprocess.run(
-            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True
+            ["git", "--no-optional-locks", "-C", str(root), *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
         )
         return done.stdout.strip()
 

@@ -15,7 +15,6 @@ from mfbench.workflow.plan import (
     dataset_settings,
     evaluation_settings,
     gpus_for,
-    stable,
     study_settings,
     training_settings,
 )
@@ -30,12 +29,7 @@ except (StudyError, ValueError) as error:
 
 RESULTS = STUDY.results
 LEVELS = {kernel: [v.rho for v in STUDY.levels(kernel)] for kernel in STUDY.kernels}
-GROUPS = [
-    (name, width, kernel)
-    for name, entry in STUDY.architectures.items()
-    for width in entry.widths
-    for kernel in STUDY.kernels
-]
+GROUPS = STUDY.groups()
 
 # Once per parse and not per job: a study has thousands of cells of a few models.
 MODELS = {(name, width) for name, width, _ in GROUPS}
@@ -72,6 +66,11 @@ def evaluations(pattern, only_existing=False):
         for architecture, width, kernel in GROUPS
     ]
     return [file for file in files if os.path.exists(file) or not only_existing]
+
+
+def newest(files):
+    """The latest time of change of some files, 0 where there are none."""
+    return max((os.stat(file).st_mtime_ns for file in files), default=0)
 
 
 wildcard_constraints:

@@ -19,6 +19,7 @@ rule benchmark_cube:
         runtime=30,
         gpu=0,
     params:
+        files=evaluations(EVALUATION),
         architectures=list(STUDY.architectures),
         kernels=list(STUDY.kernels),
         settings=study_settings(STUDY),
@@ -27,27 +28,21 @@ rule benchmark_cube:
         "../workflow_scripts/assemble_benchmark.py"
 
 
-rule partial_cube:
-    """A cube of what an unfinished study has so far; the rest is absent."""
+use rule benchmark_cube as partial_cube with:
+    # What an unfinished study has so far; the rest is absent. The evaluations are no inputs, or
+    # Snakemake would first make them whole.
     input:
-        lambda wildcards: evaluations(EVALUATION, only_existing=True),
+        [],
     output:
         f"{RESULTS}/cubes/partial.nc",
     log:
         f"{RESULTS}/logs/cubes/partial.log",
     benchmark:
         f"{RESULTS}/benchmarks/cubes/partial.tsv"
-    conda:
-        "../envs/evaluation.yaml"
-    threads: 1
-    resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=30,
-        gpu=0,
     params:
+        files=evaluations(EVALUATION, only_existing=True),
+        newest=newest(evaluations(EVALUATION, only_existing=True)),
         architectures=list(STUDY.architectures),
         kernels=list(STUDY.kernels),
         settings=study_settings(STUDY),
         code=stage_digest(script_path("assemble_benchmark.py")),
-    script:
-        "../workflow_scripts/assemble_benchmark.py"

@@ -19,7 +19,7 @@ STUDY = {"name": "s", "task": {"seed": 0}}
 def make_group(folder: Path, architecture: str, width: int, kernel: str, levels: int = 2) -> Path:
     """An evaluation file with numbers that say where they belong."""
     shape = (levels, len(RATES), len(SEEDS))
-    code = 100.0 * width + 10 * len(kernel)
+    code = 1000.0 * ord(architecture) + 100 * width + 10 * len(kernel)
     numbers = code + np.arange(np.prod(shape)).reshape(shape) / 100
     member = ("level", "learning_rate", "seed")
     group = xr.Dataset(
@@ -102,16 +102,16 @@ def test_dimensions_and_order_are_those_of_the_study(cube: xr.Dataset) -> None:
 
 
 def test_every_number_is_at_its_place(cube: xr.Dataset) -> None:
-    for width in (4, 8):
-        for kernel, levels in (("impulse", 2), ("airy", 3)):
-            part = cube.sel(architecture="a", width=width, kernel=kernel)
-            code = 100.0 * width + 10 * len(kernel)
-            numbers = code + np.arange(levels * 6).reshape(levels, 2, 3) / 100
-            np.testing.assert_array_equal(part.relative_mse[:levels], numbers)
-            np.testing.assert_array_equal(part.validation_error[:levels, ..., 1], numbers + 1)
-            assert (part.status[:levels] == "ok").all()
-            assert float(part.parameters) == 10 * width
-            np.testing.assert_array_equal(part.rho[:levels], np.arange(levels) + 0.5)
+    groups = [("a", w, k, n) for w in (4, 8) for k, n in (("impulse", 2), ("airy", 3))]
+    for architecture, width, kernel, levels in [*groups, ("b", 4, "impulse", 2)]:
+        part = cube.sel(architecture=architecture, width=width, kernel=kernel)
+        code = 1000.0 * ord(architecture) + 100 * width + 10 * len(kernel)
+        numbers = code + np.arange(levels * 6).reshape(levels, 2, 3) / 100
+        np.testing.assert_array_equal(part.relative_mse[:levels], numbers)
+        np.testing.assert_array_equal(part.validation_error[:levels, ..., 1], numbers + 1)
+        assert (part.status[:levels] == "ok").all()
+        assert float(part.parameters) == 10 * width
+        np.testing.assert_array_equal(part.rho[:levels], np.arange(levels) + 0.5)
 
 
 def test_what_is_missing_is_nan_and_absent(cube: xr.Dataset) -> None:

@@ -17,7 +17,6 @@ from mfbench.datasets import (
     convolve,
     convolve_directly,
     read_dataset,
-    settings_of,
     write_dataset,
 )
 from mfbench.kernels import memory_function, window_weights
@@ -127,12 +126,12 @@ def test_the_file_describes_itself(tmp_path: Path) -> None:
             assert name in file.ncattrs()
         assert file.Conventions.startswith("CF-1.")
         assert (file.family, file.memory_length, file.sequence_length) == ("impulse", 6, 24)
+        assert json.loads(file.settings)["kernel"] == "impulse"
         assert "numpy" in json.loads(file.package_versions)
         for variable in file.variables.values():
             assert {"long_name", "units"} <= set(variable.ncattrs())
         assert not file["x"].filters()["zlib"]
         assert file["split"].flag_meanings == "train validation test"
-    assert settings_of(path)["kernel"] == "impulse"
     assert [p.name for p in path.parent.iterdir()] == ["rho=5.nc"]  # no temporary file left
 
 

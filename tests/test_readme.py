@@ -63,7 +63,7 @@ def test_the_settings_of_the_readme_are_valid(containing: str) -> None:
     study = small_study()
     study["task"]["length"] = 128
     study |= yaml.safe_load(block(containing))
-    assert load_study(study).cells()
+    assert load_study(study).groups()
 
 
 def test_every_path_that_the_readme_names_is_there() -> None:

@@ -1,11 +1,11 @@
 """Put evaluation files together to one cube."""
 
 from mfbench.cubes import assemble_benchmark, write_benchmark
-from mfbench.workflow.job import log_to
+from mfbench.workflow.job import start_job
 
-log_to(snakemake.log[0])
+start_job(snakemake.log[0])
 cube = assemble_benchmark(
-    snakemake.input,
+    snakemake.params.files,
     architectures=snakemake.params.architectures,
     kernels=snakemake.params.kernels,
     resolved=snakemake.params.settings,

@@ -2,7 +2,7 @@
 
 from mfbench.cubes import open_benchmark
 from mfbench.figures.export import draw, write_figure
-from mfbench.workflow.job import log_to
+from mfbench.workflow.job import start_job
 
-log_to(snakemake.log[0])
+start_job(snakemake.log[0])
 write_figure(draw(snakemake.wildcards.figure, open_benchmark(snakemake.input[0])), snakemake.output)

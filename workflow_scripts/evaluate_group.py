@@ -3,9 +3,9 @@
 from mfbench.config.evaluation import EvaluationSettings
 from mfbench.evaluation.group import CellFiles, evaluate_group, write_evaluation
 from mfbench.training.device import prepare_process
-from mfbench.workflow.job import log_to
+from mfbench.workflow.job import start_job
 
-log_to(snakemake.log[0])
+start_job(snakemake.log[0])
 prepare_process(threads=snakemake.threads)
 settings = snakemake.params.settings
 names = snakemake.wildcards

@@ -2,9 +2,9 @@
 
 from mfbench.config.task import TaskSettings
 from mfbench.datasets import write_dataset
-from mfbench.workflow.job import log_to
+from mfbench.workflow.job import start_job
 
-log_to(snakemake.log[0])
+start_job(snakemake.log[0])
 write_dataset(
     snakemake.output[0],
     settings=TaskSettings.model_validate(snakemake.params.settings),

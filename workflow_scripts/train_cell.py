@@ -6,12 +6,12 @@ from mfbench.config.training import TrainingSettings
 from mfbench.datasets import read_dataset
 from mfbench.training.cell import train_cell
 from mfbench.training.checkpoints import Checkpoints
-from mfbench.training.device import choose_device, prepare_process
+from mfbench.training.device import choose_device, describe_device, prepare_process
 from mfbench.training.member import TrainingData
 from mfbench.training.record import write_training, write_weights
-from mfbench.workflow.job import log_to
+from mfbench.workflow.job import start_job
 
-log_to(snakemake.log[0])
+start_job(snakemake.log[0])
 prepare_process(threads=snakemake.threads)
 device = choose_device(snakemake.resources.device)
 settings = TrainingSettings.model_validate(
@@ -43,4 +43,5 @@ write_training(
     settings=settings,
     resolved={**snakemake.params.settings, "cell": names},
     title="mfbench training: {architecture}, width {width}, {kernel}, rho = {rho}".format(**names),
+    device=describe_device(device),
 )

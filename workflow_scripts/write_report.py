@@ -2,9 +2,9 @@
 
 from mfbench.cubes import open_benchmark
 from mfbench.report.page import write_report
-from mfbench.workflow.job import log_to
+from mfbench.workflow.job import start_job
 
-log_to(snakemake.log[0])
+start_job(snakemake.log[0])
 write_report(
     snakemake.output[0],
     cube=open_benchmark(snakemake.input.cube),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from mfbench.architectures.mixer import Mixer
 from mfbench.architectures.model import SequenceModel
@@ -37,28 +39,51 @@ def build_model(settings: Mapping[str, Any], *, width: int, length: int) -> Sequ
 
 
 def check_contract(model: SequenceModel, *, length: int) -> None:
-    """Make sure that a model returns (B, T, 1), finite numbers, and nothing from the future.
+    """Make sure that a model keeps what every model promises.
+
+    It returns (B, T, 1) and finite numbers, nothing from the future, the same for the same input,
+    and a linear response where it says so. All but the first two are also asked of a copy with
+    disturbed parameters, because gates that start at zero hide what they let through later.
 
     Raises
     ------
     ValueError
-        It does not; the message says which.
+        It breaks a promise; the message says which.
     """
+    if any(p.is_complex() for p in model.parameters()):
+        raise ValueError("complex parameters are not supported: keep real and imaginary parts")
+    model = copy.deepcopy(model).eval()
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(2, length, 1, generator=generator).to(next(model.parameters()))
-    cut = length // 2
+    with torch.no_grad():
+        y = model(x)
+        if y.shape != x.shape:
+            raise ValueError(
+                f"the model maps {tuple(x.shape)} to {tuple(y.shape)}, not to (B, T, 1)"
+            )
+        if not torch.isfinite(y).all():
+            raise ValueError("the untrained model returns numbers that are not finite")
+        _check_response(model, x)
+        for parameter in model.parameters():
+            noise = torch.randn(parameter.shape, generator=generator).to(parameter)
+            parameter.add_(noise, alpha=0.1)
+        _check_response(model, x)
+
+
+def _check_response(model: SequenceModel, x: Tensor) -> None:
+    cut = x.shape[1] // 2
     changed = x.clone()
     changed[:, cut:] += 1.0
-    with torch.no_grad():
-        y, other = model(x), model(changed)
-    if y.shape != x.shape:
-        raise ValueError(f"the model maps {tuple(x.shape)} to {tuple(y.shape)}, not to (B, T, 1)")
-    if not torch.isfinite(y).all():
-        raise ValueError("the untrained model returns numbers that are not finite")
+    y, again, other = model(x), model(x), model(changed)
+    # FFTs spread rounding errors over time; what breaks a promise is of the output's own size.
+    tolerance = 1e-4 * (1 + y.abs().max())
+    if (y - again).abs().max() > tolerance:
+        raise ValueError("the model returns different outputs for the same input")
     leak = (y[:, :cut] - other[:, :cut]).abs().max()
-    # FFTs spread rounding errors over time; a leak of the input is of the output's own size.
-    if leak > 1e-4 * (1 + y.abs().max()):
+    if leak > tolerance:
         raise ValueError(
             f"the model is not causal: changing x from step {cut} on changed earlier outputs "
             f"by up to {leak:.2g}"
         )
+    if model.linear and (model(-2.0 * x) + 2.0 * y).abs().max() > 4 * tolerance:
+        raise ValueError("the model says that it is linear, but -2 x does not give -2 y")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 import torch
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from mfbench.architectures.convolution import causal_convolution
@@ -28,10 +29,10 @@ class LRU(RecurrentMixer):
         layer: int,
         length: int,
         *,
-        state: int = 16,
-        r_min: float = 0.5,
-        r_max: float = 0.99,
-        max_phase: float = 6.283185307179586,
+        state: PositiveInt = 16,
+        r_min: NonNegativeFloat = 0.5,
+        r_max: PositiveFloat = 0.99,
+        max_phase: PositiveFloat = 6.283185307179586,
     ) -> None:
         super().__init__()
         if not 0 <= r_min < r_max < 1:

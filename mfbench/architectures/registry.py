@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
 if TYPE_CHECKING:
     from mfbench.architectures.mixer import Mixer
 
@@ -32,6 +34,10 @@ _ANNOTATIONS: dict[str, Any] = {
     "list": list,
     "tuple": tuple,
     "Literal": Literal,
+    "PositiveInt": PositiveInt,
+    "PositiveFloat": PositiveFloat,
+    "NonNegativeInt": NonNegativeInt,
+    "NonNegativeFloat": NonNegativeFloat,
 }
 
 T = TypeVar("T", bound=type)
@@ -109,6 +115,7 @@ def locate(reference: str) -> Source:
     return Source(reference, path, class_name, None)
 
 
+@functools.cache
 def declaration(source: Source) -> Declaration:
     """Options and stack defaults of an architecture, read from its source.
 
@@ -148,10 +155,13 @@ def load_class(source: Source) -> type[Mixer]:
     folder = str(source.path.resolve().parent)
     sys.path.insert(0, folder)  # a user's file may import its neighbours
     try:
-        spec = importlib.util.spec_from_file_location(source.path.stem, source.path)
+        spec = importlib.util.spec_from_file_location(
+            f"mfbench_user_{source.path.stem}", source.path
+        )
         if spec is None or spec.loader is None:
             raise ValueError(f"{source.path} cannot be imported")
         module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module  # dataclasses and pickles of workers look there
         spec.loader.exec_module(module)
     finally:
         sys.path.remove(folder)
@@ -180,16 +190,24 @@ def _lineage(path: Path, class_name: str) -> list[tuple[Path, ast.ClassDef]]:
 
 
 def _home(path: Path, tree: ast.Module, name: str) -> tuple[Path, str] | None:
+    """Where a base class stands: in this file, beside it, or among mfbench's architectures."""
+    holder, _, last = name.rpartition(".")
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name == name:
             return path, name
-        if isinstance(node, ast.ImportFrom) and node.module is not None:
-            for alias in node.names:
-                if (alias.asname or alias.name) == name:
-                    inside = node.module.startswith(_PACKAGE + ".")
-                    folder = _HERE if inside else path.parent
-                    file = folder / f"{node.module.rpartition('.')[2]}.py"
-                    return (file, alias.name) if file.is_file() else None
+        for alias in node.names if isinstance(node, ast.Import | ast.ImportFrom) else ():
+            bound, origin = alias.asname or alias.name, alias.name
+            if isinstance(node, ast.ImportFrom):
+                origin = f"{node.module}.{alias.name}"
+            if bound == name:  # from module import Class
+                module, _, last = origin.rpartition(".")
+            elif bound == holder:  # import module, and then module.Class
+                module = origin
+            else:
+                continue
+            inside = module.startswith(_PACKAGE + ".")
+            file = (_HERE if inside else path.parent) / f"{module.rpartition('.')[2]}.py"
+            return (file, last) if file.is_file() else None
     return None
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from mfbench.architectures.convolution import causal_convolution
@@ -46,10 +47,10 @@ class S4D(RecurrentMixer):
         layer: int,
         length: int,
         *,
-        state: int = 16,
+        state: PositiveInt = 16,
         init: Literal["lin", "inv", "legs", "real"] = "lin",
-        dt_min: float = 0.001,
-        dt_max: float = 0.1,
+        dt_min: PositiveFloat = 0.001,
+        dt_max: PositiveFloat = 0.1,
     ) -> None:
         super().__init__()
         if state < 2 or state % 2:

@@ -7,6 +7,7 @@ layers is 1 + (kernel_size - 1) sum_i d_i.
 from __future__ import annotations
 
 import torch
+from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -28,8 +29,8 @@ class TCN(Mixer):
         layer: int,
         length: int,
         *,
-        kernel_size: int = 3,
-        dilation_base: int = 2,
+        kernel_size: PositiveInt = 3,
+        dilation_base: PositiveInt = 2,
     ) -> None:
         super().__init__()
         self.dilation = dilation_base**layer

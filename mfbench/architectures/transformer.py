@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
+from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -29,9 +30,9 @@ class Transformer(Mixer):
         layer: int,
         length: int,
         *,
-        heads: int = 2,
+        heads: PositiveInt = 2,
         positions: Literal["none", "sinusoidal", "learned", "rope", "alibi"] = "rope",
-        feed_forward: int = 2,
+        feed_forward: PositiveInt = 2,
     ) -> None:
         super().__init__()
         if width % heads:

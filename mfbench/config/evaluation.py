@@ -16,7 +16,7 @@ class EvaluationSettings(Section):
     probes: PositiveInt = Field(
         256,
         description="Number of (input, scored step) pairs whose Jacobian is averaged to the "
-        "learned memory function of a nonlinear model; linear models need one impulse.",
+        "learned memory function of a nonlinear model; linear models are probed at every step.",
     )
     thresholds: Annotated[list[PositiveFloat], Field(min_length=1), Distinct] = Field(
         [0.5, 0.1, 0.01], description="Relative validation errors whose first step is reported."

@@ -15,6 +15,17 @@ def study_schema() -> str:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **Study.model_json_schema(),
     }
+    entries = schema["properties"]["architectures"]
+    # An entry may be empty, and one that names no model means the one that it is named after.
+    for pattern, entry in entries["patternProperties"].items():
+        entries["patternProperties"][pattern] = {"anyOf": [entry, {"type": "null"}]}
+    entries["properties"] = {
+        rule["if"]["properties"]["model"]["const"]: {
+            "if": {"required": ["model"]},
+            "else": rule["then"],
+        }
+        for rule in schema["$defs"]["ArchitectureSettings"]["allOf"]
+    }
     return json.dumps(schema, indent=2) + "\n"
 
 

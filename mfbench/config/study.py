@@ -87,14 +87,13 @@ class Study(Section):
             self._levels[kernel] = settings.levels(kernel, self.task.length, weights)
         return self._levels[kernel]
 
-    def cells(self) -> list[tuple[str, int, str, str]]:
-        """All cells as (architecture, width, kernel, rho)."""
+    def groups(self) -> list[tuple[str, int, str]]:
+        """All (architecture, width, kernel); each has a cell at every level of its kernel."""
         return [
-            (architecture, width, kernel, level.rho)
+            (architecture, width, kernel)
             for architecture, settings in self.architectures.items()
             for width in settings.widths
             for kernel in self.kernels
-            for level in self.levels(kernel)
         ]
 
 

@@ -110,6 +110,7 @@ def _evaluate_level(
         raise ValueError(f"{files.weights} cannot be read as safetensors: {error}") from error
     level = _frame(training, task, settings)
     model = build_model(architecture, width=width, length=len(task.kernel))
+    model.eval()
     x, y = torch.from_numpy(task.x["test"]), torch.from_numpy(task.y["test"])
     for i, rate in enumerate(training.learning_rate.values.tolist()):
         for j, seed in enumerate(training.seed.values.tolist()):

@@ -56,8 +56,8 @@ def learned_memory(
     """The learned memory function, exact for linear models.
 
     A linear model has one Jacobian for all inputs: it is probed once at every scored step. Other
-    models are probed at `probes` pairs, each with an input of its own as far as they suffice, and
-    with the scored steps taken in turn.
+    models are probed at `probes` pairs of an input and a scored step, with inputs of their own as
+    far as they suffice, and with the steps spread evenly.
 
     Parameters
     ----------
@@ -72,26 +72,21 @@ def learned_memory(
         Pairs at once.
     """
     length = x.shape[1]
-    scored = torch.arange(scored_from, length, device=x.device)
-    if model.linear:
-        times, inputs = scored, torch.zeros_like(x[:1]).expand(len(scored), -1)
-    else:
-        pair = torch.arange(probes, device=x.device)
-        # From the last scored step backwards, so that few probes still see every lag.
-        times, inputs = scored.flip(0)[pair % len(scored)], x[pair % len(x)]
-    rows = torch.cat(
-        [
-            jacobian_rows(model, inputs[i : i + batch_size], times[i : i + batch_size])
-            for i in range(0, len(times), batch_size)
-        ]
-    )
-    J = rows.double().cpu().numpy()  # (P, T) over lag
-    seen = times.cpu().numpy()[:, None] >= np.arange(length)  # the lag lies inside the sequence
-    count = seen.sum(0)
-    mean = J.sum(0) / np.maximum(count, 1)
-    variance = (np.where(seen, J - mean, 0.0) ** 2).sum(0) / np.maximum(count - 1, 1)
-    error = np.zeros(length) if model.linear else np.sqrt(variance / np.maximum(count, 1))
-    return LearnedMemory(
-        mean=np.where(count > 0, mean, np.nan),
-        standard_error=np.where(count > 0, error, np.nan),
-    )
+    steps = length - scored_from
+    # Spread over the scored steps, the last one first: it alone sees every lag.
+    count = steps if model.linear else probes
+    pair = torch.arange(count, device=x.device)
+    times = length - 1 - pair * steps // count
+    inputs = torch.zeros_like(x[:1]) if model.linear else x
+    total, squares, seen = np.zeros(length), np.zeros(length), np.zeros(length)
+    for batch in pair.split(batch_size):
+        t = times[batch]
+        J = jacobian_rows(model, inputs[batch % len(inputs)], t).double().cpu().numpy()
+        total += J.sum(0)
+        squares += (J**2).sum(0)
+        seen += (t.cpu().numpy()[:, None] >= np.arange(length)).sum(0)  # the lag is in the sequence
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = total / seen  # NaN where no probe sees the lag
+        variance = np.maximum(squares / seen - mean**2, 0.0) * seen / np.maximum(seen - 1, 1)
+        error = np.zeros(length) if model.linear else np.sqrt(variance / seen)
+    return LearnedMemory(mean=mean, standard_error=error)

@@ -15,19 +15,19 @@ from mfbench.figures.tables import error_table, rounded
 def draw(cube: xr.Dataset) -> Any:
     """A panel per kernel (and width): median over seeds, with the range of the seeds as a band."""
     table = rounded(error_table(cube), "median", "low", "high")
-    domain = theme.error_domain(float(table["low"].min()))
+    domain = theme.error_domain(table["low"])
     kernels = cube.kernel.values.tolist()
-    hover = alt.selection_point(fields=["architecture"], bind="legend", name="chosen")
+    chosen = alt.selection_point(fields=["architecture"], bind="legend", name="chosen")
     base = alt.Chart(table).encode(
         x=theme.memory_length_axis(table.memory_length.astype(int).tolist()),
         color=theme.architecture_colour(cube),
-        opacity=alt.condition(hover, alt.value(1.0), alt.value(0.12)),
+        opacity=alt.condition(chosen, alt.value(1.0), alt.value(0.12)),
     )
     title = "relative error (1 = predicting zero)"
     band = base.mark_area(opacity=0.16, line=False).encode(
         y=theme.error_axis("low:Q", domain, title),
         y2="high:Q",
-        opacity=alt.condition(hover, alt.value(0.16), alt.value(0.02)),
+        opacity=alt.condition(chosen, alt.value(0.16), alt.value(0.02)),
     )
     line = base.mark_line(strokeWidth=2.4).encode(y=theme.error_axis("median:Q", domain, title))
     point = base.mark_point(filled=True, size=62, opacity=1).encode(
@@ -47,7 +47,7 @@ def draw(cube: xr.Dataset) -> Any:
     zero = base.mark_rule(strokeDash=[4, 3], color=theme.QUIET).encode(
         x=alt.X(), y=alt.datum(1.0), color=alt.value(theme.QUIET), opacity=alt.value(1.0)
     )
-    panel = alt.layer(zero, band, line, point.add_params(hover)).properties(width=330, height=250)
+    panel = alt.layer(zero, band, line, point.add_params(chosen)).properties(width=330, height=250)
     several = len(set(table.width)) > 1
     rows: dict[str, Any] = {"row": alt.Row("width:O", title="width")} if several else {}
     if several:

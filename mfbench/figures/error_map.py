@@ -6,6 +6,7 @@ from typing import Any
 
 import altair as alt
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from mfbench.figures import theme
@@ -24,13 +25,15 @@ def draw(cube: xr.Dataset) -> Any:
         ["architecture", "width"],
         key=lambda c: c.map(names.index) if c.name == "architecture" else c,
     ).label.unique()
+    table["task"] = _task_names(table)
     table["text"] = [_short(v) for v in table["median"]]
     table["decade"] = np.log10(table["median"].astype(float).clip(lower=1e-12))
     base = alt.Chart(table).encode(
         x=alt.X(
-            "memory_length:O",
+            "task:N",
+            sort=alt.EncodingSortField("level"),
             title="effective memory length M99 (steps)",
-            axis=alt.Axis(format="d", labelAngle=0),
+            axis=alt.Axis(labelAngle=0),
         ),
         y=alt.Y("label:N", sort=list(order), title=None),
     )
@@ -69,6 +72,18 @@ def draw(cube: xr.Dataset) -> Any:
             "Dark is bad.",
         ],
     )
+
+
+def _task_names(table: pd.DataFrame) -> list[str]:
+    """M99, with rho where two levels of a kernel share it."""
+    tasks = table[["kernel", "level", "memory_length"]].drop_duplicates()
+    shared = set(tasks[tasks.duplicated(["kernel", "memory_length"], keep=False)].kernel)
+    return [
+        f"{row.memory_length:.0f} ({row.rho:.4g})"
+        if row.kernel in shared
+        else f"{row.memory_length:.0f}"
+        for row in table.itertuples()
+    ]
 
 
 def _short(value: float | None) -> str:

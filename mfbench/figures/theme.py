@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import altair as alt
@@ -19,10 +19,16 @@ SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down"
 INK, QUIET = "#222222", "#9a9a9a"
 
 
-def architecture_colour(cube: xr.Dataset, **options: Any) -> alt.Color:
-    """The colour channel of architectures, by their place in the study."""
+def architecture_colours(cube: xr.Dataset) -> dict[str, str]:
+    """The colour of each architecture, by its place in the study."""
     names = cube.architecture.values.tolist()
-    scale = alt.Scale(domain=names, range=_cycled(PALETTE, len(names)))
+    return dict(zip(names, _cycled(PALETTE, len(names)), strict=True))
+
+
+def architecture_colour(cube: xr.Dataset, **options: Any) -> alt.Color:
+    """The colour channel of architectures."""
+    colours = architecture_colours(cube)
+    scale = alt.Scale(domain=list(colours), range=list(colours.values()))
     return alt.Color("architecture:N", scale=scale, title="architecture", **options)
 
 
@@ -41,9 +47,13 @@ def error_axis(field: str, domain: tuple[float, float], title: str | None) -> al
     return alt.Y(field, scale=scale, axis=axis, title=title)
 
 
-def error_domain(smallest: float) -> tuple[float, float]:
-    """From below the smallest error, and 0.001 at least, to above the zero predictor's."""
-    return min(1e-3, smallest) / 1.5, 2.0
+def error_domain(errors: Iterable[float]) -> tuple[float, float]:
+    """From below the smallest error, and 0.001 at least, to above the zero predictor's.
+
+    Errors that are not numbers do not count, and none below 1e-12 (rounding) is told apart.
+    """
+    smallest = min((e for e in errors if e is not None and np.isfinite(e)), default=1e-3)
+    return min(1e-3, max(smallest, 1e-12)) / 1.5, 2.0
 
 
 def memory_length_axis(values: Sequence[int]) -> alt.X:

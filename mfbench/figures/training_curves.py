@@ -14,8 +14,8 @@ from mfbench.figures.tables import curve_table, rounded
 def draw(cube: xr.Dataset) -> Any:
     """A panel per architecture and kernel, a line per level."""
     table = rounded(curve_table(cube), "median", "low", "high", digits=3)
-    domain = theme.error_domain(float(table["median"].min()))
-    lengths = sorted({int(v) for v in table.memory_length.dropna()})
+    domain = theme.error_domain(table["median"])
+    lengths = sorted({int(v) for v in table.memory_length.dropna()}) or [1]
     chart = (
         alt.Chart(table)
         .mark_line(strokeWidth=1.8)

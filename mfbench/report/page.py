@@ -15,7 +15,8 @@ import xarray as xr
 import yaml
 
 from mfbench.figures.tables import SUCCESS
-from mfbench.figures.theme import PALETTE
+from mfbench.figures.theme import architecture_colours
+from mfbench.report.differences import difference_table
 from mfbench.report.summary import hardest, summary_table
 from mfbench.storage import write_text
 
@@ -51,6 +52,7 @@ def write_report(path: str | Path, *, cube: xr.Dataset, figures: Sequence[str | 
         commit=cube.attrs["git_commit"],
         written=cube.attrs["history"].partition(": ")[0],
         summary=_rows(cube),
+        differences=difference_table(cube).to_dict("split"),
         kernels=_kernels(cube),
         success=SUCCESS,
         members=int((cube.status != "absent").sum()),
@@ -78,7 +80,7 @@ def _embedded(specification: dict[str, Any]) -> str:
 
 def _rows(cube: xr.Dataset) -> Iterable[dict[str, Any]]:
     table = summary_table(cube)
-    colours = dict(zip(cube.architecture.values.tolist(), PALETTE * 9, strict=False))
+    colours = architecture_colours(cube)
     for record in table.to_dict("records"):
         row = {str(key): value for key, value in record.items()}
         row["colour"] = colours[row["architecture"]]

@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from mfbench.storage import atomic
-from mfbench.training.member import Progress
+from mfbench.training.member import Progress, member_name
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class Checkpoints:
 
     def path(self, learning_rate: float, seed: int) -> Path:
         """File of a member."""
-        return self.folder / f"learning_rate={learning_rate:g},seed={seed}.safetensors"
+        return self.folder / f"{member_name(learning_rate, seed)}.safetensors"
 
     def save(self, learning_rate: float, seed: int, key: str, progress: Progress) -> None:
         """Write a member atomically."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+
 import torch
 
 
@@ -13,6 +15,13 @@ def prepare_process(*, threads: int) -> None:
     """
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
+
+
+def describe_device(device: torch.device) -> str:
+    """Kind and name of a device, for the record."""
+    if device.type == "cuda":
+        return f"cuda: {torch.cuda.get_device_name(device)}"
+    return f"{device.type}: {platform.processor() or platform.machine()}"
 
 
 def choose_device(name: str) -> torch.device:

@@ -17,7 +17,7 @@ from mfbench.architectures.model import SequenceModel
 from mfbench.config.training import TrainingSettings
 from mfbench.training.optimiser import FlatAdamW
 from mfbench.training.schedule import learning_rate_factor, validation_steps
-from mfbench.training.streams import BatchOrder, initialisation_seed
+from mfbench.training.streams import BatchOrder, initialisation_seed, layer_noise_seed
 
 _CHECK_EVERY = 100  # steps between looks at the loss, each of which waits for a GPU
 _VALIDATION_BATCH = 256  # sequences at once; does not change the result beyond rounding
@@ -97,6 +97,11 @@ class Progress:
         }
 
 
+def member_name(learning_rate: float, seed: int) -> str:
+    """Name of a member in file names and among tensors; no two learning rates share one."""
+    return f"learning_rate={learning_rate!r},seed={seed}"
+
+
 def initial_model(
     architecture: Mapping[str, Any], *, width: int, length: int, seed: int
 ) -> SequenceModel:
@@ -126,6 +131,7 @@ class Run:
         self.model.to(device)
         self.optimiser = FlatAdamW(self.model, settings.optimiser)
         self.order = BatchOrder(seed=seed, sequences=len(data.x), batch_size=settings.batch_size)
+        self.noise_seed = layer_noise_seed(seed)
         self.validated = validation_steps(settings.steps, settings.validations)
         if progress is None:
             progress = Progress(losses=data.x.new_full((settings.steps,), float("nan")))
@@ -143,6 +149,8 @@ class Run:
     def step(self) -> None:
         """One optimiser step, and what is due after it."""
         progress, data, settings = self.progress, self.data, self.settings
+        # Layers that draw random numbers (dropout) do so as a function of seed and step alone.
+        torch.manual_seed(self.noise_seed + progress.step)
         rows = torch.from_numpy(self.order.rows(progress.step)).to(data.x.device)
         residual = self.model(data.x[rows][..., None])[..., 0] - data.y[rows]  # (B, T)
         loss = residual[:, data.scored_from :].square().mean()
@@ -158,7 +166,7 @@ class Run:
         progress.step += 1
         if progress.step in self.validated:
             self.check()
-            if not progress.finished or progress.step == settings.steps:
+            if progress.diverged_step < 0:
                 self.validate()
         elif progress.step - self._checked >= _CHECK_EVERY:
             self.check()
@@ -198,6 +206,7 @@ class Run:
 def validation_error(model: SequenceModel, data: TrainingData) -> float:
     """Relative mean squared error on the validation split."""
     total = 0.0
+    model.eval()
     with torch.no_grad():
         for x, y in zip(
             data.x_validation.split(_VALIDATION_BATCH),
@@ -206,6 +215,7 @@ def validation_error(model: SequenceModel, data: TrainingData) -> float:
         ):
             residual = (model(x[..., None])[..., 0] - y)[:, data.scored_from :]
             total += float(residual.square().mean()) * len(x)
+    model.train()
     return total / len(data.x_validation) / data.variance
 
 

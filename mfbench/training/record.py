@@ -13,14 +13,14 @@ from safetensors.numpy import save_file
 from mfbench.config.training import TrainingSettings
 from mfbench.storage import atomic, provenance
 from mfbench.training.cell import Cell
-from mfbench.training.member import Progress
+from mfbench.training.member import Progress, member_name
 from mfbench.training.schedule import validation_steps
 from mfbench.training.status import STATUS
 
 
 def weight_name(learning_rate: float, seed: int, parameter: str) -> str:
     """Name of a member's tensor in the file of weights."""
-    return f"learning_rate={learning_rate:g},seed={seed}/{parameter}"
+    return f"{member_name(learning_rate, seed)}/{parameter}"
 
 
 def write_weights(path: str | Path, cell: Cell) -> None:
@@ -41,6 +41,7 @@ def write_training(
     settings: TrainingSettings,
     resolved: Mapping[str, Any],
     title: str,
+    device: str,
 ) -> None:
     """Write curves and outcomes of all members to one NetCDF file.
 
@@ -56,6 +57,8 @@ def write_training(
         All settings of the cell, for the file's attributes.
     title : str
         What the file holds.
+    device : str
+        The hardware that it was trained on.
     """
     rates, seeds = settings.learning_rates, settings.seeds
     steps = validation_steps(settings.steps, settings.validations)
@@ -115,7 +118,9 @@ def write_training(
     ]
     with atomic(path) as temporary, netCDF4.Dataset(temporary, "w") as file:
         file.setncatts(provenance(title=title, settings=resolved, seeds=seeds))
-        file.setncatts({"parameters": cell.parameters, "linear": int(cell.linear)})
+        file.setncatts(
+            {"parameters": cell.parameters, "linear": int(cell.linear), "device": device}
+        )
         # A number that is not there is left out: an attribute cannot say "none".
         for name in ("state_size", "receptive_field"):
             if (value := getattr(cell, name)) is not None:

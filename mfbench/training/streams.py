@@ -1,4 +1,4 @@
-"""Random streams of a member: initialisation and batch order, independent of each other."""
+"""Random streams of a member: initialisation, batch order and noise of layers, independent."""
 
 from __future__ import annotations
 
@@ -6,13 +6,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 # Far from the keys of the data streams (mfbench.datasets), so that equal seeds share nothing.
-_INITIALISATION, _ORDER = (1000, 0), (1000, 1)
+_INITIALISATION, _ORDER, _LAYER_NOISE = (1000, 0), (1000, 1), (1000, 2)
 
 
 def initialisation_seed(seed: int) -> int:
     """Seed of torch's generator for the initial parameters of a member."""
-    state = np.random.SeedSequence(seed, spawn_key=_INITIALISATION).generate_state(1, np.uint64)
-    return int(state[0]) >> 1  # torch takes signed 64-bit seeds
+    return _torch_seed(seed, _INITIALISATION)
+
+
+def layer_noise_seed(seed: int) -> int:
+    """Seed, before the step is added, for layers that draw random numbers while they train."""
+    return _torch_seed(seed, _LAYER_NOISE)
+
+
+def _torch_seed(seed: int, key: tuple[int, int]) -> int:
+    state = np.random.SeedSequence(seed, spawn_key=key).generate_state(1, np.uint64)
+    return int(state[0]) >> 2  # torch takes signed 64-bit seeds; a step may be added
 
 
 class BatchOrder:

@@ -1,7 +1,8 @@
 """Digests of the code that a stage runs, so that a stage reruns when its code changes.
 
-Snakemake tracks a script's file but not what it imports. A rule carries the digest of exactly the
-modules its script reaches, as a param; comments, docstrings and formatting do not change it.
+Snakemake tracks the time of a script's file and nothing of what it imports. Instead, a rule carries
+the digest of its script and of exactly the modules that this reaches, as a param; comments,
+docstrings and formatting do not change it. (profiles/default turns Snakemake's own look off.)
 """
 
 from __future__ import annotations
@@ -30,13 +31,14 @@ def normalised(source: str) -> str:
     return ast.unparse(tree)
 
 
+@functools.cache
 def stage_digest(script: str | Path, *, modules: tuple[str, ...] = ()) -> str:
-    """Digest of the package's modules that a workflow script reaches.
+    """Digest of a workflow script and of the package's modules that it reaches.
 
     Parameters
     ----------
     script : path
-        The script; it is left out itself, because Snakemake tracks it.
+        The script.
     modules : tuple of str
         Dotted names of modules that the script imports by name at run time.
 
@@ -45,8 +47,10 @@ def stage_digest(script: str | Path, *, modules: tuple[str, ...] = ()) -> str:
     str
         16 hexadecimal digits.
     """
-    roots = {name for name in _imported(Path(script)) if name.partition(".")[0] == "mfbench"}
-    return _digest_of_modules(frozenset(roots | set(modules)))
+    path = Path(script)
+    roots = {name for name in _imported(path) if name.partition(".")[0] == "mfbench"}
+    code = normalised(path.read_text(encoding="utf-8"))
+    return _hash([code, _digest_of_modules(frozenset(roots | set(modules)))])
 
 
 def architecture_digest(reference: str) -> str:
@@ -113,9 +117,9 @@ def _neighbours(path: Path) -> list[Path]:
         file = new.pop()
         found.add(file)
         for name in _imported(file):
-            neighbour = path.parent / f"{name.partition('.')[0]}.py"
-            if neighbour.is_file() and neighbour not in found:
-                new.add(neighbour)
+            beside = path.parent / name.partition(".")[0]
+            files = [beside.with_suffix(".py"), *sorted(beside.rglob("*.py"))]
+            new |= {f for f in files if f.is_file()} - found
     return sorted(found)
 
 

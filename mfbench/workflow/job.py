@@ -7,11 +7,13 @@ import os
 import sys
 from pathlib import Path
 
+from mfbench.storage import git_commit
 
-def log_to(path: str | Path) -> None:
-    """Send logging, standard output, errors and warnings of this process to a log file."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+
+def start_job(log: str | Path) -> None:
+    """Send all that this process says to a log file, and note the commit that it works with."""
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
         os.dup2(descriptor, stream.fileno())
@@ -20,3 +22,4 @@ def log_to(path: str | Path) -> None:
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     logging.captureWarnings(True)
+    git_commit()

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from mfbench.config.study import Study
+from mfbench.storage import write_text
 
-# How a job runs and not what it computes: changing it must not rerun anything.
+_DEVICES = Path("/dev")
+# How a job runs: changing it reruns nothing. (Members that are still to be trained do follow the
+# device, and their checkpoints are kept apart by it; files record what they were trained on.)
 _EXECUTION = {"device", "checkpoints"}
 
 
@@ -63,7 +66,7 @@ def study_settings(study: Study) -> dict[str, Any]:
 def gpus_for(device: str) -> int:
     """GPUs that a training job asks for; ``auto`` asks for one where this machine has one."""
     if device == "auto":
-        return int(any(Path("/dev").glob("nvidia[0-9]*")))
+        return int(any(_DEVICES.glob("nvidia[0-9]*")))
     return int(device == "cuda")
 
 
@@ -76,16 +79,14 @@ def claim(results: str | Path, owner: str) -> None:
         The folder belongs to another study file.
     """
     check_claim(results, owner)
-    marker = Path(results) / ".study"
-    marker.parent.mkdir(parents=True, exist_ok=True)
-    marker.write_text(owner + "\n", encoding="utf-8")
+    write_text(Path(results) / ".study", owner + "\n")
 
 
 def check_claim(results: str | Path, owner: str) -> None:
     """Raise ValueError where a results folder belongs to another study file."""
     marker = Path(results) / ".study"
     found = marker.read_text(encoding="utf-8").strip() if marker.is_file() else owner
-    if found != owner:
+    if found and found != owner:
         raise ValueError(
             f"the results folder {results} belongs to the study file {found}, not to {owner}: "
             f"give this study another `name` or `results` (or delete {marker} if {found} has "

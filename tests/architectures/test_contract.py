@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -205,3 +206,91 @@ def test_a_model_of_the_wrong_shape_or_with_nan_is_refused() -> None:
     model.layers[0].mixer.forward = lambda u: u * np.nan  # type: ignore[method-assign]
     with pytest.raises(ValueError, match="not finite"):
         check_contract(model, length=LENGTH)
+
+
+USERS = """
+from torch import nn
+from mfbench.architectures import mixer
+import mfbench.architectures.tcn as convolutions
+import torch
+
+
+class Gated(mixer.Mixer):
+    '''Sees the future through a gate that starts closed.'''
+
+    def __init__(self, width, layer, length):
+        super().__init__()
+        self.gate = nn.Parameter(torch.zeros(width))
+
+    def forward(self, u):
+        return u + self.gate * u.roll(-1, 1)
+
+
+class Random(mixer.Mixer):
+    def __init__(self, width, layer, length):
+        super().__init__()
+
+    def forward(self, u):
+        return u + torch.rand_like(u)
+
+
+class Dropped(mixer.Mixer):
+    def __init__(self, width, layer, length):
+        super().__init__()
+        self.drop = nn.Dropout(0.5)
+
+    def forward(self, u):
+        return self.drop(u)
+
+
+class Pretender(mixer.Mixer):
+    linear = True
+
+    def __init__(self, width, layer, length):
+        super().__init__()
+
+    def forward(self, u):
+        return u.relu()
+
+
+class Complex(mixer.Mixer):
+    def __init__(self, width, layer, length):
+        super().__init__()
+        self.a = nn.Parameter(torch.ones(width, dtype=torch.complex64))
+
+    def forward(self, u):
+        return (u * self.a).real
+
+
+class Deeper(convolutions.TCN):
+    layers = 5
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("Gated", "not causal"),
+        ("Random", "different outputs for the same input"),
+        ("Pretender", "says that it is linear"),
+        ("Complex", "complex parameters are not supported"),
+        ("Dropped", None),
+        ("Deeper", None),
+    ],
+)
+def test_promises_of_users_architectures_are_checked(
+    name: str, message: str | None, tmp_path: Path
+) -> None:
+    (tmp_path / "users.py").write_text(USERS)
+    torch.manual_seed(0)
+    settings = architecture_settings(f"{tmp_path / 'users.py'}:{name}")
+    model = build_model(settings, width=WIDTH, length=LENGTH)
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    if message is None:
+        check_contract(model, length=LENGTH)
+    else:
+        with pytest.raises(ValueError, match=message):
+            check_contract(model, length=LENGTH)
+    # The check works on a copy: parameters and mode stay as they were.
+    assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
+    assert model.training

@@ -30,7 +30,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("path", STUDIES, ids=lambda p: p.name)
 def test_shipped_studies_are_valid(path: Path) -> None:
     study = read_study(path)
-    assert study.cells()
+    assert study.groups()
 
 
 def test_shipped_studies_never_share_a_results_folder() -> None:
@@ -40,7 +40,8 @@ def test_shipped_studies_never_share_a_results_folder() -> None:
 
 def test_the_default_study_is_the_promised_grid() -> None:
     study = read_study(REPOSITORY / "config.yaml")
-    assert len(study.cells()) == 4 * 5 * 7
+    assert len(study.groups()) == 4 * 7
+    assert [len(study.levels(kernel)) for kernel in study.kernels] == [5] * 4
     assert (len(study.training.seeds), len(study.training.learning_rates)) == (3, 2)
     assert study.task.length == 128
 

@@ -81,6 +81,11 @@ def test_the_mean_is_over_scored_steps_that_see_the_lag() -> None:
         assert memory.mean[s] == pytest.approx(rows[seen, s].mean(), abs=1e-14)
 
 
+def test_few_probes_are_spread_and_see_every_lag() -> None:
+    memory = measure(model("rnn"), inputs(3), probes=3)
+    assert np.isfinite(memory.mean).all()
+
+
 def test_jacobians_agree_with_correlations_under_gaussian_input() -> None:
     # Stein's lemma: E[d yhat_t / d x_{t-s}] = E[yhat_t x_{t-s}] for a nonlinear model.
     torch.manual_seed(3)

@@ -70,6 +70,23 @@ def test_partial_and_diverged_cubes_can_be_drawn(figure: str, tmp_path: Path) ->
     assert "NaN" not in outputs.json.read_text()
 
 
+def test_levels_of_one_memory_length_stay_apart(cube: xr.Dataset) -> None:
+    cube.memory_length[{"kernel": 0, "level": 1}] = 4.0
+    specification = draw("error_map", cube).to_dict()
+    rows = next(iter(specification["datasets"].values()))
+    names = {(r["kernel"], r["level"]): r["task"] for r in rows}
+    assert [names["impulse", i] for i in range(3)] == ["4 (3)", "4 (7)", "16 (15)"]
+    assert [names["airy", i] for i in range(3)] == ["4", "8", "16"]
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_a_cube_in_which_all_diverged_can_be_drawn(figure: str, cube: xr.Dataset) -> None:
+    cube.status[:] = "diverged"
+    for name in ("relative_mse", "validation_error", "learned_memory_function"):
+        cube[name][:] = np.nan
+    assert draw(figure, cube).to_json()
+
+
 def test_errors_have_logarithmic_axes(cube: xr.Dataset) -> None:
     for figure in ("error_by_memory_length", "training_curves"):
         specification = draw(figure, cube).to_dict()
@@ -93,6 +110,8 @@ def test_the_palette_has_no_twins() -> None:
 
 
 def test_the_error_axis_holds_all_errors_and_the_zero_predictor() -> None:
-    assert error_domain(0.2)[0] < 1e-3
-    assert error_domain(1e-9)[0] < 1e-9
-    assert error_domain(0.2)[1] > 1
+    assert error_domain([0.2, 0.5])[0] < 1e-3
+    assert error_domain([1e-9, 0.5])[0] < 1e-9
+    assert error_domain([0.2])[1] > 1
+    assert 0 < error_domain([0.0])[0] < 1e-12  # an error of nothing has no logarithm
+    assert error_domain([None, float("nan")]) == error_domain([])

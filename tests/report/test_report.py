@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from mfbench.report.differences import difference_table
 from mfbench.report.page import write_report
 from mfbench.report.summary import summary_table
 from tests.figures.conftest import make_cube
@@ -32,6 +33,21 @@ def test_reach_is_the_last_level_before_the_first_that_is_not_solved(cube: xr.Da
     table = summary_table(cube).set_index("architecture")
     assert table.loc["a", "impulse"] == 0
     assert table.loc["a", "airy"] == 16
+
+
+def test_architectures_differ_where_no_seed_of_one_overlaps_the_other(cube: xr.Dataset) -> None:
+    table = difference_table(cube)
+    assert table.loc["a", "b"] == table.loc["a", "a"] == 0  # the same numbers
+    at = {"architecture": 1, "kernel": 0}
+    cube.relative_mse[{**at, "level": 0}] *= 10  # ranges 0.01..0.03 and 0.1..0.3
+    cube.relative_mse[{**at, "level": 1}] *= 2  # ranges 0.04..0.12 and 0.08..0.24 overlap
+    table = difference_table(cube)
+    assert table.loc["a", "b"] == table.loc["b", "a"] == 1
+    cube.status[{**at, "level": 2}] = "diverged"  # worse than any error
+    cube.relative_mse[{**at, "level": 2}] = np.nan
+    assert difference_table(cube).loc["a", "b"] == 2
+    cube.status[{**at, "level": 2}] = "absent"  # not compared
+    assert difference_table(cube).loc["a", "b"] == 1
 
 
 def test_the_page_carries_everything(cube: xr.Dataset, tmp_path: Path) -> None:

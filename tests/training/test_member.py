@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -80,6 +82,31 @@ def test_an_interrupted_member_ends_with_the_same_numbers(name: str, data: Train
         assert_same(train(data, name, settings=every_step, progress=progress), whole)
 
 
+def test_layers_that_draw_random_numbers_resume_exactly(data: TrainingData, tmp_path: Path) -> None:
+    file = tmp_path / "noisy.py"
+    file.write_text(
+        "from torch import nn\n"
+        "from mfbench.architectures.mixer import Mixer\n"
+        "class Noisy(Mixer):\n"
+        "    def __init__(self, width, layer, length):\n"
+        "        super().__init__()\n"
+        "        self.W, self.drop = nn.Linear(width, width), nn.Dropout(0.5)\n"
+        "    def forward(self, u):\n        return self.drop(self.W(u))\n"
+    )
+    name = f"{file}:Noisy"
+    whole = train(data, name)
+    kept: list[Progress] = []
+
+    def save(progress: Progress) -> None:
+        if progress.step == 11:
+            kept.append(copy.deepcopy(progress))
+
+    every_step = make_settings(checkpoints={"minutes": 0})
+    train(data, name, settings=every_step, save=save)
+    torch.rand(5)  # whatever happened to the global generator in between
+    assert_same(train(data, name, progress=kept[0]), whole)
+
+
 def test_time_is_counted_over_interruptions(data: TrainingData) -> None:
     ticks = iter(range(10_000))
     whole = train(data, clock=lambda: float(next(ticks)))
@@ -105,6 +132,18 @@ def test_a_loss_that_is_not_finite_is_recorded_with_its_step(data: TrainingData)
     assert done.diverged_step == first
     assert first <= 4  # an epoch has four batches of eight
     assert len(done.validation_error) < 6
+
+
+def test_a_loss_that_breaks_at_the_last_step_keeps_its_step(data: TrainingData) -> None:
+    poisoned = data.y.clone()
+    poisoned[:] = float("nan")
+    settings = make_settings(steps=3, validations=1)  # validated at steps 1 and 3
+    half = train(data, settings=settings)
+    half = dataclasses.replace(
+        half, step=1, train_error=half.train_error[:1], validation_error=half.validation_error[:1]
+    )
+    done = train(dataclasses.replace(data, y=poisoned), settings=settings, progress=half)
+    assert done.diverged_step == 2  # the first broken step, not the one that noticed it
 
 
 def test_an_error_above_the_threshold_is_a_divergence(data: TrainingData) -> None:

@@ -68,6 +68,9 @@ def test_a_script_imports_nothing_that_its_environment_lacks(script: str, env: s
         "netCDF4": "netcdf4",
         "jinja2": "jinja2",
         "vl_convert": "vl-convert-python",
+        "pandas": "pandas",
+        "yaml": "pyyaml",
+        "pydantic": "pydantic",
         "grimp": "grimp",
         "snakemake": "snakemake",
     }.items():

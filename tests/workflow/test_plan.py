@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mfbench.config.study import load_study
+from mfbench.workflow import plan
 from mfbench.workflow.plan import (
     check_claim,
     claim,
@@ -52,10 +53,15 @@ def test_the_study_in_the_cube_has_all_defaults_filled_in(study: dict[str, Any])
     assert settings["kernels"]["impulse"] == [{"memory_length": 4, "rho": "3"}]
 
 
-def test_gpus_follow_the_device() -> None:
+def test_gpus_follow_the_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "_DEVICES", tmp_path)
+    assert gpus_for("auto") == 0
+    (tmp_path / "nvidiactl").touch()  # the driver alone is no GPU
+    assert gpus_for("auto") == 0
+    (tmp_path / "nvidia0").touch()
+    assert gpus_for("auto") == 1
     assert gpus_for("cpu") == 0
     assert gpus_for("cuda") == 1
-    assert gpus_for("auto") == int(any(Path("/dev").glob("nvidia[0-9]*")))
 
 
 def test_a_results_folder_serves_one_study_file(tmp_path: Path) -> None:
@@ -63,5 +69,8 @@ def test_a_results_folder_serves_one_study_file(tmp_path: Path) -> None:
     assert not (tmp_path / "r").exists()  # looking leaves nothing behind
     claim(tmp_path / "r", "a.yaml")
     claim(tmp_path / "r", "a.yaml")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / ".study").touch()  # a machine that went down while it was written
+    check_claim(tmp_path / "empty", "a.yaml")
     with pytest.raises(ValueError, match=r"belongs to the study file a\.yaml, not to b\.yaml"):
         claim(tmp_path / "r", "b.yaml")

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import mfbench
 from tests.workflow.conftest import Project
@@ -72,15 +80,15 @@ def test_a_misspelled_key_stops_before_anything_runs(fresh: Project) -> None:
 
 def test_a_study_given_on_the_command_line_is_not_merged_into_the_default(fresh: Project) -> None:
     done = fresh.snakemake("--dry-run", "all")
-    assert "transformer" not in done.stdout + done.stderr
+    assert done.returncode == 0
+    said = done.stdout + done.stderr
+    assert "architecture=s4d" in said
+    assert "transformer" not in said
 
 
 def test_studies_never_overwrite_each_others_results(project: Project) -> None:
     study = (project.folder / "study.yaml").read_text()
     (project.folder / "other.yaml").write_text(study)
-    import subprocess
-    import sys
-
     done = subprocess.run(
         [sys.executable, "-m", "snakemake", "-n", "all", "--configfile", "other.yaml"],
         cwd=project.folder,
@@ -97,13 +105,70 @@ def test_studies_never_overwrite_each_others_results(project: Project) -> None:
 
 def test_a_partial_study_aggregates(project: Project) -> None:
     project.configure(lambda s: s["architectures"].update(gru={"widths": [4]}))
+    project.configure(lambda s: s["kernels"]["exponential"]["memory_length"].append(6))
     (project.folder / "results/small/evaluation/s4d/width=4/impulse.nc").unlink()
-    done = project.snakemake("results/small/cubes/partial.nc")
+    target = "results/small/cubes/partial.nc"
+    assert project.planned(target) == {"partial_cube": 1}  # nothing is trained for it
+    done = project.snakemake(target)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert project.planned(target) == {}
     cube = mfbench.open_benchmark(project.folder / "results/small/cubes/partial.nc")
     assert cube.architecture.values.tolist() == ["rnn", "s4d"]
     assert (cube.status.sel(architecture="s4d", kernel="impulse") == "absent").all()
     assert (cube.status.sel(architecture="rnn", kernel="impulse", level=0) == "ok").all()
+
+
+def test_the_paper_study_can_be_planned(fresh: Project) -> None:
+    (fresh.folder / "study.yaml").write_text((fresh.folder / "config/paper.yaml").read_text())
+    planned = fresh.planned("all")
+    assert planned["dataset"] == 4 * 11
+    assert planned["train"] == 4 * 11 * 7 * 4
+
+
+def test_a_study_killed_in_the_middle_of_training_goes_on_to_the_same_cube(
+    fresh: Project, tmp_path: Path
+) -> None:
+    """SIGKILL for Snakemake and the job, once the second member has saved a checkpoint."""
+
+    def configure(study: dict[str, Any]) -> None:
+        study["kernels"] = {"impulse": {"rho": [3]}}
+        study["architectures"] = {"gru": {"widths": [4]}}
+        study["training"].update(steps=1500, learning_rates=[0.01], checkpoints={"minutes": 0.003})
+
+    fresh.configure(configure)
+    undisturbed = tmp_path / "undisturbed"
+    shutil.copytree(fresh.folder, undisturbed, ignore=shutil.ignore_patterns("undisturbed"))
+    command = [sys.executable, "-m", "snakemake", "all", "--cores", "1"]
+    running = subprocess.Popen(
+        [*command, "--configfile", "study.yaml"],
+        cwd=fresh.folder,
+        env={**os.environ, "PYTHONPATH": str(fresh.folder)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    folder = fresh.folder / "results/small/checkpoints/gru/width=4/impulse/rho=3"
+    second = folder / "learning_rate=0.01,seed=1.safetensors"
+    deadline = time.monotonic() + 120
+    while not second.exists():
+        assert running.poll() is None, "the study ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    record = fresh.folder / "results/small/training/gru/width=4/impulse/rho=3.nc"
+    assert not record.exists()
+    assert fresh.snakemake("--unlock").returncode == 0
+    done = fresh.snakemake("all")
+    assert done.returncode == 0, done.stdout + done.stderr
+    log = (fresh.folder / "results/small/logs/training/gru/width=4/impulse/rho=3.log").read_text()
+    assert "seed 0: found finished" in log
+    assert Project(undisturbed).snakemake("all").returncode == 0
+    cubes = [
+        mfbench.open_benchmark(path / "results/small/cubes/benchmark.nc").drop_vars("seconds")
+        for path in (fresh.folder, undisturbed)
+    ]
+    xr.testing.assert_equal(*cubes)
 
 
 def test_an_architecture_that_fails_is_named_in_its_log(project: Project) -> None:
@@ -128,14 +193,12 @@ def test_training_asks_for_a_gpu_where_the_study_does(
     fresh: Project, device: str, expected: str
 ) -> None:
     fresh.configure(lambda s: s["training"].update(device=device))
-    said = fresh.snakemake("--dry-run", "all")
-    jobs = (said.stdout + said.stderr).split("rule ")
-    for job in jobs[1:]:
-        found = re.search(r"gpu=\d", job)
-        rule = job.split(":")[0]
-        if rule == "train":
-            assert found
-            assert found[0] == expected
-        elif rule not in ("all", "stats"):
-            assert found
-            assert found[0] == "gpu=0", rule
+    done = fresh.snakemake("--dry-run", "all")
+    assert done.returncode == 0
+    asked: dict[str, set[str]] = {}
+    for rule, job in re.findall(r"^rule (\w+):\n((?: .*\n)+)", done.stdout + done.stderr, re.M):
+        asked.setdefault(rule, set()).update(re.findall(r"gpu=\d+", job))
+    asked.pop("all", None)
+    assert asked.pop("train") == {expected}
+    assert set(asked) == {"dataset", "evaluate", "benchmark_cube", "figure", "report_page"}
+    assert set().union(*asked.values()) == {"gpu=0"}

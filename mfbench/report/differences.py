@@ -1,0 +1,38 @@
+"""Who differs from whom: at how many tasks the seeds of two architectures do not overlap."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from mfbench.figures.tables import error_table, largest_widths
+
+
+def difference_table(cube: xr.Dataset) -> pd.DataFrame:
+    """Number of tasks at which every seed of one architecture is better than all of the other.
+
+    Each architecture stands at its largest width and its selected learning rate; a diverged seed
+    is worse than any error.
+
+    Returns
+    -------
+    DataFrame
+        Rows and columns are architectures in the order of the study; symmetric, and 0 with itself.
+    """
+    names = cube.architecture.values.tolist()
+    table = largest_widths(error_table(cube)).set_index(["architecture", "kernel", "level"])
+    low, high, members = (table[c].unstack("architecture") for c in ("low", "high", "members"))
+    # Where there are members but no finite error, all of them diverged, or the worst of them did.
+    trained = members > 0
+    low, high = low.where(low.notna(), np.inf), high.where(high.notna(), np.inf)
+    counts = [
+        [
+            int(((high[a] < low[b]) | (high[b] < low[a]))[trained[a] & trained[b]].sum())
+            if a in low and b in low
+            else 0
+            for b in names
+        ]
+        for a in names
+    ]
+    return pd.DataFrame(counts, index=names, columns=names)
