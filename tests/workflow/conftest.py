@@ -39,7 +39,7 @@ class Project:
 
     def planned(self, *arguments: str, **environment: str) -> Counter[str]:
         """Number of jobs by rule that a dry run would do; `all` is left out."""
-        done = self.snakemake("--dry-run", "--quiet", "rules", *arguments, **environment)
+        done = self.snakemake(*arguments, "--dry-run", "--quiet", "rules", **environment)
         assert done.returncode == 0, done.stdout + done.stderr
         text = done.stdout + done.stderr
         if "Nothing to be done" in text:
