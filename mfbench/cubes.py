@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +20,23 @@ _BY_WIDTH = ("parameters", "state_size", "receptive_field", "linear")  # of the 
 def assemble_benchmark(
     paths: Iterable[str | Path],
     *,
-    architectures: Iterable[str],
-    kernels: Iterable[str],
+    architectures: Sequence[str],
+    kernels: Sequence[str],
     resolved: Mapping[str, Any],
 ) -> xr.Dataset:
-    """One cube from the evaluation files that there are.
+    """One cube of a study from the evaluation files that there are.
+
+    The axes are those of the study. What no file holds is NaN with the status 'absent'; levels,
+    learning rates and seeds that a file holds and the study no longer has are left out.
 
     Parameters
     ----------
     paths : iterable of path
-        Evaluation files, one per (architecture, width, kernel); missing ones become NaN with the
-        status 'absent'.
-    architectures, kernels : iterable of str
-        Names in the order of the study.
+        Evaluation files, one per (architecture, width, kernel).
+    architectures, kernels : sequence of str
+        Names in the order in which the cube shall have them.
     resolved : mapping
-        The whole study, for the attributes.
+        The whole study with all its defaults filled in.
 
     Returns
     -------
@@ -47,65 +49,93 @@ def assemble_benchmark(
     ValueError
         No file, or a file that is no evaluation of mfbench (the message names it).
     """
-    groups: dict[tuple[str, int, str], xr.Dataset] = {}
-    for path in paths:
-        with xr.open_dataset(path, engine="netcdf4", mask_and_scale=False) as opened:
-            group = opened.load()
-        missing = {"architecture_name", "width", "kernel"} - set(group.attrs)
-        if missing:
-            raise ValueError(f"{path} is no evaluation of mfbench: it lacks {sorted(missing)}")
-        at = (group.attrs["architecture_name"], int(group.attrs["width"]), group.attrs["kernel"])
-        groups[at] = group
+    groups = [_read_group(path) for path in paths]
     if not groups:
         raise ValueError("no evaluation file to make a benchmark of")
-    widths = sorted({width for _, width, _ in groups})
+    levels = {kernel: resolved["kernels"][kernel] for kernel in kernels}
     axes: dict[str, list[Any]] = {
-        "architecture": [a for a in architectures if a in {at[0] for at in groups}],
-        "width": widths,
-        "kernel": [k for k in kernels if k in {at[2] for at in groups}],
+        "architecture": list(architectures),
+        "width": sorted({w for a in architectures for w in resolved["architectures"][a]["widths"]}),
+        "kernel": list(kernels),
+        "level": list(range(max(len(v) for v in levels.values()))),
+        "learning_rate": sorted(resolved["training"]["learning_rates"]),
+        "seed": sorted(resolved["training"]["seeds"]),
     }
-    first = next(iter(groups.values()))
-    for name in ("learning_rate", "seed", "step", "lag", "time", "threshold"):
-        axes[name] = sorted({v for g in groups.values() for v in g[name].values.tolist()})
-    axes["level"] = list(range(max(g.sizes["level"] for g in groups.values())))
-    coordinates = {
-        name: (name, _typed(values), first[name].attrs if name in first else {"units": "1"})
-        for name, values in axes.items()
-    }
-    cube = xr.Dataset(coords=coordinates)
-    for name, long_name in (
-        ("architecture", "name of the architecture in the study"),
-        ("width", "number of channels"),
-        ("kernel", "family of memory functions"),
-    ):
-        cube[name].attrs.update(long_name=long_name)
-        if name != "width":
-            cube[name].attrs.pop("units", None)  # a label has none
-
-    position = {name: {v: i for i, v in enumerate(values)} for name, values in axes.items()}
-    for variable in first.data_vars:
-        name = str(variable)
-        dims = _dims(name, first[name].dims)
-        empty: Any = np.int8(STATUS.index("absent")) if name == "status" else np.nan
-        cube[name] = dims, np.full([len(axes[d]) for d in dims], empty), first[name].attrs
-    for (architecture, width, kernel), group in groups.items():
-        here: dict[str, Any] = {"architecture": architecture, "width": width, "kernel": kernel}
-        for name in map(str, group.data_vars):
-            once = name in (*_BY_WIDTH, "weights")  # the same at every level
-            values = group[name][{"level": 0}] if once else group[name]
-            index = tuple(
-                position[d][here[d]]
-                if d in here
-                else np.array([position[d][v] for v in group[d].values.tolist()])
-                for d in map(str, cube[name].dims)
-            )
-            order = [d for d in cube[name].dims if d not in here]
-            cube[name].values[_open_mesh(index)] = values.transpose(*order).values
+    for name in ("step", "lag", "time", "threshold"):
+        axes[name] = sorted({v for g in groups for v in g[name].values.tolist()})
+    cube = _empty_cube(axes, like=groups[0])
+    for kernel, tasks in levels.items():
+        for level, task in enumerate(tasks):
+            at = {"kernel": axes["kernel"].index(kernel), "level": level}
+            cube.rho[at], cube.memory_length[at] = float(task["rho"]), task["memory_length"]
+    for group in groups:
+        _place(group, cube, axes, levels)
     cube = cube.set_coords(["rho", "memory_length", *_BY_WIDTH])
-    cube.rho.attrs["long_name"] = "knob of the kernel's family"
     title = f"mfbench benchmark cube of study {resolved['name']}"
     seeds = {"data": resolved["task"]["seed"], "members": axes["seed"]}
     return cube.assign_attrs(provenance(title=title, settings=resolved, seeds=seeds))
+
+
+def _read_group(path: str | Path) -> xr.Dataset:
+    with xr.open_dataset(path, engine="netcdf4", mask_and_scale=False) as opened:
+        group = opened.load()
+    missing = {"architecture_name", "width", "kernel"} - set(group.attrs)
+    if missing:
+        raise ValueError(f"{path} is no evaluation of mfbench: it lacks {sorted(missing)}")
+    return group
+
+
+def _empty_cube(axes: Mapping[str, list[Any]], *, like: xr.Dataset) -> xr.Dataset:
+    """A cube in which everything is absent, with the variables of an evaluation."""
+    labels = {
+        "architecture": {"long_name": "name of the architecture in the study"},
+        "width": {"long_name": "number of channels", "units": "1"},
+        "kernel": {"long_name": "family of memory functions"},
+    }
+    cube = xr.Dataset(
+        coords={
+            name: (name, _typed(values), labels.get(name) or like[name].attrs)
+            for name, values in axes.items()
+        }
+    )
+    for name in map(str, like.data_vars):
+        dims = _dims(name, like[name].dims)
+        empty: Any = np.int8(STATUS.index("absent")) if name == "status" else np.nan
+        cube[name] = dims, np.full([len(axes[d]) for d in dims], empty), like[name].attrs
+    cube.rho.attrs["long_name"] = "knob of the kernel's family"
+    return cube
+
+
+def _place(
+    group: xr.Dataset,
+    cube: xr.Dataset,
+    axes: Mapping[str, list[Any]],
+    levels: Mapping[str, list[dict[str, Any]]],
+) -> None:
+    """Write the numbers of one evaluation to their place in the cube."""
+    here = {"architecture": group.attrs["architecture_name"], "kernel": group.attrs["kernel"]}
+    here["width"] = int(group.attrs["width"])
+    if any(value not in axes[name] for name, value in here.items()):
+        return  # the study no longer has it
+    # Levels go by their rho: their number changes when a study gets another one.
+    tasks = [float(task["rho"]) for task in levels[here["kernel"]]]
+    rhos = group.rho.values.tolist()
+    group = group.isel(level=[i for i, rho in enumerate(rhos) if rho in tasks])
+    group = group.assign_coords(level=[tasks.index(rho) for rho in group.rho.values.tolist()])
+    kept = {d: [v for v in group[d].values.tolist() if v in axes[d]] for d in map(str, group.dims)}
+    group = group.sel(kept)
+    if 0 in group.sizes.values():
+        return
+    for name in map(str, group.data_vars):
+        once = name in (*_BY_WIDTH, "weights")  # the same at every level
+        values = group[name][{"level": 0}] if once else group[name]
+        target = cube[name]
+        index = [
+            axes[d].index(here[d]) if d in here else [axes[d].index(v) for v in kept[d]]
+            for d in map(str, target.dims)
+        ]
+        order = [d for d in target.dims if d not in here]
+        target.values[_open_mesh(index)] = values.transpose(*order).values
 
 
 def _typed(values: list[Any]) -> np.ndarray:
@@ -124,11 +154,10 @@ def _dims(name: str, dims: tuple[Any, ...]) -> tuple[str, ...]:
     return ("kernel", "level", *rest) if name in _BY_LEVEL else (*GRID, *rest)
 
 
-def _open_mesh(index: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Index arrays that select a block: numpy's ix_ with scalars allowed (they drop out)."""
-    arrays = [i for i in index if isinstance(i, np.ndarray)]
-    mesh = iter(np.ix_(*arrays)) if arrays else iter(())
-    return tuple(next(mesh) if isinstance(i, np.ndarray) else i for i in index)
+def _open_mesh(index: Sequence[int | list[int]]) -> tuple[Any, ...]:
+    """Indices that select a block: numpy's ix_ with single numbers allowed (they drop out)."""
+    mesh = iter(np.ix_(*(i for i in index if isinstance(i, list))))
+    return tuple(next(mesh) if isinstance(i, list) else i for i in index)
 
 
 def write_benchmark(path: str | Path, cube: xr.Dataset) -> None:

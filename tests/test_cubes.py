@@ -13,7 +13,16 @@ import mfbench
 from mfbench.cubes import assemble_benchmark, open_benchmark, selected, write_benchmark
 
 RATES, SEEDS = [0.003, 0.01], [0, 1, 2]
-STUDY = {"name": "s", "task": {"seed": 0}}
+STUDY: dict[str, Any] = {
+    "name": "s",
+    "task": {"seed": 0},
+    "training": {"learning_rates": RATES, "seeds": SEEDS},
+    "architectures": {"a": {"widths": [4, 8]}, "b": {"widths": [4]}},
+    "kernels": {
+        "impulse": [{"rho": "0.5", "memory_length": 1}, {"rho": "1.5", "memory_length": 2}],
+        "airy": [{"rho": f"{i}.5", "memory_length": 2**i} for i in range(3)],
+    },
+}
 
 
 def make_group(folder: Path, architecture: str, width: int, kernel: str, levels: int = 2) -> Path:
@@ -143,6 +152,36 @@ def test_selected_takes_each_cell_at_its_own_rate(cube: xr.Dataset) -> None:
     np.testing.assert_array_equal(chosen[1], part.sel(level=1, learning_rate=0.003))
     assert (best.status.sel(architecture="b", width=8) == "absent").all()
     assert best.relative_mse.sel(architecture="b", width=8).isnull().all()
+
+
+def test_the_axes_are_those_of_the_study_even_where_nothing_has_run(tmp_path: Path) -> None:
+    cube = assemble([make_group(tmp_path, "a", 4, "impulse")])
+    assert cube.architecture.values.tolist() == ["b", "a"]
+    assert cube.width.values.tolist() == [4, 8]
+    assert (cube.status.sel(architecture="b") == 0).all()
+    assert cube.rho.sel(kernel="airy").values.tolist() == [0.5, 1.5, 2.5]
+
+
+def test_levels_are_found_by_rho_and_stale_ones_are_left_out(tmp_path: Path) -> None:
+    # The file has rho 0.5 and 1.5; the study has since put 0.7 between them and dropped 0.5.
+    study = {**STUDY, "kernels": dict(STUDY["kernels"])}
+    study["kernels"]["impulse"] = [
+        {"rho": "0.7", "memory_length": 1},
+        {"rho": "1.5", "memory_length": 2},
+    ]
+    study["training"] = {"learning_rates": [0.01, 0.1], "seeds": [1, 2, 9]}
+    path = make_group(tmp_path, "a", 4, "impulse")
+    cube = assemble([path], resolved=study).sel(architecture="a", width=4, kernel="impulse")
+    assert (cube.status.sel(level=0) == 0).all()
+    got = cube.status.sel(level=1)
+    np.testing.assert_array_equal(got, [[1, 1, 0], [0, 0, 0]])
+    with xr.open_dataset(path) as file:
+        expected = file.relative_mse.sel(level=1, learning_rate=0.01, seed=[1, 2])
+        np.testing.assert_array_equal(
+            cube.relative_mse.sel(level=1, learning_rate=0.01, seed=[1, 2]), expected
+        )
+    gone = {**STUDY, "kernels": {**STUDY["kernels"], "impulse": [{"rho": "9", "memory_length": 9}]}}
+    assert (assemble([path], resolved=gone).status == 0).all()
 
 
 def test_the_order_of_the_files_does_not_matter(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ class Project:
         study = self.folder / "study.yaml"
         content = yaml.safe_load(study.read_text())
         change(content)
-        study.write_text(yaml.safe_dump(content))
+        study.write_text(yaml.safe_dump(content, sort_keys=False))
 
     def edit(self, path: str, old: str, new: str) -> None:
         """Change a file of the copy."""
@@ -86,7 +86,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("finished") / "project with spaces"
     folder.mkdir()
     copy_of_the_tree(folder)
-    (folder / "study.yaml").write_text(yaml.safe_dump(small_study()))
+    (folder / "study.yaml").write_text(yaml.safe_dump(small_study(), sort_keys=False))
     done = Project(folder).snakemake("all")
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
@@ -104,5 +104,5 @@ def project(finished: Path, tmp_path: Path) -> Project:
 def fresh(tmp_path: Path) -> Project:
     """A copy in which nothing has run yet."""
     copy_of_the_tree(tmp_path)
-    (tmp_path / "study.yaml").write_text(yaml.safe_dump(small_study()))
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(small_study(), sort_keys=False))
     return Project(tmp_path)

@@ -113,9 +113,15 @@ def test_a_partial_study_aggregates(project: Project) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert project.planned(target) == {}
     cube = mfbench.open_benchmark(project.folder / "results/small/cubes/partial.nc")
-    assert cube.architecture.values.tolist() == ["rnn", "s4d"]
+    assert cube.architecture.values.tolist() == ["rnn", "s4d", "gru"]
+    assert (cube.status.sel(architecture="gru") == "absent").all()
     assert (cube.status.sel(architecture="s4d", kernel="impulse") == "absent").all()
     assert (cube.status.sel(architecture="rnn", kernel="impulse", level=0) == "ok").all()
+    # The level that was added is the third of exponential and has not run yet.
+    exponential = cube.status.sel(architecture="rnn", kernel="exponential")
+    assert cube.memory_length.sel(kernel="exponential").values.tolist() == [2, 4, 6]
+    assert (exponential.sel(level=[0, 1]) == "ok").all()
+    assert (exponential.sel(level=2) == "absent").all()
 
 
 def test_the_paper_study_can_be_planned(fresh: Project) -> None:
