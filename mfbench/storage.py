@@ -28,6 +28,16 @@ _PACKAGES = (
 )
 
 
+def _umask() -> int:
+    """The process's mask of permissions, which can only be read by setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+_UMASK = _umask()
+
+
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
     """A temporary path in the same folder that becomes `path` when the block ends well.
@@ -42,6 +52,8 @@ def atomic(path: str | Path) -> Iterator[Path]:
         yield temporary
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
+        # Some writers keep a file to its owner; a group that shares a study reads each other's.
+        temporary.chmod(0o666 & ~_UMASK)
         temporary.replace(path)
         folder = os.open(path.parent, os.O_RDONLY)
         try:

@@ -32,6 +32,13 @@ def test_the_temporary_file_lies_in_the_same_folder(tmp_path: Path) -> None:
     assert (tmp_path / "new" / "a.txt").read_text() == "new"
 
 
+def test_a_file_has_the_permissions_that_the_user_wants_for_new_files(tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    with atomic(tmp_path / "atomic") as temporary:
+        temporary.touch(mode=0o600)
+    assert (tmp_path / "atomic").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
 def test_provenance_names_versions_commit_settings_and_seeds() -> None:
     attributes = provenance(title="t", settings={"b": 1, "a": 2}, seeds=[3])
     assert attributes["settings"] == '{"a": 2, "b": 1}'
