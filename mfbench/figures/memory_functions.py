@@ -49,16 +49,7 @@ def draw(cube: xr.Dataset) -> Any:
     chart = (
         alt.layer(band, learned, target, note)
         .properties(width=150, height=84)
-        .facet(
-            row=alt.Row(
-                "architecture:N",
-                sort=cube.architecture.values.tolist(),
-                title=None,
-                header=alt.Header(labelAngle=0, labelAlign="left"),
-            ),
-            column=alt.Column("kernel:N", sort=cube.kernel.values.tolist(), title=None),
-            spacing=10,
-        )
+        .facet(**theme.architectures_by_kernels(cube))
         .resolve_scale(y="independent")
         .add_params(level)
     )

@@ -67,6 +67,20 @@ def memory_length_axis(values: Sequence[int]) -> alt.X:
     )
 
 
+def architectures_by_kernels(cube: xr.Dataset) -> dict[str, Any]:
+    """The grid of small panels: a row per architecture, a column per kernel."""
+    return {
+        "row": alt.Row(
+            "architecture:N",
+            sort=cube.architecture.values.tolist(),
+            title=None,
+            header=alt.Header(labelAngle=0, labelAlign="left"),
+        ),
+        "column": alt.Column("kernel:N", sort=cube.kernel.values.tolist(), title=None),
+        "spacing": 10,
+    }
+
+
 def styled(chart: Any, *, title: str, subtitle: str | list[str]) -> Any:
     """The chart with a title and mfbench's look."""
     heading = alt.TitleParams(

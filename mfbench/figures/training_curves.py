@@ -39,16 +39,7 @@ def draw(cube: xr.Dataset) -> Any:
             tooltip=["architecture", "kernel", "memory_length", "step", "median", "low", "high"],
         )
         .properties(width=150, height=96)
-        .facet(
-            row=alt.Row(
-                "architecture:N",
-                sort=cube.architecture.values.tolist(),
-                title=None,
-                header=alt.Header(labelAngle=0, labelAlign="left"),
-            ),
-            column=alt.Column("kernel:N", sort=cube.kernel.values.tolist(), title=None),
-            spacing=10,
-        )
+        .facet(**theme.architectures_by_kernels(cube))
     )
     return theme.styled(
         chart,
