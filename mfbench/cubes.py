@@ -71,7 +71,17 @@ def assemble_benchmark(
     for group in groups:
         _place(group, cube, axes, levels)
     cube = cube.set_coords(["rho", "memory_length", *_BY_WIDTH])
-    title = f"mfbench benchmark cube of study {resolved['name']}"
+    found = {
+        (g.attrs["architecture_name"], int(g.attrs["width"]), g.attrs["kernel"]) for g in groups
+    }
+    wanted = {
+        (a, w, k)
+        for a in architectures
+        for w in resolved["architectures"][a]["widths"]
+        for k in kernels
+    }
+    kind = "partial benchmark" if wanted - found else "benchmark"
+    title = f"mfbench {kind} cube of study {resolved['name']}"
     seeds = {"data": resolved["task"]["seed"], "members": axes["seed"]}
     return cube.assign_attrs(provenance(title=title, settings=resolved, seeds=seeds))
 
@@ -103,6 +113,9 @@ def _empty_cube(axes: Mapping[str, list[Any]], *, like: xr.Dataset) -> xr.Datase
         empty: Any = np.int8(STATUS.index("absent")) if name == "status" else np.nan
         cube[name] = dims, np.full([len(axes[d]) for d in dims], empty), like[name].attrs
     cube.rho.attrs["long_name"] = "knob of the kernel's family"
+    cube.status.attrs["comment"] = (
+        "absent: not in the study (then parameters or rho are NaN too), or not run yet"
+    )
     return cube
 
 

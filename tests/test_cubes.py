@@ -156,6 +156,7 @@ def test_selected_takes_each_cell_at_its_own_rate(cube: xr.Dataset) -> None:
 
 def test_the_axes_are_those_of_the_study_even_where_nothing_has_run(tmp_path: Path) -> None:
     cube = assemble([make_group(tmp_path, "a", 4, "impulse")])
+    assert "partial" in cube.attrs["title"]
     assert cube.architecture.values.tolist() == ["b", "a"]
     assert cube.width.values.tolist() == [4, 8]
     assert (cube.status.sel(architecture="b") == 0).all()

@@ -36,12 +36,13 @@ cell = train_cell(
     checkpoints=Checkpoints(snakemake.params.checkpoints),
 )
 names = dict(snakemake.wildcards.items())
-write_weights(snakemake.output.weights, cell)
+about = {
+    "resolved": {**snakemake.params.settings, "cell": names},
+    "title": "mfbench training: {architecture}, width {width}, {kernel}, rho = {rho}".format(
+        **names
+    ),
+}
+write_weights(snakemake.output.weights, cell, **about)
 write_training(
-    snakemake.output.record,
-    cell,
-    settings=settings,
-    resolved={**snakemake.params.settings, "cell": names},
-    title="mfbench training: {architecture}, width {width}, {kernel}, rho = {rho}".format(**names),
-    device=describe_device(device),
+    snakemake.output.record, cell, settings=settings, device=describe_device(device), **about
 )

@@ -99,6 +99,8 @@ def locate(reference: str) -> Source:
     if reference in registered():
         return registered()[reference]
     file, separator, class_name = reference.rpartition(":")
+    if reference.endswith(".py"):
+        raise ValueError(f"{reference!r} names a file but no class: give {reference}:Class")
     if not separator or not file.endswith(".py"):
         raise ValueError(
             f"no architecture named {reference!r}; there are: {', '.join(registered())}, "

@@ -139,7 +139,7 @@ def read_study(path: str | Path) -> Study:
 
 
 def _explain(error: Any) -> str:
-    path = ".".join(str(part) for part in error["loc"])
+    path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error["loc"])[1:]
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
         allowed = ", ".join(_fields_at(error["loc"][:-1]))

@@ -183,8 +183,16 @@ def _frame(training: xr.Dataset, task: Task, settings: EvaluationSettings) -> xr
     missing = {name: training.attrs.get(name) for name in ("state_size", "receptive_field")}
     scalar("parameters", training.attrs["parameters"], "number of trained real numbers")
     scalar("linear", training.attrs["linear"], "1 where the model is exactly linear in x")
-    scalar("state_size", missing["state_size"] or np.nan, "total real state; NaN where not fixed")
-    scalar("receptive_field", missing["receptive_field"] or np.nan, "lags seen; NaN for no limit")
+    scalar(
+        "state_size",
+        missing["state_size"] or np.nan,
+        "total real state; NaN where none is declared",
+    )
+    scalar(
+        "receptive_field",
+        missing["receptive_field"] or np.nan,
+        "lags seen; NaN where no limit is declared",
+    )
     for name, values in (("memory_function", task.kernel), ("weights", task.weights)):
         level[name] = "lag", values
     level.memory_function.attrs = {"long_name": "memory function of the target", "units": "1"}

@@ -54,6 +54,7 @@ def write_report(path: str | Path, *, cube: xr.Dataset, figures: Sequence[str | 
         summary=_rows(cube),
         differences=difference_table(cube).to_dict("split"),
         kernels=_kernels(cube),
+        tasks=int((~cube.rho.isnull()).sum()),
         success=SUCCESS,
         members=int((cube.status != "absent").sum()),
         diverged=int((cube.status == "diverged").sum()),

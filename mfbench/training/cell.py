@@ -73,10 +73,16 @@ def train_cell(
     Raises
     ------
     ValueError
-        The architecture breaks the contract of all models.
+        The architecture cannot be built or run, or breaks the contract of all models.
     """
-    model = initial_model(architecture, width=width, length=data.length, seed=settings.seeds[0])
-    check_contract(model, length=data.length)
+    try:
+        model = initial_model(architecture, width=width, length=data.length, seed=settings.seeds[0])
+        check_contract(model, length=data.length)
+    except Exception as error:  # whatever a user's own code raises
+        kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+        raise ValueError(
+            f"architecture {architecture['model']}, width {width}: {kind}{error}"
+        ) from error
     common = {
         "architecture": dict(architecture),
         "width": width,

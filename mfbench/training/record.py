@@ -23,15 +23,30 @@ def weight_name(learning_rate: float, seed: int, parameter: str) -> str:
     return f"{member_name(learning_rate, seed)}/{parameter}"
 
 
-def write_weights(path: str | Path, cell: Cell) -> None:
-    """Write the best weights of all members to one safetensors file."""
+def write_weights(path: str | Path, cell: Cell, *, resolved: Mapping[str, Any], title: str) -> None:
+    """Write the best weights of all members to one safetensors file, with its provenance.
+
+    Parameters
+    ----------
+    path : path
+        File to write.
+    cell : Cell
+        The trained cell.
+    resolved : mapping
+        All settings of the cell, for the file's metadata.
+    title : str
+        What the file holds.
+    """
     tensors = {
         weight_name(*member, name): np.ascontiguousarray(array)
         for member, progress in cell.members.items()
         for name, array in progress.best_weights().items()
     }
     with atomic(path) as temporary:
-        save_file(tensors, temporary)
+        seeds = sorted({seed for _, seed in cell.members})
+        save_file(
+            tensors, temporary, metadata=provenance(title=title, settings=resolved, seeds=seeds)
+        )
 
 
 def write_training(

@@ -49,7 +49,7 @@ def make_level(folder: Path, name: str, rho: str, *, spoil: bool = False) -> Cel
     if spoil:
         member: Progress = cell.members[0.01, 5]
         member.diverged_step, member.validation_error[-1] = 20, float("inf")
-    write_weights(files.weights, cell)
+    write_weights(files.weights, cell, resolved={}, title="t")
     write_training(
         files.training, cell, settings=TRAINING, resolved={}, title="t", device="cpu: test"
     )

@@ -9,6 +9,7 @@ from typing import Any
 import netCDF4
 import numpy as np
 import pytest
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 from mfbench.training import cell as cell_module
@@ -185,7 +186,7 @@ def test_a_diverged_member_is_recorded_and_the_job_goes_on(
 def test_the_files_of_a_cell(data: TrainingData, tmp_path: Path) -> None:
     cell = train(data, tmp_path / "c")
     settings = make_settings()
-    write_weights(tmp_path / "a.safetensors", cell)
+    write_weights(tmp_path / "a.safetensors", cell, resolved={"width": 4}, title="t")
     write_training(
         tmp_path / "a.nc",
         cell,
@@ -212,6 +213,10 @@ def test_the_files_of_a_cell(data: TrainingData, tmp_path: Path) -> None:
                 assert file["seconds"][i, j] == member.seconds > 0
         for variable in file.variables.values():
             assert {"long_name", "units"} <= set(variable.ncattrs())
+    with safe_open(tmp_path / "a.safetensors", framework="np") as opened:
+        metadata = opened.metadata()
+        assert metadata["settings"] == '{"width": 4}'
+        assert {"git_commit", "package_versions", "title"} <= set(metadata)
     weights = load_file(tmp_path / "a.safetensors")
     name = weight_name(0.03, 1, "layers.0.mixer.cell.weight_hh_l0")
     expected = cell.members[0.03, 1].best_weights()["layers.0.mixer.cell.weight_hh_l0"]
@@ -228,5 +233,17 @@ def test_an_architecture_that_leaks_the_future_is_refused_before_training(
         "    def __init__(self, width, layer, length):\n        super().__init__()\n"
         "    def forward(self, u):\n        return u.flip(1)\n"
     )
-    with pytest.raises(ValueError, match="not causal"):
+    with pytest.raises(ValueError, match=r"leaky\.py:Leaky, width 4: the model is not causal"):
         train(data, tmp_path / "c", f"{file}:Leaky")
+
+
+def test_an_architecture_that_raises_is_named(data: TrainingData, tmp_path: Path) -> None:
+    file = tmp_path / "broken.py"
+    file.write_text(
+        "from mfbench.architectures.mixer import Mixer\n"
+        "class Broken(Mixer):\n"
+        "    def __init__(self, width, layer, length):\n        super().__init__()\n"
+        "    def forward(self, u):\n        raise KeyError('mine')\n"
+    )
+    with pytest.raises(ValueError, match=r"broken\.py:Broken, width 4: KeyError: 'mine'"):
+        train(data, tmp_path / "c", f"{file}:Broken")
