@@ -19,7 +19,7 @@ from mfbench.architectures.registry import register
 class ElmanScan(torch.autograd.Function):
     """h_t = tanh(v_t + U h_{t-1}) over all steps, in as few operations per step as there can be.
 
-    On CPU two to three times as fast as torch.nn.RNN at the sizes of a study (benchmarks/).
+    On CPU about twice as fast as torch.nn.RNN at the sizes of a study (benchmarks/).
     """
 
     @staticmethod
