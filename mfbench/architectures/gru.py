@@ -23,8 +23,8 @@ class GRUScan(torch.autograd.Function):
     """All steps given v = W u + b, in as few operations per step as there can be.
 
     Backwards, the gradient of a step's U h + c is that of its h' times factors that do not depend
-    on it: these are computed for all steps at once. On CPU more than twice as fast as torch.nn.GRU at
-    the sizes of a study (benchmarks/).
+    on it: these are computed for all steps at once. On CPU more than twice as fast as torch.nn.GRU
+    at the sizes of a study (benchmarks/).
     """
 
     @staticmethod
