@@ -48,10 +48,9 @@ def draw(cube: xr.Dataset) -> Any:
         x=alt.X(), y=alt.datum(1.0), color=alt.value(theme.QUIET), opacity=alt.value(1.0)
     )
     panel = alt.layer(zero, band, line, point.add_params(chosen)).properties(width=330, height=250)
-    several = len(set(table.width)) > 1
-    rows: dict[str, Any] = {"row": alt.Row("width:O", title="width")} if several else {}
-    if several:
-        chart: Any = panel.facet(column=_kernels(kernels), **rows)
+    if len(set(table.width)) > 1:
+        column = alt.Column("kernel:N", sort=kernels, title=None)
+        chart: Any = panel.facet(row=alt.Row("width:O", title="width"), column=column)
     else:
         chart = panel.facet(facet=alt.Facet("kernel:N", sort=kernels, title=None), columns=2)
     return theme.styled(
@@ -59,10 +58,6 @@ def draw(cube: xr.Dataset) -> Any:
         title="Where memory breaks down",
         subtitle=_subtitle(table, cube),
     )
-
-
-def _kernels(names: list[str]) -> alt.Column:
-    return alt.Column("kernel:N", sort=names, title=None)
 
 
 def _subtitle(table: pd.DataFrame, cube: xr.Dataset) -> list[str]:

@@ -14,7 +14,7 @@ from mfbench.architectures.build import check_contract
 from mfbench.config.training import TrainingSettings
 from mfbench.storage import package_versions
 from mfbench.training.checkpoints import Checkpoints, member_key
-from mfbench.training.member import Progress, TrainingData, initial_model, train_member
+from mfbench.training.member import Progress, Run, TrainingData, initial_model, train_member
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ def train_cell(
             key = member_key({**common, "learning_rate": learning_rate, "seed": seed})
             found = checkpoints.load(learning_rate, seed, key)
             if found is None or not found.finished:
-                found = train_member(
+                run = Run(
                     architecture,
                     data,
                     width=width,
@@ -108,8 +108,9 @@ def train_cell(
                     seed=seed,
                     settings=settings,
                     progress=found,
-                    save=functools.partial(checkpoints.save, learning_rate, seed, key),
                 )
+                save = functools.partial(checkpoints.save, learning_rate, seed, key)
+                found = train_member(run, save=save)
                 checkpoints.save(learning_rate, seed, key, found)
                 how = "trained"
             else:

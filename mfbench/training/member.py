@@ -112,7 +112,25 @@ def initial_model(
 
 
 class Run:
-    """A member at work: model, optimiser and progress, one step at a time."""
+    """A member at work: model, optimiser and progress, one step at a time.
+
+    Parameters
+    ----------
+    architecture : mapping
+        Settings for `build_model`.
+    data : TrainingData
+        The task, on the device to train on.
+    width : int
+        Number of channels.
+    learning_rate : float
+        Peak learning rate.
+    seed : int
+        Seed of initialisation, batch order and noise of layers.
+    settings : TrainingSettings
+        The training section of the study.
+    progress : Progress, optional
+        Where to go on.
+    """
 
     def __init__(
         self,
@@ -123,7 +141,7 @@ class Run:
         learning_rate: float,
         seed: int,
         settings: TrainingSettings,
-        progress: Progress | None,
+        progress: Progress | None = None,
     ) -> None:
         self.data, self.settings, self.learning_rate = data, settings, learning_rate
         device = data.x.device
@@ -220,40 +238,22 @@ def validation_error(model: SequenceModel, data: TrainingData) -> float:
 
 
 def train_member(
-    architecture: Mapping[str, Any],
-    data: TrainingData,
+    run: Run,
     *,
-    width: int,
-    learning_rate: float,
-    seed: int,
-    settings: TrainingSettings,
-    progress: Progress | None = None,
     save: Callable[[Progress], None] | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Progress:
-    """Train one member to its end, from the start or from a checkpoint.
+    """Train one member to its end, from the start or from where it was interrupted.
 
-    The result depends on the arguments alone: not on other members, nor on how often the training
-    was interrupted.
+    The result depends on what the run was made of alone: not on other members, nor on how often
+    the training was interrupted.
 
     Parameters
     ----------
-    architecture : mapping
-        Settings for `build_model`.
-    data : TrainingData
-        The task, on the device to train on.
-    width : int
-        Number of channels.
-    learning_rate : float
-        Peak learning rate.
-    seed : int
-        Seed of initialisation and batch order.
-    settings : TrainingSettings
-        The training section of the study.
-    progress : Progress, optional
-        Where to go on.
+    run : Run
+        The member at work.
     save : callable, optional
-        Called with the progress every ``settings.checkpoints.minutes``.
+        Called with the progress every ``checkpoints.minutes`` of the run's settings.
     clock : callable
         Seconds, monotonic.
 
@@ -262,22 +262,13 @@ def train_member(
     Progress
         Finished, with the weights of the best validated step.
     """
-    run = Run(
-        architecture,
-        data,
-        width=width,
-        learning_rate=learning_rate,
-        seed=seed,
-        settings=settings,
-        progress=progress,
-    )
     counted = saved = clock()
     while not run.progress.finished:
         run.step()
         now = clock()
         run.progress.seconds += now - counted
         counted = now
-        if save is not None and now - saved >= 60 * settings.checkpoints.minutes:
+        if save is not None and now - saved >= 60 * run.settings.checkpoints.minutes:
             run.check()
             run.snapshot()
             save(run.progress)

@@ -139,9 +139,9 @@ def test_a_killed_job_goes_on_where_it_was(
     started = []
     original = cell_module.train_member
 
-    def watched(*arguments, **options):
-        started.append(options["progress"].step if options["progress"] else 0)
-        return original(*arguments, **options)
+    def watched(run, **options):
+        started.append(run.progress.step)
+        return original(run, **options)
 
     monkeypatch.setattr(cell_module, "train_member", watched)
     resumed = train(data, tmp_path / "killed")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from mfbench.training.member import Progress, TrainingData, initial_model, train_member
+from mfbench.training.member import Progress, Run, TrainingData, initial_model, train_member
 from tests.conftest import architecture_settings
 from tests.training.conftest import make_data, make_settings
 
@@ -21,7 +21,8 @@ NAMES = ["rnn", "lstm", "tcn", "s4d", "lru", "transformer", "gru"]
 def train(data: TrainingData, name: str = "rnn", **options: Any) -> Progress:
     settings = options.pop("settings", make_settings())
     given = {"width": 4, "learning_rate": 0.03, "seed": 0, **options}
-    return train_member(architecture_settings(name), data, settings=settings, **given)
+    loop = {key: given.pop(key) for key in ("save", "clock") if key in given}
+    return train_member(Run(architecture_settings(name), data, settings=settings, **given), **loop)
 
 
 def assert_same(a: Progress, b: Progress) -> None:
