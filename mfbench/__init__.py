@@ -23,6 +23,7 @@ _SUBMODULES = (
     "datasets",
     "evaluation",
     "figures",
+    "floors",
     "kernels",
     "report",
     "training",

@@ -14,6 +14,7 @@ from mfbench.workflow.plan import (
     claim,
     dataset_settings,
     evaluation_settings,
+    floor_settings,
     gpus_for,
     study_settings,
     training_settings,

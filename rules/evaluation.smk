@@ -5,6 +5,7 @@ rule evaluate:
     """All levels of one (architecture, width, kernel), so that torch starts once for them."""
     input:
         datasets=levels_of(DATASET),
+        floors=levels_of(FLOORS),
         records=levels_of(rules.train.output.record),
         weights=levels_of(rules.train.output.weights),
     output:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from mfbench.config.architecture import ArchitectureSettings
 from mfbench.config.evaluation import EvaluationSettings
+from mfbench.config.floors import FloorSettings
 from mfbench.config.kernel import KernelSettings, Level
 from mfbench.config.section import Name, Section
 from mfbench.config.task import TaskSettings
@@ -42,6 +43,7 @@ class Study(Section):
     )
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
+    floors: FloorSettings = FloorSettings()
 
     @model_validator(mode="before")
     @classmethod

@@ -29,6 +29,12 @@ def dataset_settings(study: Study) -> dict[str, Any]:
     return stable(study.task.model_dump())  # type: ignore[no-any-return]
 
 
+def floor_settings(study: Study) -> dict[str, Any]:
+    """What the floors of a task depend on beside its kernel and rho."""
+    task = study.task.model_dump(include={"length", "scored_from"})
+    return stable({"task": task, "floors": study.floors.model_dump()})  # type: ignore[no-any-return]
+
+
 def training_settings(study: Study, *, architecture: str, width: int) -> dict[str, Any]:
     """What a trained cell depends on beside its dataset."""
     return stable(  # type: ignore[no-any-return]

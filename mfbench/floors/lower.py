@@ -1,0 +1,234 @@
+"""A certified lower bound on the error of every linear system of a given order.
+
+Let H_g be the Hankel matrix g_{i+j} (p rows, q columns) of a response g. An order-n system has
+rank H_h <= n. For any matrices U (p, r) and V (q, r) therefore (Eckart & Young)
+
+    sum_{i>n} sigma_i(U' H_k V)^2  <=  || U' (H_k - H_h) V ||_F^2,
+
+and the right-hand side is a quadratic form of the error e = k - h alone,
+
+    || U' H_e V ||_F^2 = e' M e,   M_st = sum_{i+j=s, i'+j'=t} (U U')_ii' (V V')_jj',
+
+which is at most lambda_max(W^-1/2 M W^-1/2) times sum_s w_s e_s^2. Dividing gives a bound for
+any choice of U and V; a good choice is searched by gradient ascent, first among diagonal U U' and
+V V' (then M is diagonal too, their convolution), then among all of a rank r. The search can only
+lose tightness, never validity: the bound is recomputed from the final U and V.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+from scipy.linalg import eigh, hankel
+
+from mfbench.floors.descent import minimise
+from mfbench.floors.problem import Array, pose
+
+_ROUNDING = 1 + 1e-12  # denominators are rounded up
+_TINY = 1e-300
+_NOISE = 1e-12  # bounds below are not told from rounding
+_HOPELESS = 1e-15  # diagonal bounds below do not grow to more than noise
+_DIAGONAL_STARTS = 3  # how many of the starts are improved
+_DIAGONAL_ITERATIONS = 40
+_SHARPNESS = (8.0, 32.0, 128.0)  # of the soft maximum over eigenvalues, one after the other
+_ITERATIONS = 15  # for each of them
+_EIGENVALUES = 48  # largest ones that count in the soft maximum
+_CAPTURED = 0.98  # share of the diagonal bound that the rank r keeps
+
+
+def lower_bound(
+    k: NDArray[np.floating],
+    weights: NDArray[np.floating],
+    order: int,
+    *,
+    feedthrough: bool = False,
+) -> float:
+    """A relative error that no linear time-invariant system of the order can beat.
+
+    Parameters
+    ----------
+    k : (T,) array
+        Memory function.
+    weights : (T,) array
+        Window weights over lag.
+    order : int
+        Number of real states, 0 or more; a conjugate pair of poles counts as two.
+    feedthrough : bool
+        The system also has a direct path, so that lag 0 costs no state.
+
+    Returns
+    -------
+    float
+        0 where the order suffices to fit every lag, or the bound is below 1e-12.
+
+    Raises
+    ------
+    ValueError
+        Arrays that do not fit together, a kernel without energy, or a negative order.
+    """
+    problem = pose(k, weights, order, feedthrough=feedthrough)
+    if order == 0:
+        return problem.energy
+    k, weights = problem.k, problem.weights
+    found = [
+        (certified_diagonal(k, weights, order, a, b), a, b) for a, b in _diagonal_starts(k, weights)
+    ]
+    found.sort(key=lambda f: -f[0])
+    best = 0.0
+    promising = [f for f in found[:_DIAGONAL_STARTS] if f[0] > _HOPELESS]
+    if promising:
+        improved = [_ascend_diagonal(k, weights, order, a, b) for _, a, b in promising]
+        best, a, b = max([*promising[:1], *improved], key=lambda f: f[0])
+        best = max(best, _ascend(k, weights, order, a, b))
+    return best if best > _NOISE else 0.0
+
+
+def certified(k: Array, weights: Array, order: int, U: Array, V: Array) -> float:
+    """The bound of given U (p, r) and V (q, r), p + q - 1 <= T, computed as it is written.
+
+    The columns of Z are the convolutions of all pairs of columns of U and V, so that M = Z Z'.
+    """
+    p, q = len(U), len(V)
+    seen = p + q - 1
+    spectra = [fft.rfft(F, 2 * seen, axis=0) for F in (U, V)]
+    Z = fft.irfft(spectra[0][:, :, None] * spectra[1][:, None], 2 * seen, axis=0)
+    Z = Z[:seen].reshape(seen, -1) / np.sqrt(weights[:seen])[:, None]
+    gram = Z @ Z.T if Z.shape[1] > seen else Z.T @ Z
+    largest = eigh(gram, eigvals_only=True, subset_by_index=[len(gram) - 1] * 2)[0]
+    values = np.linalg.svd(U.T @ hankel(k[:p], k[p - 1 : seen]) @ V, compute_uv=False)
+    return float(np.sum(values[order:] ** 2) / (largest * _ROUNDING))
+
+
+def certified_diagonal(k: Array, weights: Array, order: int, a: Array, b: Array) -> float:
+    """The bound of U U' = diag(a) and V V' = diag(b), for which M is diag(a * b)."""
+    p, seen = len(a), len(a) + len(b) - 1
+    N = np.sqrt(a)[:, None] * hankel(k[:p], k[p - 1 : seen]) * np.sqrt(b)
+    values = np.linalg.svd(N, compute_uv=False)
+    largest = np.max(np.convolve(a, b) / weights[:seen])
+    return float(np.sum(values[order:] ** 2) / (largest * _ROUNDING))
+
+
+def _diagonal_starts(k: Array, weights: Array) -> Iterator[tuple[Array, Array]]:
+    """Diagonals a (p,) of U U' and b (q,) of V V'."""
+    length = len(k)
+    held = np.cumsum(weights * k**2)
+    half, most = (int(np.searchsorted(held, share * held[-1])) + 1 for share in (0.5, 0.99))
+    for seen in sorted({min(length, 3 * most), length}):
+        p = (seen + 1) // 2
+        q = seen - p + 1
+        for flat in sorted({max(1, int(seen * share)) for share in (0.1, 0.25, 0.75, 0.9)}):
+            yield weights[flat - 1 : seen] / flat, np.ones(flat)
+        # Coefficients of (1-z)^-theta and (1-z)^(theta-1), whose convolution is 1 everywhere.
+        for theta in (0.3, 0.5):
+            yield _binomial(theta, p), _binomial(1 - theta, q)
+        # Blocks of m lags, for energy around lag m - 1: exact for an impulse at m - 1.
+        for m in sorted({min(p, half), min(p, most), min(p, 2 * most)}):
+            yield _block(p, m), _block(q, m)
+        if most > p:  # energy in the window's second half is met by the last lags of both
+            yield _block(p, seen - most + 1)[::-1], _block(q, seen - most + 1)[::-1]
+
+
+def _binomial(theta: float, size: int) -> Array:
+    i = np.arange(1, size)
+    return np.cumprod(np.append(1.0, (i - 1 + theta) / i))
+
+
+def _block(size: int, ones: int) -> Array:
+    """Not quite zero elsewhere, so that the ascent can let it grow."""
+    return np.where(np.arange(size) < ones, 1.0, 1e-9)
+
+
+def _ascend_diagonal(
+    k: Array, weights: Array, order: int, a: Array, b: Array
+) -> tuple[float, Array, Array]:
+    """Diagonals improved by gradient ascent, and their bound."""
+    p = len(a)
+    _, x = minimise(
+        lambda x: diagonal_objective(k, weights, order, x, rows=p),
+        np.log(np.concatenate([a, b])),
+        iterations=_DIAGONAL_ITERATIONS,
+    )
+    a, b = _diagonals(x, p)
+    return certified_diagonal(k, weights, order, a, b), a, b
+
+
+def diagonal_objective(
+    k: Array, weights: Array, order: int, x: Array, *, rows: int, sharpness: float = 64.0
+) -> tuple[float, Array]:
+    """Minus the log of the bound at a = exp(x[:rows]), b = exp(x[rows:]), with a soft maximum."""
+    a, b = _diagonals(x, rows)
+    H, w = hankel(k[:rows], k[rows - 1 : len(x) - 1]), weights[: len(x) - 1]
+    U, s, Vt = np.linalg.svd(np.sqrt(a)[:, None] * H * np.sqrt(b), full_matrices=False)
+    tail = s[order:] ** 2
+    total = tail.sum() + _TINY
+    gain = np.concatenate([U[:, order:] ** 2 @ tail, tail @ Vt[order:] ** 2]) / total
+    soft, slope = _soft_maximum(np.convolve(a, b) / w, sharpness)
+    slope = slope / w
+    cost = [a * np.correlate(slope, b, "valid"), b * np.correlate(slope, a, "valid")]
+    return soft - float(np.log(total)), np.concatenate(cost) - gain
+
+
+def _diagonals(x: Array, rows: int) -> tuple[Array, Array]:
+    """exp(x), each part scaled to a maximum of 1: the bound does not depend on their scales."""
+    a, b = x[:rows], x[rows:]
+    return np.exp(a - a.max()), np.exp(b - b.max())
+
+
+def _ascend(k: Array, weights: Array, order: int, a: Array, b: Array) -> float:
+    """From diagonal matrices to the best ones of a rank that keeps most of their bound."""
+    p, q = len(a), len(b)
+    H = hankel(k[:p], k[p - 1 : p + q - 1])
+    left, s, right = np.linalg.svd(np.sqrt(a)[:, None] * H * np.sqrt(b), full_matrices=False)
+    tail = np.cumsum(s[::-1] ** 2)[::-1]
+    rank = int(np.sum(tail > (1 - _CAPTURED) * tail[order]))
+    rank = min(len(s), max(rank, 2 * order + 2, 8))
+    U, V = np.sqrt(a)[:, None] * left[:, :rank], np.sqrt(b)[:, None] * right[:rank].T
+    best, x = 0.0, np.concatenate([U.ravel(), V.ravel()])
+    for sharpness in _SHARPNESS:
+        step = partial(objective, k, weights, order, rows=p, rank=rank, sharpness=sharpness)
+        _, x = minimise(step, x, iterations=_ITERATIONS)
+        U, V = x[: p * rank].reshape(p, rank), x[p * rank :].reshape(q, rank)
+        best = max(best, certified(k, weights, order, U, V))
+    return best
+
+
+def objective(
+    k: Array, weights: Array, order: int, x: Array, *, rows: int, rank: int, sharpness: float
+) -> tuple[float, Array]:
+    """Minus the log of the bound at U (p, r) and V (q, r) from x, with a soft maximum.
+
+    M is a two-dimensional convolution of U U' and V V', so it and its slope go by FFT.
+    """
+    p, q = rows, len(x) // rank - rows
+    seen = p + q - 1
+    U, V = x[: p * rank].reshape(p, rank), x[p * rank :].reshape(q, rank)
+    H, inverse = hankel(k[:p], k[p - 1 : seen]), 1 / np.sqrt(weights[:seen])
+    HV = H @ V
+    left, s, right = np.linalg.svd(U.T @ HV)
+    total = np.sum(s[order:] ** 2) + _TINY
+    dN = 2 / total * (left[:, order:] * s[order:]) @ right[order:]
+    size = (fft.next_fast_len(seen, real=True),) * 2
+    P, Q = fft.rfft2(U @ U.T, size), fft.rfft2(V @ V.T, size)
+    M = inverse[:, None] * fft.irfft2(P * Q, size)[:seen, :seen] * inverse
+    count = min(seen, _EIGENVALUES)
+    values, vectors = eigh(M, subset_by_index=[seen - count, seen - 1])
+    soft, slope = _soft_maximum(values, sharpness)
+    vectors = inverse[:, None] * vectors
+    dM = fft.rfft2((vectors * slope) @ vectors.T, size)
+    dP = fft.irfft2(dM * Q.conj(), size)[:p, :p]
+    dQ = fft.irfft2(dM * P.conj(), size)[:q, :q]
+    gradient = [2 * dP @ U - HV @ dN.T, 2 * dQ @ V - H.T @ (U @ dN)]
+    return soft - float(np.log(total)), np.concatenate([g.ravel() for g in gradient])
+
+
+def _soft_maximum(values: Array, sharpness: float) -> tuple[float, Array]:
+    """Log of the `sharpness`-norm of numbers (those below 0 are rounding), and its slope."""
+    largest = values.max()
+    ratio = np.maximum(values, 0.0) / largest
+    total = np.sum(ratio**sharpness)
+    slope = ratio ** (sharpness - 1) / (largest * total)
+    return float(np.log(largest) + np.log(total) / sharpness), slope

@@ -1,0 +1,182 @@
+"""The floors of one task in a NetCDF file, with the systems that attain them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+from numpy.typing import NDArray
+
+from mfbench.config.floors import FloorSettings
+from mfbench.config.task import TaskSettings
+from mfbench.floors.finite import fir_floor
+from mfbench.floors.lower import lower_bound
+from mfbench.floors.table import floor_table, order_for_error
+from mfbench.floors.upper import upper_bound
+from mfbench.kernels.memory import memory_function, window_weights
+from mfbench.storage import atomic, provenance
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Floors:
+    """What the best models of a size can do on one task.
+
+    Lag 0 costs no state here (a skip connection or a direct path gives it), which can only lower
+    the floors.
+
+    Attributes
+    ----------
+    k, weights : (T,) arrays
+        Memory function and window weights.
+    order : int
+        n01: the least state size whose floor is at most 1 %.
+    bounds : dict
+        State size -> (lower bound, upper bound), as far as they have been computed before.
+    """
+
+    k: Array
+    weights: Array
+    order: int
+    bounds: Mapping[int, tuple[float, float]]
+
+    def of_model(
+        self, *, state_size: int | None, receptive_field: int | None
+    ) -> tuple[float, float]:
+        """Lower and upper floor of a linear model.
+
+        Parameters
+        ----------
+        state_size : int or None
+            Real numbers carried from step to step; None where their number is not fixed. From T
+            on, every memory function can be stored and the floor is 0.
+        receptive_field : int or None
+            Lags that reach the output; None where there is no limit. Beyond it nothing is
+            predicted, which binds nonlinear models just as well.
+        """
+        seen = len(self.k) if receptive_field is None else min(receptive_field, len(self.k))
+        tail = fir_floor(self.k, self.weights, seen)
+        if state_size is None or state_size >= seen:
+            return tail, tail
+        if seen == len(self.k) and state_size in self.bounds:
+            return self.bounds[state_size]
+        k, weights = self.k[:seen], self.weights[:seen]
+        if not np.any(k):
+            return tail, tail
+        lower = lower_bound(k, weights, state_size, feedthrough=True)
+        upper = upper_bound(k, weights, state_size, feedthrough=True).error
+        return tail + (1 - tail) * lower, tail + (1 - tail) * upper
+
+
+def write_floors(
+    path: str | Path, *, task: TaskSettings, settings: FloorSettings, family: str, rho: str
+) -> None:
+    """Compute the floors of one task and write them.
+
+    Parameters
+    ----------
+    path : path
+        NetCDF file to write.
+    task : TaskSettings
+        The task section of the study: sequence length and scored steps.
+    settings : FloorSettings
+        The floors section of the study.
+    family, rho : str
+        The kernel and its knob, as it stands in the file name.
+    """
+    T = task.length
+    weights = window_weights(T, task.scored_from)
+    k = memory_function(family, float(rho), T, weights)
+    table = floor_table(k, weights, settings.state_sizes, delta=settings.delta, feedthrough=True)
+    widths = np.arange(T + 1, dtype="i4")
+    largest = int(table.orders[-1])
+
+    def padded(values: list[Array]) -> Array:
+        return np.stack([np.pad(v, (0, largest - len(v)), constant_values=np.nan) for v in values])
+
+    resolved = {
+        "task": {"length": T, "scored_from": task.scored_from},
+        "floors": settings.model_dump(),
+        "kernel": family,
+        "rho": rho,
+    }
+    size, state, lag = ("state_size",), ("state_size", "state"), ("lag",)
+    systems = table.systems
+    variables: list[tuple[str, tuple[str, ...], Any, str]] = [
+        ("state_size", size, table.orders.astype("i4"), "real numbers carried between steps"),
+        ("lag", lag, np.arange(T, dtype="i4"), "lag in time steps"),
+        ("receptive_field", ("receptive_field",), widths, "number of lags seen"),
+        ("memory_function", lag, k, "memory function, normalised under the weights"),
+        ("weights", lag, weights, "share of scored steps that see the lag"),
+        (
+            "order",
+            (),
+            np.int32(order_for_error(k, weights)),
+            "least state size with a floor <= 1 %",
+        ),
+        ("lower_bound", size, table.lower, "relative error that no linear system beats"),
+        ("upper_bound", size, table.upper, "relative error of the best linear system found"),
+        ("stable_floor_real", size, table.stable_real, "delta-stable floor, real positive poles"),
+        ("stable_floor_complex", size, table.stable_complex, "delta-stable floor, all poles"),
+        ("poles_real", state, padded([s.poles.real for s in systems]), "real part of the poles"),
+        ("poles_imag", state, padded([s.poles.imag for s in systems]), "imaginary part"),
+        (
+            "coefficients",
+            state,
+            padded([s.coefficients for s in systems]),
+            "weights of the orthonormal states of the cascade of these poles",
+        ),
+        ("impulse_response", (*size, *lag), [s.impulse_response for s in systems], "of the system"),
+        (
+            "fir_floor",
+            ("receptive_field",),
+            [fir_floor(k, weights, int(w)) for w in widths],
+            "relative error that no model with this receptive field beats",
+        ),
+    ]
+    with atomic(path) as temporary, netCDF4.Dataset(temporary, "w") as file:
+        title = f"mfbench floors: {family}, rho = {rho}"
+        file.setncatts(provenance(title=title, settings=resolved, seeds=[]))
+        file.comment = "Lag 0 costs no state in these floors, except in order."
+        for name, count in (
+            ("state_size", len(systems)),
+            ("state", largest),
+            ("lag", T),
+            ("receptive_field", T + 1),
+        ):
+            file.createDimension(name, count)
+        for name, dims, values, long_name in variables:
+            array = np.asarray(values)
+            made = file.createVariable(name, array.dtype, dims, zlib=bool(dims))
+            made[...] = array
+            made.setncatts({"long_name": long_name, "units": "1"})
+
+
+def read_floors(path: str | Path) -> Floors:
+    """Read the floors of a task.
+
+    Raises
+    ------
+    OSError
+        The file is missing or no NetCDF file (the message names it).
+    ValueError
+        It holds no floors.
+    """
+    with netCDF4.Dataset(path) as file:
+        file.set_auto_mask(False)
+        missing = {"lower_bound", "upper_bound", "memory_function"} - set(file.variables)
+        if missing:
+            raise ValueError(f"{path} holds no floors of mfbench: it lacks {sorted(missing)}")
+        sizes = file["state_size"][:].tolist()
+        lower, upper = file["lower_bound"][:].tolist(), file["upper_bound"][:].tolist()
+        return Floors(
+            k=file["memory_function"][:],
+            weights=file["weights"][:],
+            order=int(file["order"][...]),
+            bounds={n: (lo, up) for n, lo, up in zip(sizes, lower, upper, strict=True)},
+        )

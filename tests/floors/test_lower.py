@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.linalg import hankel
+from scipy.optimize import approx_fprime
+
+from mfbench.floors import lower_bound, upper_bound
+from mfbench.floors.lower import certified, certified_diagonal, diagonal_objective, objective
+from mfbench.kernels.memory import memory_function, window_weights
+
+T = 48
+W = (T - np.arange(T)) / T
+KERNELS = [
+    ("exponential", 0.9),
+    ("polynomial", 0.8),
+    ("polynomial", 1.6),
+    ("impulse", 7),
+    ("impulse", 30),
+    ("airy", 6.0),
+    ("airy", 20.0),
+]
+
+
+@functools.cache
+def bound(family: str, rho: float, order: int) -> float:
+    return lower_bound(memory_function(family, rho, T, W), W, order)
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    kernel=st.sampled_from(KERNELS),
+    pairs=st.lists(st.tuples(st.floats(0.0, 0.9999), st.floats(0.0, np.pi)), max_size=3),
+    real=st.lists(st.floats(-0.9999, 0.9999), max_size=3),
+)
+def test_no_stable_system_beats_it(
+    kernel: tuple[str, float], pairs: list[tuple[float, float]], real: list[float]
+) -> None:
+    """The poles are random; the coefficients are the best there are for them."""
+    order = 2 * len(pairs) + len(real)
+    k = memory_function(*kernel, T, W)
+    s = np.arange(T)
+    columns = [r**s * np.cos(a * s) for r, a in pairs] + [r**s * np.sin(a * s) for r, a in pairs]
+    X = np.stack([*columns, *(p**s for p in real), np.zeros(T)], 1)
+    root = np.sqrt(W)
+    h = X @ np.linalg.lstsq(root[:, None] * X, root * k, rcond=None)[0]
+    assert np.sum(W * (k - h) ** 2) >= bound(*kernel, order) - 1e-12
+
+
+@pytest.mark.parametrize(("length", "lag"), [(40, 9), (40, 33), (64, 20), (33, 16), (20, 0)])
+def test_impulse_is_the_closed_form(length: int, lag: int) -> None:
+    """1 - n / min(L + 1, T - L), whatever the weights."""
+    k = np.eye(length)[lag]
+    states = min(lag + 1, length - lag)
+    for weights in (np.ones(length), (length - np.arange(length)) / length):
+        for order in {1, 2, states // 2, states - 1, states, states + 1}:
+            want = max(0.0, 1 - order / states)
+            assert lower_bound(k, weights, order) == pytest.approx(want, abs=1e-8)
+
+
+def test_exponential_needs_one_state_only() -> None:
+    k = memory_function("exponential", 0.95, T, W)
+    assert lower_bound(k, W, 0) == pytest.approx(1)
+    assert lower_bound(k, W, 1) == 0.0
+
+
+def test_certified_is_the_quadratic_form_written_out() -> None:
+    rng = np.random.default_rng(0)
+    length, p, q, r, order = 12, 5, 7, 3, 1
+    k, w = rng.standard_normal(length), rng.uniform(0.2, 1, length)
+    U, V = rng.standard_normal((p, r)), rng.standard_normal((q, r))
+    M = np.zeros((p + q - 1, p + q - 1))
+    for i in range(p):
+        for j in range(q):
+            for i2 in range(p):
+                for j2 in range(q):
+                    M[i + j, i2 + j2] += (U @ U.T)[i, i2] * (V @ V.T)[j, j2]
+    root = 1 / np.sqrt(w[: p + q - 1])
+    largest = np.linalg.eigvalsh(root[:, None] * M * root)[-1]
+    e = rng.standard_normal(p + q - 1)
+    H = hankel(e[:p], e[p - 1 :])
+    assert np.sum((U.T @ H @ V) ** 2) == pytest.approx(e @ M @ e)
+    s = np.linalg.svd(U.T @ hankel(k[:p], k[p - 1 : p + q - 1]) @ V, compute_uv=False)
+    want = np.sum(s[order:] ** 2) / largest
+    assert certified(k, w, order, U, V) == pytest.approx(want, rel=1e-9)
+    a, b = rng.uniform(0, 1, p), rng.uniform(0, 1, q)
+    diagonal = certified_diagonal(k, w, order, a, b)
+    full = certified(k, w, order, np.diag(np.sqrt(a)), np.diag(np.sqrt(b)))
+    assert diagonal == pytest.approx(full, rel=1e-9)
+
+
+def test_slopes_of_the_ascent_are_finite_differences() -> None:
+    rng = np.random.default_rng(1)
+    length, p, q, rank, order = 16, 7, 10, 4, 2
+    k, w = rng.standard_normal(length), rng.uniform(0.2, 1, length)
+    x = rng.standard_normal(p + q)
+    args = {"rows": p, "sharpness": 5.0}
+    got = diagonal_objective(k, w, order, x, **args)[1]
+    want = approx_fprime(x, lambda x: diagonal_objective(k, w, order, x, **args)[0], 1e-7)
+    np.testing.assert_allclose(got, want, atol=1e-5)
+    x = rng.standard_normal((p + q) * rank)
+    args = {"rows": p, "rank": rank, "sharpness": 5.0}
+    got = objective(k, w, order, x, **args)[1]
+    want = approx_fprime(x, lambda x: objective(k, w, order, x, **args)[0], 1e-7)
+    np.testing.assert_allclose(got, want, atol=1e-5)
+
+
+@pytest.mark.parametrize(("family", "rho"), KERNELS)
+def test_it_falls_with_the_order_and_stays_below_what_is_attained(family: str, rho: float) -> None:
+    k = memory_function(family, rho, T, W)
+    bounds = [bound(family, rho, n) for n in range(9)]
+    assert np.all(np.diff(bounds) <= 1e-12)
+    for order, value in enumerate(bounds):
+        assert value <= upper_bound(k, W, order).error + 1e-13
+
+
+def test_scaling_the_kernel_changes_nothing() -> None:
+    k = memory_function("airy", 20.0, T, W)
+    assert lower_bound(2.0**40 * k, W, 3) == lower_bound(k, W, 3)
+
+
+def test_feedthrough_is_the_bound_of_the_lags_behind_the_first() -> None:
+    k = memory_function("polynomial", 0.8, T, W)
+    rest = np.sum((W * k**2)[1:])
+    want = rest * lower_bound(k[1:], W[1:], 2)
+    assert lower_bound(k, W, 2, feedthrough=True) == pytest.approx(want, rel=0.01)  # a search each
+
+
+def test_it_is_at_least_as_tight_as_an_independent_code() -> None:
+    """Lower bounds of a prototype written by others, T = 256: airy and polynomial."""
+    length = 256
+    w = window_weights(length, 0)
+    table = {
+        ("polynomial", 1.5): {2: 8.6e-4},
+        ("airy", 16.0): {4: 0.0069},
+        ("airy", 64.0): {16: 8e-9},
+    }
+    for (family, rho), values in table.items():
+        k = memory_function(family, rho, length, w)
+        for order, value in values.items():
+            assert lower_bound(k, w, order) > value

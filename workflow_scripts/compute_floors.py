@@ -1,0 +1,16 @@
+"""Compute the floors of one kernel and rho."""
+
+from mfbench.config.floors import FloorSettings
+from mfbench.config.task import TaskSettings
+from mfbench.floors.record import write_floors
+from mfbench.workflow.job import start_job
+
+start_job(snakemake.log[0])
+settings = snakemake.params.settings
+write_floors(
+    snakemake.output[0],
+    task=TaskSettings.model_validate(settings["task"]),
+    settings=FloorSettings.model_validate(settings["floors"]),
+    family=snakemake.wildcards.kernel,
+    rho=snakemake.wildcards.rho,
+)
