@@ -1,4 +1,8 @@
 EVALUATION = f"{RESULTS}/evaluation/{{architecture}}/width={{width}}/{{kernel}}.nc"
+# Levels of a second pass have files of their own, so that the first pass stays as it is.
+ADDED_EVALUATION = (
+    f"{RESULTS}/evaluation/{{architecture}}/width={{width}}/{{kernel}}.refined.nc"
+)
 
 
 rule evaluate:

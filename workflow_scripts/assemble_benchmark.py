@@ -1,6 +1,7 @@
 """Put evaluation files together to one cube."""
 
 from mfbench.cubes import assemble_benchmark, write_benchmark
+from mfbench.failure import boundary_variables
 from mfbench.workflow.job import start_job
 
 start_job(snakemake.log[0])
@@ -9,5 +10,6 @@ cube = assemble_benchmark(
     architectures=snakemake.params.architectures,
     kernels=snakemake.params.kernels,
     resolved=snakemake.params.settings,
+    refined=snakemake.params.refined,
 )
-write_benchmark(snakemake.output[0], cube)
+write_benchmark(snakemake.output[0], cube.merge(boundary_variables(cube)))

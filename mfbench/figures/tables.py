@@ -8,8 +8,6 @@ import xarray as xr
 
 from mfbench.cubes import selected
 
-SUCCESS = 0.1  # a task counts as solved where the median relative error is below this
-
 
 def error_table(cube: xr.Dataset) -> pd.DataFrame:
     """One row per (architecture, width, kernel, level) that was trained.

@@ -60,6 +60,7 @@ def make_cube(widths: tuple[int, ...] = (8,)) -> xr.Dataset:
                         "scored_from": 16,
                         "sequences": {"train": 1, "validation": 2, "test": 3},
                     },
+                    "evaluation": {"success": 0.1},
                     "training": {
                         "steps": 100,
                         "batch_size": 4,
