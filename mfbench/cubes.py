@@ -24,7 +24,7 @@ def assemble_benchmark(
     architectures: Sequence[str],
     kernels: Sequence[str],
     resolved: Mapping[str, Any],
-    refined: Iterable[str | Path] = (),
+    added: Iterable[str | Path] = (),
 ) -> xr.Dataset:
     """One cube of a study from the evaluation files that there are.
 
@@ -39,7 +39,7 @@ def assemble_benchmark(
         Names in the order in which the cube shall have them.
     resolved : mapping
         The whole study with all its defaults filled in.
-    refined : iterable of path
+    added : iterable of path
         Evaluation files whose levels are added to those of the study.
 
     Returns
@@ -56,9 +56,9 @@ def assemble_benchmark(
     groups = [_read_group(path) for path in paths]
     if not groups:
         raise ValueError("no evaluation file to make a benchmark of")
-    added = [_read_group(path) for path in refined]
-    levels = {kernel: _levels(kernel, resolved["kernels"][kernel], added) for kernel in kernels}
-    groups += added
+    extra = [_read_group(path) for path in added]
+    levels = {kernel: _levels(kernel, resolved["kernels"][kernel], extra) for kernel in kernels}
+    groups += extra
     axes: dict[str, list[Any]] = {
         "architecture": list(architectures),
         "width": sorted({w for a in architectures for w in resolved["architectures"][a]["widths"]}),

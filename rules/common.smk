@@ -92,9 +92,7 @@ def added_levels_of(pattern):
 
 
 def added_evaluations(pattern):
-    """The files of a pattern for the groups to which the second pass adds levels, if it is on."""
-    if STUDY.refine is None:
-        return []
+    """The files of a pattern for the groups to which the second pass adds levels."""
     return lambda wildcards: [
         pattern.format(architecture=architecture, width=width, kernel=kernel)
         for architecture, width, kernel in GROUPS

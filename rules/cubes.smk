@@ -7,7 +7,7 @@ rule benchmark_cube:
     """All evaluations in one cube."""
     input:
         evaluations(EVALUATION),
-        refined=added_evaluations(ADDED_EVALUATION),
+        added=ADDED if STUDY.refine else [],
     output:
         BENCHMARK,
     log:
@@ -23,7 +23,7 @@ rule benchmark_cube:
         gpu=0,
     params:
         files=evaluations(EVALUATION),
-        refined=lambda wildcards, input: list(input.refined),
+        added=[],
         architectures=list(STUDY.architectures),
         kernels=list(STUDY.kernels),
         settings=study_settings(STUDY),
@@ -45,7 +45,7 @@ use rule benchmark_cube as partial_cube with:
         f"{RESULTS}/benchmarks/cubes/partial.tsv"
     params:
         files=SO_FAR,
-        refined=SO_FAR_ADDED,
+        added=SO_FAR_ADDED,
         newest=newest(SO_FAR + SO_FAR_ADDED),
         architectures=list(STUDY.architectures),
         kernels=list(STUDY.kernels),

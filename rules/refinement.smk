@@ -13,7 +13,7 @@ use rule benchmark_cube as coarse_cube with:
         f"{RESULTS}/benchmarks/cubes/coarse.tsv"
     params:
         files=evaluations(EVALUATION),
-        refined=[],
+        added=[],
         architectures=list(STUDY.architectures),
         kernels=list(STUDY.kernels),
         settings=study_settings(STUDY) | {"refine": None},
@@ -58,3 +58,28 @@ use rule evaluate as evaluate_added with:
         f"{RESULTS}/logs/evaluation/{{architecture}}/width={{width}}/{{kernel}}.refined.log",
     benchmark:
         f"{RESULTS}/benchmarks/evaluation/{{architecture}}/width={{width}}/{{kernel}}.refined.tsv"
+
+
+rule added:
+    """The list of what the second pass has evaluated.
+
+    It stands between the checkpoint and the cube because Snakemake looks at neither params nor the
+    set of inputs of a job that waits for a checkpoint itself.
+    """
+    input:
+        added_evaluations(ADDED_EVALUATION),
+    output:
+        ADDED,
+    log:
+        f"{RESULTS}/logs/added.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/added.tsv"
+    conda:
+        "../envs/evaluation.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+        gpu=0,
+    shell:
+        'for file in {input:q}; do echo "$file"; done > {output:q} 2> {log:q}'
