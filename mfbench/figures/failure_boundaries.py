@@ -74,6 +74,10 @@ def _placed(table: pd.DataFrame, frame: tuple[float, float]) -> pd.DataFrame:
     table["from"] = table.memory_length_low.clip(lower=frame[0])
     table["to"] = table.memory_length_high.clip(upper=frame[1])
     sign = table.censored.map({"none": "", "below": "< ", "above": "> "})
-    table["text"] = [f"{s}{value:.3g}" for s, value in zip(sign, table["at"], strict=True)]
+    table["text"] = [f"{s}{_short(value)}" for s, value in zip(sign, table["at"], strict=True)]
     # JSON has no number for what is off the grid.
     return table.replace([np.inf, -np.inf, np.nan], None)
+
+
+def _short(steps: float) -> str:
+    return f"{steps:.1f}".removesuffix(".0") if steps < 10 else f"{steps:.0f}"
