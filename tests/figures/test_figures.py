@@ -154,3 +154,9 @@ def test_the_error_axis_holds_all_errors_and_the_zero_predictor() -> None:
     assert error_domain([0.2])[1] > 1
     assert 0 < error_domain([0.0])[0] < 1e-12  # an error of nothing has no logarithm
     assert error_domain([None, float("nan")]) == error_domain([])
+
+
+def test_memory_functions_open_at_a_level_that_most_panels_have(cube: xr.Dataset) -> None:
+    assert draw("memory_functions", cube).to_dict()["params"][0]["value"] == 1
+    cube.status[{"architecture": 0, "level": 1}] = "absent"  # as where the other was refined
+    assert draw("memory_functions", cube).to_dict()["params"][0]["value"] == 2
