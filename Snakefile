@@ -26,6 +26,11 @@ include: "rules/figures.smk"
 include: "rules/report.smk"
 
 
+if STUDY.refine:
+
+    include: "rules/refinement.smk"
+
+
 onstart:
     claim(RESULTS, STUDY_FILE)
 

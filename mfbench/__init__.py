@@ -18,10 +18,12 @@ __all__ = ["open_benchmark"]
 
 _SUBMODULES = (
     "architectures",
+    "boundaries",
     "config",
     "cubes",
     "datasets",
     "evaluation",
+    "failure",
     "figures",
     "floors",
     "kernels",

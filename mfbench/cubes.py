@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from mfbench.kernels.registry import family as find_family
 from mfbench.storage import atomic, provenance
 from mfbench.training.status import STATUS
 
@@ -23,6 +24,7 @@ def assemble_benchmark(
     architectures: Sequence[str],
     kernels: Sequence[str],
     resolved: Mapping[str, Any],
+    added: Iterable[str | Path] = (),
 ) -> xr.Dataset:
     """One cube of a study from the evaluation files that there are.
 
@@ -37,6 +39,8 @@ def assemble_benchmark(
         Names in the order in which the cube shall have them.
     resolved : mapping
         The whole study with all its defaults filled in.
+    added : iterable of path
+        Evaluation files whose levels are added to those of the study.
 
     Returns
     -------
@@ -52,7 +56,9 @@ def assemble_benchmark(
     groups = [_read_group(path) for path in paths]
     if not groups:
         raise ValueError("no evaluation file to make a benchmark of")
-    levels = {kernel: resolved["kernels"][kernel] for kernel in kernels}
+    extra = [_read_group(path) for path in added]
+    levels = {kernel: _levels(kernel, resolved["kernels"][kernel], extra) for kernel in kernels}
+    groups += extra
     axes: dict[str, list[Any]] = {
         "architecture": list(architectures),
         "width": sorted({w for a in architectures for w in resolved["architectures"][a]["widths"]}),
@@ -67,7 +73,7 @@ def assemble_benchmark(
     for kernel, tasks in levels.items():
         for level, task in enumerate(tasks):
             at = {"kernel": axes["kernel"].index(kernel), "level": level}
-            cube.rho[at], cube.memory_length[at] = float(task["rho"]), task["memory_length"]
+            cube.rho[at], cube.memory_length[at] = task["rho"], task["memory_length"]
     for group in groups:
         _place(group, cube, axes, levels)
     cube = cube.set_coords(["rho", "memory_length", *_BY_WIDTH])
@@ -93,6 +99,21 @@ def _read_group(path: str | Path) -> xr.Dataset:
     if missing:
         raise ValueError(f"{path} is no evaluation of mfbench: it lacks {sorted(missing)}")
     return group
+
+
+def _levels(
+    kernel: str, tasks: Sequence[Mapping[str, Any]], added: Iterable[xr.Dataset]
+) -> list[dict[str, float]]:
+    """The levels of one kernel from easy to hard, with those that added evaluations have."""
+    lengths = {float(task["rho"]): float(task["memory_length"]) for task in tasks}
+    for group in added:
+        if group.attrs["kernel"] == kernel:
+            lengths |= zip(
+                group.rho.values.tolist(), group.memory_length.values.tolist(), strict=True
+            )
+    sign = 1 if find_family(kernel).harder_when_larger else -1
+    order = sorted(lengths, key=lambda rho: (lengths[rho], sign * rho))
+    return [{"rho": rho, "memory_length": lengths[rho]} for rho in order]
 
 
 def _empty_cube(axes: Mapping[str, list[Any]], *, like: xr.Dataset) -> xr.Dataset:
@@ -123,7 +144,7 @@ def _place(
     group: xr.Dataset,
     cube: xr.Dataset,
     axes: Mapping[str, list[Any]],
-    levels: Mapping[str, list[dict[str, Any]]],
+    levels: Mapping[str, list[dict[str, float]]],
 ) -> None:
     """Write the numbers of one evaluation to their place in the cube."""
     here = {"architecture": group.attrs["architecture_name"], "kernel": group.attrs["kernel"]}
@@ -131,7 +152,7 @@ def _place(
     if any(value not in axes[name] for name, value in here.items()):
         return  # the study no longer has it
     # Levels go by their rho: their number changes when a study gets another one.
-    tasks = [float(task["rho"]) for task in levels[here["kernel"]]]
+    tasks = [task["rho"] for task in levels[here["kernel"]]]
     rhos = group.rho.values.tolist()
     group = group.isel(level=[i for i, rho in enumerate(rhos) if rho in tasks])
     group = group.assign_coords(level=[tasks.index(rho) for rho in group.rho.values.tolist()])

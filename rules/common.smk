@@ -1,5 +1,6 @@
 """The study of this run, and the names that all stages share."""
 
+import json
 import os
 import sys
 
@@ -67,6 +68,37 @@ def evaluations(pattern, only_existing=False):
         for architecture, width, kernel in GROUPS
     ]
     return [file for file in files if os.path.exists(file) or not only_existing]
+
+
+def added_levels(architecture, width, kernel):
+    """The rho of the levels that the second pass adds to a group, once the first one has run."""
+    with open(checkpoints.refine.get().output[0], encoding="utf-8") as file:
+        groups = json.load(file)
+    return [
+        level["rho"]
+        for group in groups
+        if (group["architecture"], str(group["width"]), group["kernel"])
+        == (architecture, str(width), kernel)
+        for level in group["levels"]
+    ]
+
+
+def added_levels_of(pattern):
+    """The files of a pattern for the levels that the second pass adds to a group."""
+    return lambda wildcards: expand(
+        pattern,
+        **dict(wildcards),
+        rho=added_levels(wildcards.architecture, wildcards.width, wildcards.kernel),
+    )
+
+
+def added_evaluations(pattern):
+    """The files of a pattern for the groups to which the second pass adds levels."""
+    return lambda wildcards: [
+        pattern.format(architecture=architecture, width=width, kernel=kernel)
+        for architecture, width, kernel in GROUPS
+        if added_levels(architecture, width, kernel)
+    ]
 
 
 def newest(files):

@@ -1,10 +1,13 @@
 BENCHMARK = f"{RESULTS}/cubes/benchmark.nc"
+SO_FAR = evaluations(EVALUATION, only_existing=True)
+SO_FAR_ADDED = evaluations(ADDED_EVALUATION, only_existing=True) if STUDY.refine else []
 
 
 rule benchmark_cube:
     """All evaluations in one cube."""
     input:
         evaluations(EVALUATION),
+        added=ADDED if STUDY.refine else [],
     output:
         BENCHMARK,
     log:
@@ -20,6 +23,7 @@ rule benchmark_cube:
         gpu=0,
     params:
         files=evaluations(EVALUATION),
+        added=[],
         architectures=list(STUDY.architectures),
         kernels=list(STUDY.kernels),
         settings=study_settings(STUDY),
@@ -40,8 +44,9 @@ use rule benchmark_cube as partial_cube with:
     benchmark:
         f"{RESULTS}/benchmarks/cubes/partial.tsv"
     params:
-        files=evaluations(EVALUATION, only_existing=True),
-        newest=newest(evaluations(EVALUATION, only_existing=True)),
+        files=SO_FAR,
+        added=SO_FAR_ADDED,
+        newest=newest(SO_FAR + SO_FAR_ADDED),
         architectures=list(STUDY.architectures),
         kernels=list(STUDY.kernels),
         settings=study_settings(STUDY),

@@ -1,4 +1,9 @@
 EVALUATION = f"{RESULTS}/evaluation/{{architecture}}/width={{width}}/{{kernel}}.nc"
+# Levels of a second pass have files of their own, so that the first pass stays as it is.
+ADDED_EVALUATION = (
+    f"{RESULTS}/evaluation/{{architecture}}/width={{width}}/{{kernel}}.refined.nc"
+)
+ADDED = f"{RESULTS}/added_evaluations.txt"  # and a list of them
 
 
 rule evaluate:

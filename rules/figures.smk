@@ -1,6 +1,7 @@
 FIGURES = (
     "error_by_memory_length",
     "error_map",
+    "failure_boundaries",
     "memory_functions",
     "training_curves",
 )

@@ -185,6 +185,34 @@ def test_levels_are_found_by_rho_and_stale_ones_are_left_out(tmp_path: Path) -> 
     assert (assemble([path], resolved=gone).status == 0).all()
 
 
+def test_added_levels_stand_between_those_of_the_study(tmp_path: Path) -> None:
+    coarse = [make_group(tmp_path, a, 4, "airy", 3) for a in ("a", "b")]
+    (tmp_path / "added").mkdir()
+    added = make_group(tmp_path / "added", "a", 4, "airy", 2)
+    with xr.open_dataset(added) as file:
+        changed = file.load()
+    changed["rho"] = "level", [1.25, 2.0]
+    changed["memory_length"] = "level", [2.0, 3.0]
+    changed.to_netcdf(added)
+    cube = assemble(coarse, added=[added]).sel(width=4, kernel="airy")
+    # By M99 and, where it is the same, by rho.
+    assert cube.rho.values.tolist() == [0.5, 1.25, 1.5, 2.0, 2.5]
+    assert cube.memory_length.values.tolist() == [1, 2, 2, 3, 4]
+    np.testing.assert_array_equal(
+        cube.relative_mse.sel(architecture="a", level=[1, 3]), changed.relative_mse
+    )
+    with xr.open_dataset(coarse[0]) as file:
+        np.testing.assert_array_equal(
+            cube.relative_mse.sel(architecture="a", level=[0, 2, 4]), file.relative_mse
+        )
+    there = (cube.status != 0).any(["learning_rate", "seed"])
+    assert there.sel(architecture="a").all()
+    assert there.sel(architecture="b").values.tolist() == [True, False, True, False, True]
+    # Other kernels keep their levels.
+    whole = assemble(coarse, added=[added])
+    assert whole.rho.sel(kernel="impulse").dropna("level").values.tolist() == [0.5, 1.5]
+
+
 def test_the_order_of_the_files_does_not_matter(tmp_path: Path) -> None:
     paths = [make_group(tmp_path, a, 4, k) for a in ("a", "b") for k in ("impulse", "airy")]
     xr.testing.assert_identical(assemble(paths), assemble(paths[::-1]))

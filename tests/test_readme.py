@@ -58,7 +58,7 @@ def test_the_kernel_of_the_readme_is_a_family(
     )
 
 
-@pytest.mark.parametrize("containing", ["s4d-legs", "memory_length: [4, 8, 16, 24"])
+@pytest.mark.parametrize("containing", ["s4d-legs", "memory_length: [4, 8, 16, 24", "refine:"])
 def test_the_settings_of_the_readme_are_valid(containing: str) -> None:
     study = small_study()
     study["task"]["length"] = 128

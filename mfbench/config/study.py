@@ -6,6 +6,7 @@ import typing
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from types import UnionType
 from typing import Annotated, Any, Self
 
 import yaml
@@ -15,6 +16,7 @@ from mfbench.config.architecture import ArchitectureSettings
 from mfbench.config.evaluation import EvaluationSettings
 from mfbench.config.floors import FloorSettings
 from mfbench.config.kernel import KernelSettings, Level
+from mfbench.config.refine import RefineSettings
 from mfbench.config.section import Name, Section
 from mfbench.config.task import TaskSettings
 from mfbench.config.training import TrainingSettings
@@ -44,6 +46,9 @@ class Study(Section):
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     floors: FloorSettings = FloorSettings()
+    refine: RefineSettings | None = Field(
+        None, description="Adds levels around each failure boundary; null for none."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -161,6 +166,6 @@ def _fields_at(location: tuple[int | str, ...]) -> list[str]:
             section = section.model_fields[str(part)].annotation
         else:  # a mapping of names to sections
             section = typing.get_args(section)[-1]
-        while typing.get_origin(section) is Annotated:
+        while typing.get_origin(section) in (Annotated, UnionType):
             section = typing.get_args(section)[0]
     return sorted(section.model_fields)

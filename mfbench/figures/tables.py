@@ -7,8 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from mfbench.cubes import selected
-
-SUCCESS = 0.1  # a task counts as solved where the median relative error is below this
+from mfbench.failure import CENSORED, GROUP
 
 
 def error_table(cube: xr.Dataset) -> pd.DataFrame:
@@ -34,6 +33,26 @@ def error_table(cube: xr.Dataset) -> pd.DataFrame:
     table = table[table.members > 0].reset_index()
     kept = ["architecture", "width", "kernel", "level", "rho", "memory_length", "learning_rate"]
     return table[[*kept, "median", "low", "high", "diverged", "members"]]
+
+
+def boundary_table(cube: xr.Dataset) -> pd.DataFrame:
+    """One row per (architecture, width, kernel) that was trained.
+
+    Columns: the boundary variables of the cube by what follows ``boundary_`` (``censored`` as a
+    word), and ``easiest`` and ``hardest`` M99 that the group was trained at.
+    """
+    run = (cube.status != "absent").any(["learning_rate", "seed"])
+    lengths = cube.memory_length.where(run)
+    columns = {
+        str(name).removeprefix("boundary_"): cube[name]
+        for name in cube.data_vars
+        if str(name).startswith("boundary_")
+    }
+    columns |= {"easiest": lengths.min("level"), "hardest": lengths.max("level")}
+    table = xr.Dataset({name: values.reset_coords(drop=True) for name, values in columns.items()})
+    frame = table.to_dataframe(dim_order=list(GROUP)).reset_index()
+    frame["censored"] = [CENSORED[flag] for flag in frame.censored]
+    return frame[frame.censored != "absent"]
 
 
 def largest_widths(table: pd.DataFrame) -> pd.DataFrame:

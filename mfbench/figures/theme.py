@@ -56,11 +56,16 @@ def error_domain(errors: Iterable[float]) -> tuple[float, float]:
     return min(1e-3, max(smallest, 1e-12)) / 1.5, 2.0
 
 
-def memory_length_axis(values: Sequence[int]) -> alt.X:
+def memory_length_domain(values: Sequence[int]) -> tuple[float, float]:
+    """From a little below the shortest memory length to a little above the longest."""
+    return min(values) / 1.12, max(values) * 1.12
+
+
+def memory_length_axis(values: Sequence[int], field: str = "memory_length:Q") -> alt.X:
     """A logarithmic axis for M99 with a tick at every second level or so."""
-    domain = [min(values) / 1.12, max(values) * 1.12]
+    domain = list(memory_length_domain(values))
     return alt.X(
-        "memory_length:Q",
+        field,
         scale=alt.Scale(type="log", base=2, domain=domain, nice=False),
         axis=alt.Axis(values=sorted(set(values)), format="d", labelOverlap="greedy"),
         title="effective memory length M99 (steps)",

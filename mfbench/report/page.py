@@ -14,7 +14,6 @@ import vl_convert
 import xarray as xr
 import yaml
 
-from mfbench.figures.tables import SUCCESS
 from mfbench.figures.theme import architecture_colours
 from mfbench.report.differences import difference_table
 from mfbench.report.summary import hardest, summary_table
@@ -55,7 +54,7 @@ def write_report(path: str | Path, *, cube: xr.Dataset, figures: Sequence[str | 
         differences=difference_table(cube).to_dict("split"),
         kernels=_kernels(cube),
         tasks=int((~cube.rho.isnull()).sum()),
-        success=SUCCESS,
+        success=settings["evaluation"]["success"],
         members=int((cube.status != "absent").sum()),
         diverged=int((cube.status == "diverged").sum()),
         figures=[

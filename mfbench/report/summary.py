@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from mfbench.figures.tables import SUCCESS, error_table
+from mfbench.failure import success_threshold
+from mfbench.figures.tables import error_table
 
 
 def summary_table(cube: xr.Dataset) -> pd.DataFrame:
@@ -17,7 +18,8 @@ def summary_table(cube: xr.Dataset) -> pd.DataFrame:
     architecture, width, parameters, state_size
         Which model; ``state_size`` is NaN where there is no fixed number.
     solved, tasks
-        Number of tasks with a median relative error below 0.1, and of all tasks.
+        Number of tasks with a median relative error below the study's
+        ``evaluation.success``, and of all tasks.
     one column per kernel
         The largest M99 up to which every level is solved; 0 where the easiest one is not.
     diverged, members
@@ -26,11 +28,12 @@ def summary_table(cube: xr.Dataset) -> pd.DataFrame:
         Mean training time of a member.
     """
     table = error_table(cube)
+    success = success_threshold(cube)
     kernels = cube.kernel.values.tolist()
     rows = []
     for (architecture, width), group in table.groupby(["architecture", "width"], sort=False):
         at = cube.sel(architecture=architecture, width=width)
-        solved = group["median"] < SUCCESS
+        solved = group["median"] < success
         reach = {
             kernel: _reach(group[group.kernel == kernel], solved[group.kernel == kernel])
             for kernel in kernels

@@ -52,7 +52,8 @@ def evaluation_settings(study: Study, *, architecture: str, width: int) -> dict[
         {
             "architecture": study.architectures[architecture].resolved(),
             "width": width,
-            "evaluation": study.evaluation.model_dump(),
+            # What counts as success is a matter of the cube.
+            "evaluation": study.evaluation.model_dump(exclude={"success"}),
         }
     )
 

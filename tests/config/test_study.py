@@ -79,6 +79,8 @@ def test_every_registered_architecture_is_in_the_smoke_study() -> None:
         ("training.batch_size", 33, r"training\.batch_size = 33 is more than .*train = 32"),
         ("task.scored_from", 16, r"scored_from = 16 leaves nothing to score in 16 steps"),
         ("name", "a/b", r"name = 'a/b'"),
+        ("refine", {"levls": 4}, r"refine\.levls: unknown key; allowed here: levels"),
+        ("refine.levels", 0, r"refine\.levels = 0: .*greater than 0"),
         ("kernels.gauss", {"rho": [1]}, r"kernels\.gauss: no kernel family named 'gauss'"),
         ("kernels.exponential", {"rho": [1.5]}, r"kernels\.exponential: rho = 1\.5 is not allowed"),
         ("kernels.impulse", {"rho": [16]}, r"kernels\.impulse: .*outside the sequence"),

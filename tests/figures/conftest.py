@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from mfbench.failure import boundary_variables
+
 ARCHITECTURES, KERNELS, LENGTHS = ["b", "a"], ["impulse", "airy"], [4, 8, 16]
+
+
+def with_boundaries(cube: xr.Dataset) -> xr.Dataset:
+    """The cube with the failure boundaries that its numbers have now."""
+    return cube.assign(boundary_variables(cube).data_vars)
 
 
 def make_cube(widths: tuple[int, ...] = (8,)) -> xr.Dataset:
@@ -24,7 +31,7 @@ def make_cube(widths: tuple[int, ...] = (8,)) -> xr.Dataset:
     lag, step = np.arange(32), np.array([1, 10, 100])
     curve = error[..., None] * np.array([3.0, 2.0, 1.0])
     learned = np.broadcast_to(0.9**lag, (*shape, 32)).copy()
-    return xr.Dataset(
+    cube = xr.Dataset(
         {
             "status": (member, np.full(shape, "ok", dtype=object)),
             "relative_mse": (member, error),
@@ -60,6 +67,7 @@ def make_cube(widths: tuple[int, ...] = (8,)) -> xr.Dataset:
                         "scored_from": 16,
                         "sequences": {"train": 1, "validation": 2, "test": 3},
                     },
+                    "evaluation": {"success": 0.1},
                     "training": {
                         "steps": 100,
                         "batch_size": 4,
@@ -73,6 +81,7 @@ def make_cube(widths: tuple[int, ...] = (8,)) -> xr.Dataset:
             "history": "2026-01-01T00:00:00+00:00: written by mfbench",
         },
     )  # fmt: skip
+    return with_boundaries(cube)
 
 
 @pytest.fixture

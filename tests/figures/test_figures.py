@@ -14,7 +14,7 @@ import xarray as xr
 from mfbench.figures.export import draw, write_figure
 from mfbench.figures.theme import PALETTE, error_domain
 from tests.conftest import REPOSITORY
-from tests.figures.conftest import make_cube
+from tests.figures.conftest import make_cube, with_boundaries
 
 FIGURES = sorted(
     p.stem
@@ -65,6 +65,7 @@ def test_partial_and_diverged_cubes_can_be_drawn(figure: str, tmp_path: Path) ->
     for name in per_member:
         cube[name][{"architecture": 0, "kernel": 1}] = np.nan
         cube[name][{"architecture": 1, "kernel": 0, "level": 2}] = np.nan
+    cube = with_boundaries(cube)
     outputs = SimpleNamespace(**{k: tmp_path / f"f.{k}" for k in ("html", "svg", "png", "json")})
     write_figure(draw(figure, cube), outputs)
     assert "NaN" not in outputs.json.read_text()
@@ -84,7 +85,45 @@ def test_a_cube_in_which_all_diverged_can_be_drawn(figure: str, cube: xr.Dataset
     cube.status[:] = "diverged"
     for name in ("relative_mse", "validation_error", "learned_memory_function"):
         cube[name][:] = np.nan
-    assert draw(figure, cube).to_json()
+    assert draw(figure, with_boundaries(cube)).to_json()
+
+
+def rows_of(specification: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    rows = next(iter(specification["datasets"].values()))
+    return {(row["architecture"], row["kernel"]): row for row in rows}
+
+
+def test_boundaries_off_the_grid_are_open_marks_at_its_edge(cube: xr.Dataset) -> None:
+    cube.relative_mse[{"architecture": 0, "kernel": 1}] = 0.001
+    cube.relative_mse[{"architecture": 1, "kernel": 1}] = 1.0
+    chart = draw("failure_boundaries", with_boundaries(cube))
+    rows = rows_of(chart.to_dict())
+    inside, above, below = rows["a", "impulse"], rows["b", "airy"], rows["a", "airy"]
+    assert inside["censored"] == "none"
+    assert inside["at"] == inside["memory_length"]
+    assert (above["censored"], above["at"], above["text"]) == ("above", 16, "> 16")
+    assert (below["censored"], below["at"], below["text"]) == ("below", 4, "< 4")
+    assert above["to"] > 16  # out to the frame
+    assert below["from"] < 4
+    layers = chart.to_dict()["spec"]["layer"]
+    shapes = {
+        layer["transform"][0]["filter"]: layer["mark"].get("shape")
+        for layer in layers
+        if "transform" in layer
+    }
+    assert shapes == {
+        "datum.censored == 'none'": None,
+        "datum.censored == 'below'": "triangle-left",
+        "datum.censored == 'above'": "triangle-right",
+    }
+
+
+def test_a_group_is_off_the_levels_that_it_was_trained_at(cube: xr.Dataset) -> None:
+    cube.relative_mse[{"architecture": 0}] = 0.001
+    cube.status[{"architecture": 0, "kernel": 0, "level": 2}] = "absent"
+    cube.relative_mse[{"architecture": 0, "kernel": 0, "level": 2}] = np.nan
+    rows = rows_of(draw("failure_boundaries", with_boundaries(cube)).to_dict())
+    assert (rows["b", "impulse"]["text"], rows["b", "airy"]["text"]) == ("> 8", "> 16")
 
 
 def test_errors_have_logarithmic_axes(cube: xr.Dataset) -> None:
@@ -115,3 +154,9 @@ def test_the_error_axis_holds_all_errors_and_the_zero_predictor() -> None:
     assert error_domain([0.2])[1] > 1
     assert 0 < error_domain([0.0])[0] < 1e-12  # an error of nothing has no logarithm
     assert error_domain([None, float("nan")]) == error_domain([])
+
+
+def test_memory_functions_open_at_a_level_that_most_panels_have(cube: xr.Dataset) -> None:
+    assert draw("memory_functions", cube).to_dict()["params"][0]["value"] == 1
+    cube.status[{"architecture": 0, "level": 1}] = "absent"  # as where the other was refined
+    assert draw("memory_functions", cube).to_dict()["params"][0]["value"] == 2

@@ -45,6 +45,7 @@ def test_versions_are_those_of_the_constraints(env: Path) -> None:
         ("train_cell", "training"),
         ("evaluate_group", "evaluation"),
         ("assemble_benchmark", "evaluation"),
+        ("refine_levels", "evaluation"),
         ("draw_figure", "figures"),
         ("write_report", "figures"),
     ],

@@ -12,6 +12,7 @@ from mfbench.workflow import plan
 from mfbench.workflow.plan import (
     check_claim,
     claim,
+    evaluation_settings,
     gpus_for,
     stable,
     study_settings,
@@ -51,6 +52,15 @@ def test_the_study_in_the_cube_has_all_defaults_filled_in(study: dict[str, Any])
     settings = study_settings(load_study(study))
     assert settings["architectures"]["s4d"]["options"]["dt_min"] == 0.001
     assert settings["kernels"]["impulse"] == [{"memory_length": 4, "rho": "3"}]
+
+
+def test_what_counts_as_success_is_no_setting_of_an_evaluation(study: dict[str, Any]) -> None:
+    before = load_study(study)
+    study["evaluation"]["success"] = 0.3
+    after = load_study(study)
+    one, other = (evaluation_settings(s, architecture="rnn", width=4) for s in (before, after))
+    assert one == other
+    assert study_settings(after)["evaluation"]["success"] == 0.3
 
 
 def test_gpus_follow_the_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.workflow.conftest import Project
 
-BEHIND_THE_CUBE = {"benchmark_cube": 1, "figure": 4, "report_page": 1}
+BEHIND_THE_CUBE = {"benchmark_cube": 1, "figure": 5, "report_page": 1}
 ALL_TRAINING = {"train": 6, "evaluate": 4, **BEHIND_THE_CUBE}
 EVERYTHING = {"dataset": 3, **ALL_TRAINING}
 
@@ -64,6 +64,7 @@ def test_an_added_seed_makes_no_dataset_and_trains_only_its_members(project: Pro
         ("training.steps", 13, ALL_TRAINING),
         ("training.optimiser", {"weight_decay": 0.1}, ALL_TRAINING),
         ("task.seed", 1, EVERYTHING),
+        ("evaluation.success", 0.2, BEHIND_THE_CUBE),
         ("evaluation.probes", 8, {"evaluate": 4, **BEHIND_THE_CUBE}),
         ("architectures.s4d.options.state", 6, {"train": 3, "evaluate": 2, **BEHIND_THE_CUBE}),
         ("training.checkpoints", {"minutes": 9}, {}),
@@ -122,7 +123,7 @@ def test_an_option_that_repeats_the_default_reruns_nothing(project: Project) -> 
             "fontSize=13",
             {"figure": 1, "report_page": 1},
         ),
-        ("mfbench/figures/theme.py", "fontSize=17", "fontSize=18", {"figure": 4, "report_page": 1}),
+        ("mfbench/figures/theme.py", "fontSize=17", "fontSize=18", {"figure": 5, "report_page": 1}),
         ("mfbench/report/page.html", "<h2>Tasks</h2>", "<h2>The tasks</h2>", {"report_page": 1}),
         (
             "workflow_scripts/evaluate_group.py",

@@ -48,7 +48,8 @@ def test_the_cube_of_a_run_is_complete(finished: Path) -> None:
 
 def test_figures_and_report_of_a_run(finished: Path) -> None:
     results = finished / "results/small"
-    names = {"error_by_memory_length", "error_map", "memory_functions", "training_curves"}
+    names = {"error_by_memory_length", "error_map", "failure_boundaries"}
+    names |= {"memory_functions", "training_curves"}
     assert {p.name for p in (results / "figures").iterdir()} == {
         f"{name}.{kind}" for name in names for kind in ("html", "svg", "png", "json")
     }
@@ -61,7 +62,7 @@ def test_figures_and_report_of_a_run(finished: Path) -> None:
 
 def test_every_compute_job_leaves_a_log_and_a_benchmark(finished: Path) -> None:
     results = finished / "results/small"
-    for stage, count in (("datasets", 3), ("training", 6), ("evaluation", 4), ("figures", 4)):
+    for stage, count in (("datasets", 3), ("training", 6), ("evaluation", 4), ("figures", 5)):
         assert len(list((results / "logs" / stage).rglob("*.log"))) == count
         assert len(list((results / "benchmarks" / stage).rglob("*.tsv"))) == count
     assert not list(results.rglob("*.tmp"))

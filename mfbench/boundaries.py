@@ -1,0 +1,178 @@
+"""Failure boundaries: where along a grid of difficulty success falls to one half."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Censored = Literal["none", "below", "above"]
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """A failure boundary with its interval.
+
+    Attributes
+    ----------
+    memory_length, rho : float
+        M99 in steps and the family's knob at the boundary; NaN where it is off the grid.
+    memory_length_low, memory_length_high : float
+        Ends of the interval, -inf and inf where an end is off the grid.
+    rho_low, rho_high : float
+        The same interval on the knob, low < high whichever way the family gets harder.
+    censored : {"none", "below", "above"}
+        ``below``: success is rarer than one half at the easiest level already; ``above``: it still
+        is more frequent at the hardest one. Nothing is extrapolated.
+    """
+
+    memory_length: float
+    memory_length_low: float
+    memory_length_high: float
+    rho: float
+    rho_low: float
+    rho_high: float
+    censored: Censored
+
+
+def failure_boundary(
+    memory_length: ArrayLike,
+    rho: ArrayLike,
+    successes: ArrayLike,
+    trials: ArrayLike,
+    *,
+    confidence: float = 0.9,
+    draws: int = 2000,
+    seed: int = 0,
+) -> Boundary:
+    """Estimate where P(success) falls to one half, supposing only that it never rises.
+
+    The estimate is where the isotonic regression of the success rates (weighted by trials; pool
+    adjacent violators) crosses one half, interpolated between the levels on either side: linearly
+    in log M99, and by the same fraction in rho.
+
+    The interval comes from independent Jeffreys posteriors Beta(s + 1/2, f + 1/2) of the levels.
+    Each draw is made monotone by isotonic regression and tells between which two levels it crosses
+    one half, and no more than that: where in between depends on how steeply P falls, which a grid
+    that is coarser than the fall cannot tell. So the interval reaches from a quantile of the
+    levels below the crossing to one of the levels above it, and its ends are levels of the grid.
+    (Interpolating each draw instead gives intervals that a steep fall escapes: tests/ has the
+    simulated coverage.)
+
+    Parameters
+    ----------
+    memory_length, rho : (levels,) array
+        M99 in steps and knob of each level, from easy to hard.
+    successes, trials : (levels,) array of int
+        Members that succeeded, and all of them; a diverged one is a trial without success. Levels
+        without trials are left out.
+    confidence : float
+        Level of the interval, in (0, 1).
+    draws : int
+        Number of draws from the posteriors.
+    seed : int
+        Of these draws.
+
+    Raises
+    ------
+    ValueError
+        Shapes differ, M99 falls along the levels, counts are impossible, no level has a trial, or
+        `confidence` lies outside (0, 1).
+
+    Notes
+    -----
+    Robertson, Wright & Dykstra, Order Restricted Statistical Inference (1988), chapter 1; Brown,
+    Cai & DasGupta, Statistical Science 16 (2001) for the posteriors.
+    """
+    from scipy.optimize import isotonic_regression  # figures read this module's results without it
+
+    M, knob, s, n = _checked(memory_length, rho, successes, trials)
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence = {confidence} must lie between 0 and 1")
+    rate = isotonic_regression(s / n, weights=n, increasing=False).x
+    position = _crossing(rate)
+    posterior = np.random.default_rng(seed).beta(s + 0.5, n - s + 0.5, (draws, len(n)))
+    above = levels_above(posterior, n, 0.5)  # the crossing lies between levels above-1 and above
+    tail = (1 - confidence) / 2
+    low = float(np.quantile(above - 1, tail, method="lower"))
+    high = float(np.quantile(above, 1 - tail, method="higher"))
+    length = np.exp(_at([position], np.log(M), hard=np.inf)[0])
+    length_low, length_high = _at([low, high], M, hard=np.inf)  # levels of the grid, not rounded
+    # The knob's ends are numbers in order, so that they swap where a harder task has less of it.
+    knobs = _at([position, low, high], knob, hard=-np.inf if knob[-1] < knob[0] else np.inf)
+    censored: Censored = "none"
+    if np.isinf(position):
+        censored = "below" if position < 0 else "above"
+        length = knobs[0] = np.nan
+    return Boundary(
+        memory_length=float(length),
+        memory_length_low=float(length_low),
+        memory_length_high=float(length_high),
+        rho=float(knobs[0]),
+        rho_low=float(knobs[1:].min()),
+        rho_high=float(knobs[1:].max()),
+        censored=censored,
+    )
+
+
+def levels_above(
+    rates: NDArray[np.float64], weights: NDArray[np.float64], threshold: float
+) -> NDArray[np.int_]:
+    """Number of levels at which the decreasing isotonic regression exceeds a threshold.
+
+    The regression exceeds c up to the level where the running sum of ``weights * (rates - c)`` is
+    largest, as it is the slope of the least concave majorant of the running sum of
+    ``weights * rates`` (Robertson, Wright & Dykstra 1988, section 1.2). One pass does many rows.
+
+    Parameters
+    ----------
+    rates : (..., levels) array
+    weights : (levels,) array
+        Positive.
+    threshold : float
+
+    Returns
+    -------
+    (...) array of int
+    """
+    running = np.cumsum(weights * (rates - threshold), axis=-1)
+    best = running.argmax(-1)
+    return np.where(running.max(-1) > 0, best + 1, 0)
+
+
+def _checked(
+    memory_length: ArrayLike, rho: ArrayLike, successes: ArrayLike, trials: ArrayLike
+) -> tuple[NDArray[np.float64], ...]:
+    """The levels that have trials, as float64 arrays."""
+    given = [np.asarray(v, dtype=np.float64) for v in (memory_length, rho, successes, trials)]
+    if len({v.shape for v in given}) > 1 or given[0].ndim != 1:
+        shapes = ", ".join(str(v.shape) for v in given)
+        raise ValueError(
+            f"memory_length, rho, successes and trials must be (levels,) arrays: they are {shapes}"
+        )
+    M, knob, s, n = (v[given[3] != 0] for v in given)
+    if not len(n):
+        raise ValueError("no level has a trial: there is no boundary to estimate")
+    if not (np.all(s >= 0) and np.all(s <= n)):
+        raise ValueError(f"successes = {s.tolist()} must lie in 0..trials = {n.tolist()}")
+    if not (np.all(M > 0) and np.all(np.diff(M) >= 0)):
+        raise ValueError(f"memory_length = {M.tolist()} must be positive and rise along the levels")
+    return M, knob, s, n
+
+
+def _crossing(rate: NDArray[np.float64]) -> float:
+    """Position along the levels where falling rates cross one half, -inf or inf if off the grid."""
+    if rate[0] < 0.5 or rate[-1] > 0.5:
+        return -np.inf if rate[0] < 0.5 else np.inf
+    at = np.flatnonzero(np.isclose(rate, 0.5, rtol=0, atol=1e-12))
+    if at.size:
+        return float(at.mean())  # where it stays at one half, the middle
+    hard = int(np.argmax(rate < 0.5))
+    return float(hard - 1 + (rate[hard - 1] - 0.5) / (rate[hard - 1] - rate[hard]))
+
+
+def _at(positions: list[float], values: NDArray[np.float64], *, hard: float) -> NDArray[np.float64]:
+    """Values interpolated at positions along the levels; `hard` or its negative off the grid."""
+    return np.interp(positions, np.arange(len(values)), values, left=-hard, right=hard)

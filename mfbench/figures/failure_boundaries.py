@@ -1,0 +1,83 @@
+"""Failure boundaries with their intervals: how long a memory does each architecture learn?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from mfbench.failure import success_threshold
+from mfbench.figures import theme
+from mfbench.figures.tables import boundary_table
+
+
+def draw(cube: xr.Dataset) -> Any:
+    """A panel per kernel, a row per architecture (and width)."""
+    lengths = sorted({int(m) for m in cube.memory_length.values.ravel() if np.isfinite(m)})
+    table = _placed(boundary_table(cube), theme.memory_length_domain(lengths))
+    several = len(set(table.width)) > 1
+    table["label"] = [
+        f"{a} {w}" if several else a for a, w in zip(table.architecture, table.width, strict=True)
+    ]
+    colour = theme.architecture_colour(cube, legend=None)
+    base = alt.Chart(table).encode(
+        y=alt.Y("label:N", sort=list(table.label.unique()), title=None), color=colour
+    )
+    x = theme.memory_length_axis(lengths, "at:Q")
+    interval = base.mark_rule(strokeWidth=3, opacity=0.45).encode(
+        x=theme.memory_length_axis(lengths, "from:Q"), x2="to:Q"
+    )
+    tooltip = [
+        "architecture", "width", "kernel", "censored",
+        alt.Tooltip("memory_length", title="M99 at the boundary", format=".3g"),
+        alt.Tooltip("memory_length_low", title="low", format=".3g"),
+        alt.Tooltip("memory_length_high", title="high", format=".3g"),
+        alt.Tooltip("rho", title="rho at the boundary", format=".4g"),
+    ]  # fmt: skip
+    inside = (
+        base.transform_filter("datum.censored == 'none'")
+        .mark_point(filled=True, size=95, opacity=1)
+        .encode(x=x, tooltip=tooltip)
+    )
+    outside = [
+        base.transform_filter(f"datum.censored == '{side}'")
+        .mark_point(fill="white", shape=shape, size=110, opacity=1, strokeWidth=2)
+        .encode(x=x, tooltip=tooltip)
+        for side, shape in (("below", "triangle-left"), ("above", "triangle-right"))
+    ]
+    text = base.mark_text(dy=-12, fontSize=11).encode(
+        x=x, text="text:N", color=alt.value(theme.INK)
+    )
+    panel = alt.layer(interval, inside, *outside, text)
+    chart = panel.properties(width=330, height=alt.Step(38)).facet(
+        facet=alt.Facet("kernel:N", sort=cube.kernel.values.tolist(), title=None), columns=2
+    )
+    return theme.styled(
+        chart.resolve_axis(x="independent", y="independent"),
+        title="How long a memory can be learned",
+        subtitle=[
+            "Effective memory length at which half of the seeds reach a relative error below "
+            f"{success_threshold(cube):g}, with its 90 % interval.",
+            "Open triangles: the boundary lies off the levels of the study, on that side.",
+        ],
+    )
+
+
+def _placed(table: pd.DataFrame, frame: tuple[float, float]) -> pd.DataFrame:
+    """The table with the places of marks: off the grid means at its edge, or out to the frame."""
+    table = table.copy()
+    edge = table.easiest.where(table.censored == "below", table.hardest)
+    table["at"] = table.memory_length.where(table.censored == "none", edge)
+    table["from"] = table.memory_length_low.clip(lower=frame[0])
+    table["to"] = table.memory_length_high.clip(upper=frame[1])
+    sign = table.censored.map({"none": "", "below": "< ", "above": "> "})
+    table["text"] = [f"{s}{_short(value)}" for s, value in zip(sign, table["at"], strict=True)]
+    # JSON has no number for what is off the grid.
+    return table.replace([np.inf, -np.inf, np.nan], None)
+
+
+def _short(steps: float) -> str:
+    return f"{steps:.1f}".removesuffix(".0") if steps < 10 else f"{steps:.0f}"

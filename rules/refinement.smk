@@ -1,0 +1,85 @@
+"""The second pass, where the study asks for it: levels around each failure boundary."""
+
+
+use rule benchmark_cube as coarse_cube with:
+    # The first pass alone.
+    input:
+        evaluations(EVALUATION),
+    output:
+        f"{RESULTS}/cubes/coarse.nc",
+    log:
+        f"{RESULTS}/logs/cubes/coarse.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/cubes/coarse.tsv"
+    params:
+        files=evaluations(EVALUATION),
+        added=[],
+        architectures=list(STUDY.architectures),
+        kernels=list(STUDY.kernels),
+        settings=study_settings(STUDY) | {"refine": None},
+        code=stage_digest(script_path("assemble_benchmark.py")),
+
+
+checkpoint refine:
+    """Which levels to add to which group; only then is it known what else to train."""
+    input:
+        rules.coarse_cube.output,
+    output:
+        f"{RESULTS}/refined_levels.json",
+    log:
+        f"{RESULTS}/logs/refine.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/refine.tsv"
+    conda:
+        "../envs/evaluation.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=30,
+        gpu=0,
+    params:
+        levels=STUDY.refine.levels,
+        code=stage_digest(
+            script_path("refine_levels.py"),
+            modules=tuple(f"mfbench.kernels.{kernel}" for kernel in STUDY.kernels),
+        ),
+    script:
+        "../workflow_scripts/refine_levels.py"
+
+
+use rule evaluate as evaluate_added with:
+    input:
+        datasets=added_levels_of(DATASET),
+        records=added_levels_of(rules.train.output.record),
+        weights=added_levels_of(rules.train.output.weights),
+    output:
+        ADDED_EVALUATION,
+    log:
+        f"{RESULTS}/logs/evaluation/{{architecture}}/width={{width}}/{{kernel}}.refined.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/evaluation/{{architecture}}/width={{width}}/{{kernel}}.refined.tsv"
+
+
+rule added:
+    """The list of what the second pass has evaluated.
+
+    It stands between the checkpoint and the cube because Snakemake looks at neither params nor the
+    set of inputs of a job that waits for a checkpoint itself.
+    """
+    input:
+        added_evaluations(ADDED_EVALUATION),
+    output:
+        ADDED,
+    log:
+        f"{RESULTS}/logs/added.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/added.tsv"
+    conda:
+        "../envs/evaluation.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+        gpu=0,
+    shell:
+        'for file in {input:q}; do echo "$file"; done > {output:q} 2> {log:q}'
