@@ -1,13 +1,12 @@
-"""The memory function that a model has learned.
+"""Jacobians of a model, batched, and their mean over the scored steps.
 
-For a causal model yhat, ``H[t, s] = E[d yhat_t / d x_{t-s}]``; under Gaussian input this equals
-``E[yhat_t x_{t-s}]`` (Stein's lemma), the best linear description of the model. The learned memory
-function is its mean over the scored steps t >= s; a perfect model has the target's own.
+For a causal model yhat under white Gaussian input of variance 1, the best linear description
+``H[t, s] = E[yhat_t x_{t-s}]`` equals ``E[d yhat_t / d x_{t-s}]`` (Stein's lemma); for a linear
+model the Jacobian is H under any input. The learned memory function is the mean of H over the
+scored steps t >= s; a perfect model has the target's own.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,14 +14,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mfbench.architectures.model import SequenceModel
-
-
-@dataclass(frozen=True)
-class LearnedMemory:
-    """The learned memory function over lag and its standard error, (T,) float64 arrays."""
-
-    mean: NDArray[np.float64]
-    standard_error: NDArray[np.float64]
 
 
 def jacobian_rows(model: SequenceModel, x: Tensor, times: Tensor) -> Tensor:
@@ -50,43 +41,42 @@ def jacobian_rows(model: SequenceModel, x: Tensor, times: Tensor) -> Tensor:
     return torch.where(step >= 0, gradient.gather(1, step.clamp(min=0)), 0.0)
 
 
-def learned_memory(
-    model: SequenceModel, x: Tensor, *, scored_from: int, probes: int, batch_size: int
-) -> LearnedMemory:
-    """The learned memory function, exact for linear models.
+def probe_jacobians(
+    model: SequenceModel, x: Tensor, *, scored_from: int, batch_size: int
+) -> tuple[NDArray[np.float64], NDArray[np.int_]]:
+    """Rows of the Jacobian at steps spread evenly over the scored ones.
 
-    A linear model has one Jacobian for all inputs: it is probed once at every scored step. Other
-    models are probed at `probes` pairs of an input and a scored step, with inputs of their own as
-    far as they suffice, and with the steps spread evenly.
+    A linear model has one Jacobian for all inputs: it is probed once at every scored step, and `x`
+    only gives the number of steps. Another model is probed at one step for each input.
 
     Parameters
     ----------
     model : SequenceModel
-    x : (N, T) tensor
-        Inputs to average over.
+    x : (P, T) tensor
+        Inputs.
     scored_from : int
         First scored step.
-    probes : int
-        Number of pairs for a model that is not linear.
     batch_size : int
-        Pairs at once.
+        Pairs of an input and a step at once.
+
+    Returns
+    -------
+    rows : (P, T) float64 array
+        ``d yhat_t / d x_{t-s}`` at [pair, s]; zero where s > t.
+    times : (P,) int array
+        Step t of each pair; T - 1, which alone sees every lag, is always among them.
     """
     length = x.shape[1]
     steps = length - scored_from
-    # Spread over the scored steps, the last one first: it alone sees every lag.
-    count = steps if model.linear else probes
-    pair = torch.arange(count, device=x.device)
-    times = length - 1 - pair * steps // count
-    inputs = torch.zeros_like(x[:1]) if model.linear else x
-    total, squares, seen = np.zeros(length), np.zeros(length), np.zeros(length)
-    for batch in pair.split(batch_size):
-        t = times[batch]
-        J = jacobian_rows(model, inputs[batch % len(inputs)], t).double().cpu().numpy()
-        total += J.sum(0)
-        squares += (J**2).sum(0)
-        seen += (t.cpu().numpy()[:, None] >= np.arange(length)).sum(0)  # the lag is in the sequence
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = total / seen  # NaN where no probe sees the lag
-        variance = np.maximum(squares / seen - mean**2, 0.0) * seen / np.maximum(seen - 1, 1)
-        error = np.zeros(length) if model.linear else np.sqrt(variance / seen)
-    return LearnedMemory(mean=mean, standard_error=error)
+    if model.linear:
+        x = torch.zeros_like(x[:1]).expand(steps, -1)
+    times = length - 1 - torch.arange(len(x), device=x.device) * steps // len(x)
+    batches = zip(x.split(batch_size), times.split(batch_size), strict=True)
+    rows = torch.cat([jacobian_rows(model, x_b, t_b) for x_b, t_b in batches])
+    return rows.double().cpu().numpy(), times.cpu().numpy()
+
+
+def mean_over_steps(rows: NDArray[np.float64], times: NDArray[np.int_]) -> NDArray[np.float64]:
+    """Mean of rows (P, T) over the pairs whose step t >= s sees the lag, (T,)."""
+    seen = times[:, None] >= np.arange(rows.shape[1])
+    return np.asarray(rows.sum(0) / seen.sum(0))
