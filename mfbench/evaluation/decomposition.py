@@ -14,11 +14,12 @@ unbiased estimate of its own; none is the rest of another.
 Linear models
     H is the Jacobian: the first two parts are exact, the other two are 0.
 Other models
-    ``q_t = yhat_t - sum_s r_s x_{t-s}`` has ``E[q_t x_{t-s}] = H[t, s] - r_s`` for any fixed memory
-    function r. These correlations, over all test sequences and scored steps, give the parts. r is
-    the mean Jacobian at other inputs drawn for this purpose: under Gaussian input that is `h` up to
-    its noise (Stein's lemma), so q keeps what is not linear in x or varies over time, and the noise
-    shrinks with that. Under other input r is just a good guess, which costs no more than noise.
+    ``q_t = yhat_t - c_t - sum_s r_s x_{t-s}`` has ``E[q_t x_{t-s}] = H[t, s] - r_s`` for any fixed
+    c and r. These correlations, over all test sequences and scored steps, give the parts. r is the
+    mean Jacobian, and c the mean of what is left, at other inputs drawn for this purpose. Under
+    Gaussian input r is `h` up to its noise (Stein's lemma), so that q keeps what is not linear in
+    x or varies over time, and the noise of the parts shrinks with that. Under other input r is just
+    a good guess: a worse one costs more noise and nothing else.
 
 A squared mean over N sequences is estimated by the products of different sequences, a U-statistic
 (Hoeffding 1948, doi 10.1214/aoms/1177730196), which has no bias from the noise of the mean. Its
@@ -37,6 +38,7 @@ from scipy import fft
 
 from mfbench.architectures.model import SequenceModel
 from mfbench.datasets import Task, convolve, new_inputs
+from mfbench.evaluation.error import predict
 from mfbench.evaluation.memory import mean_over_steps, probe_jacobians
 from mfbench.statistics import mean_and_standard_error
 
@@ -59,7 +61,8 @@ class Decomposition:
     ----------
     kernel_error, time_variation, squared_bias, nonlinear_residual : Estimate
     total : Estimate
-        Their sum.
+        Their sum. It differs from the error measured on the same sequences by sampling noise alone:
+        the energy of c and of r - k is that of the population here.
     kernel_error_over_lag : (T,) float64 array
         ``w_s (k_s - h_s)^2``, whose sum is `kernel_error`.
     memory, memory_standard_error : (T,) float64 arrays
@@ -115,19 +118,18 @@ def decompose(
         Fewer than two test sequences.
     """
     length = len(task.kernel)
-    x = torch.from_numpy(new_inputs(task, 0, count=probes, length=length))
-    rows, times = probe_jacobians(
-        model,
-        x.to(next(model.parameters())),
-        scored_from=task.scored_from,
-        batch_size=batch_size,
-    )
+    inputs = new_inputs(task, 0, count=probes, length=length)
+    x = torch.from_numpy(inputs).to(next(model.parameters()))
+    rows, times = probe_jacobians(model, x, scored_from=task.scored_from, batch_size=batch_size)
     r = mean_over_steps(rows, times)
     if model.linear:
         return _exact(rows, times, r, task)
     if len(predictions) < 2:
         raise ValueError("a decomposition needs two test sequences or more")
-    return _from_sequences(predictions, r, task)
+    others = predict(model, x, scored_from=task.scored_from, batch_size=batch_size)
+    linear = convolve(inputs.astype(np.float64), r)[:, task.scored_from :]
+    c = (others - linear).mean(0)
+    return _from_sequences(predictions, r, c, task)
 
 
 def _exact(rows: Array, times: NDArray[np.int_], h: Array, task: Task) -> Decomposition:
@@ -148,21 +150,24 @@ def _exact(rows: Array, times: NDArray[np.int_], h: Array, task: Task) -> Decomp
     )
 
 
-def _from_sequences(predictions: Array, r: Array, task: Task) -> Decomposition:
-    """The parts of any model from its test sequences, given a memory function from elsewhere.
+def _from_sequences(predictions: Array, r: Array, c: Array, task: Task) -> Decomposition:
+    """The parts of any model from its test sequences, given what to take off the predictions.
 
     Each array over sequences (N,) is unbiased for what its name says, a U-statistic as the products
     of one sequence with the mean of all others.
     """
     x = task.x["test"].astype(np.float64)
-    q = predictions - convolve(x, r)[:, task.scored_from :]
-    q, x = q / np.sqrt(task.variance), x / np.sqrt(task.variance)
+    q = predictions - c - convolve(x, r)[:, task.scored_from :]
+    deviation = np.sqrt(task.variance)
+    q, c, x = q / deviation, c / deviation, x / deviation
     count, scored = q.shape
     past = np.tri(scored, x.shape[1], task.scored_from)  # 0 where the input is in the future
     correlation = (q.T @ x) * past  # (T - t0, T), summed over sequences
     square = (q**2).mean(1)  # mean_t E q_t^2
     others = scored * (count - 1)
-    bias = (q @ q.sum(0) - (q**2).sum(1)) / others  # mean_t (E q_t)^2
+    mean = (q @ q.sum(0) - (q**2).sum(1)) / others  # mean_t (E q_t)^2
+    # The same for c_t + q_t: mean_t (E yhat_t)^2.
+    bias = mean + (c**2).mean() + (q @ c) / scored + ((q.sum(0) - q) @ c) / others
     # mean_t sum_s (H[t, s] - r_s)^2
     linear = (((q @ correlation) * x).sum(1) - (((q**2) @ past) * x**2).sum(1)) / others
     shift = _mean_lagged_products(q, x)  # h_s - r_s, (N, T)
@@ -171,13 +176,14 @@ def _from_sequences(predictions: Array, r: Array, task: Task) -> Decomposition:
     shared = (task.weights * shift * shift_of_others).sum(1)  # sum_s w_s (h_s - r_s)^2
     over_lag = task.weights * (offset + shift) * (offset + shift_of_others)  # (N, T)
     kernel = over_lag.sum(1)
-    # Without products of sequences: these parts of the sum cancel.
-    total = square + (task.weights * (offset**2 + 2 * offset * shift)).sum(1)
+    # In the sum, all products of two sequences cancel.
+    constant = (task.weights * offset**2).sum() + (c**2).mean()
+    total = square + constant + 2 * (shift @ (task.weights * offset) + (q @ c) / scored)
     return Decomposition(
         kernel_error=_estimate(kernel, 2 * kernel),
         time_variation=_estimate(linear - shared, 2 * (linear - shared)),
         squared_bias=_estimate(bias, 2 * bias),
-        nonlinear_residual=_estimate(square - linear - bias, square - 2 * (linear + bias)),
+        nonlinear_residual=_estimate(square - linear - mean, square - 2 * (linear + mean)),
         total=_estimate(total, total),
         kernel_error_over_lag=over_lag.mean(0),
         memory=r + shift.mean(0),
