@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from mfbench.architectures.build import build_model
 from mfbench.config.evaluation import EvaluationSettings
 from mfbench.datasets import Task, read_dataset
-from mfbench.evaluation.member import MEASURED, Tests, measure_member
+from mfbench.evaluation.member import MEASURED, EvaluationData, measure_member
 from mfbench.statistics import first_step_below, select_learning_rate
 from mfbench.storage import atomic, provenance
 from mfbench.training.record import weight_name
@@ -111,7 +111,7 @@ def _evaluate_level(
     level = _frame(training, task, settings)
     model = build_model(architecture, width=width, length=len(task.kernel))
     model.eval()
-    tests = Tests.of(task, settings)
+    data = EvaluationData.of(task, settings)
     for i, rate in enumerate(training.learning_rate.values.tolist()):
         for j, seed in enumerate(training.seed.values.tolist()):
             at = {"learning_rate": i, "seed": j}
@@ -128,7 +128,7 @@ def _evaluate_level(
                 model.load_state_dict(state)
             except RuntimeError as error:
                 raise ValueError(f"{files.weights} does not fit the model: {error}") from error
-            for name, value in measure_member(model, tests, settings, seed=seed).items():
+            for name, value in measure_member(model, data, settings, seed=seed).items():
                 level[name][at] = value
     selected = select_learning_rate(
         training.best_validation_error.values, training.status.values == STATUS.index("diverged")

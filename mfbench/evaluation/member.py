@@ -52,7 +52,7 @@ MEASURED: dict[str, tuple[tuple[str, ...], str]] = {
 
 
 @dataclass(frozen=True)
-class Tests:
+class EvaluationData:
     """What all members of a task are measured on.
 
     Attributes
@@ -71,7 +71,7 @@ class Tests:
     longer: tuple[LongerTask, ...]
 
     @classmethod
-    def of(cls, task: Task, settings: EvaluationSettings) -> Tests:
+    def of(cls, task: Task, settings: EvaluationSettings) -> EvaluationData:
         """What the settings ask for."""
         return cls(
             task=task,
@@ -85,7 +85,7 @@ class Tests:
 
 
 def measure_member(
-    model: SequenceModel, tests: Tests, settings: EvaluationSettings, *, seed: int
+    model: SequenceModel, data: EvaluationData, settings: EvaluationSettings, *, seed: int
 ) -> dict[str, Any]:
     """Measure a trained model.
 
@@ -93,7 +93,7 @@ def measure_member(
     ----------
     model : SequenceModel
         In evaluation mode.
-    tests : Tests
+    data : EvaluationData
         The task.
     settings : EvaluationSettings
         The evaluation section of the study.
@@ -105,10 +105,10 @@ def measure_member(
     dict
         A number or an array for each name in `MEASURED`.
     """
-    task, batch_size = tests.task, settings.batch_size
+    task, batch_size = data.task, settings.batch_size
     scored: dict[str, Any] = {"scored_from": task.scored_from, "variance": task.variance}
-    predictions = predict(model, tests.x, scored_from=task.scored_from, batch_size=batch_size)
-    test = error_of_predictions(predictions, tests.y, **scored)
+    predictions = predict(model, data.x, scored_from=task.scored_from, batch_size=batch_size)
+    test = error_of_predictions(predictions, data.y, **scored)
     found = decompose(model, task, predictions, probes=settings.probes, batch_size=batch_size)
     parts = {name: getattr(found, name) for name in _PARTS}
     perturbed = settings.perturbations.sequences
@@ -124,8 +124,8 @@ def measure_member(
         "half_error_lag": found.half_error_lag,
         "perturbation_error": perturbation_error(
             model,
-            tests.x[:perturbed],
-            tests.y[:perturbed],
+            data.x[:perturbed],
+            data.y[:perturbed],
             relative_norms=settings.perturbations.relative_norms,
             repeats=settings.perturbations.repeats,
             seed=seed,
@@ -133,6 +133,6 @@ def measure_member(
             **scored,
         ),
         "generalisation_error": [
-            generalisation_error(model, longer, batch_size=batch_size) for longer in tests.longer
+            generalisation_error(model, longer, batch_size=batch_size) for longer in data.longer
         ],
     }
