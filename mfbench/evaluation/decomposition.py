@@ -170,7 +170,7 @@ def _from_sequences(predictions: Array, r: Array, c: Array, task: Task) -> Decom
     bias = mean + (c**2).mean() + (q @ c) / scored + ((q.sum(0) - q) @ c) / others
     # mean_t sum_s (H[t, s] - r_s)^2
     linear = (((q @ correlation) * x).sum(1) - (((q**2) @ past) * x**2).sum(1)) / others
-    shift = _mean_lagged_products(q, x)  # h_s - r_s, (N, T)
+    shift = mean_lagged_products(q, x)  # h_s - r_s, (N, T)
     shift_of_others = (shift.sum(0) - shift) / (count - 1)
     offset = r - task.kernel
     shared = (task.weights * shift * shift_of_others).sum(1)  # sum_s w_s (h_s - r_s)^2
@@ -191,7 +191,7 @@ def _from_sequences(predictions: Array, r: Array, c: Array, task: Task) -> Decom
     )
 
 
-def _mean_lagged_products(q: Array, x: Array) -> Array:
+def mean_lagged_products(q: Array, x: Array) -> Array:
     """Mean of q_t x_{t-s} over the scored steps t >= s, of q (N, T - t0) and x (N, T): (N, T)."""
     length, scored = x.shape[1], q.shape[1]
     size = fft.next_fast_len(2 * length, real=True)

@@ -14,7 +14,12 @@ from mfbench.architectures.model import SequenceModel
 from mfbench.architectures.registry import registered
 from mfbench.config.training import TrainingSettings
 from mfbench.datasets import Task, convolve
-from mfbench.evaluation.decomposition import Decomposition, Estimate, decompose
+from mfbench.evaluation.decomposition import (
+    Decomposition,
+    Estimate,
+    decompose,
+    mean_lagged_products,
+)
 from mfbench.evaluation.error import error_of_predictions, predict
 from mfbench.evaluation.memory import jacobian_rows
 from mfbench.training.member import Run, TrainingData, train_member
@@ -288,6 +293,16 @@ def test_a_linear_model_that_varies_over_time_is_split_exactly() -> None:
     expected = np.sum(task.weights * (task.kernel - h) ** 2)
     assert found.kernel_error.value == pytest.approx(expected, rel=1e-12)
     np.testing.assert_array_equal(errors(found), np.zeros(4))
+
+
+def test_lagged_products_are_the_sums_as_they_are_written(rng: np.random.Generator) -> None:
+    length, scored_from = 11, 4
+    q, x = rng.standard_normal((3, length - scored_from)), rng.standard_normal((3, length))
+    found = mean_lagged_products(q, x)
+    for s in range(length):
+        steps = range(max(scored_from, s), length)
+        expected = np.mean([q[:, t - scored_from] * x[:, t - s] for t in steps], axis=0)
+        np.testing.assert_allclose(found[:, s], expected, atol=1e-12)
 
 
 def test_the_lag_of_half_the_error() -> None:
