@@ -46,7 +46,7 @@ def assemble_benchmark(
     -------
     Dataset
         Dimensions architecture, width, kernel, level, learning_rate, seed, and step, lag, time,
-        threshold where they apply.
+        threshold, perturbation, length_factor where they apply.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def assemble_benchmark(
         "learning_rate": sorted(resolved["training"]["learning_rates"]),
         "seed": sorted(resolved["training"]["seeds"]),
     }
-    for name in ("step", "lag", "time", "threshold"):
+    for name in ("step", "lag", "time", "threshold", "perturbation", "length_factor"):
         axes[name] = sorted({v for g in groups for v in g[name].values.tolist()})
     cube = _empty_cube(axes, like=groups[0])
     for kernel, tasks in levels.items():

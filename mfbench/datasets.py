@@ -6,6 +6,7 @@ same x (and the same noise): comparisons between tasks share their sampling erro
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,10 @@ class Task:
         Which task it is.
     memory_length : int
         Its M99 in steps.
+    distribution : {"normal", "uniform", "rademacher"}
+        Of the input, whose variance is `variance`.
+    seed : int
+        Seed of all inputs of the study.
     """
 
     x: dict[str, NDArray[np.float32]]
@@ -55,6 +60,8 @@ class Task:
     family: str
     rho: str
     memory_length: int
+    distribution: str
+    seed: int
 
 
 def convolve(x: NDArray[np.float64], k: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -124,6 +131,18 @@ def _white(
     if distribution == "uniform":
         return stream.uniform(-np.sqrt(3.0), np.sqrt(3.0), shape)
     return np.where(stream.random(shape) < 0.5, -1.0, 1.0)
+
+
+def new_inputs(task: Task, purpose: int, *, count: int, length: int) -> NDArray[np.float32]:
+    """Inputs of a task's own kind that no split holds, (count, length).
+
+    Like those of the splits they depend on the study's seed alone, and on the `purpose`.
+    """
+    key = (len(SPLITS), purpose)
+    stream = np.random.default_rng(np.random.SeedSequence(task.seed, spawn_key=key))
+    x = _white(stream, task.distribution, (count, length)) * np.sqrt(task.variance)
+    inputs: NDArray[np.float32] = x.astype(np.float32)
+    return inputs
 
 
 def write_dataset(path: str | Path, *, settings: TaskSettings, family: str, rho: str) -> None:
@@ -212,6 +231,7 @@ def read_dataset(path: str | Path, *, splits: tuple[str, ...] = SPLITS) -> Task:
         if missing:
             raise ValueError(f"{path} is no dataset of mfbench: it lacks {sorted(missing)}")
         split = file["split"][:]
+        settings = json.loads(file.settings)["task"]
         x, y = {}, {}
         for name in splits:
             rows = np.flatnonzero(split == SPLITS.index(name))
@@ -227,4 +247,6 @@ def read_dataset(path: str | Path, *, splits: tuple[str, ...] = SPLITS) -> Task:
             family=file.family,
             rho=file.rho,
             memory_length=int(file.memory_length),
+            distribution=settings["input"]["distribution"],
+            seed=settings["seed"],
         )

@@ -60,6 +60,8 @@ def make_group(folder: Path, architecture: str, width: int, kernel: str, levels:
             "lag": np.arange(4, dtype="i4"),
             "time": np.arange(2, 4, dtype="i4"),
             "threshold": [0.1],
+            "perturbation": [0.0, 0.1],
+            "length_factor": np.array([2, 4], "i4"),
         },
         attrs={"architecture_name": architecture, "width": width, "kernel": kernel},
     )

@@ -16,6 +16,7 @@ from mfbench.datasets import (
     blocks,
     convolve,
     convolve_directly,
+    new_inputs,
     read_dataset,
     write_dataset,
 )
@@ -142,3 +143,29 @@ def test_foreign_and_missing_files_are_named(tmp_path: Path) -> None:
         read_dataset(tmp_path / "other.nc")
     with pytest.raises(OSError, match=r"missing\.nc"):
         read_dataset(tmp_path / "missing.nc")
+
+
+@pytest.mark.parametrize("distribution", ["normal", "uniform", "rademacher"])
+def test_new_inputs_are_of_the_tasks_kind_and_in_no_split(
+    distribution: str, tmp_path: Path
+) -> None:
+    given = {"distribution": distribution, "standard_deviation": 0.5}
+    for seed in (0, 1):
+        made = settings(input=given, seed=seed)
+        write_dataset(tmp_path / f"{seed}.nc", settings=made, family="airy", rho="6.5")
+    task, other = (read_dataset(tmp_path / f"{seed}.nc") for seed in (0, 1))
+    assert (task.distribution, task.seed, other.seed) == (distribution, 0, 1)
+    x = new_inputs(task, 0, count=2000, length=10)
+    assert x.shape == (2000, 10)
+    assert x.dtype == np.float32
+    assert x.std() == pytest.approx(0.5, rel=0.02)
+    assert x.mean() == pytest.approx(0.0, abs=0.02)
+    kurtosis = {"normal": 3.0, "uniform": 1.8, "rademacher": 1.0}[distribution]
+    assert np.mean((x / 0.5) ** 4) == pytest.approx(kurtosis, rel=0.1)
+    np.testing.assert_array_equal(x, new_inputs(task, 0, count=2000, length=10))
+    for stranger in (
+        new_inputs(task, 1, count=2000, length=10),
+        new_inputs(other, 0, count=2000, length=10),
+        *(np.resize(task.x[split], x.shape) for split in SPLITS),
+    ):
+        assert not np.allclose(x[0], stranger[0])

@@ -1,12 +1,12 @@
-"""Jacobians of a model: how its output at a step changes with the inputs before.
+"""Jacobians of a model, batched, and their mean over the scored steps.
 
-For a causal model yhat, ``H[t, s] = E[d yhat_t / d x_{t-s}]``; under Gaussian input this equals
-``E[yhat_t x_{t-s}]`` (Stein's lemma), the best linear description of the model.
+For a causal model yhat under white Gaussian input of variance 1, the best linear description
+``H[t, s] = E[yhat_t x_{t-s}]`` equals ``E[d yhat_t / d x_{t-s}]`` (Stein's lemma); for a linear
+model the Jacobian is H under any input. The learned memory function is the mean of H over the
+scored steps t >= s; a perfect model has the target's own.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,14 +14,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mfbench.architectures.model import SequenceModel
-
-
-@dataclass(frozen=True)
-class MeanJacobian:
-    """Mean over the probes and its standard error, (T,) float64 arrays over lag."""
-
-    mean: NDArray[np.float64]
-    standard_error: NDArray[np.float64]
 
 
 def jacobian_rows(model: SequenceModel, x: Tensor, times: Tensor) -> Tensor:
@@ -52,40 +44,52 @@ def jacobian_rows(model: SequenceModel, x: Tensor, times: Tensor) -> Tensor:
     return torch.where(step >= 0, gradient.gather(1, step.clamp(min=0)), 0.0)
 
 
-def mean_jacobian(
-    model: SequenceModel, x: Tensor, *, scored_from: int, probes: int, batch_size: int
-) -> MeanJacobian:
-    """Mean Jacobian over pairs of an input and a scored step, for each lag over t >= s.
-
-    The steps are spread evenly from the last one, which alone sees every lag; each pair has an
-    input of its own as far as they suffice. A linear model has one Jacobian for all inputs, so its
-    rows are exact.
+def probe_jacobians(
+    model: SequenceModel,
+    x: Tensor,
+    *,
+    scored_from: int,
+    batch_size: int,
+    probes: int | None = None,
+) -> tuple[NDArray[np.float64], NDArray[np.int_]]:
+    """Rows of the Jacobian at steps spread evenly over the scored ones.
 
     Parameters
     ----------
     model : SequenceModel
+        A linear model has one Jacobian for all inputs: of `x` it only takes the number of steps.
     x : (N, T) tensor
-        Inputs to average over.
+        Inputs, each used once as far as they suffice.
     scored_from : int
         First scored step.
-    probes : int
-        Number of pairs.
     batch_size : int
-        Pairs at once.
+        Pairs of an input and a step at once.
+    probes : int, optional
+        Number P of pairs; by default every scored step for a linear model, and one step for each
+        input for another.
+
+    Returns
+    -------
+    rows : (P, T) float64 array
+        ``d yhat_t / d x_{t-s}`` at [pair, s]; zero where s > t.
+    times : (P,) int array
+        Step t of each pair; T - 1, which alone sees every lag, is always among them.
     """
     length = x.shape[1]
+    steps = length - scored_from
+    if probes is None:
+        probes = steps if model.linear else len(x)
     pair = torch.arange(probes, device=x.device)
-    times = length - 1 - pair * (length - scored_from) // probes
+    times = length - 1 - pair * steps // probes
     inputs = torch.zeros_like(x[:1]) if model.linear else x
-    total, squares, seen = np.zeros(length), np.zeros(length), np.zeros(length)
-    for batch in pair.split(batch_size):
-        t = times[batch]
-        J = jacobian_rows(model, inputs[batch % len(inputs)], t).double().cpu().numpy()
-        total += J.sum(0)
-        squares += (J**2).sum(0)
-        seen += (t.cpu().numpy()[:, None] >= np.arange(length)).sum(0)  # the lag is in the sequence
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        mean = total / seen  # NaN where no probe sees the lag
-        variance = np.maximum(squares / seen - mean**2, 0.0) * seen / np.maximum(seen - 1, 1)
-        error = np.zeros(length) if model.linear else np.sqrt(variance / seen)
-    return MeanJacobian(mean=mean, standard_error=error)
+    rows = [
+        jacobian_rows(model, inputs[batch % len(inputs)], times[batch])
+        for batch in pair.split(batch_size)
+    ]
+    return torch.cat(rows).double().cpu().numpy(), times.cpu().numpy()
+
+
+def mean_over_steps(rows: NDArray[np.float64], times: NDArray[np.int_]) -> NDArray[np.float64]:
+    """Mean of rows (P, T) over the pairs whose step t >= s sees the lag, (T,)."""
+    seen = times[:, None] >= np.arange(rows.shape[1])
+    return np.asarray(rows.sum(0) / seen.sum(0))

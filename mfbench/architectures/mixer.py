@@ -51,6 +51,11 @@ class Mixer(nn.Module):
         """Number of lags, 0 included, that reach the output; None where there is no limit."""
         return None
 
+    @property
+    def maximum_length(self) -> int | None:
+        """Longest sequence in steps that it can run; None where there is no limit."""
+        return None
+
     def ssm_parameters(self) -> tuple[nn.Parameter, ...]:
         """Parameters of the state dynamics: own learning rate, no weight decay."""
         return ()

@@ -133,6 +133,11 @@ class SequenceModel(nn.Module):
         known = [f for f in fields if f is not None]
         return 1 + sum(f - 1 for f in known) if len(known) == len(fields) else None
 
+    @property
+    def maximum_length(self) -> int | None:
+        """Longest sequence in steps that it can run; None where there is no limit."""
+        return min((m for m in (x.maximum_length for x in self.mixers()) if m), default=None)
+
     def parameter_groups(self) -> dict[str, list[str]]:
         """Names of the parameters by how the optimiser treats them.
 

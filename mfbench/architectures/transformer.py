@@ -49,6 +49,10 @@ class Transformer(Mixer):
         if positions == "learned" and self.first:
             self.P = nn.Parameter(0.02 * torch.randn(length, width))
 
+    @property
+    def maximum_length(self) -> int | None:
+        return len(self.P) if self.first and self.positions == "learned" else None
+
     def encode(self, u: Tensor) -> Tensor:
         """Add the position to the input of the first layer, where the encoding is of that kind."""
         if self.first and self.positions == "sinusoidal":

@@ -32,6 +32,41 @@ class ErrorOnTest:
     over_time: NDArray[np.float64]
 
 
+def predict(
+    model: SequenceModel, x: Tensor, *, scored_from: int, batch_size: int
+) -> NDArray[np.float64]:
+    """Predictions at the scored steps for sequences (N, T), (N, T - t0)."""
+    with torch.no_grad():
+        batches = [model(x_b[..., None])[:, scored_from:, 0] for x_b in x.split(batch_size)]
+    return np.asarray(torch.cat(batches).double().cpu().numpy())
+
+
+def error_of_predictions(
+    predictions: NDArray[np.float64], y: Tensor, *, scored_from: int, variance: float
+) -> ErrorOnTest:
+    """Relative mean squared error of predictions (N, T - t0) for targets (N, T), in float64."""
+    target = y[:, scored_from:].double().cpu().numpy()
+    relative = (predictions - target) ** 2 / variance
+    mean, error = mean_and_standard_error(relative.mean(1))
+    return ErrorOnTest(relative_mse=mean, standard_error=error, over_time=relative.mean(0))
+
+
+def relative_mse(
+    model: SequenceModel,
+    x: Tensor,
+    y: Tensor,
+    *,
+    scored_from: int,
+    variance: float,
+    batch_size: int,
+) -> float:
+    """Relative mean squared error alone; infinite where an output is not finite."""
+    predictions = predict(model, x, scored_from=scored_from, batch_size=batch_size)
+    residual = predictions - y[:, scored_from:].double().cpu().numpy()
+    error = float(np.mean(residual**2) / variance)
+    return error if np.isfinite(error) else float("inf")
+
+
 def measure_error(
     model: SequenceModel,
     x: Tensor,
@@ -41,12 +76,6 @@ def measure_error(
     variance: float,
     batch_size: int,
 ) -> ErrorOnTest:
-    """Relative mean squared error on sequences (N, T), in float64 sums."""
-    squares = []
-    with torch.no_grad():
-        for x_b, y_b in zip(x.split(batch_size), y.split(batch_size), strict=True):
-            residual = (model(x_b[..., None])[..., 0] - y_b)[:, scored_from:]
-            squares.append(residual.double().square().cpu().numpy() / variance)
-    relative = np.concatenate(squares)  # (N, T - t0)
-    mean, error = mean_and_standard_error(relative.mean(1))
-    return ErrorOnTest(relative_mse=mean, standard_error=error, over_time=relative.mean(0))
+    """Relative mean squared error of a model on sequences (N, T)."""
+    predictions = predict(model, x, scored_from=scored_from, batch_size=batch_size)
+    return error_of_predictions(predictions, y, scored_from=scored_from, variance=variance)

@@ -13,21 +13,26 @@ from typing import Any
 
 import netCDF4  # noqa: F401  # xarray's engine; imported here so that its absence shows early
 import numpy as np
-import torch
 import xarray as xr
 from safetensors.torch import load_file
 
 from mfbench.architectures.build import build_model
 from mfbench.config.evaluation import EvaluationSettings
 from mfbench.datasets import Task, read_dataset
-from mfbench.evaluation.error import measure_error
-from mfbench.evaluation.memory import learned_memory
+from mfbench.evaluation.member import MEASURED, EvaluationData, measure_member
 from mfbench.statistics import first_step_below, plateau_length, select_learning_rate
 from mfbench.storage import atomic, provenance
 from mfbench.training.record import weight_name
 from mfbench.training.status import STATUS
 
 MEMBER = ("learning_rate", "seed")
+_OF_TRAINING: dict[str, tuple[tuple[str, ...], str]] = {
+    "first_step_below": (("threshold",), "first validated step with an error at most that"),
+    "plateau_length": (
+        (),
+        "longest plateau of the validation error, in steps; NaN where it is not left for good",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,8 @@ def evaluate_group(
     Returns
     -------
     Dataset
-        Dimensions level, learning_rate, seed, and lag, time, step, threshold where they apply.
+        Dimensions level, learning_rate, seed, and lag, time, step, threshold, perturbation,
+        length_factor where they apply.
 
     Raises
     ------
@@ -111,14 +117,15 @@ def _evaluate_level(
     level = _frame(training, task, settings)
     model = build_model(architecture, width=width, length=len(task.kernel))
     model.eval()
-    x, y = torch.from_numpy(task.x["test"]), torch.from_numpy(task.y["test"])
+    data = EvaluationData.of(task, settings)
     for i, rate in enumerate(training.learning_rate.values.tolist()):
         for j, seed in enumerate(training.seed.values.tolist()):
             at = {"learning_rate": i, "seed": j}
             curve = training.validation_error[at].values
-            for n, threshold in enumerate(settings.thresholds):
-                step = first_step_below(training.step.values, curve, threshold)
-                level.first_step_below[{**at, "threshold": n}] = step
+            level.first_step_below[at] = [
+                first_step_below(training.step.values, curve, threshold)
+                for threshold in settings.thresholds
+            ]
             level.plateau_length[at] = plateau_length(
                 training.step.values, curve, **settings.plateau.model_dump()
             )
@@ -130,26 +137,8 @@ def _evaluate_level(
                 model.load_state_dict(state)
             except RuntimeError as error:
                 raise ValueError(f"{files.weights} does not fit the model: {error}") from error
-            test = measure_error(
-                model,
-                x,
-                y,
-                scored_from=task.scored_from,
-                variance=task.variance,
-                batch_size=settings.batch_size,
-            )
-            memory = learned_memory(
-                model,
-                x,
-                scored_from=task.scored_from,
-                probes=settings.probes,
-                batch_size=settings.batch_size,
-            )
-            level.relative_mse[at] = test.relative_mse
-            level.relative_mse_standard_error[at] = test.standard_error
-            level.error_over_time[at] = test.over_time
-            level.learned_memory_function[at] = memory.mean
-            level.learned_memory_function_standard_error[at] = memory.standard_error
+            for name, value in measure_member(model, data, settings, seed=seed).items():
+                level[name][at] = value
     selected = select_learning_rate(
         training.best_validation_error.values, training.status.values == STATUS.index("diverged")
     )
@@ -176,6 +165,16 @@ def _frame(training: xr.Dataset, task: Task, settings: EvaluationSettings) -> xr
             settings.thresholds,
             {"long_name": "threshold of the relative validation error", "units": "1"},
         ),
+        perturbation=(
+            "perturbation",
+            settings.perturbations.relative_norms,
+            {"long_name": "norm of the perturbation relative to that of the weights", "units": "1"},
+        ),
+        length_factor=(
+            "length_factor",
+            np.array(settings.length_factors, dtype="i4"),
+            {"long_name": "sequence length relative to that of the training", "units": "1"},
+        ),
     )
 
     def scalar(name: str, value: float, long_name: str) -> None:
@@ -200,23 +199,7 @@ def _frame(training: xr.Dataset, task: Task, settings: EvaluationSettings) -> xr
         level[name] = "lag", values
     level.memory_function.attrs = {"long_name": "memory function of the target", "units": "1"}
     level.weights.attrs = {"long_name": "share of scored steps that see the lag", "units": "1"}
-    for name, extra, long_name in (
-        ("relative_mse", (), "relative mean squared error on the test split"),
-        ("relative_mse_standard_error", (), "standard error of relative_mse over test sequences"),
-        ("error_over_time", ("time",), "relative mean squared error at each scored step"),
-        ("learned_memory_function", ("lag",), "mean Jacobian of the model over lag"),
-        (
-            "learned_memory_function_standard_error",
-            ("lag",),
-            "standard error of learned_memory_function; 0 for linear models",
-        ),
-        ("first_step_below", ("threshold",), "first validated step with an error at most that"),
-        (
-            "plateau_length",
-            (),
-            "longest plateau of the validation error, in steps; NaN where it is not left for good",
-        ),
-    ):
+    for name, (extra, long_name) in {**MEASURED, **_OF_TRAINING}.items():
         dims = (*MEMBER, *extra)
         shape = [level.sizes[d] for d in dims]
         level[name] = dims, np.full(shape, np.nan), {"long_name": long_name, "units": "1"}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mfbench.architectures.build import build_model
-from mfbench.architectures.jacobian import mean_jacobian
+from mfbench.architectures.jacobian import mean_over_steps, probe_jacobians
 from mfbench.architectures.model import SequenceModel
 from mfbench.config.training import TrainingSettings
 from mfbench.training.loss import time_weights
@@ -237,7 +237,7 @@ class Run:
         The same probes at every step, so that differences over the training are the model's.
         """
         self.model.eval()
-        jacobian = mean_jacobian(
+        rows, times = probe_jacobians(
             self.model,
             self.data.x_validation,
             scored_from=self.data.scored_from,
@@ -245,7 +245,7 @@ class Run:
             batch_size=_VALIDATION_BATCH,
         )
         self.model.train()
-        return torch.from_numpy(jacobian.mean)
+        return torch.from_numpy(mean_over_steps(rows, times))
 
     def snapshot(self) -> None:
         """Put into the progress what a checkpoint needs to go on from here."""

@@ -65,7 +65,7 @@ def test_every_registered_architecture_is_in_the_smoke_study() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "expected"),
     [
-        ("traning", {}, r"traning: unknown key; allowed here: architectures, evaluation, kernels"),
+        ("traning", {}, r"traning: unknown key; allowed here: architectures, evaluation, floors"),
         ("training.stepps", 3, r"training\.stepps: unknown key; allowed here: batch_size"),
         ("training.optimiser.lr", 3, r"training\.optimiser\.lr: unknown key; allowed here: betas"),
         ("architectures.rnn.wdth", 3, r"architectures\.rnn\.wdth: unknown key; .*widths"),

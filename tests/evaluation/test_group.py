@@ -9,12 +9,16 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from safetensors.torch import load_file
 
 from mfbench.config.evaluation import EvaluationSettings
 from mfbench.config.task import TaskSettings
 from mfbench.config.training import TrainingSettings
 from mfbench.datasets import read_dataset, write_dataset
 from mfbench.evaluation.group import CellFiles, evaluate_group, write_evaluation
+from mfbench.evaluation.length_generalisation import generalisation_error, longer_task
+from mfbench.evaluation.member import MEASURED, EvaluationData
+from mfbench.evaluation.perturbation import perturbation_error
 from mfbench.training.cell import train_cell
 from mfbench.training.checkpoints import Checkpoints
 from mfbench.training.member import Progress, TrainingData, initial_model
@@ -71,13 +75,12 @@ def test_every_member_of_every_level_is_measured(rnn_files: list[CellFiles]) -> 
     group = evaluate("rnn", rnn_files)
     assert dict(group.sizes) == {
         "level": 2, "learning_rate": 2, "seed": 2, "step": 5, "lag": 16, "time": 8, "threshold": 3,
+        "perturbation": 4, "length_factor": 2,
     }  # fmt: skip
     np.testing.assert_array_equal(group.rho, [0.3, 0.5])
     assert group.memory_length.dtype.kind in "if"
     # The numbers are those of the model rebuilt by hand.
     task = read_dataset(rnn_files[0].dataset)
-    from safetensors.torch import load_file
-
     prefix = "learning_rate=0.01,seed=5/"
     state = {
         k.removeprefix(prefix): v
@@ -100,11 +103,69 @@ def test_a_diverged_member_keeps_its_curve_and_has_no_errors(rnn_files: list[Cel
     assert int(member.status) == 2
     assert int(member.diverged_step) == 20
     assert np.isnan(member.relative_mse)
-    assert np.isnan(member.learned_memory_function).all()
+    for name in MEASURED:
+        assert np.isnan(member[name]).all(), name
+        assert np.isfinite(group[name].sel(level=0)).all(), name
     assert np.isfinite(member.validation_error[:-1]).all()
     assert np.isfinite(group.relative_mse.sel(level=1, learning_rate=0.003)).all()
     # Two seeds: a median with a diverged one is infinite, so the other rate is selected.
     assert float(group.selected_learning_rate[1]) == 0.003
+
+
+def test_the_parts_add_up_in_the_file(rnn_files: list[CellFiles]) -> None:
+    group = evaluate("rnn", rnn_files).sel(level=0)
+    parts = ("kernel_error", "time_variation", "squared_bias", "nonlinear_residual")
+    gap = sum(group[name] for name in parts) - group.relative_mse
+    variance = sum(group[f"{name}_standard_error"] ** 2 for name in parts)
+    assert (abs(gap) < 3 * np.sqrt(variance + group.relative_mse_standard_error**2)).all()
+    np.testing.assert_allclose(group.kernel_error_over_lag.sum("lag"), group.kernel_error)
+    over_lag = group.weights * (group.memory_function - group.learned_memory_function) ** 2
+    noise = group.weights * group.learned_memory_function_standard_error**2
+    # Less its noise, each lag is what it says.
+    xr.testing.assert_allclose(
+        group.kernel_error_over_lag, (over_lag - noise).transpose(..., "lag"), atol=1e-12
+    )
+    np.testing.assert_array_equal(group.perturbation, [0.0, 0.001, 0.01, 0.1])
+    np.testing.assert_array_equal(group.length_factor, [2, 4])
+    np.testing.assert_allclose(group.perturbation_error[..., 0], group.relative_mse, rtol=1e-6)
+
+
+def test_members_are_perturbed_and_stretched_as_the_settings_say(
+    rnn_files: list[CellFiles],
+) -> None:
+    settings = EvaluationSettings.model_validate(
+        {
+            "probes": 32,
+            "perturbations": {"relative_norms": [0.2], "repeats": 2, "sequences": 5},
+            "length_factors": [3],
+            "length_sequences": 7,
+        }
+    )
+    group = evaluate_group(architecture_settings("rnn"), rnn_files, width=4, settings=settings)
+    task = read_dataset(rnn_files[0].dataset)
+    data = EvaluationData.of(task, settings)
+    model = initial_model(architecture_settings("rnn"), width=4, length=16, seed=99)
+    prefix = "learning_rate=0.01,seed=5/"
+    weights = load_file(rnn_files[0].weights)
+    model.load_state_dict(
+        {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
+    )
+    member = group.sel(level=0, learning_rate=0.01, seed=5)
+    expected = perturbation_error(
+        model,
+        data.x[:5],
+        data.y[:5],
+        relative_norms=[0.2],
+        repeats=2,
+        seed=5,
+        scored_from=8,
+        variance=task.variance,
+        batch_size=100,
+    )
+    np.testing.assert_allclose(member.perturbation_error, expected, rtol=1e-6)
+    stretched = longer_task(task, 3, sequences=7)
+    expected_error = generalisation_error(model, stretched, batch_size=100)
+    np.testing.assert_allclose(member.generalisation_error, [expected_error], rtol=1e-6)
 
 
 def test_selection_looks_at_validation_only(rnn_files: list[CellFiles]) -> None:

@@ -1,0 +1,205 @@
+"""What the error of a model is made of, exactly.
+
+For a causal model yhat under independent input of mean 0 and variance 1, with
+``H[t, s] = E[yhat_t x_{t-s}]`` and `h` its mean over the scored steps t >= s (the learned memory
+function), the error relative to the target's variance is, for any architecture,
+
+    MSE = sum_s w_s (k_s - h_s)^2  +  TV  +  bias^2  +  NL
+
+with the time variation ``TV = mean_t sum_s (H[t, s] - h_s)^2``, ``bias^2 = mean_t (E yhat_t)^2``
+and the nonlinear residual ``NL = mean_t Var(yhat_t - sum_s H[t, s] x_{t-s})``: project yhat_t onto
+1, x_0, ..., x_t, which are orthonormal, and then H onto what does not depend on t. Each part has an
+unbiased estimate of its own; none is the rest of another.
+
+Linear models
+    H is the Jacobian: the first two parts are exact, the other two are 0.
+Other models
+    ``q_t = yhat_t - c_t - sum_s r_s x_{t-s}`` has ``E[q_t x_{t-s}] = H[t, s] - r_s`` for any fixed
+    c and r. These correlations, over all test sequences and scored steps, give the parts. r is the
+    mean Jacobian, and c the mean of what is left, at other inputs drawn for this purpose. Under
+    Gaussian input r is `h` up to its noise (Stein's lemma), so that q keeps what is not linear in
+    x or varies over time, and the noise of the parts shrinks with that. Under other input r is just
+    a good guess: a worse one costs more noise and nothing else.
+
+A squared mean over N sequences is estimated by the products of different sequences, a U-statistic
+(Hoeffding 1948, doi 10.1214/aoms/1177730196), which has no bias from the noise of the mean. Its
+standard error is that of its first-order terms with estimates put in for what they depend on; where
+the mean is about 0 this is too large, by a factor of up to sqrt(2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import fft
+
+from mfbench.architectures.jacobian import mean_over_steps, probe_jacobians
+from mfbench.architectures.model import SequenceModel
+from mfbench.datasets import Task, convolve, new_inputs
+from mfbench.evaluation.error import predict
+from mfbench.statistics import mean_and_standard_error
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number and its standard error; 0 where it is exact. Can be negative where about 0."""
+
+    value: float
+    standard_error: float
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """The parts of the error, relative to the target's variance.
+
+    Attributes
+    ----------
+    kernel_error, time_variation, squared_bias, nonlinear_residual : Estimate
+    total : Estimate
+        Their sum. It differs from the error measured on the same sequences by sampling noise alone:
+        the energy of c and of r - k is that of the population here.
+    kernel_error_over_lag : (T,) float64 array
+        ``w_s (k_s - h_s)^2``, whose sum is `kernel_error`.
+    memory, memory_standard_error : (T,) float64 arrays
+        The learned memory function `h`.
+    """
+
+    kernel_error: Estimate
+    time_variation: Estimate
+    squared_bias: Estimate
+    nonlinear_residual: Estimate
+    total: Estimate
+    kernel_error_over_lag: Array
+    memory: Array
+    memory_standard_error: Array
+
+    @property
+    def half_error_lag(self) -> float:
+        """The lag up to which half of the kernel error lies; NaN where its estimate is not > 0."""
+        if not self.kernel_error.value > 0:
+            return float("nan")
+        return float(
+            np.argmax(np.cumsum(self.kernel_error_over_lag) >= self.kernel_error.value / 2)
+        )
+
+
+def decompose(
+    model: SequenceModel,
+    task: Task,
+    predictions: Array,
+    *,
+    probes: int,
+    batch_size: int,
+) -> Decomposition:
+    """Split the error of a model into its parts.
+
+    Parameters
+    ----------
+    model : SequenceModel
+        In evaluation mode.
+    task : Task
+        With its test split.
+    predictions : (N, T - t0) array
+        The model's predictions for the test split at the scored steps.
+    probes : int
+        Number of new inputs, each with a scored step, whose Jacobians make up r. Linear models are
+        probed once at every scored step instead.
+    batch_size : int
+        Pairs at once.
+
+    Raises
+    ------
+    ValueError
+        Fewer than two test sequences.
+    """
+    length = len(task.kernel)
+    inputs = new_inputs(task, 0, count=probes, length=length)
+    x = torch.from_numpy(inputs).to(next(model.parameters()))
+    rows, times = probe_jacobians(model, x, scored_from=task.scored_from, batch_size=batch_size)
+    r = mean_over_steps(rows, times)
+    if model.linear:
+        return _exact(rows, times, r, task)
+    if len(predictions) < 2:
+        raise ValueError("a decomposition needs two test sequences or more")
+    others = predict(model, x, scored_from=task.scored_from, batch_size=batch_size)
+    linear = convolve(inputs.astype(np.float64), r)[:, task.scored_from :]
+    c = (others - linear).mean(0)
+    return _from_sequences(predictions, r, c, task)
+
+
+def _exact(rows: Array, times: NDArray[np.int_], h: Array, task: Task) -> Decomposition:
+    """The parts of a linear model, given its Jacobian at every scored step."""
+    over_lag = task.weights * (task.kernel - h) ** 2
+    seen = times[:, None] >= np.arange(len(h))
+    variation = np.where(seen, rows - h, 0.0) ** 2
+    kernel_error, time_variation = float(over_lag.sum()), float(variation.sum() / len(rows))
+    return Decomposition(
+        kernel_error=Estimate(kernel_error, 0.0),
+        time_variation=Estimate(time_variation, 0.0),
+        squared_bias=Estimate(0.0, 0.0),
+        nonlinear_residual=Estimate(0.0, 0.0),
+        total=Estimate(kernel_error + time_variation, 0.0),
+        kernel_error_over_lag=over_lag,
+        memory=h,
+        memory_standard_error=np.zeros_like(h),
+    )
+
+
+def _from_sequences(predictions: Array, r: Array, c: Array, task: Task) -> Decomposition:
+    """The parts of any model from its test sequences, given what to take off the predictions.
+
+    Each array over sequences (N,) is unbiased for what its name says, a U-statistic as the products
+    of one sequence with the mean of all others.
+    """
+    x = task.x["test"].astype(np.float64)
+    q = predictions - c - convolve(x, r)[:, task.scored_from :]
+    deviation = np.sqrt(task.variance)
+    q, c, x = q / deviation, c / deviation, x / deviation
+    count, scored = q.shape
+    past = np.tri(scored, x.shape[1], task.scored_from)  # 0 where the input is in the future
+    correlation = (q.T @ x) * past  # (T - t0, T), summed over sequences
+    square = (q**2).mean(1)  # mean_t E q_t^2
+    others = scored * (count - 1)
+    mean = (q @ q.sum(0) - (q**2).sum(1)) / others  # mean_t (E q_t)^2
+    # The same for c_t + q_t: mean_t (E yhat_t)^2.
+    bias = mean + (c**2).mean() + (q @ c) / scored + ((q.sum(0) - q) @ c) / others
+    # mean_t sum_s (H[t, s] - r_s)^2
+    linear = (((q @ correlation) * x).sum(1) - (((q**2) @ past) * x**2).sum(1)) / others
+    shift = mean_lagged_products(q, x)  # h_s - r_s, (N, T)
+    shift_of_others = (shift.sum(0) - shift) / (count - 1)
+    offset = r - task.kernel
+    shared = (task.weights * shift * shift_of_others).sum(1)  # sum_s w_s (h_s - r_s)^2
+    over_lag = task.weights * (offset + shift) * (offset + shift_of_others)  # (N, T)
+    kernel = over_lag.sum(1)
+    # In the sum, all products of two sequences cancel.
+    constant = (task.weights * offset**2).sum() + (c**2).mean()
+    total = square + constant + 2 * (shift @ (task.weights * offset) + (q @ c) / scored)
+    return Decomposition(
+        kernel_error=_estimate(kernel, 2 * kernel),
+        time_variation=_estimate(linear - shared, 2 * (linear - shared)),
+        squared_bias=_estimate(bias, 2 * bias),
+        nonlinear_residual=_estimate(square - linear - mean, square - 2 * (linear + mean)),
+        total=_estimate(total, total),
+        kernel_error_over_lag=over_lag.mean(0),
+        memory=r + shift.mean(0),
+        memory_standard_error=shift.std(0, ddof=1) / np.sqrt(count),
+    )
+
+
+def mean_lagged_products(q: Array, x: Array) -> Array:
+    """Mean of q_t x_{t-s} over the scored steps t >= s, of q (N, T - t0) and x (N, T): (N, T)."""
+    length, scored = x.shape[1], q.shape[1]
+    size = fft.next_fast_len(2 * length, real=True)
+    q = np.pad(q, ((0, 0), (length - scored, 0)))
+    sums = fft.irfft(fft.rfft(q, size) * fft.rfft(x, size).conj(), size)[:, :length]
+    return np.asarray(sums / np.minimum(scored, length - np.arange(length)))
+
+
+def _estimate(values: Array, influence: Array) -> Estimate:
+    """The mean of the values, with the standard error that the sequences' influence on it has."""
+    return Estimate(float(values.mean()), mean_and_standard_error(influence)[1])

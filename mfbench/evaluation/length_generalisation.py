@@ -1,0 +1,94 @@
+"""The error on sequences longer than those of the training, without retraining.
+
+The target keeps its memory function, continued to lags that the training never saw, and the same
+share of the sequence is scored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mfbench.architectures.model import SequenceModel
+from mfbench.datasets import Task, convolve, new_inputs
+from mfbench.evaluation.error import relative_mse
+from mfbench.kernels.memory import memory_function, window_weights
+
+
+@dataclass(frozen=True)
+class LongerTask:
+    """A task on longer sequences.
+
+    Attributes
+    ----------
+    x, y : (N, factor T) float32 tensors
+        New test sequences.
+    kernel : (factor T,) float64 array
+        The task's memory function, continued.
+    scored_from : int
+        First scored step.
+    variance : float
+        Population variance of the target over the scored steps.
+    """
+
+    x: Tensor
+    y: Tensor
+    kernel: NDArray[np.float64]
+    scored_from: int
+    variance: float
+
+
+def longer_task(task: Task, factor: int, *, sequences: int) -> LongerTask:
+    """The task on sequences `factor` times as long, with new inputs.
+
+    Every model of a task gets the same inputs.
+
+    Parameters
+    ----------
+    task : Task
+    factor : int
+        2 or more.
+    sequences : int
+        Number of test sequences.
+    """
+    length = len(task.kernel)
+    k = memory_function(task.family, float(task.rho), factor * length)
+    # Scaled to the task's own at the lags that both have.
+    k = k * (task.kernel @ k[:length]) / (k[:length] @ k[:length])
+    scored_from = factor * task.scored_from
+    x = new_inputs(task, factor, count=sequences, length=factor * length)
+    y = convolve(x.astype(np.float64), k).astype(np.float32)
+    weights = window_weights(factor * length, scored_from)
+    return LongerTask(
+        x=torch.from_numpy(x),
+        y=torch.from_numpy(y),
+        kernel=k,
+        scored_from=scored_from,
+        variance=float(task.variance * np.sum(weights * k**2)),
+    )
+
+
+def generalisation_error(model: SequenceModel, task: LongerTask, *, batch_size: int) -> float:
+    """Relative mean squared error on longer sequences.
+
+    Returns
+    -------
+    float
+        NaN where the model cannot run so long (`SequenceModel.maximum_length`); infinite where its
+        output is not finite.
+    """
+    limit = model.maximum_length
+    if limit is not None and len(task.kernel) > limit:
+        return float("nan")
+    return relative_mse(
+        model,
+        task.x,
+        task.y,
+        scored_from=task.scored_from,
+        variance=task.variance,
+        batch_size=batch_size,
+    )

@@ -1,0 +1,138 @@
+"""Everything that is measured on one trained model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mfbench.architectures.model import SequenceModel
+from mfbench.config.evaluation import EvaluationSettings
+from mfbench.datasets import Task
+from mfbench.evaluation.decomposition import decompose
+from mfbench.evaluation.error import error_of_predictions, predict
+from mfbench.evaluation.length_generalisation import LongerTask, generalisation_error, longer_task
+from mfbench.evaluation.perturbation import perturbation_error
+
+_PARTS = {
+    "kernel_error": "error of the learned memory function, summed over lag",
+    "time_variation": "error because the response changes over time",
+    "squared_bias": "error because the mean prediction is not zero",
+    "nonlinear_residual": "variance of the predictions that is not linear in the input",
+}
+
+# Name: (dimensions beside those of a member, long_name); all relative to the target's variance.
+MEASURED: dict[str, tuple[tuple[str, ...], str]] = {
+    "relative_mse": ((), "relative mean squared error on the test split"),
+    "relative_mse_standard_error": ((), "standard error of relative_mse over test sequences"),
+    "error_over_time": (("time",), "relative mean squared error at each scored step"),
+    "learned_memory_function": (("lag",), "mean linear response of the model over lag"),
+    "learned_memory_function_standard_error": (
+        ("lag",),
+        "standard error of learned_memory_function; 0 for linear models",
+    ),
+    **{name: ((), f"part of relative_mse: {text}") for name, text in _PARTS.items()},
+    **{
+        f"{name}_standard_error": ((), f"standard error of {name}; 0 for linear models")
+        for name in _PARTS
+    },
+    "kernel_error_over_lag": (("lag",), "kernel_error at each lag"),
+    "half_error_lag": ((), "lag up to which half of kernel_error lies; NaN where that is about 0"),
+    "perturbation_error": (
+        ("perturbation",),
+        "median relative mean squared error after random perturbations of the weights",
+    ),
+    "generalisation_error": (
+        ("length_factor",),
+        "relative mean squared error on longer sequences; NaN where the model cannot run so long",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class EvaluationData:
+    """What all members of a task are measured on.
+
+    Attributes
+    ----------
+    task : Task
+        With its test split.
+    x, y : (N, T) tensors
+        The test split.
+    longer : tuple of LongerTask
+        In the order of the length factors.
+    """
+
+    task: Task
+    x: Tensor
+    y: Tensor
+    longer: tuple[LongerTask, ...]
+
+    @classmethod
+    def of(cls, task: Task, settings: EvaluationSettings) -> EvaluationData:
+        """What the settings ask for."""
+        return cls(
+            task=task,
+            x=torch.from_numpy(task.x["test"]),
+            y=torch.from_numpy(task.y["test"]),
+            longer=tuple(
+                longer_task(task, factor, sequences=settings.length_sequences)
+                for factor in settings.length_factors
+            ),
+        )
+
+
+def measure_member(
+    model: SequenceModel, data: EvaluationData, settings: EvaluationSettings, *, seed: int
+) -> dict[str, Any]:
+    """Measure a trained model.
+
+    Parameters
+    ----------
+    model : SequenceModel
+        In evaluation mode.
+    data : EvaluationData
+        The task.
+    settings : EvaluationSettings
+        The evaluation section of the study.
+    seed : int
+        The member's, for its perturbations.
+
+    Returns
+    -------
+    dict
+        A number or an array for each name in `MEASURED`.
+    """
+    task, batch_size = data.task, settings.batch_size
+    scored: dict[str, Any] = {"scored_from": task.scored_from, "variance": task.variance}
+    predictions = predict(model, data.x, scored_from=task.scored_from, batch_size=batch_size)
+    test = error_of_predictions(predictions, data.y, **scored)
+    found = decompose(model, task, predictions, probes=settings.probes, batch_size=batch_size)
+    parts = {name: getattr(found, name) for name in _PARTS}
+    perturbed = settings.perturbations.sequences
+    return {
+        "relative_mse": test.relative_mse,
+        "relative_mse_standard_error": test.standard_error,
+        "error_over_time": test.over_time,
+        "learned_memory_function": found.memory,
+        "learned_memory_function_standard_error": found.memory_standard_error,
+        **{name: part.value for name, part in parts.items()},
+        **{f"{name}_standard_error": part.standard_error for name, part in parts.items()},
+        "kernel_error_over_lag": found.kernel_error_over_lag,
+        "half_error_lag": found.half_error_lag,
+        "perturbation_error": perturbation_error(
+            model,
+            data.x[:perturbed],
+            data.y[:perturbed],
+            relative_norms=settings.perturbations.relative_norms,
+            repeats=settings.perturbations.repeats,
+            seed=seed,
+            batch_size=batch_size,
+            **scored,
+        ),
+        "generalisation_error": [
+            generalisation_error(model, longer, batch_size=batch_size) for longer in data.longer
+        ],
+    }

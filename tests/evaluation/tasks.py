@@ -1,0 +1,80 @@
+"""Tasks in memory and models with a known answer, for the tests of the evaluation."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from mfbench.architectures.build import build_model
+from mfbench.architectures.model import SequenceModel
+from mfbench.config.task import TaskSettings
+from mfbench.datasets import Task, blocks
+from mfbench.kernels.memory import memory_function, memory_length, window_weights
+from tests.conftest import architecture_settings
+
+
+def make_task(
+    length: int = 24,
+    *,
+    sequences: int = 256,
+    family: str = "exponential",
+    rho: str = "0.8",
+    scored_from: int | None = None,
+    distribution: str = "normal",
+    deviation: float = 1.0,
+    seed: int = 0,
+) -> Task:
+    """A task with a test split, as read_dataset() would return it."""
+    settings = TaskSettings.model_validate(
+        {
+            "length": length,
+            **({} if scored_from is None else {"scored_from": scored_from}),
+            "input": {"distribution": distribution, "standard_deviation": deviation},
+            "sequences": {"train": 1, "validation": 1, "test": sequences},
+            "seed": seed,
+        }
+    )
+    weights = window_weights(length, settings.scored_from)
+    k = memory_function(family, float(rho), length, weights)
+    x, y = map(np.concatenate, zip(*(b[1:] for b in blocks(settings, "test", k)), strict=True))
+    return Task(
+        x={"test": x},
+        y={"test": y},
+        kernel=k,
+        weights=weights,
+        scored_from=settings.scored_from,
+        variance=deviation**2,
+        family=family,
+        rho=rho,
+        memory_length=memory_length(k, weights),
+        distribution=distribution,
+        seed=seed,
+    )
+
+
+def make_model(name: str, *, width: int = 4, length: int = 24, seed: int = 0, **changes):  # type: ignore[no-untyped-def]
+    """An untrained model in float64, in evaluation mode."""
+    torch.manual_seed(seed)
+    settings = architecture_settings(name, **changes)
+    return build_model(settings, width=width, length=length).double().eval()
+
+
+def exponential_model(decay: float, gain: float, length: int) -> SequenceModel:
+    """A linear recurrent unit with the impulse response gain * decay^s."""
+    model: SequenceModel = make_model(
+        "lru", width=1, length=length, activation="none", options={"state": 1}
+    )
+    mixer = model.mixers()[0]
+    with torch.no_grad():
+        model.encoder.weight.fill_(1.0)
+        model.decoder.weight.fill_(gain)
+        for parameter, value in {
+            "nu_log": np.log(-np.log(decay)),
+            "theta_log": -60.0,
+            "gamma_log": 0.0,
+            "D": 0.0,
+        }.items():
+            getattr(mixer, parameter).fill_(value)
+        mixer.B.copy_(torch.tensor([[[1.0, 0.0]]]))
+        mixer.C.copy_(torch.tensor([[[1.0, 0.0]]]))
+    return model
