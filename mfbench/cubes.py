@@ -111,6 +111,8 @@ def _empty_cube(axes: Mapping[str, list[Any]], *, like: xr.Dataset) -> xr.Datase
     for name in map(str, like.data_vars):
         dims = _dims(name, like[name].dims)
         empty: Any = np.int8(STATUS.index("absent")) if name == "status" else np.nan
+        if like[name].dtype == np.float32:  # the large ones
+            empty = np.float32(empty)
         cube[name] = dims, np.full([len(axes[d]) for d in dims], empty), like[name].attrs
     cube.rho.attrs["long_name"] = "knob of the kernel's family"
     cube.status.attrs["comment"] = (

@@ -39,3 +39,45 @@ def first_step_below(
     """The first validated step whose error is at most the threshold; NaN where there is none."""
     below = np.flatnonzero(np.asarray(curve) <= threshold)
     return float(steps[below[0]]) if below.size else float("nan")
+
+
+def plateau_length(
+    steps: NDArray[np.int_], curve: NDArray[np.float64], *, fall: float, until: float
+) -> float:
+    """Longest plateau on the way to a threshold, in steps.
+
+    The curve is taken as the least error so far, linear in the step between validations. A plateau
+    starts at a validated step and lasts until the error has fallen by `fall` from there, or to the
+    threshold. This is the hitting time of a change of the loss by which Li, Han, E & Li (2020),
+    arXiv 2009.07799, section 4, define plateauing, with the start left free: training may learn
+    the short memory first and then stand still.
+
+    Parameters
+    ----------
+    steps : (validation,) array of int
+        Validated steps, ascending.
+    curve : (validation,) array
+        Relative error at each of them.
+    fall : float
+        Change of the error that ends a plateau, in units of the zero predictor's error.
+    until : float
+        Error from which on the task counts as learned; plateaus below it are not looked for.
+
+    Returns
+    -------
+    float
+        0 where the first validated error is at most `until`; NaN where none is: nobody knows how
+        long such a member would stand still, so it counts as censored at its last step.
+    """
+    lowest = np.fmin.accumulate(np.asarray(curve, dtype=np.float64))
+    reached = np.flatnonzero(lowest <= until)
+    if not reached.size:
+        return float("nan")
+    longest = 0.0
+    for start in range(int(reached[0])):
+        level = max(lowest[start] - fall, until)
+        end = int(np.flatnonzero(lowest <= level)[0])
+        share = (lowest[end - 1] - level) / (lowest[end - 1] - lowest[end])
+        left = steps[end - 1] + share * (steps[end] - steps[end - 1])
+        longest = max(longest, float(left - steps[start]))
+    return longest

@@ -26,8 +26,9 @@ class CellMixer(RecurrentMixer):
         return self.states * self.cell.hidden_size
 
     def weights(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """W and U, (G C, C), and their biases b and c, (G C,), for G gates."""
-        W, U, b, c = self.cell.parameters()
+        """W and U, (G C, C), and their biases b and c, (G C,), for G gates; zero without bias."""
+        W, U, *biases = self.cell.parameters()
+        b, c = biases or (W.new_zeros(len(W)), W.new_zeros(len(W)))
         return W, U, b, c
 
     def zeros(self, batch: int) -> Tensor:

@@ -36,6 +36,24 @@ class Schedule(Section):
     final: Fraction = Field(0.02, description="Learning rate at the end (cosine only).")
 
 
+class Loss(Section):
+    """What is minimised; validation and test always use the plain mean squared error.
+
+    ``time_power`` p weighs the residual at step t by v_t, proportional to (t + 1)^p and 1 in the
+    mean over the scored steps: the loss is the mean of (v_t (yhat_t - y_t))^2. This is the rescaled
+    error of Wang & Yan, arXiv 2307.11462, as in their code: p = 0 is the plain mean squared error,
+    p > 0 counters its preference for short memory. For a linear model under white input the loss is
+    sum_s W_s (k_s - h_s)^2, where W_s is the sum of v_t^2 over the scored steps t >= s divided by
+    their number: it falls with s whatever the weights, and the later the larger p is. Up to
+    s = task.scored_from it does not fall at all: a study of p should score from step 0.
+    """
+
+    name: Literal["mse"] = "mse"
+    time_power: float = Field(
+        0.0, description="Power p of the weight (t + 1)^p of the residual at step t."
+    )
+
+
 class Checkpoints(Section):
     """How often a running member is saved, so that a killed job goes on where it was."""
 
@@ -53,6 +71,7 @@ class TrainingSettings(Section):
     seeds: Annotated[list[NonNegativeInt], Field(min_length=1), Distinct] = Field(
         [0, 1, 2], description="Seeds of initialisation and batch order."
     )
+    loss: Loss = Loss()
     optimiser: Optimiser = Optimiser()
     schedule: Schedule = Schedule()
     gradient_clipping: PositiveFloat | None = Field(
@@ -60,6 +79,11 @@ class TrainingSettings(Section):
     )
     validations: PositiveInt = Field(
         20, description="Number of validations, at steps spaced evenly in log(step)."
+    )
+    memory_probes: NonNegativeInt = Field(
+        32,
+        description="Number of (input, scored step) pairs whose Jacobian is averaged at each "
+        "validation to the memory function learned so far; 0 leaves it out.",
     )
     diverged_above: PositiveFloat = Field(
         1e4, description="A member whose relative validation error exceeds this has diverged."

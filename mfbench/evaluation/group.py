@@ -22,7 +22,7 @@ from mfbench.config.evaluation import EvaluationSettings
 from mfbench.datasets import Task, read_dataset
 from mfbench.evaluation.error import measure_error
 from mfbench.evaluation.memory import learned_memory
-from mfbench.statistics import first_step_below, select_learning_rate
+from mfbench.statistics import first_step_below, plateau_length, select_learning_rate
 from mfbench.storage import atomic, provenance
 from mfbench.training.record import weight_name
 from mfbench.training.status import STATUS
@@ -119,6 +119,9 @@ def _evaluate_level(
             for n, threshold in enumerate(settings.thresholds):
                 step = first_step_below(training.step.values, curve, threshold)
                 level.first_step_below[{**at, "threshold": n}] = step
+            level.plateau_length[at] = plateau_length(
+                training.step.values, curve, **settings.plateau.model_dump()
+            )
             if training.status[at] != STATUS.index("ok"):
                 continue  # its errors stay NaN
             prefix = weight_name(rate, seed, "")
@@ -208,6 +211,11 @@ def _frame(training: xr.Dataset, task: Task, settings: EvaluationSettings) -> xr
             "standard error of learned_memory_function; 0 for linear models",
         ),
         ("first_step_below", ("threshold",), "first validated step with an error at most that"),
+        (
+            "plateau_length",
+            (),
+            "longest plateau of the validation error, in steps; NaN where it is not left for good",
+        ),
     ):
         dims = (*MEMBER, *extra)
         shape = [level.sizes[d] for d in dims]

@@ -1,63 +1,26 @@
 """The memory function that a model has learned.
 
-For a causal model yhat, ``H[t, s] = E[d yhat_t / d x_{t-s}]``; under Gaussian input this equals
-``E[yhat_t x_{t-s}]`` (Stein's lemma), the best linear description of the model. The learned memory
-function is its mean over the scored steps t >= s; a perfect model has the target's own.
+The mean Jacobian over the scored steps t >= s; a perfect model has the target's own memory
+function.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from mfbench.architectures.jacobian import MeanJacobian, jacobian_rows, mean_jacobian
 from mfbench.architectures.model import SequenceModel
 
-
-@dataclass(frozen=True)
-class LearnedMemory:
-    """The learned memory function over lag and its standard error, (T,) float64 arrays."""
-
-    mean: NDArray[np.float64]
-    standard_error: NDArray[np.float64]
-
-
-def jacobian_rows(model: SequenceModel, x: Tensor, times: Tensor) -> Tensor:
-    """One row of the Jacobian for each pair of an input and an output step.
-
-    Sequences do not touch each other, so one backward pass gives the rows of a whole batch.
-
-    Parameters
-    ----------
-    x : (P, T) tensor
-        Inputs.
-    times : (P,) tensor of int
-        Output step of each pair.
-
-    Returns
-    -------
-    (P, T) tensor
-        ``d yhat_t / d x_{t-s}`` at [pair, s]; zero where s > t.
-    """
-    x = x.detach().requires_grad_()
-    pairs = torch.arange(len(x), device=x.device)
-    outputs = model(x[..., None])[pairs, times, 0]  # (P,)
-    (gradient,) = torch.autograd.grad(outputs.sum(), x)  # (P, T) over input step
-    step = times[:, None] - torch.arange(x.shape[1], device=x.device)  # input step of each lag
-    return torch.where(step >= 0, gradient.gather(1, step.clamp(min=0)), 0.0)
+__all__ = ["jacobian_rows", "learned_memory"]
 
 
 def learned_memory(
     model: SequenceModel, x: Tensor, *, scored_from: int, probes: int, batch_size: int
-) -> LearnedMemory:
+) -> MeanJacobian:
     """The learned memory function, exact for linear models.
 
-    A linear model has one Jacobian for all inputs: it is probed once at every scored step. Other
-    models are probed at `probes` pairs of an input and a scored step, with inputs of their own as
-    far as they suffice, and with the steps spread evenly.
+    A linear model is probed at every scored step, other models at `probes` pairs of an input and a
+    scored step.
 
     Parameters
     ----------
@@ -71,22 +34,5 @@ def learned_memory(
     batch_size : int
         Pairs at once.
     """
-    length = x.shape[1]
-    steps = length - scored_from
-    # Spread over the scored steps, the last one first: it alone sees every lag.
-    count = steps if model.linear else probes
-    pair = torch.arange(count, device=x.device)
-    times = length - 1 - pair * steps // count
-    inputs = torch.zeros_like(x[:1]) if model.linear else x
-    total, squares, seen = np.zeros(length), np.zeros(length), np.zeros(length)
-    for batch in pair.split(batch_size):
-        t = times[batch]
-        J = jacobian_rows(model, inputs[batch % len(inputs)], t).double().cpu().numpy()
-        total += J.sum(0)
-        squares += (J**2).sum(0)
-        seen += (t.cpu().numpy()[:, None] >= np.arange(length)).sum(0)  # the lag is in the sequence
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = total / seen  # NaN where no probe sees the lag
-        variance = np.maximum(squares / seen - mean**2, 0.0) * seen / np.maximum(seen - 1, 1)
-        error = np.zeros(length) if model.linear else np.sqrt(variance / seen)
-    return LearnedMemory(mean=mean, standard_error=error)
+    count = x.shape[1] - scored_from if model.linear else probes
+    return mean_jacobian(model, x, scored_from=scored_from, probes=count, batch_size=batch_size)

@@ -22,6 +22,8 @@ from mfbench.training.member import Progress, member_name
 
 log = logging.getLogger(__name__)
 
+_CURVES = ("losses", "memory")  # the fields of a Progress that are tensors
+
 
 def member_key(parts: Mapping[str, Any]) -> str:
     """Digest of the settings, data and code that a member's numbers depend on."""
@@ -41,9 +43,10 @@ class Checkpoints:
     def save(self, learning_rate: float, seed: int, key: str, progress: Progress) -> None:
         """Write a member atomically."""
         fields = asdict(progress)
-        tensors = {**fields.pop("tensors"), "losses": fields.pop("losses")}
+        kept, curves = fields.pop("tensors"), {name: fields.pop(name) for name in _CURVES}
         if progress.finished:  # only the best weights are needed from here on
-            tensors = {k: v for k, v in tensors.items() if k == "losses" or k.startswith("best.")}
+            kept = {k: v for k, v in kept.items() if k.startswith("best.")}
+        tensors = {**kept, **curves}
         tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
         with atomic(self.path(learning_rate, seed)) as temporary:
             save_file(tensors, temporary, metadata={"key": key, "progress": json.dumps(fields)})
@@ -61,7 +64,8 @@ class Checkpoints:
                     return None
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
                 fields = json.loads(metadata["progress"])
+                curves = {name: tensors.pop(name) for name in _CURVES}
         except (SafetensorError, OSError, KeyError, ValueError) as error:
             log.warning("%s cannot be read (%s): starting anew", path, error)
             return None
-        return Progress(**fields, losses=tensors.pop("losses"), tensors=tensors)
+        return Progress(**fields, **curves, tensors=tensors)

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mfbench.architectures.build import build_model
+from mfbench.architectures.jacobian import mean_jacobian
 from mfbench.architectures.model import SequenceModel
 from mfbench.config.training import TrainingSettings
+from mfbench.training.loss import time_weights
 from mfbench.training.optimiser import FlatAdamW
 from mfbench.training.schedule import learning_rate_factor, validation_steps
 from mfbench.training.streams import BatchOrder, initialisation_seed, layer_noise_seed
@@ -65,11 +67,13 @@ class Progress:
     seconds : float
         Time spent, over all processes that worked on it.
     train_error, validation_error : list of float
-        Relative errors at the validated steps; the former is the mean since the one before.
+        Relative errors at the validated steps; the former is the mean loss since the one before.
     tensors : dict
         Flat vectors of the optimiser, and ``best.*``, the state dict of the best step.
     losses : (steps,) tensor
         Training loss of each step.
+    memory : (validations, T) tensor
+        Learned memory function at the validated steps; NaN where it is not (yet) known.
     """
 
     step: int = 0
@@ -81,6 +85,7 @@ class Progress:
     validation_error: list[float] = field(default_factory=list)
     tensors: dict[str, Tensor] = field(default_factory=dict)
     losses: Tensor = field(default_factory=lambda: torch.empty(0))
+    memory: Tensor = field(default_factory=lambda: torch.empty(0, 0))
 
     @property
     def finished(self) -> bool:
@@ -151,8 +156,17 @@ class Run:
         self.order = BatchOrder(seed=seed, sequences=len(data.x), batch_size=settings.batch_size)
         self.noise_seed = layer_noise_seed(seed)
         self.validated = validation_steps(settings.steps, settings.validations)
+        self.time_weights = None  # the plain mean takes one operation less
+        if settings.loss.time_power:
+            weights = time_weights(
+                settings.loss.time_power, length=data.length, scored_from=data.scored_from
+            )
+            self.time_weights = torch.from_numpy(weights).to(data.x)
         if progress is None:
-            progress = Progress(losses=data.x.new_full((settings.steps,), float("nan")))
+            progress = Progress(
+                losses=data.x.new_full((settings.steps,), float("nan")),
+                memory=torch.full((len(self.validated), data.length), float("nan")),
+            )
             progress.tensors = self._best()
         else:
             progress.tensors = {k: v.to(device) for k, v in progress.tensors.items()}
@@ -171,7 +185,10 @@ class Run:
         torch.manual_seed(self.noise_seed + progress.step)
         rows = torch.from_numpy(self.order.rows(progress.step)).to(data.x.device)
         residual = self.model(data.x[rows][..., None])[..., 0] - data.y[rows]  # (B, T)
-        loss = residual[:, data.scored_from :].square().mean()
+        scored = residual[:, data.scored_from :]
+        if self.time_weights is not None:
+            scored = scored * self.time_weights
+        loss = scored.square().mean()
         self.optimiser.zero_gradient()
         loss.backward()
         if settings.gradient_clipping is not None:
@@ -207,9 +224,28 @@ class Run:
         progress.validation_error.append(error)
         if not error <= self.settings.diverged_above:  # also where it is not a number
             progress.diverged_step = progress.step
-        elif error < progress.best_error:
+            return
+        if self.settings.memory_probes:
+            progress.memory[self.validated.index(progress.step)] = self.memory()
+        if error < progress.best_error:
             progress.best_error, progress.best_step = error, progress.step
             progress.tensors |= self._best()
+
+    def memory(self) -> Tensor:
+        """The memory function learned so far, (T,): mean Jacobian on the validation split.
+
+        The same probes at every step, so that differences over the training are the model's.
+        """
+        self.model.eval()
+        jacobian = mean_jacobian(
+            self.model,
+            self.data.x_validation,
+            scored_from=self.data.scored_from,
+            probes=self.settings.memory_probes,
+            batch_size=_VALIDATION_BATCH,
+        )
+        self.model.train()
+        return torch.from_numpy(jacobian.mean)
 
     def snapshot(self) -> None:
         """Put into the progress what a checkpoint needs to go on from here."""

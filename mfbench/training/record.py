@@ -98,7 +98,7 @@ def write_training(
             "train_error",
             (*grid, "step"),
             each(lambda m: padded(m.train_error)),
-            "relative training error, mean since the previous validated step",
+            "training loss over the variance of the target, mean since the previous validated step",
             "1",
         ),
         (
@@ -106,6 +106,13 @@ def write_training(
             (*grid, "step"),
             each(lambda m: padded(m.validation_error)),
             "relative mean squared error on the validation split",
+            "1",
+        ),
+        (
+            "memory_over_training",
+            (*grid, "step", "lag"),
+            each(lambda m: m.memory.cpu().numpy(), "f4"),
+            "learned memory function at the validated step, on the validation split",
             "1",
         ),
         (
@@ -144,6 +151,7 @@ def write_training(
             ("learning_rate", len(rates)),
             ("seed", len(seeds)),
             ("step", len(steps)),
+            ("lag", members[0][0].memory.shape[1]),
         ):
             file.createDimension(name, size)
         for name, dims, values, long_name, units in variables:

@@ -18,6 +18,7 @@ from tests.conftest import architecture_settings
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
     *[(name, {}) for name in registered()],
     ("rnn", {"layers": 2, "residual": True, "norm": "rms"}),
+    ("rnn", {"options": {"nonlinearity": "identity"}}),
     ("lstm", {"layers": 2, "norm": "layer", "activation": "silu"}),
     ("tcn", {"options": {"kernel_size": 2, "dilation_base": 3}}),
     *[
@@ -30,6 +31,8 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("s4d", {"activation": "none"}),
     ("lru", {"activation": "none", "layers": 2}),
     ("tcn", {"activation": "none"}),
+    *[("stable_ssm", {"options": {"parameterisation": p}}) for p in ("direct", "exp", "softplus")],
+    ("stable_ssm", {"layers": 2, "activation": "tanh", "residual": True}),
 ]  # fmt: skip
 WIDTH, LENGTH = 4, 12
 
@@ -159,7 +162,7 @@ def test_parameter_groups_split_all_parameters(settings: dict[str, Any]) -> None
 
 
 C, N = WIDTH, 16
-EXPECTED_PARAMETERS = {  # without encoder (2C) and decoder (C)
+EXPECTED_PARAMETERS = {  # without encoder (C, and C of bias where not linear) and decoder (C)
     "rnn": 2 * C * C + 2 * C,
     "gru": 3 * (2 * C * C + 2 * C),
     "lstm": 4 * (2 * C * C + 2 * C),
@@ -167,18 +170,20 @@ EXPECTED_PARAMETERS = {  # without encoder (2C) and decoder (C)
     "transformer": 2 * (4 * C * C + 2 * (2 * C * C) + 2 * C + C + 4 * C),
     "s4d": C + 2 * C * N // 2 + C * N + C + C * C + C,
     "lru": 3 * N + 4 * N * C + C + C,
+    "stable_ssm": N + 2 * N * C + C,
 }
-EXPECTED_STATE = {"rnn": C, "gru": C, "lstm": 2 * C, "s4d": C * N, "lru": 2 * N}
+EXPECTED_STATE = {"rnn": C, "gru": C, "lstm": 2 * C, "s4d": C * N, "lru": 2 * N, "stable_ssm": N}
 
 
 @pytest.mark.parametrize("name", registered())
 def test_parameters_and_state_are_those_of_the_formulas(name: str) -> None:
     model = make(architecture_settings(name))
-    assert sum(p.numel() for p in model.parameters()) == EXPECTED_PARAMETERS[name] + 3 * C
+    around = 2 * C if model.linear else 3 * C
+    assert sum(p.numel() for p in model.parameters()) == EXPECTED_PARAMETERS[name] + around
     assert model.state_size == EXPECTED_STATE.get(name)
 
 
-@pytest.mark.parametrize("name", ["rnn", "gru", "lstm", "s4d", "lru"])
+@pytest.mark.parametrize("name", EXPECTED_STATE)
 def test_the_state_is_as_large_as_declared(name: str) -> None:
     model = make(architecture_settings(name))
 
@@ -189,6 +194,31 @@ def test_the_state_is_as_large_as_declared(name: str) -> None:
 
     states = [mixer.initial_state(1) for mixer in model.recurrent_mixers()]
     assert sum(reals(state) for state in states) == model.state_size
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("rnn", {"nonlinearity": "identity"}), ("stable_ssm", {"state": 1})],
+)
+def test_one_state_is_enough_for_an_exponential(name: str, options: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    settings = architecture_settings(name, options=options)
+    model = build_model(settings, width=1, length=LENGTH).double()
+    assert model.state_size == 1
+    assert model.linear
+    parameters = dict(model.named_parameters())
+    with torch.no_grad():
+        for parameter in parameters.values():
+            parameter.fill_(1.0)
+        if name == "rnn":
+            parameters["layers.0.mixer.cell.weight_hh_l0"].fill_(0.75)
+        else:  # best: f(w) = 3/4 where w^2 + 1/2 = 4
+            parameters["layers.0.mixer.w"].fill_(3.5**0.5)
+            parameters["layers.0.mixer.D"].fill_(0.0)
+    impulse = torch.zeros(1, LENGTH, 1, dtype=torch.float64)
+    impulse[0, 0] = 1.0
+    expected = 0.75 ** torch.arange(LENGTH, dtype=torch.float64)
+    torch.testing.assert_close(model(impulse)[0, :, 0], expected, rtol=1e-12, atol=1e-14)
 
 
 def test_a_model_that_sees_the_future_is_refused() -> None:

@@ -19,6 +19,7 @@ from mfbench.architectures.lstm import LSTM
 from mfbench.architectures.positions import alibi, rotate, sinusoidal
 from mfbench.architectures.rnn import RNN
 from mfbench.architectures.s4d import S4D, initial_poles
+from mfbench.architectures.stable_ssm import StableSSM
 from mfbench.architectures.tcn import TCN
 from mfbench.architectures.transformer import Transformer
 
@@ -60,6 +61,21 @@ def test_recurrent_networks_are_those_of_torch(own, reference) -> None:
     pairs = list(zip(mixer.cell.parameters(), oracle.parameters(), strict=True))
     compare_with_gradients(mixer, lambda x: oracle(x)[0], u(), pairs)
     compare_with_gradients(mixer.recur, lambda x: oracle(x)[0], u(), pairs)
+
+
+def test_the_linear_recurrent_network_is_the_sum_over_powers_of_its_matrix() -> None:
+    mixer, x = RNN(4, 0, 9, nonlinearity="identity"), u(length=9, width=4)
+
+    def powers(x: torch.Tensor) -> torch.Tensor:
+        W, U = mixer.cell.weight_ih_l0, mixer.cell.weight_hh_l0
+        steps = [
+            sum((x[:, t - s] @ W.T) @ torch.linalg.matrix_power(U, s).T for s in range(t + 1))
+            for t in range(x.shape[1])
+        ]
+        return torch.stack(steps, 1)
+
+    pairs = [(p, p) for p in mixer.parameters()]
+    compare_with_gradients(mixer, powers, x, pairs)
 
 
 def test_the_forget_gate_starts_open() -> None:
@@ -232,6 +248,7 @@ def test_learned_positions_do_not_reach_beyond_their_table() -> None:
         (lambda: S4D(6, 0, 11, state=3), "state = 3 must be an even number"),
         (lambda: S4D(6, 0, 11, dt_min=1.0), "0 < dt_min <= dt_max"),
         (lambda: LRU(6, 0, 11, r_max=1.0), "0 <= r_min < r_max < 1"),
+        (lambda: StableSSM(6, 0, 11, timescale_min=200.0), "timescale_min <= timescale_max"),
     ],
 )
 def test_impossible_options_are_refused(make, message: str) -> None:

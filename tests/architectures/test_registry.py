@@ -17,7 +17,9 @@ def write(folder: Path, text: str) -> str:
 
 
 def test_every_registered_class_is_loaded_and_declares_its_options() -> None:
-    assert list(registered()) == ["gru", "lru", "lstm", "rnn", "s4d", "tcn", "transformer"]
+    assert list(registered()) == [
+        *("gru", "lru", "lstm", "rnn", "s4d", "stable_ssm", "tcn", "transformer")
+    ]
     for source in registered().values():
         loaded = load_class(source)
         assert loaded.__name__ == source.class_name

@@ -122,6 +122,26 @@ def test_steps_to_thresholds_come_from_the_curve(rnn_files: list[CellFiles]) -> 
     assert np.isnan(member.first_step_below.values[1])
 
 
+def test_plateaus_and_memory_over_training_are_those_of_the_record(
+    rnn_files: list[CellFiles],
+) -> None:
+    group = evaluate("rnn", rnn_files)
+    with xr.open_dataset(rnn_files[0].training) as record:
+        np.testing.assert_array_equal(
+            group.memory_over_training.sel(level=0), record.memory_over_training
+        )
+    assert group.memory_over_training.dtype == np.float32
+    assert group.memory_over_training.sel(level=0).notnull().all()
+    settings = EvaluationSettings.model_validate(
+        {"probes": 32, "plateau": {"fall": 1e-3, "until": 1e9}}
+    )
+    easy = evaluate_group(architecture_settings("rnn"), rnn_files, width=4, settings=settings)
+    assert (easy.plateau_length.sel(level=0) == 0).all()  # learned at the first validation
+    settings = EvaluationSettings.model_validate({"probes": 32, "plateau": {"until": 1e-12}})
+    never = evaluate_group(architecture_settings("rnn"), rnn_files, width=4, settings=settings)
+    assert never.plateau_length.isnull().all()
+
+
 def test_the_file_describes_itself(rnn_files: list[CellFiles], tmp_path: Path) -> None:
     group = evaluate("rnn", rnn_files)
     resolved: dict[str, Any] = {"architecture_name": "rnn", "width": 4, "kernel": "exponential"}

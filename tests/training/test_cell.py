@@ -9,6 +9,7 @@ from typing import Any
 import netCDF4
 import numpy as np
 import pytest
+import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
@@ -77,6 +78,7 @@ def test_adding_a_seed_or_a_rate_trains_only_what_is_new(
         for name, array in progress.best_weights().items():
             np.testing.assert_array_equal(array, again.members[member].best_weights()[name])
         assert progress.validation_error == again.members[member].validation_error
+        assert torch.equal(progress.memory, again.members[member].memory)
     train(data, tmp_path, learning_rates=[0.01, 0.1])
     assert how(caplog) == ["found finished"] * 2 + ["trained"] * 2
 
@@ -210,6 +212,7 @@ def test_the_files_of_a_cell(data: TrainingData, tmp_path: Path) -> None:
                     file["validation_error"][i, j], member.validation_error
                 )
                 assert file["best_validation_error"][i, j] == member.best_error
+                np.testing.assert_array_equal(file["memory_over_training"][i, j], member.memory)
                 assert file["seconds"][i, j] == member.seconds > 0
         for variable in file.variables.values():
             assert {"long_name", "units"} <= set(variable.ncattrs())

@@ -11,7 +11,12 @@ import numpy as np
 import pytest
 import torch
 
+from mfbench.architectures.build import build_model
+from mfbench.architectures.jacobian import mean_jacobian
+from mfbench.training.loss import time_weights
 from mfbench.training.member import Progress, Run, TrainingData, initial_model, train_member
+from mfbench.training.schedule import validation_steps
+from mfbench.training.streams import BatchOrder
 from tests.conftest import architecture_settings
 from tests.training.conftest import make_data, make_settings
 
@@ -28,6 +33,7 @@ def train(data: TrainingData, name: str = "rnn", **options: Any) -> Progress:
 def assert_same(a: Progress, b: Progress) -> None:
     """Bitwise the same numbers."""
     assert torch.equal(a.losses, b.losses)
+    np.testing.assert_array_equal(a.memory.numpy(), b.memory.numpy())  # equal NaNs
     assert (a.train_error, a.validation_error) == (b.train_error, b.validation_error)
     assert (a.best_step, a.best_error, a.diverged_step) == (
         b.best_step,
@@ -69,6 +75,7 @@ def test_an_interrupted_member_ends_with_the_same_numbers(name: str, data: Train
                 progress,
                 tensors={k: v.clone() for k, v in progress.tensors.items()},
                 losses=progress.losses.clone(),
+                memory=progress.memory.clone(),
                 train_error=list(progress.train_error),
                 validation_error=list(progress.validation_error),
             )
@@ -168,6 +175,127 @@ def test_only_scored_steps_are_trained_on(data: TrainingData) -> None:
     early = data.y.clone()
     early[:, :8] = 1e3
     assert_same(train(dataclasses.replace(data, y=early)), train(data))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_recording_the_memory_changes_no_number(name: str, data: TrainingData) -> None:
+    with_memory = train(data, name)
+    without = train(data, name, settings=make_settings(memory_probes=0))
+    assert torch.isfinite(with_memory.memory).all()
+    assert torch.isnan(without.memory).all()
+    assert_same(with_memory, dataclasses.replace(without, memory=with_memory.memory))
+
+
+def test_recording_the_memory_leaves_layers_that_draw_random_numbers_alone(
+    data: TrainingData, tmp_path: Path
+) -> None:
+    file = tmp_path / "dropping.py"
+    file.write_text(
+        "from torch import nn\n"
+        "from mfbench.architectures.mixer import Mixer\n"
+        "class Dropping(Mixer):\n"
+        "    def __init__(self, width, layer, length):\n"
+        "        super().__init__()\n"
+        "        self.W, self.drop = nn.Linear(width, width), nn.Dropout(0.5)\n"
+        "    def forward(self, u):\n        return self.drop(self.W(u))\n"
+    )
+    with_memory = train(data, f"{file}:Dropping")
+    without = train(data, f"{file}:Dropping", settings=make_settings(memory_probes=0))
+    assert_same(with_memory, dataclasses.replace(without, memory=with_memory.memory))
+    # Probed without dropout: the Jacobian of this memoryless linear map is the same at all lags 0.
+    assert (with_memory.memory[:, 1:] == 0).all()
+
+
+@pytest.mark.parametrize("name", ["tcn", "rnn", "transformer"])
+def test_the_memory_is_that_of_the_model_at_that_step(name: str, data: TrainingData) -> None:
+    done = train(data, name, settings=make_settings(memory_probes=20))
+    model = build_model(architecture_settings(name), width=4, length=16)
+    model.load_state_dict({k: torch.from_numpy(v) for k, v in done.best_weights().items()})
+    model.eval()
+    expected = mean_jacobian(model, data.x_validation, scored_from=8, probes=20, batch_size=7)
+    kept = done.memory[validation_steps(30, 6).index(done.best_step)]
+    np.testing.assert_allclose(kept.numpy(), expected.mean, rtol=1e-4, atol=1e-6)
+
+
+def test_the_memory_shows_which_lag_is_learned(data: TrainingData) -> None:
+    settings = make_settings(steps=400, validations=8, memory_probes=4)
+    done = train(data, "tcn", settings=settings)
+    delay = torch.zeros(16)
+    delay[2] = 1.0
+    assert (done.memory[0] - delay).abs().max() > 0.5
+    torch.testing.assert_close(done.memory[-1], delay, rtol=0.0, atol=0.1)
+
+
+def test_the_memory_after_a_divergence_is_not_a_number(data: TrainingData) -> None:
+    order = BatchOrder(seed=0, sequences=32, batch_size=8)
+    poisoned = data.y.clone()
+    poisoned[int(order.rows(3)[0])] = float("nan")
+    done = train(dataclasses.replace(data, y=poisoned))
+    assert done.diverged_step == 4  # validated at steps 1, 2, 4, ...
+    assert torch.isfinite(done.memory[:2]).all()
+    assert torch.isnan(done.memory[2:]).all()
+    done = train(data, settings=make_settings(diverged_above=1e-3))
+    assert done.diverged_step == 1
+    assert torch.isnan(done.memory).all()
+
+
+@pytest.mark.parametrize("power", [2.0, -1.0])
+def test_the_weighted_loss_and_its_gradient_are_those_of_the_sum(
+    power: float, data: TrainingData
+) -> None:
+    settings = make_settings(loss={"time_power": power}, gradient_clipping=None)
+    run = Run(
+        architecture_settings("rnn"), data, width=4, learning_rate=0.01, seed=0, settings=settings
+    )
+    model = initial_model(architecture_settings("rnn"), width=4, length=16, seed=0)
+    rows = run.order.rows(0)
+    weights = [(t + 1) ** power for t in range(8, 16)]
+    slow = torch.zeros(())
+    for i in rows:
+        prediction = model(data.x[int(i)][None, :, None])[0, :, 0]
+        for v, t in zip(weights, range(8, 16), strict=True):
+            scaled = v * len(weights) / sum(weights)
+            slow = slow + (scaled * (prediction[t] - data.y[int(i), t])) ** 2
+    slow = slow / (len(rows) * len(weights))
+    expected = torch.autograd.grad(slow, list(model.parameters()))
+    run.step()
+    torch.testing.assert_close(run.progress.losses[0], slow.detach(), rtol=1e-5, atol=1e-7)
+    flat = torch.cat([g.reshape(-1) for g in expected])
+    torch.testing.assert_close(run.optimiser.gradient, flat, rtol=1e-4, atol=1e-7)
+
+
+def test_weights_of_the_loss_do_not_touch_validation(data: TrainingData) -> None:
+    settings = make_settings(steps=1, validations=1, learning_rates=[1e-12])
+    weighted = make_settings(
+        steps=1, validations=1, learning_rates=[1e-12], loss={"time_power": 3.0}
+    )
+    plain, late = (train(data, settings=s, learning_rate=1e-12) for s in (settings, weighted))
+    assert plain.validation_error == pytest.approx(late.validation_error, rel=1e-6)
+    assert plain.train_error[0] != pytest.approx(late.train_error[0], rel=1e-3)
+
+
+def test_weights_over_time_are_powers_with_mean_one() -> None:
+    expected = np.array([3.0, 4.0, 5.0]) ** 2 / np.mean([9.0, 16.0, 25.0])
+    np.testing.assert_allclose(time_weights(2.0, length=5, scored_from=2), expected, rtol=1e-14)
+    np.testing.assert_array_equal(time_weights(0.0, length=5, scored_from=2), np.ones(3))
+    huge = time_weights(1e4, length=5, scored_from=2)  # only the last step is left
+    np.testing.assert_allclose(huge, [0.0, 0.0, 3.0], atol=1e-12)
+
+
+def test_a_larger_power_weighs_late_lags_more() -> None:
+    # The weight of lag s in the loss of a linear model: mean over steps of v_t^2 where t >= s.
+    def over_lag(power: float) -> np.ndarray:
+        v = time_weights(power, length=64, scored_from=0)
+        return np.cumsum((v**2)[::-1])[::-1] / 64
+
+    plain, late = over_lag(0.0), over_lag(2.0)
+    np.testing.assert_allclose(plain, 1 - np.arange(64) / 64)  # w_s of docs/tasks.md
+    assert (np.diff(late) < 0).all()  # no positive weights take the preference away
+    relative = late / late[0] / plain
+    assert (np.diff(relative) > 0).all()
+    # In the limit of long sequences W_s / W_0 = 1 - (s/T)^(2p + 1).
+    s = np.arange(64) / 64
+    np.testing.assert_allclose(late / late[0], 1 - s**5, atol=0.05)
 
 
 def test_initialisation_leaves_the_global_generator_alone() -> None:
