@@ -23,6 +23,7 @@ include: "rules/evaluation.smk"
 include: "rules/cubes.smk"
 include: "rules/figures.smk"
 include: "rules/report.smk"
+include: "rules/scoreboard.smk"
 
 
 onstart:

@@ -24,6 +24,7 @@ _SUBMODULES = (
     "evaluation",
     "figures",
     "kernels",
+    "predictions",
     "report",
     "training",
 )

@@ -19,13 +19,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m mfbench.predictions", description=__doc__)
     parser.add_argument("cube", nargs="+", help="results/<study>/cubes/benchmark.nc")
     parser.add_argument(
-        "--output", metavar="NAME", help="also write NAME.csv (all rows) and NAME.md"
+        "--output", metavar="NAME", help="also write NAME.csv, NAME.md and NAME.txt"
     )
     given = parser.parse_args(arguments)
     table = judge_predictions(*(open_benchmark(path) for path in given.cube))
     sys.stdout.write(plain_text(deciding(table)))
     if given.output:
-        write_scoreboard(table, csv=f"{given.output}.csv", md=f"{given.output}.md")
+        write_scoreboard(table, **{kind: f"{given.output}.{kind}" for kind in ("csv", "md", "txt")})
 
 
 if __name__ == "__main__":

@@ -182,7 +182,7 @@ def decades(errors: Iterable[float]) -> NDArray[np.float64]:
     A run that diverged counts as 10, worse than any that predicts about nothing; below 1e-8 is
     rounding in float32.
     """
-    return np.log10(np.clip(np.array(list(errors), float), LEAST, MOST))
+    return np.asarray(np.log10(np.clip(np.array(list(errors), float), LEAST, MOST)))
 
 
 def require(found: Sequence[Cell], what: str) -> Sequence[Cell]:

@@ -11,7 +11,8 @@ bends upwards, so the effect is that bend: c in log2 t = a + b log2 L + c (log2 
 squares for each seed and learning rate. c > 0 says that the exponent itself grows, by 2 c with
 every doubling of the lag. Lags beyond the first that a member does not learn in the budget are
 left out of its fit, and that one enters at the budget: its true time is longer and its bend
-larger, so such a fit can support and cannot contradict.
+larger, so such a fit can support and cannot contradict. Lags beyond the state size are left out:
+no training reaches them.
 """
 
 from __future__ import annotations
@@ -51,11 +52,15 @@ def bend(lags: Sequence[float], times: Sequence[float]) -> float:
 
 def judge(cells: Sequence[Cell]) -> Verdict:
     """Judge the prediction on the cells of a study."""
-    found = [c for c in cells if c.model == "rnn" and c.kernel == "impulse" and c.rho >= 1]
+    found = [
+        c
+        for c in cells
+        if c.model == "rnn" and c.kernel == "impulse" and 1 <= c.rho <= c.state_size
+    ]
     if any(c.linear for c in found):
         found = [c for c in found if c.linear]  # what the theory is about
     groups: dict[Hashable, list[Cell]] = {}
-    for c in require(found, "RNN on impulses at a lag of 1 or more"):
+    for c in require(found, "RNN on impulses at a lag of 1 or more and of no more than its state"):
         groups.setdefault((c.what, c.width), []).append(c)
     bends: dict[int, list[float]] = {}
     censored = fits = 0
@@ -120,7 +125,8 @@ PREDICTION = Prediction(
     "that is exponential in the memory of the target",
     statement="The number of steps after which an RNN leaves the plateau of an impulse grows "
     "exponentially with the lag, faster than any power of it.",
-    needs="RNNs (linear ones where there are some) on impulses at 4 lags that are learned in time",
+    needs="RNNs (linear ones where there are some) on impulses at 4 lags that are learned in time "
+    "and that their state can hold",
     rule="Bend c of log2 steps over log2 lag, by seed: supported where the 90 % interval lies "
     "above 0, contradicted where it lies below and no time is cut off by the end of "
     "training.",

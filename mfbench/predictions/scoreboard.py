@@ -157,11 +157,14 @@ def markdown(table: pd.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_scoreboard(table: pd.DataFrame, *, csv: str | Path, md: str | Path) -> None:
-    """Write the table atomically as comma-separated values and as Markdown."""
+def write_scoreboard(
+    table: pd.DataFrame, *, csv: str | Path, md: str | Path, txt: str | Path
+) -> None:
+    """Write the table atomically: every row and column as CSV, the deciding rows for reading."""
     with atomic(csv) as temporary:
         table.to_csv(temporary, index=False)
-    write_text(md, markdown(table))
+    write_text(md, markdown(deciding(table)))
+    write_text(txt, plain_text(deciding(table)))
 
 
 def _runs(row: pd.Series) -> str:

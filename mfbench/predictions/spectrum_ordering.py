@@ -81,8 +81,8 @@ def judge(cells: Sequence[Cell]) -> Verdict:
         used |= {a, b}
     if pairs < PAIRS:
         raise NotDecidedError(
-            f"{PAIRS} pairs of kernels with one memory length and spectrum bounds apart by a factor "
-            f"of {APART:g} are needed, there are {pairs}"
+            f"{PAIRS} pairs of kernels with one memory length and spectrum bounds apart by a "
+            f"factor of {APART:g} are needed, there are {pairs}"
         )
     estimate = share_interval(agree, pairs)
     verdict, reason = compare(estimate, MARGIN)

@@ -114,7 +114,7 @@ def judge(cells: Sequence[Cell]) -> Verdict:
         effect=estimate.value,
         low=estimate.low,
         high=estimate.high,
-        effect_name=f"growth with memory of the state that reaches an error of {ERROR:g}, polynomial "
+        effect_name=f"growth with memory of the state that reaches {ERROR:g}, polynomial "
         "minus exponential",
         unit="doublings",
         method=estimate.method,
