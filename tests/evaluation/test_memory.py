@@ -60,17 +60,6 @@ def test_a_linear_model_is_the_solution_of_a_known_recurrence() -> None:
     np.testing.assert_allclose(measure(m, inputs(2)).mean, 0.5 ** np.arange(LENGTH), atol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["rnn", "gru", "lstm", "tcn", "transformer", "s4d"])
-def test_rows_are_those_of_the_full_jacobian(name: str) -> None:
-    m, x = model(name), inputs(3)
-    times = torch.tensor([6, 13, 9])
-    rows = jacobian_rows(m, x, times)
-    for p, t in enumerate(times.tolist()):
-        full = torch.autograd.functional.jacobian(lambda v: m(v[None, :, None])[0, :, 0], x[p])
-        expected = [full[t, t - s] if s <= t else 0.0 for s in range(LENGTH)]
-        np.testing.assert_allclose(rows[p].numpy(), expected, atol=1e-12)
-
-
 def test_the_mean_is_over_scored_steps_that_see_the_lag() -> None:
     m, x = model("transformer"), inputs(LENGTH - SCORED)
     memory = measure(m, x, probes=LENGTH - SCORED)

@@ -1,0 +1,46 @@
+"""The study config/predictions/tcn_tail_floor.yaml comes out, at one width and one seed."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mfbench.config.study import read_study
+from mfbench.datasets import read_dataset, write_dataset
+from mfbench.training.member import Run, TrainingData, train_member
+from tests.conftest import REPOSITORY
+
+
+@pytest.fixture(scope="module")
+def task(tmp_path_factory: pytest.TempPathFactory) -> TrainingData:
+    study = read_study(REPOSITORY / "config" / "predictions" / "tcn_tail_floor.yaml")
+    path = tmp_path_factory.mktemp("data") / "impulse.nc"
+    sizes = study.task.sequences.model_copy(update={"train": 1024, "validation": 1024, "test": 2})
+    settings = study.task.model_copy(update={"sequences": sizes})
+    write_dataset(path, settings=settings, family="impulse", rho="50")
+    found = read_dataset(path)
+    arrays = (found.x["train"], found.y["train"], found.x["validation"], found.y["validation"])
+    return TrainingData(
+        *(torch.from_numpy(a) for a in arrays),
+        scored_from=found.scored_from,
+        variance=found.variance,
+    )
+
+
+@pytest.mark.parametrize(("layers", "steps"), [(1, 60), (3, 60), (5, 200), (6, 700), (7, 700)])
+def test_the_error_falls_off_a_cliff_where_the_receptive_field_passes_the_lag(
+    task: TrainingData, layers: int, steps: int
+) -> None:
+    study = read_study(REPOSITORY / "config" / "predictions" / "tcn_tail_floor.yaml")
+    entry = study.architectures[f"tcn-{layers}-layer{'s' if layers > 1 else ''}"]
+    settings = study.training.model_copy(update={"steps": steps, "validations": 6})
+    run = Run(entry.resolved(), task, width=1, learning_rate=0.03, seed=1, settings=settings)
+    assert run.model.linear
+    assert run.model.receptive_field == 2**layers
+    done = train_member(run)
+    # Errors are relative to the scaled target; the unscaled one is smaller by its variance.
+    absolute = done.validation_error[-1] * 0.1**2 * (1 - 50 / 128)
+    if layers <= 5:
+        assert absolute == pytest.approx(0.00609, rel=0.03)
+    else:
+        assert absolute < 1e-8
