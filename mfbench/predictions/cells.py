@@ -79,15 +79,20 @@ class Cell:
     @property
     def seeds(self) -> dict[int, float]:
         """Relative test error by seed at the learning rate that validation selects."""
-        chosen = int(np.argmin(np.abs(self.rates - float(self.data.selected_learning_rate))))
-        present = self.status[chosen] != "absent"
-        pairs = zip(self.data.seed.values[present], self.error[chosen][present], strict=True)
+        present = self.status[self.selected] != "absent"
+        errors = self.error[self.selected][present]
+        pairs = zip(self.data.seed.values[present], errors, strict=True)
         return {int(seed): float(error) for seed, error in pairs}
 
     @property
     def rates(self) -> NDArray[np.float64]:
         """Learning rates of the study."""
         return np.asarray(self.data.learning_rate.values, float)
+
+    @property
+    def selected(self) -> int:
+        """Index of the learning rate that validation selects."""
+        return int(np.argmin(np.abs(self.rates - float(self.data.selected_learning_rate))))
 
     @property
     def k(self) -> NDArray[np.float64]:
@@ -107,11 +112,7 @@ class Cell:
         """
         if name not in self.data:
             raise NotDecidedError(f"the cube has no {name}")
-        chosen = self.data.isel(
-            learning_rate=int(
-                np.argmin(np.abs(self.rates - float(self.data.selected_learning_rate)))
-            )
-        )
+        chosen = self.data.isel(learning_rate=self.selected)
         return {
             int(seed): np.asarray(chosen[name].sel(seed=seed).values, float)
             for seed in chosen.seed.values[chosen.status.values == "ok"]

@@ -65,46 +65,37 @@ def judge(cells: Sequence[Cell]) -> Verdict:
         ],
         "linear recurrence on exponential or polynomial memory",
     )
-    grouped: dict[Hashable, dict[str, dict[int, list[Cell]]]] = {}
+    groups: dict[Hashable, dict[tuple[str, int], list[Cell]]] = {}
     for c in states:
-        by_kernel = grouped.setdefault(c.same_but("state"), {})
-        by_kernel.setdefault(c.kernel, {}).setdefault(c.memory_length, []).append(c)
+        tasks = groups.setdefault(c.same_but("state"), {})
+        tasks.setdefault((c.kernel, c.memory_length), []).append(c)
     growths: dict[tuple[Hashable, int], float] = {}
     used: list[Cell] = []
-    lost = seeds = 0
-    for what, by_kernel in grouped.items():
-        lengths = {
-            kernel: sorted(
-                m for m, found in by.items() if len({c.state_size for c in found}) >= SIZES
-            )
-            for kernel, by in by_kernel.items()
-        }
-        if len(lengths) < 2 or min(map(len, lengths.values())) < LEVELS:
-            continue
-        shared = sorted(set(lengths["exponential"]) & set(lengths["polynomial"]))
+    lost = 0
+    for what, tasks in groups.items():
+        enough = {task for task, by in tasks.items() if len({c.state_size for c in by}) >= SIZES}
+        shared = sorted(m for k, m in enough if k == "exponential" and ("polynomial", m) in enough)
         if len(shared) < LEVELS:
             continue
-        ends = {
-            kernel: [needed_states(by_kernel[kernel][m]) for m in (shared[0], shared[-1])]
-            for kernel in ("exponential", "polynomial")
-        }
-        largest = max(c.state_size for c in by_kernel["exponential"][shared[-1]])
-        for seed in sorted(set.intersection(*(set(e) for pair in ends.values() for e in pair))):
-            growth = {k: np.log2(pair[1][seed] / pair[0][seed]) for k, pair in ends.items()}
-            growths[what, seed] = float(growth["polynomial"] - growth["exponential"])
-            lost += ends["exponential"][1][seed] > largest
-            seeds += 1
-        used += [c for by in by_kernel.values() for m in (shared[0], shared[-1]) for c in by[m]]
+        ends = [(k, m) for k in ("polynomial", "exponential") for m in (shared[-1], shared[0])]
+        needed = [needed_states(tasks[end]) for end in ends]
+        largest = max(c.state_size for c in tasks[ends[2]])
+        for s in sorted(set.intersection(*map(set, needed))):
+            polynomial, short_polynomial, exponential, short_exponential = (n[s] for n in needed)
+            ratio = polynomial / short_polynomial * short_exponential / exponential
+            growths[what, s] = float(np.log2(ratio))
+            lost += exponential > largest
+        used += [c for end in ends for c in tasks[end]]
     values = _mean_by_seed(growths)
     if len(values) < SEEDS:
         raise NotDecidedError(
             f"{SIZES} state sizes of one linear recurrence at {LEVELS} memory lengths that "
             f"exponential and polynomial share are needed, with {SEEDS} seeds"
         )
-    if 2 * lost >= seeds:
+    if 2 * lost >= len(growths):
         raise NotDecidedError(
             f"the longest exponential, which one state can follow, misses an error of {ERROR:g} at "
-            f"every width in {lost} of {seeds} seeds: training is the limit and not the width"
+            f"every width in {lost} of {len(growths)} runs: training is the limit and not the width"
         )
     estimate = mean_interval(values)
     verdict, reason = compare(estimate, MARGIN)
