@@ -9,7 +9,7 @@ model can do what a smaller one can) and read between two sizes by a straight li
 size takes there counts as twice the largest size. Growth is log2 of that size at the longest
 memory over that at the shortest. The paper is about polynomial minus exponential: what training
 alone costs at longer memory falls on both. Where training does not take the longest exponential
-there, which one state could, in half of the seeds, the study says nothing about width.
+there, which one state could, in half of the runs, the study says nothing about width.
 """
 
 from __future__ import annotations
