@@ -99,7 +99,7 @@ def deciding(table: pd.DataFrame) -> pd.DataFrame:
     """The rows of the studies that decide; of a prediction that none decides, the nearest one.
 
     Nearest is the study with an effect and the most runs. Its study is left out where none came to
-    an effect.
+    an effect. What is decided comes first, then what has an effect, then what is missing.
     """
     kept = []
     for _, rows in table.groupby("prediction", sort=False):
@@ -108,7 +108,9 @@ def deciding(table: pd.DataFrame) -> pd.DataFrame:
             nearest = rows.sort_values("runs", ascending=False, kind="stable").head(1)
             decided = nearest.assign(study=nearest.study.where(nearest.runs > 0, ""))
         kept.append(decided)
-    return pd.concat(kept, ignore_index=True)
+    shown = pd.concat(kept, ignore_index=True)
+    rank = (shown.verdict == NOT_DECIDED).astype(int) + (shown.runs == 0)
+    return shown.loc[rank.sort_values(kind="stable").index].reset_index(drop=True)
 
 
 def effect_text(row: pd.Series) -> str:
@@ -130,7 +132,7 @@ def plain_text(table: pd.DataFrame) -> str:
         if effect := effect_text(row):
             lines.append(f"{row.effect_name}: {effect}, {row.method}")
         lines.append(row.reason)
-        wrapped = [textwrap.wrap(line, _WIDTH - 4) for line in lines]
+        wrapped = [textwrap.wrap(line, _WIDTH - 4, break_on_hyphens=False) for line in lines]
         blocks.append("\n".join([*wrapped[0], *(f"    {part}" for w in wrapped[1:] for part in w)]))
     return "\n".join(blocks) + "\n"
 
