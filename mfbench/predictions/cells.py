@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mfbench.predictions.verdict import NotDecidedError
 
 SEEDS = 3  # fewer runs than this decide nothing
+_MODEL = ("model", "layers", "norm", "residual", "activation", "options")
 LEAST, MOST = 1e-8, 10.0  # relative errors as they enter a mean of logarithms
 
 
@@ -148,7 +149,7 @@ def cells(cube: xr.Dataset) -> list[Cell]:
     settings = json.loads(cube.attrs["settings"])
     found = []
     for architecture in cube.architecture.values.tolist():
-        stack = {k: v for k, v in settings["architectures"][architecture].items() if k != "widths"}
+        stack = {key: settings["architectures"][architecture][key] for key in _MODEL}
         for width in cube.width.values.tolist():
             model = cube.sel(architecture=architecture, width=width)
             for kernel in cube.kernel.values.tolist():
