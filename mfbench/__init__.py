@@ -27,6 +27,7 @@ _SUBMODULES = (
     "figures",
     "floors",
     "kernels",
+    "predictions",
     "report",
     "training",
 )

@@ -14,7 +14,7 @@ from mfbench.storage import atomic, provenance
 from mfbench.training.status import STATUS
 
 GRID = ("architecture", "width", "kernel", "level")
-_BY_LEVEL = ("rho", "memory_length", "memory_function")  # properties of the task
+_BY_LEVEL = ("rho", "memory_length", "order", "memory_function")  # properties of the task
 _BY_WIDTH = ("parameters", "state_size", "receptive_field", "linear")  # of the model
 
 
@@ -76,7 +76,7 @@ def assemble_benchmark(
             cube.rho[at], cube.memory_length[at] = task["rho"], task["memory_length"]
     for group in groups:
         _place(group, cube, axes, levels)
-    cube = cube.set_coords(["rho", "memory_length", *_BY_WIDTH])
+    cube = cube.set_coords(["rho", "memory_length", "order", *_BY_WIDTH])
     found = {
         (g.attrs["architecture_name"], int(g.attrs["width"]), g.attrs["kernel"]) for g in groups
     }

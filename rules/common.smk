@@ -9,6 +9,7 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, workflow.basedir)  # this tree, whatever else is installed
 
 from mfbench.config.study import StudyError, load_study
+from mfbench.predictions.registry import predictions
 from mfbench.workflow.digest import architecture_digest, stage_digest
 from mfbench.workflow.plan import (
     check_claim,

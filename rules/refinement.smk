@@ -50,6 +50,7 @@ checkpoint refine:
 use rule evaluate as evaluate_added with:
     input:
         datasets=added_levels_of(DATASET),
+        floors=added_levels_of(FLOORS),
         records=added_levels_of(rules.train.output.record),
         weights=added_levels_of(rules.train.output.weights),
     output:

@@ -45,6 +45,7 @@ def make_group(folder: Path, architecture: str, width: int, kernel: str, levels:
             "selected_learning_rate": ("level", np.resize([0.01, 0.003], levels)),
             "rho": ("level", np.arange(levels) + 0.5),
             "memory_length": ("level", 2.0 ** np.arange(levels)),
+            "order": ("level", np.arange(levels) + 1.0),
             "memory_function": (("level", "lag"), np.ones((levels, 4))),
             "weights": (("level", "lag"), np.full((levels, 4), 0.5)),
             "parameters": ("level", np.full(levels, 10.0 * width)),

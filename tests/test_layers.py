@@ -18,7 +18,8 @@ LAYERS: list[tuple[set[str], set[str]]] = [
      {"numpy", "scipy", "pydantic", "pydantic_core", "yaml", "grimp"}),
     ({"architectures", "training"}, {"torch", "safetensors", "netCDF4"}),
     ({"floors.record", "datasets", "evaluation", "cubes", "failure", "refinement"}, {"xarray"}),
-    ({"figures", "report"}, {"altair", "pandas", "jinja2", "vl_convert"}),
+    ({"predictions"}, {"pandas"}),
+    ({"figures", "report"}, {"altair", "jinja2", "vl_convert"}),
 ]  # fmt: skip
 
 

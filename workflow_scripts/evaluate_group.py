@@ -14,7 +14,11 @@ group = evaluate_group(
     [
         CellFiles(*files)
         for files in zip(
-            snakemake.input.datasets, snakemake.input.records, snakemake.input.weights, strict=True
+            snakemake.input.datasets,
+            snakemake.input.floors,
+            snakemake.input.records,
+            snakemake.input.weights,
+            strict=True,
         )
     ],
     width=settings["width"],

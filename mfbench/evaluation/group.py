@@ -20,13 +20,16 @@ from mfbench.architectures.build import build_model
 from mfbench.config.evaluation import EvaluationSettings
 from mfbench.datasets import Task, read_dataset
 from mfbench.evaluation.member import MEASURED, EvaluationData, measure_member
+from mfbench.evaluation.optimum import check_floor, optimisation_part
+from mfbench.floors.record import Floors, read_floors
 from mfbench.statistics import first_step_below, plateau_length, select_learning_rate
 from mfbench.storage import atomic, provenance
 from mfbench.training.record import weight_name
 from mfbench.training.status import STATUS
 
 MEMBER = ("learning_rate", "seed")
-_OF_TRAINING: dict[str, tuple[tuple[str, ...], str]] = {
+_DERIVED: dict[str, tuple[tuple[str, ...], str]] = {
+    "optimisation_part": ((), "log10(relative_mse / max(upper_floor, 1e-6))"),
     "first_step_below": (("threshold",), "first validated step with an error at most that"),
     "plateau_length": (
         (),
@@ -37,9 +40,10 @@ _OF_TRAINING: dict[str, tuple[tuple[str, ...], str]] = {
 
 @dataclass(frozen=True)
 class CellFiles:
-    """The files of one level: dataset, training record and weights."""
+    """The files of one level: dataset, floors, training record and weights."""
 
     dataset: str | Path
+    floors: str | Path
     training: str | Path
     weights: str | Path
 
@@ -73,7 +77,8 @@ def evaluate_group(
     Raises
     ------
     ValueError
-        The weights do not fit the model (the message names the file).
+        The weights do not fit the model, or a linear model is better than any of its size can be
+        (the message names the file).
     """
     levels = [_evaluate_level(architecture, f, width=width, settings=settings) for f in files]
     group: xr.Dataset = xr.concat(
@@ -114,7 +119,9 @@ def _evaluate_level(
         weights = load_file(files.weights)
     except Exception as error:
         raise ValueError(f"{files.weights} cannot be read as safetensors: {error}") from error
-    level = _frame(training, task, settings)
+    floors = read_floors(files.floors)
+    level = _frame(training, task, floors, settings)
+    lower, upper = float(level.lower_floor), float(level.upper_floor)
     model = build_model(architecture, width=width, length=len(task.kernel))
     model.eval()
     data = EvaluationData.of(task, settings)
@@ -137,7 +144,12 @@ def _evaluate_level(
                 model.load_state_dict(state)
             except RuntimeError as error:
                 raise ValueError(f"{files.weights} does not fit the model: {error}") from error
-            for name, value in measure_member(model, data, settings, seed=seed).items():
+            found = measure_member(model, data, settings, seed=seed)
+            if model.linear:
+                name = f"{files.weights}: the member {prefix.rstrip('/')}"
+                check_floor(found["kernel_error"] + found["time_variation"], lower, model=name)
+            found["optimisation_part"] = optimisation_part(found["relative_mse"], upper)
+            for name, value in found.items():
                 level[name][at] = value
     selected = select_learning_rate(
         training.best_validation_error.values, training.status.values == STATUS.index("diverged")
@@ -149,7 +161,9 @@ def _evaluate_level(
     return level
 
 
-def _frame(training: xr.Dataset, task: Task, settings: EvaluationSettings) -> xr.Dataset:
+def _frame(
+    training: xr.Dataset, task: Task, floors: Floors, settings: EvaluationSettings
+) -> xr.Dataset:
     """What is known before any model runs; measurements start as NaN."""
     level = training.drop_attrs(deep=False).copy()
     length = len(task.kernel)
@@ -183,6 +197,7 @@ def _frame(training: xr.Dataset, task: Task, settings: EvaluationSettings) -> xr
     scalar("rho", float(task.rho), f"knob of the {task.family} family")
     scalar("memory_length", task.memory_length, "effective memory length M99 in time steps")
     missing = {name: training.attrs.get(name) for name in ("state_size", "receptive_field")}
+    scalar("order", floors.order, "n01: least state size of a linear model with an error <= 1 %")
     scalar("parameters", training.attrs["parameters"], "number of trained real numbers")
     scalar("linear", training.attrs["linear"], "1 where the model is exactly linear in x")
     scalar(
@@ -195,11 +210,22 @@ def _frame(training: xr.Dataset, task: Task, settings: EvaluationSettings) -> xr
         missing["receptive_field"] or np.nan,
         "lags seen; NaN where no limit is declared",
     )
+    lower, upper = floors.of_model(**missing)
+    scalar("lower_floor", lower, "relative error that no linear model of this size beats")
+    scalar("upper_floor", upper, "relative error of the best linear model of this size found")
+    with np.errstate(divide="ignore"):
+        part = np.log10(upper)
+    scalar("approximation_part", part, "log10(upper_floor), -inf where the floor is 0")
+    for name in ("lower_floor", "upper_floor"):
+        level[name].attrs["comment"] = (
+            "at the model's own state size and receptive field, lag 0 free; 0 where the state is "
+            "at least as large as the sequence is long, or not of a fixed size"
+        )
     for name, values in (("memory_function", task.kernel), ("weights", task.weights)):
         level[name] = "lag", values
     level.memory_function.attrs = {"long_name": "memory function of the target", "units": "1"}
     level.weights.attrs = {"long_name": "share of scored steps that see the lag", "units": "1"}
-    for name, (extra, long_name) in {**MEASURED, **_OF_TRAINING}.items():
+    for name, (extra, long_name) in {**MEASURED, **_DERIVED}.items():
         dims = (*MEMBER, *extra)
         shape = [level.sizes[d] for d in dims]
         level[name] = dims, np.full(shape, np.nan), {"long_name": long_name, "units": "1"}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import netCDF4
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ import xarray as xr
 from safetensors.torch import load_file
 
 from mfbench.config.evaluation import EvaluationSettings
+from mfbench.config.floors import FloorSettings
 from mfbench.config.task import TaskSettings
 from mfbench.config.training import TrainingSettings
 from mfbench.datasets import read_dataset, write_dataset
@@ -19,6 +22,7 @@ from mfbench.evaluation.group import CellFiles, evaluate_group, write_evaluation
 from mfbench.evaluation.length_generalisation import generalisation_error, longer_task
 from mfbench.evaluation.member import MEASURED, EvaluationData
 from mfbench.evaluation.perturbation import perturbation_error
+from mfbench.floors.record import read_floors, write_floors
 from mfbench.training.cell import train_cell
 from mfbench.training.checkpoints import Checkpoints
 from mfbench.training.member import Progress, TrainingData, initial_model
@@ -28,22 +32,33 @@ from tests.conftest import architecture_settings
 TASK = TaskSettings.model_validate(
     {"length": 16, "sequences": {"train": 64, "validation": 16, "test": 32}}
 )
+FLOORS = FloorSettings(state_sizes=[1, 4])
 TRAINING = TrainingSettings(
     steps=20, batch_size=8, learning_rates=[0.003, 0.01], seeds=[0, 5], validations=5
 )
 
 
-def make_level(folder: Path, name: str, rho: str, *, spoil: bool = False) -> CellFiles:
-    """Dataset, record and weights of one trained level."""
-    files = CellFiles(folder / f"{rho}.nc", folder / f"{rho}.t.nc", folder / f"{rho}.safetensors")
-    write_dataset(files.dataset, settings=TASK, family="exponential", rho=rho)
+def make_level(
+    folder: Path,
+    name: str,
+    rho: str,
+    *,
+    family: str = "exponential",
+    spoil: bool = False,
+    **changes: Any,
+) -> CellFiles:
+    """Dataset, floors, record and weights of one trained level."""
+    kinds = ("nc", "f.nc", "t.nc", "safetensors")
+    files = CellFiles(*(folder / f"{rho}.{kind}" for kind in kinds))
+    write_dataset(files.dataset, settings=TASK, family=family, rho=rho)
+    write_floors(files.floors, task=TASK, settings=FLOORS, family=family, rho=rho)
     task = read_dataset(files.dataset)
     arrays = (task.x["train"], task.y["train"], task.x["validation"], task.y["validation"])
     data = TrainingData(
         *(torch.from_numpy(a) for a in arrays), scored_from=8, variance=task.variance
     )
     cell = train_cell(
-        architecture_settings(name),
+        architecture_settings(name, **changes),
         data,
         width=4,
         settings=TRAINING,
@@ -220,6 +235,34 @@ def test_weights_that_do_not_fit_are_named(rnn_files: list[CellFiles], tmp_path:
         evaluate("gru", rnn_files)
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(b"nothing")
-    files = CellFiles(rnn_files[0].dataset, rnn_files[0].training, broken)
+    files = replace(rnn_files[0], weights=broken)
     with pytest.raises(ValueError, match=r"broken\.safetensors cannot be read"):
         evaluate("rnn", [files])
+
+
+def test_every_model_has_the_floors_of_its_size(tmp_path: Path) -> None:
+    files = make_level(tmp_path, "rnn", "5", family="impulse")
+    group = evaluate("rnn", [files])  # four states, which the file of floors has
+    assert (group.lower_floor.item(), group.upper_floor.item()) == read_floors(files.floors).bounds[
+        4
+    ]
+    assert 0 < group.lower_floor < group.upper_floor < 1
+    assert group.order.item() == 6
+    assert group.approximation_part.item() == np.log10(group.upper_floor.item())
+    total = group.approximation_part + group.optimisation_part
+    np.testing.assert_allclose(total[0], np.log10(group.relative_mse[0]))
+
+
+def test_a_linear_model_that_beats_its_floor_fails_the_evaluation(tmp_path: Path) -> None:
+    linear: dict[str, Any] = {"activation": "none", "options": {"state": 2}}
+    files = make_level(tmp_path, "lru", "0.6", **linear)
+    settings = EvaluationSettings(probes=32)
+    group = evaluate_group(
+        architecture_settings("lru", **linear), [files], width=4, settings=settings
+    )
+    assert group.linear.item() == 1
+    # As if the architecture had declared a smaller state than it has.
+    with netCDF4.Dataset(files.floors, "a") as file:
+        file["lower_bound"][:] = 2 * float(group.kernel_error.max())
+    with pytest.raises(ValueError, match=r"0\.6\.safetensors.*learning_rate=.*is linear.*below"):
+        evaluate_group(architecture_settings("lru", **linear), [files], width=4, settings=settings)

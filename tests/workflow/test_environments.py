@@ -48,6 +48,7 @@ def test_versions_are_those_of_the_constraints(env: Path) -> None:
         ("refine_levels", "evaluation"),
         ("draw_figure", "figures"),
         ("write_report", "figures"),
+        ("judge_predictions", "evaluation"),
     ],
 )
 def test_a_script_imports_nothing_that_its_environment_lacks(script: str, env: str) -> None:

@@ -196,3 +196,20 @@ def test_deleted_checkpoints_rerun_nothing(project: Project) -> None:
 
     shutil.rmtree(project.folder / "results/small/checkpoints")
     assert project.planned("all") == {}
+
+
+def test_the_scoreboard_is_judged_on_the_cube_and_printed_each_time(project: Project) -> None:
+    assert project.planned("scoreboard") == {"judge_predictions": 1, "scoreboard": 1}
+    for _ in range(2):
+        done = project.snakemake("scoreboard")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "Width growth (curse of memory): NOT DECIDED BY THIS STUDY" in done.stdout
+        assert project.planned("scoreboard") == {"scoreboard": 1}  # nothing is judged again
+    assert project.planned("all") == {}
+    folder = project.folder / "results/small"
+    assert {p.name for p in folder.glob("scoreboard*")} == {
+        f"scoreboard.{kind}" for kind in ("csv", "md", "txt")
+    }
+    project.edit("mfbench/predictions/width_growth.py", "MARGIN = 0.25", "MARGIN = 0.5")
+    assert project.planned("scoreboard") == {"judge_predictions": 1, "scoreboard": 1}
+    assert project.planned("all") == {}

@@ -1,0 +1,69 @@
+"""Attention without positions cannot delay (arXiv 2305.18475).
+
+The rule was fixed on 2026-11-20, before any number of a study that decides it was seen, and is not
+tuned to them. Known then: docs/findings.md, with two runs without positions on impulses (.98).
+
+One layer of attention without positions sums over a set: it gives the same to every order of the
+past inputs, and with white input no order is special. The best it can do about one lag is about
+nothing, so getting half of the energy, an error below 0.5, is out of its reach. One layer only:
+with several, the causal mask is enough to tell positions (Haviv et al. 2022, arXiv 2203.16634).
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+
+from mfbench.predictions.cells import Cell, require
+from mfbench.predictions.prediction import Prediction
+from mfbench.predictions.shares import cannot
+from mfbench.predictions.verdict import Verdict
+
+ERROR = 0.5
+FIRST_LAG = 2  # lag 0 is the query itself
+
+
+def judge(cells: Sequence[Cell]) -> Verdict:
+    """Judge the prediction on the cells of a study."""
+    found = [
+        c
+        for c in cells
+        if c.model == "transformer"
+        and c.layers == 1
+        and c.kernel == "impulse"
+        and c.rho >= FIRST_LAG
+    ]
+    without = require(
+        [c for c in found if c.options["positions"] == "none"],
+        f"one-layer transformer without positions on an impulse at lag {FIRST_LAG} or later",
+    )
+    tasks = {c.on for c in without}
+    having = require(
+        [c for c in found if c.options["positions"] != "none" and c.on in tasks],
+        "one-layer transformer with positions on the same impulse",
+    )
+    tasks = {c.on for c in having}
+    return cannot(
+        having,
+        [c for c in without if c.on in tasks],
+        succeeds=lambda _, error: error < ERROR,
+        effect_name=f"share of runs with an error below {ERROR:g}, with positions minus without",
+    )
+
+
+PREDICTION = Prediction(
+    title="Attention without positions cannot do impulse",
+    paper="Jiang & Li (2024), Approximation Rate of the Transformer Architecture for Sequence "
+    "Modeling",
+    link="https://arxiv.org/abs/2305.18475",
+    where="comparison with RNNs: a permutation of time does not matter to the transformer but for "
+    "its positional encoding",
+    statement="A one-layer transformer without positional encoding does not get half of the energy "
+    "of an impulse; with one it can.",
+    needs="one-layer transformers with and without positions on the same impulses",
+    rule="Share of runs with an error below 0.5. Contradicted where that without positions lies "
+    "above 0.1 with its 90 % interval; supported where the difference lies above 0 with its "
+    "interval.",
+    fixed=datetime.date(2026, 11, 20),
+    judge=judge,
+)

@@ -1,0 +1,270 @@
+"""The cells of a cube by what their models and tasks are, never by the names a user gave them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from mfbench.predictions.verdict import NotDecidedError
+
+SEEDS = 3  # fewer runs than this decide nothing
+_MODEL = ("model", "layers", "norm", "residual", "activation", "options")
+LEAST, MOST = 1e-8, 10.0  # relative errors as they enter a mean of logarithms
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Cell:
+    """One (architecture, width, kernel, level) of a study, with what was trained there.
+
+    Attributes
+    ----------
+    study, architecture : str
+        Names, for messages only.
+    model, layers, norm, residual, activation, options
+        What the architecture is, with all its defaults.
+    training, task : mapping
+        These sections of the study.
+    width : int
+        Number of channels.
+    kernel, rho, memory_length
+        The task.
+    state_size, receptive_field : float
+        NaN where the model declares none.
+    linear : bool
+        The model is exactly linear in x.
+    data : Dataset
+        The cell's part of the cube, with dimensions learning_rate and seed.
+    """
+
+    study: str
+    architecture: str
+    model: str
+    layers: int
+    norm: str
+    residual: bool
+    activation: str
+    options: Mapping[str, Any]
+    training: Mapping[str, Any]
+    task: Mapping[str, Any]
+    width: int
+    kernel: str
+    rho: float
+    memory_length: int
+    state_size: float
+    receptive_field: float
+    linear: bool
+    data: xr.Dataset
+
+    @property
+    def length(self) -> int:
+        """Sequence length T in steps."""
+        return int(self.task["length"])
+
+    @property
+    def status(self) -> NDArray[Any]:
+        """Outcome of every member, (learning_rate, seed)."""
+        return np.asarray(self.data.status.transpose("learning_rate", "seed").values)
+
+    @property
+    def error(self) -> NDArray[np.float64]:
+        """Relative test error of every member; infinite where it diverged, NaN where absent."""
+        error = self.data.relative_mse.transpose("learning_rate", "seed").values
+        return np.asarray(np.where(self.status == "diverged", np.inf, error))
+
+    @property
+    def seeds(self) -> dict[int, float]:
+        """Relative test error by seed at the learning rate that validation selects."""
+        present = self.status[self.selected] != "absent"
+        errors = self.error[self.selected][present]
+        pairs = zip(self.data.seed.values[present], errors, strict=True)
+        return {int(seed): float(error) for seed, error in pairs}
+
+    @property
+    def rates(self) -> NDArray[np.float64]:
+        """Learning rates of the study."""
+        return np.asarray(self.data.learning_rate.values, float)
+
+    @property
+    def selected(self) -> int:
+        """Index of the learning rate that validation selects."""
+        return int(np.argmin(np.abs(self.rates - float(self.data.selected_learning_rate))))
+
+    @property
+    def k(self) -> NDArray[np.float64]:
+        """Memory function of the task times the root of the window weights, (lag,).
+
+        Its energy is 1, and the energy of a part of it is that part of the relative error.
+        """
+        return np.asarray(self.data.memory_function.values * np.sqrt(self.data.weights.values))
+
+    def per_seed(self, name: str) -> dict[int, NDArray[np.float64]]:
+        """A member variable by seed at the selected learning rate; of runs that ended only.
+
+        Raises
+        ------
+        NotDecidedError
+            The cube does not have the variable.
+        """
+        if name not in self.data:
+            raise NotDecidedError(f"the cube has no {name}")
+        chosen = self.data.isel(learning_rate=self.selected)
+        return {
+            int(seed): np.asarray(chosen[name].sel(seed=seed).values, float)
+            for seed in chosen.seed.values[chosen.status.values == "ok"]
+        }
+
+    def same_but(self, *options: str) -> tuple[Hashable, ...]:
+        """All that makes the model but its width and these options."""
+        kept = {k: v for k, v in self.options.items() if k not in options}
+        stack = (self.model, self.layers, self.norm, self.residual, self.activation)
+        return (*stack, json.dumps(kept, sort_keys=True))
+
+    @property
+    def what(self) -> tuple[Hashable, ...]:
+        """All that makes the model but its width: equal for equal models."""
+        return self.same_but()
+
+    @property
+    def on(self) -> tuple[Hashable, ...]:
+        """The task: equal for equal tasks, in whichever study."""
+        return (self.kernel, self.rho, json.dumps(self.task, sort_keys=True))
+
+
+def cells(cube: xr.Dataset) -> list[Cell]:
+    """All cells of a cube with at least one trained member.
+
+    Raises
+    ------
+    ValueError
+        The cube does not say how it was made.
+    """
+    if "settings" not in cube.attrs:
+        raise ValueError("the cube has no attribute 'settings': it is no benchmark cube of mfbench")
+    settings = json.loads(cube.attrs["settings"])
+    found = []
+    for architecture in cube.architecture.values.tolist():
+        stack = {key: settings["architectures"][architecture][key] for key in _MODEL}
+        for width in cube.width.values.tolist():
+            model = cube.sel(architecture=architecture, width=width)
+            for kernel in cube.kernel.values.tolist():
+                tasks = model.sel(kernel=kernel)
+                for level in range(tasks.sizes["level"]):
+                    data = tasks.isel(level=level)
+                    if (data.status == "absent").all():
+                        continue
+                    found.append(
+                        Cell(
+                            study=str(settings["name"]),
+                            architecture=str(architecture),
+                            **stack,
+                            training=settings["training"],
+                            task=settings["task"],
+                            width=int(width),
+                            kernel=str(kernel),
+                            rho=float(data.rho),
+                            memory_length=int(data.memory_length),
+                            state_size=float(data.state_size),
+                            receptive_field=float(data.receptive_field),
+                            linear=bool(data.linear == 1),
+                            data=data,
+                        )
+                    )
+    return found
+
+
+def decades(errors: Iterable[float]) -> NDArray[np.float64]:
+    """log10 of relative errors, cut to 1e-8 .. 10.
+
+    A run that diverged counts as 10, worse than any that predicts about nothing; below 1e-8 is
+    rounding in float32.
+    """
+    return np.asarray(np.log10(np.clip(np.array(list(errors), float), LEAST, MOST)))
+
+
+def require(found: Sequence[Cell], what: str) -> Sequence[Cell]:
+    """The cells, where there are any with enough seeds; the message names what is missing.
+
+    Raises
+    ------
+    NotDecidedError
+        No cell, or too few seeds in each.
+    """
+    if not found:
+        raise NotDecidedError(f"the study has no {what}")
+    enough = [cell for cell in found if len(cell.seeds) >= SEEDS]
+    if not enough:
+        most = max(len(cell.seeds) for cell in found)
+        raise NotDecidedError(f"{SEEDS} seeds or more are needed of {what}, there are {most}")
+    return enough
+
+
+def count(found: Iterable[Cell], *, all_rates: bool = False) -> dict[str, int]:
+    """Number of runs, and of those that diverged, at the selected or at all learning rates."""
+    runs = diverged = 0
+    for cell in found:
+        if all_rates:
+            runs += int((cell.status != "absent").sum())
+            diverged += int((cell.status == "diverged").sum())
+        else:
+            runs += len(cell.seeds)
+            diverged += int(np.isinf(list(cell.seeds.values())).sum())
+    return {"runs": runs, "diverged": diverged}
+
+
+def matched(
+    first: Iterable[Cell], second: Iterable[Cell], key: Callable[[Cell], Hashable]
+) -> list[tuple[list[Cell], list[Cell]]]:
+    """Cells of both kinds with the same key, for the keys that both kinds have."""
+    groups: dict[Hashable, tuple[list[Cell], list[Cell]]] = {}
+    for side, found in enumerate((first, second)):
+        for cell in found:
+            groups.setdefault(key(cell), ([], []))[side].append(cell)
+    return [pair for pair in groups.values() if pair[0] and pair[1]]
+
+
+def differences_by_seed(
+    pairs: Sequence[tuple[Sequence[Cell], Sequence[Cell]]],
+    values: Callable[[Cell], Mapping[int, float]],
+    what: str,
+) -> NDArray[np.float64]:
+    """Mean over pairs of `values` of the first kind minus that of the second, for each seed.
+
+    A seed is one replicate: it sets the initialisation and the batch order everywhere, so what it
+    gives at different tasks is not independent. Only seeds that every cell has are used.
+
+    Raises
+    ------
+    NotDecidedError
+        No pair, or fewer common seeds than decide anything.
+    """
+    if not pairs:
+        raise NotDecidedError(f"the study has no two cells that differ only in {what}")
+    numbers = [[[values(cell) for cell in side] for side in pair] for pair in pairs]
+    common = set.intersection(*(set(v) for pair in numbers for side in pair for v in side))
+    if len(common) < SEEDS:
+        raise NotDecidedError(
+            f"{SEEDS} seeds or more must have been trained in all cells that are compared "
+            f"({what}), there are {len(common)}"
+        )
+    return np.array(
+        [
+            np.mean(
+                [
+                    np.mean([v[seed] for v in first]) - np.mean([v[seed] for v in second])
+                    for first, second in numbers
+                ]
+            )
+            for seed in sorted(common)
+        ]
+    )
+
+
+def score(cell: Cell) -> dict[int, float]:
+    """log10 of the relative error by seed, as `decades` cuts it."""
+    return dict(zip(cell.seeds, decades(cell.seeds.values()), strict=True))

@@ -1,0 +1,98 @@
+"""The balanced parameterisation trains stably at larger learning rates (arXiv 2311.14495).
+
+The rule was fixed on 2026-11-20, before any number of a study that decides it was seen, and is not
+tuned to them. Known then: nothing about these models.
+
+A member trains stably where it did not diverge and does not end at more than twice the validation
+error of predicting zero (the reported test error is that of its best step and would hide the end).
+For each task and seed, the largest learning rate of the study up to which every one is stable is
+compared between the parameterisation 'best', 1 - 1/(w^2 + 1/2), whose gradient over weight is
+bounded, and 'direct'. Where no rate is stable, half of the smallest one counts. A study in which
+no member is unstable has not reached the limit and says nothing.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+
+import numpy as np
+
+from mfbench.predictions.cells import Cell, count, differences_by_seed, matched, require
+from mfbench.predictions.intervals import mean_interval
+from mfbench.predictions.prediction import Prediction
+from mfbench.predictions.verdict import NotDecidedError, Verdict, compare
+
+MARGIN = 0.25  # decades
+RATES = 3  # fewer learning rates are no sweep
+ERROR = 2.0  # relative validation error at the last step
+
+
+def stable(cell: Cell) -> np.ndarray:
+    """Which members trained stably, (learning_rate, seed)."""
+    end = cell.data.validation_error.transpose("learning_rate", "seed", "step").values[..., -1]
+    return np.asarray((cell.status == "ok") & (end <= ERROR))
+
+
+def largest_stable_rate(cell: Cell) -> dict[int, float]:
+    """log10 of the largest learning rate up to which all are stable, by seed."""
+    found = {}
+    order = np.argsort(cell.rates)
+    for j, seed in enumerate(cell.data.seed.values.tolist()):
+        if (cell.status[:, j] == "absent").any():
+            continue
+        number = int(np.argmin(np.append(stable(cell)[order, j], False)))
+        rate = cell.rates[order[number - 1]] if number else 0.5 * cell.rates.min()
+        found[int(seed)] = float(np.log10(rate))
+    return found
+
+
+def judge(cells: Sequence[Cell]) -> Verdict:
+    """Judge the prediction on the cells of a study."""
+    swept = [c for c in cells if c.model == "stable_ssm" and len(c.rates) >= RATES]
+    arms = {
+        name: require(
+            [c for c in swept if c.options["parameterisation"] == name],
+            f"state-space model with parameterisation {name} at {RATES} learning rates",
+        )
+        for name in ("best", "direct")
+    }
+    pairs = matched(
+        arms["best"], arms["direct"], lambda c: (c.same_but("parameterisation"), c.width, c.on)
+    )
+    differences = differences_by_seed(pairs, largest_stable_rate, "the parameterisation")
+    used = [c for pair in pairs for side in pair for c in side]
+    if not any((~stable(c) & (c.status != "absent")).any() for c in used):
+        raise NotDecidedError("no member is unstable: the learning rates do not reach the limit")
+    estimate = mean_interval(differences)
+    verdict, reason = compare(estimate, MARGIN)
+    return Verdict(
+        verdict=verdict,
+        reason=reason,
+        effect=estimate.value,
+        low=estimate.low,
+        high=estimate.high,
+        effect_name="log10 of the largest stable learning rate, best minus direct",
+        unit="decades",
+        method=estimate.method,
+        **count(used, all_rates=True),
+    )
+
+
+PREDICTION = Prediction(
+    title="Parameterisation and stability",
+    paper="Wang & Li (2024), StableSSM: Alleviating the Curse of Memory in State-space Models "
+    "through Stable Reparameterization",
+    link="https://arxiv.org/abs/2311.14495",
+    where="optimisation stability: the gradient over weight is bounded for the 'best' "
+    "parameterisation 1 - 1/(w^2 + 1/2)",
+    statement="A state-space model with the 'best' parameterisation trains stably at larger "
+    "learning rates than one with the recurrent weight itself.",
+    needs="stable_ssm with parameterisation direct and best, else equal, at 3 learning rates that "
+    "reach instability",
+    rule="log10 of the largest learning rate up to which no member diverges or ends at twice the "
+    "error of predicting zero, best minus direct, by seed: supported where the 90 % "
+    "interval lies above 0.25 decades, contradicted where it lies below.",
+    fixed=datetime.date(2026, 11, 20),
+    judge=judge,
+)

@@ -1,0 +1,96 @@
+"""A temporally rescaled loss helps late lags (arXiv 2307.11462).
+
+The rule was fixed on 2026-11-20, before any number of a study that decides it was seen, and is not
+tuned to them. Known then: nothing about this loss.
+
+A loss with positive weights over time gives a lag s the share of weight on the steps t >= s, less
+for every later lag; weights that grow with t (training.loss.time_power > 0) make that fall more
+slowly. The effect is about the memory function that is learned: its error at the late lags, those
+from half of M99 on, sum of w_s (k_s - h_s)^2 over them, under the plain loss over that under the
+rescaled one. One study has one loss, so two studies are compared that differ in nothing else. They
+must score from step 0: up to task.scored_from every lag has the same weight whatever the loss.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+
+from mfbench.predictions.cells import Cell, count, decades, differences_by_seed, matched, require
+from mfbench.predictions.intervals import mean_interval
+from mfbench.predictions.prediction import Prediction
+from mfbench.predictions.verdict import Verdict, compare
+
+MARGIN = 0.1  # decades: a quarter more
+
+
+def time_power(cell: Cell) -> float:
+    """Power of the weights of the training loss over time; 0 is the plain loss."""
+    return float(cell.training.get("loss", {}).get("time_power", 0.0))
+
+
+def late_error(cell: Cell) -> dict[int, float]:
+    """log10 of the error of the learned memory function from lag M99 / 2 on, by seed."""
+    roots = np.sqrt(cell.data.weights.values)
+    late = slice(cell.memory_length // 2, None)
+    ended = cell.per_seed("learned_memory_function")
+    errors = {
+        seed: float(((cell.k - roots * ended[seed])[late] ** 2).sum()) if seed in ended else np.inf
+        for seed in cell.seeds
+    }
+    return dict(zip(errors, decades(errors.values()), strict=True))
+
+
+def _but_the_loss(cell: Cell) -> Hashable:
+    training = {k: v for k, v in cell.training.items() if k != "loss"}
+    return (cell.what, cell.width, cell.on, json.dumps(training, sort_keys=True))
+
+
+def judge(cells: Sequence[Cell]) -> Verdict:
+    """Judge the prediction on the cells of several studies together."""
+    found = [c for c in cells if int(c.task["scored_from"]) == 0]
+    rescaled = require(
+        [c for c in found if time_power(c) > 0],
+        "cell with training.loss.time_power > 0 and task.scored_from = 0",
+    )
+    plain = require(
+        [c for c in found if time_power(c) == 0],
+        "cell with the plain loss and task.scored_from = 0 (one study has one loss: give the cubes "
+        "of both to python -m mfbench.predictions)",
+    )
+    pairs = matched(plain, rescaled, _but_the_loss)
+    estimate = mean_interval(differences_by_seed(pairs, late_error, "the training loss"))
+    verdict, reason = compare(estimate, MARGIN)
+    return Verdict(
+        verdict=verdict,
+        reason=reason,
+        effect=estimate.value,
+        low=estimate.low,
+        high=estimate.high,
+        effect_name="log10 error at lags from M99/2 on, plain loss minus rescaled",
+        unit="decades",
+        method=estimate.method,
+        **count(c for pair in pairs for side in pair for c in side),
+    )
+
+
+PREDICTION = Prediction(
+    title="Rescaled loss helps late lags",
+    paper="Wang & Yan (2023), Improve Long-term Memory Learning Through Rescaling the Error "
+    "Temporally",
+    link="https://arxiv.org/abs/2307.11462",
+    where="bias of positively weighted errors towards short-term memory, and the rescaled error",
+    statement="Trained with a loss whose weights grow over time, a model ends with a smaller "
+    "error of its memory function at late lags than with the plain squared error.",
+    needs="two studies that score from step 0 and differ in training.loss.time_power only, 0 and "
+    "greater",
+    rule="Mean over matched cells of log10 error of the learned memory function from lag M99/2 on, "
+    "plain minus rescaled, by seed: supported where the 90 % interval lies above 0.1 decades, "
+    "contradicted where it lies below.",
+    fixed=datetime.date(2026, 11, 20),
+    judge=judge,
+    across_studies=True,
+)

@@ -1,0 +1,179 @@
+"""All predictions on the cubes of one study or of several: the table, and how it is written."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from mfbench.predictions.cells import Cell, cells
+from mfbench.predictions.prediction import Prediction
+from mfbench.predictions.registry import prediction, predictions
+from mfbench.predictions.verdict import NOT_DECIDED, NotDecidedError, Verdict
+from mfbench.storage import atomic, write_text
+
+_WIDTH = 100  # characters of a printed line
+
+
+def judge(found: Prediction, on: Sequence[Cell]) -> Verdict:
+    """The verdict of a prediction on some cells; what is missing becomes 'not decided'."""
+    try:
+        return found.judge(on)
+    except NotDecidedError as missing:
+        return Verdict(verdict=NOT_DECIDED, reason=str(missing))
+
+
+def judge_predictions(*cubes: xr.Dataset) -> pd.DataFrame:
+    """Judge all registered predictions on benchmark cubes.
+
+    Parameters
+    ----------
+    *cubes : Dataset
+        Cubes as `open_benchmark` returns them. Each is judged by itself; a prediction that compares
+        studies is judged on all of them together.
+
+    Returns
+    -------
+    DataFrame
+        One row per prediction and study, with columns prediction, title, study, verdict, effect,
+        low, high, unit, effect_name, method, runs, diverged, reason, statement, rule, needs, fixed,
+        paper, link, where.
+
+    Raises
+    ------
+    ValueError
+        No cube, two of one study, or one that does not say how it was made.
+    """
+    if not cubes:
+        raise ValueError("no cube to judge predictions on")
+    studies: dict[str, list[Cell]] = {}
+    for cube in cubes:
+        of_cube = cells(cube)
+        name = of_cube[0].study if of_cube else "(nothing trained)"
+        if name in studies:
+            raise ValueError(f"two cubes of the study {name!r}")
+        studies[name] = of_cube
+    rows = []
+    for name in predictions():
+        found = prediction(name)
+        slices = studies
+        if found.across_studies:
+            together = [cell for part in studies.values() for cell in part]
+            slices = {" + ".join(studies): together}
+        for study, part in slices.items():
+            verdict = judge(found, part)
+            rows.append(
+                {
+                    "prediction": name,
+                    "title": found.title,
+                    "study": study,
+                    **{key: getattr(verdict, key) for key in _FROM_VERDICT},
+                    **{key: getattr(found, key) for key in _FROM_PREDICTION},
+                }
+            )
+    table = pd.DataFrame(rows)
+    table["fixed"] = table["fixed"].map(lambda day: day.isoformat())
+    return table
+
+
+_FROM_VERDICT = (
+    "verdict",
+    "effect",
+    "low",
+    "high",
+    "unit",
+    "effect_name",
+    "method",
+    "runs",
+    "diverged",
+    "reason",
+)
+_FROM_PREDICTION = ("statement", "rule", "needs", "fixed", "paper", "link", "where")
+
+
+def deciding(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the studies that decide; of a prediction that none decides, the nearest one.
+
+    Nearest is the study with an effect and the most runs. Its study is left out where none came to
+    an effect. What is decided comes first, then what has an effect, then what is missing.
+    """
+    kept = []
+    for _, rows in table.groupby("prediction", sort=False):
+        decided = rows[rows.verdict != NOT_DECIDED]
+        if decided.empty:
+            nearest = rows.sort_values("runs", ascending=False, kind="stable").head(1)
+            decided = nearest.assign(study=nearest.study.where(nearest.runs > 0, ""))
+        kept.append(decided)
+    shown = pd.concat(kept, ignore_index=True)
+    rank = (shown.verdict == NOT_DECIDED).astype(int) + (shown.runs == 0)
+    return shown.loc[rank.sort_values(kind="stable").index].reset_index(drop=True)
+
+
+def effect_text(row: pd.Series) -> str:
+    """Effect, unit and interval of a row, '' where there is no effect."""
+    if not np.isfinite(row.effect):
+        return ""
+    unit = "" if row.unit == "1" else f" {row.unit}"
+    return f"{row.effect:.2g}{unit} [{row.low:.2g}, {row.high:.2g}]"
+
+
+def plain_text(table: pd.DataFrame) -> str:
+    """The table for a terminal: a block of lines per row."""
+    blocks = []
+    for _, row in table.iterrows():
+        about = [part for part in (row.study, _runs(row)) if part]
+        lines = [
+            f"{row.title}: {row.verdict.upper()}" + (f" ({', '.join(about)})" if about else "")
+        ]
+        if effect := effect_text(row):
+            lines.append(f"{row.effect_name}: {effect}, {row.method}")
+        lines.append(row.reason)
+        wrapped = [textwrap.wrap(line, _WIDTH - 4, break_on_hyphens=False) for line in lines]
+        blocks.append("\n".join([*wrapped[0], *(f"    {part}" for w in wrapped[1:] for part in w)]))
+    return "\n".join(blocks) + "\n"
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """The table in Markdown, with sources and rules below it."""
+    lines = [
+        "| prediction | verdict | effect [90 % interval] | runs | study | why |",
+        "|---|---|---|---|---|---|",
+    ]
+    for _, row in table.iterrows():
+        effect = effect_text(row)
+        number = _runs(row) if row.runs else ""
+        parts = [f"[{row.title}]({row.link})", f"**{row.verdict}**"]
+        parts += [f"{effect} ({row.effect_name}; {row.method})" if effect else "", number]
+        lines.append("| " + " | ".join(_cell(p) for p in [*parts, row.study, row.reason]) + " |")
+    for _, row in table.drop_duplicates("prediction").iterrows():
+        lines += [
+            "",
+            f"**{row.title}.** {row.statement}",
+            f"*Source:* {row.paper}, {row.link} ({row['where']}). *Needs:* {row.needs}. "
+            f"*Rule, fixed on {row.fixed} before the numbers were seen:* {row.rule}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def write_scoreboard(
+    table: pd.DataFrame, *, csv: str | Path, md: str | Path, txt: str | Path
+) -> None:
+    """Write the table atomically: every row and column as CSV, the deciding rows for reading."""
+    with atomic(csv) as temporary:
+        table.to_csv(temporary, index=False)
+    write_text(md, markdown(deciding(table)))
+    write_text(txt, plain_text(deciding(table)))
+
+
+def _runs(row: pd.Series) -> str:
+    if not row.runs:
+        return ""
+    return f"{row.runs} runs" + (f", {row.diverged} diverged" if row.diverged else "")
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")

@@ -1,0 +1,120 @@
+"""A convolution's error orders tasks by the spectrum of the tensorised target (arXiv 2107.09355).
+
+The rule was fixed on 2026-11-20, before any number of a study that decides it was seen, and is not
+tuned to them. Known then: docs/findings.md, where a nonlinear TCN of 16 channels fails on
+impulses.
+
+K layers of kernel size l with dilations l^i see l^K lags. Written as a tensor with K axes of
+length l, one for each digit of the lag, the filters that C channels can make are tensor trains of
+rank C: cut between two layers, the information passes through C channels. So the best squared
+error lies between the largest and the sum over the K - 1 cuts of sum_{i > C} sigma_i^2 of the
+unfolded target (Oseledets 2011, doi 10.1137/090752286). The sum is our form of the paper's
+spectrum term; it is taken of k itself, because the window weights are at most 1 and would hide a
+rank of 1. An exponential and an impulse have rank 1 and are predicted to be easy however long they
+are: that is what tells this from an ordering by memory. Tasks are therefore compared at one memory
+length only, and in the task with the larger bound the spectrum term must exceed the tail beyond
+the receptive field, which is judged in tcn_tail_floor.
+"""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+
+from mfbench.predictions.cells import Cell, count, require, score
+from mfbench.predictions.intervals import share_interval
+from mfbench.predictions.prediction import Prediction
+from mfbench.predictions.tcn_tail_floor import tail_energy
+from mfbench.predictions.verdict import NotDecidedError, Verdict, compare
+
+MARGIN = 0.5  # share of pairs: a coin
+APART = 10.0  # the larger of two bounds over the smaller
+NOTHING = 1e-6  # bounds below this are the same: none
+PAIRS = 5  # fewer decide nothing
+
+
+def spectrum_term(cell: Cell) -> float:
+    """Summed squared singular values beyond the number of channels over all cuts of the tensor."""
+    size, depth = int(cell.options["kernel_size"]), cell.layers
+    k = cell.data.memory_function.values
+    seen = np.zeros(size**depth)
+    seen[: len(k)] = k[: len(seen)]
+    # Rows are the upper digits of the lag, columns the lower ones.
+    cuts = [seen.reshape(-1, size**below) for below in range(1, depth)]
+    tails = [np.linalg.svd(cut, compute_uv=False)[cell.width :] for cut in cuts]
+    return float(sum((tail**2).sum() for tail in tails))
+
+
+def judge(cells: Sequence[Cell]) -> Verdict:
+    """Judge the prediction on the cells of a study."""
+    linear = require(
+        [
+            c
+            for c in cells
+            if c.model == "tcn"
+            and c.linear
+            and c.options["dilation_base"] == c.options["kernel_size"]
+            and c.receptive_field >= c.memory_length
+        ],
+        "linear TCN with dilation_base = kernel_size that sees the memory of its task",
+    )
+    agree, pairs, used = 0, 0, set[int]()
+    for a, b in itertools.combinations(range(len(linear)), 2):
+        first, other = linear[a], linear[b]
+        alike = (first.what, first.width, first.memory_length) == (
+            (other.what, other.width, other.memory_length)
+        )
+        if not alike or first.kernel == other.kernel:
+            continue
+        spectra = [spectrum_term(c) for c in (first, other)]
+        tails = [tail_energy(c) for c in (first, other)]
+        bounds = np.maximum(np.add(spectra, tails), NOTHING)
+        harder = int(np.argmax(bounds))
+        if bounds.max() < APART * bounds.min() or spectra[harder] <= tails[harder]:
+            continue
+        means = [np.mean(list(score(c).values())) for c in (first, other)]
+        agree += int(harder == np.argmax(means))
+        pairs += 1
+        used |= {a, b}
+    if pairs < PAIRS:
+        raise NotDecidedError(
+            f"{PAIRS} pairs of kernels with one memory length and spectrum bounds apart by a "
+            f"factor of {APART:g} are needed, there are {pairs}"
+        )
+    estimate = share_interval(agree, pairs)
+    verdict, reason = compare(estimate, MARGIN)
+    return Verdict(
+        verdict=verdict,
+        reason=reason,
+        effect=estimate.value,
+        low=estimate.low,
+        high=estimate.high,
+        effect_name="share of pairs of tasks in which the larger spectrum bound has the larger "
+        "error",
+        unit="1",
+        method=estimate.method.replace("trials", "pairs, taken as independent"),
+        **count(linear[i] for i in sorted(used)),
+    )
+
+
+PREDICTION = Prediction(
+    title="Spectrum ordering of the TCN",
+    paper="Jiang, Li & Li (2021), Approximation Theory of Convolutional Architectures for Time "
+    "Series Modelling",
+    link="https://arxiv.org/abs/2107.09355",
+    where="spectrum-based regularity: the approximation rate follows the decay of the singular "
+    "values of the tensorised target (refined in arXiv 2305.18478)",
+    statement="At one memory length, the error of a linear dilated convolution orders the kernels "
+    "by the singular values of the tensorised memory function beyond its number of channels.",
+    needs="linear TCNs with dilation_base = kernel_size, few channels, and several kernels at the "
+    "same memory lengths within the receptive field",
+    rule="Share of pairs of kernels at one memory length, width and depth, with bounds that the "
+    "spectrum sets a factor of 10 apart, in which the mean log10 error has the same order: "
+    "supported where the 90 % interval lies above 0.5, contradicted where it lies below; at "
+    "least 5 pairs.",
+    fixed=datetime.date(2026, 11, 20),
+    judge=judge,
+)

@@ -1,0 +1,84 @@
+"""What an RNN approximates stably decays exponentially (arXiv 2305.19190).
+
+The rule was fixed on 2026-11-20, before any number of a study that decides it was seen, and is not
+tuned to them. Known then: nothing about disturbed weights.
+
+An RNN that approximates polynomial memory must put recurrent weights close to the boundary of
+stability, so a small disturbance of all weights costs it more than one that approximates
+exponential memory of the same length. E(beta), the error with weights disturbed by beta times
+their norm, is compared with the undisturbed error at the largest beta up to 0.1 that the study
+has. The effect is the rise, in decades, of polynomial minus that of exponential at the same M99.
+Only models that learned both tasks (median error below 0.1) say something about approximation.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+
+import numpy as np
+
+from mfbench.predictions.cells import Cell, count, decades, differences_by_seed, matched, require
+from mfbench.predictions.intervals import mean_interval
+from mfbench.predictions.prediction import Prediction
+from mfbench.predictions.verdict import NotDecidedError, Verdict, compare
+
+MARGIN = 0.0
+LARGEST = 0.1  # disturbance relative to the norm of the weights
+LEARNED = 0.1
+
+
+def rise(cell: Cell) -> dict[int, float]:
+    """log10 of the disturbed over the undisturbed error by seed."""
+    disturbed = cell.per_seed("perturbation_error")
+    sizes = np.asarray(cell.data.perturbation.values, float)
+    usable = np.flatnonzero((sizes > 0) & (sizes <= LARGEST * (1 + 1e-9)))
+    if not usable.size:
+        raise NotDecidedError(f"the cube has no perturbation up to {LARGEST:g}")
+    at = int(usable[np.argmax(sizes[usable])])
+    return {s: float(np.subtract(*decades([e[at], cell.seeds[s]]))) for s, e in disturbed.items()}
+
+
+def judge(cells: Sequence[Cell]) -> Verdict:
+    """Judge the prediction on the cells of a study."""
+    found = [
+        c
+        for c in cells
+        if c.model == "rnn" and c.seeds and np.median(list(c.seeds.values())) < LEARNED
+    ]
+    polynomial, exponential = [
+        require([c for c in found if c.kernel == kernel], f"RNN that learned {kernel} memory")
+        for kernel in ("polynomial", "exponential")
+    ]
+    pairs = matched(polynomial, exponential, lambda c: (c.what, c.width, c.memory_length, c.length))
+    estimate = mean_interval(differences_by_seed(pairs, rise, "the kernel"))
+    verdict, reason = compare(estimate, MARGIN)
+    return Verdict(
+        verdict=verdict,
+        reason=reason,
+        effect=estimate.value,
+        low=estimate.low,
+        high=estimate.high,
+        effect_name="rise of log10 error under disturbed weights, polynomial minus exponential",
+        unit="decades",
+        method=estimate.method,
+        **count(c for pair in pairs for side in pair for c in side),
+    )
+
+
+PREDICTION = Prediction(
+    title="Stable approximation needs exponential memory",
+    paper="Wang, Li & Li (2024), Inverse Approximation Theory for Nonlinear Recurrent Neural "
+    "Networks",
+    link="https://arxiv.org/abs/2305.19190",
+    where="inverse approximation theorem, and its experiments with disturbed weights",
+    statement="Disturbed weights cost an RNN that learned polynomial memory more than one that "
+    "learned exponential memory of the same length.",
+    needs="RNNs that learned polynomial and exponential memory of the same length, with "
+    "perturbation_error in the cube",
+    rule="log10 of disturbed over undisturbed error at the largest disturbance up to 0.1, "
+    "polynomial minus exponential, by seed: supported where the 90 % interval lies above 0, "
+    "contradicted where it lies below.",
+    fixed=datetime.date(2026, 11, 20),
+    judge=judge,
+)

@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mfbench.evaluation.optimum import check_floor, optimisation_part
+
+
+def test_the_optimisation_part_is_decades_above_the_floor() -> None:
+    assert optimisation_part(0.1, 0.01) == pytest.approx(1)
+    assert optimisation_part(0.01, 0.01) == 0
+    assert optimisation_part(1e-5, 0.0) == pytest.approx(1)  # float32 does not resolve below 1e-6
+    assert np.isfinite(optimisation_part(0.0, 0.0))
+
+
+def test_only_what_lies_clearly_below_the_floor_is_refused() -> None:
+    for error in (0.5, 0.4, 0.4 * (1 - 5e-5)):
+        check_floor(error, 0.4, model="m")
+    check_floor(0.0, 9e-7, model="m")
+    with pytest.raises(
+        ValueError, match=r"^m is linear and .* 0\.39, below 0\.4"
+    ):
+        check_floor(0.39, 0.4, model="m")

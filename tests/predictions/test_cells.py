@@ -1,0 +1,115 @@
+"""Cells of a cube, and how they are compared."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from mfbench.predictions.cells import cells, count, decades, differences_by_seed, matched, require
+from mfbench.predictions.verdict import NotDecidedError
+from tests.predictions.cubes import Member, make_cube, study_of
+
+STUDY = study_of(
+    kernels={"impulse": {"rho": [3, 5]}, "airy": {"memory_length": [6]}},
+    architectures={
+        "one": {"model": "s4d", "widths": [2, 4], "options": {"state": 4}},
+        "two": {"model": "s4d", "widths": [2], "options": {"state": 6}},
+    },
+    training={"learning_rates": [0.01, 0.1], "seeds": [0, 1, 2]},
+)
+
+
+def error(m: Member) -> float:
+    """The larger rate is the better one; seed 2 diverges at width 4, seed 1 is absent at airy."""
+    if m.width == 4 and m.seed == 2:
+        return np.inf
+    if m.kernel == "airy" and m.seed == 1:
+        return np.nan
+    return m.rate**-1 * 1e-4 * (m.seed + 1)
+
+
+@pytest.fixture(scope="module")
+def cube() -> xr.Dataset:
+    return make_cube(STUDY, error)
+
+
+def test_a_cell_knows_what_its_model_and_task_are(cube: xr.Dataset) -> None:
+    found = cells(cube)
+    assert len(found) == 3 * 3  # airy has one level, and architecture two has one width
+    last = found[-1]
+    assert (last.model, last.options["state"], last.width) == ("s4d", 6, 2)
+    assert (last.kernel, last.memory_length, last.length) == ("airy", 6, 64)
+    assert last.state_size == 12
+    assert np.isnan(last.receptive_field)
+    assert not last.linear  # s4d has an activation
+    assert (last.k**2).sum() == pytest.approx(1)
+    assert last.training["seeds"] == [0, 1, 2]
+
+
+def test_errors_are_those_at_the_selected_rate_and_diverged_runs_stay(cube: xr.Dataset) -> None:
+    by = {(c.architecture, c.width, c.kernel, c.rho): c for c in cells(cube)}
+    assert by["one", 4, "impulse", 3].seeds == pytest.approx({0: 1e-3, 1: 2e-3, 2: np.inf})
+    airy = next(c for k, c in by.items() if k[:3] == ("one", 2, "airy"))
+    assert airy.seeds == pytest.approx({0: 1e-3, 2: 3e-3})
+    assert set(by["one", 4, "impulse", 3].per_seed("learned_memory_function")) == {0, 1}
+    with pytest.raises(NotDecidedError, match="the cube has no nonsense"):
+        airy.per_seed("nonsense")
+    wide = [c for c in by.values() if c.width == 4]
+    assert count(wide) == {"runs": 8, "diverged": 3}
+    assert count(wide, all_rates=True) == {"runs": 16, "diverged": 6}
+
+
+def test_names_do_not_matter(cube: xr.Dataset) -> None:
+    renamed = make_cube(
+        study_of(
+            kernels=STUDY.model_dump(exclude_none=True)["kernels"],
+            architectures={"anything": {"model": "s4d", "widths": [2], "options": {"state": 4}}},
+            name="elsewhere",
+        ),
+        error,
+    )
+    ours, theirs = cells(cube)[0], cells(renamed)[0]
+    assert (ours.what, ours.on) == (theirs.what, theirs.on)
+    assert ours.what != cells(cube)[-1].what
+    assert ours.same_but("state") == cells(cube)[-1].same_but("state")
+
+
+def test_decades_are_cut_at_both_ends() -> None:
+    np.testing.assert_allclose(decades([np.inf, 1e4, 0.1, 1e-12]), [1, 1, -1, -8])
+
+
+def test_cells_are_matched_by_a_key_that_both_kinds_have(cube: xr.Dataset) -> None:
+    found = cells(cube)
+    one, two = ([c for c in found if c.options["state"] == n] for n in (4, 6))
+    pairs = matched(one, two, lambda c: (c.width, c.on))
+    assert len(pairs) == 3
+    assert all(a.on == b.on and a.width == b.width == 2 for (a,), (b,) in pairs)
+
+
+def test_differences_are_means_over_pairs_for_each_common_seed(cube: xr.Dataset) -> None:
+    impulse = [c for c in cells(cube) if c.kernel == "impulse"]
+    wide, narrow = (
+        [c for c in impulse if c.width == w and c.options["state"] == 4] for w in (4, 2)
+    )
+    pairs = matched(wide, narrow, lambda c: c.on)
+    by_seed = differences_by_seed(pairs, lambda c: {s: c.width + c.rho * s for s in c.seeds}, "x")
+    np.testing.assert_allclose(by_seed, [2, 2, 2])
+    with pytest.raises(NotDecidedError, match="no two cells that differ only in the colour"):
+        differences_by_seed([], lambda c: {}, "the colour")
+    with pytest.raises(NotDecidedError, match=r"3 seeds or more .* \(x\), there are 1"):
+        differences_by_seed(pairs, lambda c: {c.width % 4: 1.0, 7: 2.0}, "x")
+
+
+def test_too_few_seeds_are_not_enough(cube: xr.Dataset) -> None:
+    airy = [c for c in cells(cube) if c.kernel == "airy"]
+    with pytest.raises(NotDecidedError, match="3 seeds or more are needed of oars, there are 2"):
+        require(airy, "oars")
+    with pytest.raises(NotDecidedError, match="the study has no oars"):
+        require([], "oars")
+    assert len(require(cells(cube), "oars")) == 6
+
+
+def test_a_cube_that_does_not_describe_itself_is_refused(cube: xr.Dataset) -> None:
+    with pytest.raises(ValueError, match="no attribute 'settings'"):
+        cells(cube.drop_attrs())

@@ -1,0 +1,71 @@
+"""The sign floor by optimisation, and shares made up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.optimize import nnls
+
+from mfbench.predictions.cells import cells
+from mfbench.predictions.one_head_airy import sign_floor
+from mfbench.predictions.verdict import CONTRADICTED, NOT_DECIDED, SUPPORTED
+from tests.predictions.cubes import expect, make_cube, study_of, verdict_of
+
+NAME = "one_head_airy"
+
+
+def study(*heads: int, **changes: Any) -> Any:
+    return study_of(
+        kernels={"airy": {"memory_length": [16]}, "impulse": {"rho": [5]}},
+        architectures={
+            f"model-{i}": {
+                "model": "transformer",
+                "layers": 1,
+                "widths": [8],
+                "options": {"heads": n},
+                **changes,
+            }
+            for i, n in enumerate(heads)
+        },
+    )
+
+
+BOTH = study(1, 2, 4)
+
+
+def solved(one: int, more: int) -> Any:
+    """The first so many seeds of one head and of several are solved."""
+    return lambda m: 0.001 if m.seed < (one if m.options["heads"] == 1 else more) else 0.3
+
+
+def test_the_floor_is_that_of_the_best_weights_of_one_sign() -> None:
+    cell = next(c for c in cells(make_cube(BOTH, solved(0, 0))) if c.kernel == "airy")
+    roots = np.sqrt(cell.data.weights.values)[1:]
+    residuals = [nnls(np.diag(roots), sign * cell.k[1:])[1] for sign in (1, -1)]
+    assert sign_floor(cell) == pytest.approx(min(residuals) ** 2)
+    assert sign_floor(cell) > 0.05
+
+
+def test_several_heads_that_can_and_one_that_cannot_support() -> None:
+    verdict = expect(verdict_of(NAME, make_cube(BOTH, solved(0, 4))), SUPPORTED, "8 of 10 runs")
+    assert verdict.effect == pytest.approx(0.8)
+    assert verdict.runs == 15
+
+
+def test_one_head_that_can_contradicts() -> None:
+    expect(verdict_of(NAME, make_cube(BOTH, solved(3, 5))), CONTRADICTED, "3 of 5 runs")
+
+
+def test_that_nobody_can_decides_nothing_and_divergence_is_no_success() -> None:
+    cube = make_cube(BOTH, lambda m: np.inf if m.seed == 0 else 0.3)
+    verdict = expect(verdict_of(NAME, cube), NOT_DECIDED, "0 of 10 runs against 0 of 5")
+    assert verdict.diverged == 3
+
+
+def test_what_is_missing_is_named() -> None:
+    expect(verdict_of(NAME, make_cube(study(2), solved(0, 5))), NOT_DECIDED, "one head")
+    expect(verdict_of(NAME, make_cube(study(1), solved(0, 5))), NOT_DECIDED, "two or more heads")
+    deep = make_cube(study(1, 2, layers=2), solved(0, 5))
+    expect(verdict_of(NAME, deep), NOT_DECIDED, "one-layer")

@@ -1,0 +1,149 @@
+"""The table of one study and of several, and what is printed and written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from mfbench.cubes import write_benchmark
+from mfbench.predictions.__main__ import main
+from mfbench.predictions.registry import prediction, predictions
+from mfbench.predictions.scoreboard import (
+    deciding,
+    effect_text,
+    judge_predictions,
+    markdown,
+    plain_text,
+    write_scoreboard,
+)
+from mfbench.predictions.verdict import NOT_DECIDED
+from mfbench.training.status import STATUS
+from tests.predictions.cubes import Member, make_cube, study_of
+
+
+def attention(name: str, positions: bool) -> xr.Dataset:
+    """Transformers on an impulse, where those with positions succeed and one of ten diverges."""
+    study = study_of(
+        name=name,
+        kernels={"impulse": {"rho": [5]}},
+        architectures={
+            kind: {
+                "model": "transformer",
+                "layers": 1,
+                "widths": [8],
+                "options": {"positions": kind},
+            }
+            for kind in (("none", "rope") if positions else ("none",))
+        },
+    )
+
+    def error(m: Member) -> float:
+        if m.options["positions"] == "none":
+            return np.inf if m.seed == 4 else 0.98
+        return 0.001
+
+    return make_cube(study, error)
+
+
+@pytest.fixture(scope="module")
+def table() -> pd.DataFrame:
+    return judge_predictions(attention("both", True), attention("half", False))
+
+
+def test_every_prediction_is_judged_on_every_study(table: pd.DataFrame) -> None:
+    names = [n for n in predictions() if not prediction(n).across_studies]
+    assert len(table) == 2 * len(names) + len(predictions()) - len(names)
+    across = table[table.prediction == "rescaled_loss"].iloc[0]
+    assert across.study == "both + half"
+    assert "time_power" in across.reason
+    row = table[(table.prediction == "attention_without_positions") & (table.study == "both")].iloc[
+        0
+    ]
+    assert (row.verdict, row.runs, row.diverged) == ("supported", 10, 1)
+    assert row.fixed == "2026-11-20"
+    others = table[table.prediction != "attention_without_positions"]
+    assert set(others.verdict) == {NOT_DECIDED}
+    assert (others.reason != "").all()
+
+
+def test_the_studies_that_decide_are_shown(table: pd.DataFrame) -> None:
+    short = deciding(table).set_index("prediction")
+    assert short.index[0] == "attention_without_positions"  # what is decided comes first
+    assert list(short.index[1:]) == [n for n in predictions() if n != short.index[0]]
+    assert short.study["attention_without_positions"] == "both"
+    assert short.study["width_growth"] == ""  # no study came to an effect
+
+
+def test_of_two_studies_that_decide_both_are_shown() -> None:
+    both = judge_predictions(attention("one", True), attention("two", True))
+    shown = deciding(both)
+    assert shown[shown.prediction == "attention_without_positions"].study.tolist() == ["one", "two"]
+
+
+def test_the_text_says_verdict_effect_interval_and_runs(table: pd.DataFrame) -> None:
+    lines = plain_text(deciding(table)).splitlines()
+    title = "Attention without positions cannot do impulse"
+    assert lines[0] == f"{title}: SUPPORTED (both, 10 runs, 1 diverged)"
+    assert " ".join(lines[1:]).split("minus without: ")[1].startswith("1 [0.54, 1], Jeffreys")
+    assert "Width growth (curse of memory): NOT DECIDED BY THIS STUDY" in lines
+    assert max(map(len, lines)) <= 100
+
+
+def test_the_markdown_has_a_row_and_a_rule_for_each(table: pd.DataFrame) -> None:
+    text = markdown(deciding(table))
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert len(rows) == 1 + len(predictions())
+    assert all(row.count(" | ") == 5 for row in rows)
+    for name in predictions():
+        assert prediction(name).rule in text
+        assert prediction(name).link in text
+
+
+def test_an_effect_without_a_unit_is_a_plain_number() -> None:
+    row = pd.Series({"effect": 0.5, "low": 0.25, "high": 1.0, "unit": "1"})
+    assert effect_text(row) == "0.5 [0.25, 1]"
+    assert effect_text(pd.concat([row.drop("unit"), pd.Series({"unit": "decades"})])) == (
+        "0.5 decades [0.25, 1]"
+    )
+    assert effect_text(row.replace(0.5, np.nan)) == ""
+
+
+def test_files_hold_what_the_table_holds(table: pd.DataFrame, tmp_path: Path) -> None:
+    write_scoreboard(
+        table, **{kind: tmp_path / f"scoreboard.{kind}" for kind in ("csv", "md", "txt")}
+    )
+    read = pd.read_csv(tmp_path / "scoreboard.csv", keep_default_na=True)
+    assert len(read) == len(table)
+    assert read.verdict.tolist() == table.verdict.tolist()
+    np.testing.assert_allclose(read.low, table.low)
+    assert (tmp_path / "scoreboard.txt").read_text() == plain_text(deciding(table))
+
+
+def test_the_command_prints_the_scoreboard_of_cubes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, positions in (("both", True), ("half", False)):
+        cube = attention(name, positions)
+        cube["status"] = cube.status.dims, np.vectorize(STATUS.index)(cube.status).astype("i1")
+        write_benchmark(tmp_path / f"{name}.nc", cube)
+    main([str(tmp_path / "both.nc"), str(tmp_path / "half.nc"), "--output", str(tmp_path / "all")])
+    said = capsys.readouterr().out
+    assert "cannot do impulse: SUPPORTED (both, 10 runs, 1 diverged)" in said
+    assert said == (tmp_path / "all.txt").read_text()
+
+
+def test_cubes_that_cannot_be_judged_are_refused() -> None:
+    with pytest.raises(ValueError, match="no cube"):
+        judge_predictions()
+    with pytest.raises(ValueError, match="two cubes of the study 'both'"):
+        judge_predictions(attention("both", True), attention("both", False))
+
+
+def test_a_study_in_which_nothing_is_trained_decides_nothing() -> None:
+    empty = attention("empty", True)
+    empty["status"] = empty.status.dims, np.full(empty.status.shape, "absent", dtype=object)
+    assert set(judge_predictions(empty).verdict) == {NOT_DECIDED}

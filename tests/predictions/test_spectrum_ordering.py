@@ -1,0 +1,95 @@
+"""The spectrum of kernels with a known rank, and orders made up."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from mfbench.predictions.cells import cells
+from mfbench.predictions.spectrum_ordering import spectrum_term
+from mfbench.predictions.verdict import CONTRADICTED, NOT_DECIDED, SUPPORTED
+from tests.predictions.cubes import expect, make_cube, study_of, verdict_of
+
+NAME = "spectrum_ordering"
+LINEAR = {
+    "model": "tcn",
+    "residual": False,
+    "activation": "none",
+    "layers": 6,
+    "options": {"kernel_size": 2},
+}
+FAMILIES = ("exponential", "impulse", "polynomial", "airy")
+STUDY = study_of(
+    kernels={family: {"memory_length": [16, 24, 32]} for family in FAMILIES},
+    architectures={"a": {**LINEAR, "widths": [1, 2]}},
+)
+# By rank: exponential and impulse 1, the others more.
+HARD = {"exponential": 1e-5, "impulse": 1e-5, "polynomial": 1e-3, "airy": 1e-1}
+
+
+def test_an_exponential_and_an_impulse_have_rank_one() -> None:
+    for cell in cells(make_cube(STUDY, lambda m: 0.1)):
+        if cell.kernel in ("exponential", "impulse"):
+            assert spectrum_term(cell) < 1e-12
+        else:
+            assert spectrum_term(cell) > 1e-6
+
+
+def test_the_term_is_the_least_squared_error_of_a_matrix_of_that_rank() -> None:
+    """Two layers have one cut: the term is that of a matrix, as Eckart and Young say."""
+    two = study_of(
+        kernels={"airy": {"memory_length": [8]}},
+        architectures={
+            "a": {
+                **LINEAR,
+                "layers": 2,
+                "widths": [1, 2],
+                "options": {"kernel_size": 3, "dilation_base": 3},
+            }
+        },
+    )
+    for cell in cells(make_cube(two, lambda m: 0.1)):
+        matrix = cell.data.memory_function.values[:9].reshape(3, 3)
+        u, s, v = np.linalg.svd(matrix)
+        near = (u[:, : cell.width] * s[: cell.width]) @ v[: cell.width]
+        assert spectrum_term(cell) == pytest.approx(((matrix - near) ** 2).sum())
+
+
+def test_the_predicted_order_supports() -> None:
+    verdict = expect(
+        verdict_of(NAME, make_cube(STUDY, lambda m: HARD[m.kernel] * m.wobble)), SUPPORTED
+    )
+    assert verdict.effect == 1
+    assert verdict.runs == 3 * 2 * 4 * 5
+
+
+def test_the_opposite_order_contradicts() -> None:
+    cube = make_cube(STUDY, lambda m: 1e-7 / HARD[m.kernel] * m.wobble)
+    assert expect(verdict_of(NAME, cube), CONTRADICTED).effect == 0
+
+
+def test_an_order_that_follows_something_else_decides_nothing() -> None:
+    turn = itertools.cycle([1, -1])
+    sign = {(w, m): next(turn) for w in (1, 2) for m in (16, 24, 32)}
+    cube = make_cube(
+        STUDY, lambda m: 1e-3 * HARD[m.kernel] ** (0.5 * sign[m.width, m.memory_length])
+    )
+    expect(verdict_of(NAME, cube), NOT_DECIDED, "reaches over 0.5")
+
+
+def test_enough_channels_leave_nothing_to_order() -> None:
+    wide = study_of(
+        kernels={family: {"memory_length": [16, 24, 32]} for family in FAMILIES},
+        architectures={"a": {**LINEAR, "widths": [16]}},
+    )
+    expect(verdict_of(NAME, make_cube(wide, lambda m: HARD[m.kernel])), NOT_DECIDED, "there are 0")
+
+
+def test_other_convolutions_are_not_what_the_theorem_is_about() -> None:
+    for change in ({"activation": "relu"}, {"options": {"kernel_size": 3}}):
+        other = study_of(
+            kernels={"airy": {"memory_length": [16]}}, architectures={"a": LINEAR | change}
+        )
+        expect(verdict_of(NAME, make_cube(other, lambda m: 0.1)), NOT_DECIDED, "linear TCN")
