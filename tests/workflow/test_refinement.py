@@ -122,7 +122,7 @@ def test_a_second_run_has_nothing_to_do(project: Project) -> None:
 
 def test_a_fresh_study_plans_the_first_pass_and_the_checkpoint(fresh: Project) -> None:
     fresh.configure(lambda s: s.update(refine={}))
-    first_pass = {"dataset": 3, "train": 6, "evaluate": 4}
+    first_pass = {"dataset": 3, "floors": 3, "train": 6, "evaluate": 4}
     assert fresh.planned(CUBE) == {**first_pass, **PASS}
 
 

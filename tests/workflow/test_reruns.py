@@ -1,7 +1,7 @@
 """Which jobs run again, proved on real dry runs.
 
 The small study has the architectures rnn and s4d at one width, exponential with two levels and
-impulse with one: 3 datasets, 6 cells, 4 evaluations.
+impulse with one: 3 datasets with their floors, 6 cells, 4 evaluations.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from tests.workflow.conftest import Project
 
 BEHIND_THE_CUBE = {"benchmark_cube": 1, "figure": 5, "report_page": 1}
 ALL_TRAINING = {"train": 6, "evaluate": 4, **BEHIND_THE_CUBE}
-EVERYTHING = {"dataset": 3, **ALL_TRAINING}
+ALL_BUT_FLOORS = {"dataset": 3, **ALL_TRAINING}
+EVERYTHING = {"floors": 3, **ALL_BUT_FLOORS}
 
 
 def test_a_fresh_copy_plans_everything(fresh: Project) -> None:
@@ -38,7 +39,7 @@ def test_plans_do_not_depend_on_the_hash_seed(project: Project, seed: str) -> No
 
 def test_an_added_level_schedules_its_own_cells(project: Project) -> None:
     project.configure(lambda s: s["kernels"]["impulse"]["rho"].append(5))
-    expected = {"dataset": 1, "train": 2, "evaluate": 2, **BEHIND_THE_CUBE}
+    expected = {"dataset": 1, "floors": 1, "train": 2, "evaluate": 2, **BEHIND_THE_CUBE}
     assert project.planned("all") == expected
 
 
@@ -63,7 +64,8 @@ def test_an_added_seed_makes_no_dataset_and_trains_only_its_members(project: Pro
     [
         ("training.steps", 13, ALL_TRAINING),
         ("training.optimiser", {"weight_decay": 0.1}, ALL_TRAINING),
-        ("task.seed", 1, EVERYTHING),
+        ("task.seed", 1, ALL_BUT_FLOORS),
+        ("floors.delta", 0.02, {"floors": 3, "evaluate": 4, **BEHIND_THE_CUBE}),
         ("evaluation.success", 0.2, BEHIND_THE_CUBE),
         ("evaluation.probes", 8, {"evaluate": 4, **BEHIND_THE_CUBE}),
         ("architectures.s4d.options.state", 6, {"train": 3, "evaluate": 2, **BEHIND_THE_CUBE}),
@@ -109,7 +111,7 @@ def test_an_option_that_repeats_the_default_reruns_nothing(project: Project) -> 
             "mfbench/kernels/impulse.py",
             "1.0, 0.0",
             "1.5, 0.0",
-            {"dataset": 1, "train": 2, "evaluate": 2, **BEHIND_THE_CUBE},
+            {"dataset": 1, "floors": 1, "train": 2, "evaluate": 2, **BEHIND_THE_CUBE},
         ),
         (
             "mfbench/evaluation/error.py",

@@ -207,5 +207,12 @@ def test_training_asks_for_a_gpu_where_the_study_does(
         asked.setdefault(rule, set()).update(re.findall(r"gpu=\d+", job))
     asked.pop("all", None)
     assert asked.pop("train") == {expected}
-    assert set(asked) == {"dataset", "evaluate", "benchmark_cube", "figure", "report_page"}
+    assert set(asked) == {
+        "dataset",
+        "floors",
+        "evaluate",
+        "benchmark_cube",
+        "figure",
+        "report_page",
+    }
     assert set().union(*asked.values()) == {"gpu=0"}
