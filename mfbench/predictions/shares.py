@@ -42,6 +42,8 @@ def cannot(
     (wins, trials), (other_wins, other_trials) = [(sum(r), len(r)) for r in results]
     estimate = share_difference_interval(wins, trials, other_wins, other_trials)
     verdict, reason = compare(estimate, MARGIN)
+    if not wins and not other_wins:
+        reason = "neither kind succeeds, so training may be the limit"
     reason = f"{wins} of {trials} runs against {other_wins} of {other_trials}: {reason}"
     if share_interval(other_wins, other_trials).low > RARE:
         verdict = CONTRADICTED

@@ -47,7 +47,7 @@ def test_success_without_positions_contradicts() -> None:
 
 
 def test_that_neither_succeeds_decides_nothing() -> None:
-    expect(verdict_of(NAME, make_cube(BOTH, solved(0, 0))), NOT_DECIDED, "reaches over 0")
+    expect(verdict_of(NAME, make_cube(BOTH, solved(0, 0))), NOT_DECIDED, "neither kind succeeds")
 
 
 def test_deeper_stacks_and_the_last_input_are_left_out() -> None:
