@@ -16,6 +16,7 @@ from pydantic import (
 
 from mfbench.architectures.registry import Source, declaration, locate, registered
 from mfbench.config.section import Distinct, Section
+from mfbench.config.training import TrainingChanges
 
 
 def options_model(source: Source) -> type[BaseModel]:
@@ -56,6 +57,9 @@ class ArchitectureSettings(Section):
         None, description="Pointwise nonlinearity behind every mixer."
     )
     options: dict[str, Any] = Field({}, description="Options of the architecture itself.")
+    training: TrainingChanges = Field(
+        TrainingChanges(), description="What is trained differently for this architecture."
+    )
 
     @model_validator(mode="after")
     def _known_options(self) -> Self:

@@ -19,7 +19,7 @@ from mfbench.config.kernel import KernelSettings, Level
 from mfbench.config.refine import RefineSettings
 from mfbench.config.section import Name, Section
 from mfbench.config.task import TaskSettings
-from mfbench.config.training import TrainingSettings
+from mfbench.config.training import TrainingSettings, changed
 from mfbench.kernels.memory import window_weights
 from mfbench.kernels.registry import families
 
@@ -93,6 +93,11 @@ class Study(Section):
             settings = self.kernels[kernel]
             self._levels[kernel] = settings.levels(kernel, self.task.length, weights)
         return self._levels[kernel]
+
+    def training_of(self, architecture: str) -> TrainingSettings:
+        """The training of one architecture: that of the study with its own changes."""
+        changes = self.architectures[architecture].training.given()
+        return TrainingSettings.model_validate(changed(self.training.model_dump(), changes))
 
     def groups(self) -> list[tuple[str, int, str]]:
         """All (architecture, width, kernel); each has a cell at every level of its kernel."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -60,6 +61,16 @@ class Checkpoints(Section):
     minutes: NonNegativeFloat = Field(2.0, description="Minutes between two checkpoints.")
 
 
+def changed(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested settings with some of their keys replaced."""
+    return {
+        key: changed(value, changes[key])
+        if key in changes and isinstance(value, Mapping) and isinstance(changes[key], Mapping)
+        else changes.get(key, value)
+        for key, value in settings.items()
+    }
+
+
 class TrainingSettings(Section):
     """How a cell is trained: its members are all pairs of learning rate and seed."""
 
@@ -92,3 +103,15 @@ class TrainingSettings(Section):
         "auto", description="auto: the GPU where there is one."
     )
     checkpoints: Checkpoints = Checkpoints()
+
+
+class TrainingChanges(Section):
+    """What is trained differently for one architecture; what is left out is as in `training`."""
+
+    loss: Loss = Loss()
+    optimiser: Optimiser = Optimiser()
+    schedule: Schedule = Schedule()
+
+    def given(self) -> dict[str, Any]:
+        """The changes alone."""
+        return self.model_dump(exclude_unset=True)

@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from mfbench.config.training import changed
 from mfbench.predictions.verdict import NotDecidedError
 
 SEEDS = 3  # fewer runs than this decide nothing
@@ -29,7 +30,7 @@ class Cell:
     model, layers, norm, residual, activation, options
         What the architecture is, with all its defaults.
     training, task : mapping
-        These sections of the study.
+        These sections of the study; the former with the architecture's own changes.
     width : int
         Number of channels.
     kernel, rho, memory_length
@@ -149,7 +150,9 @@ def cells(cube: xr.Dataset) -> list[Cell]:
     settings = json.loads(cube.attrs["settings"])
     found = []
     for architecture in cube.architecture.values.tolist():
-        stack = {key: settings["architectures"][architecture][key] for key in _MODEL}
+        entry = settings["architectures"][architecture]
+        stack = {key: entry[key] for key in _MODEL}
+        training = changed(settings["training"], entry["training"])
         for width in cube.width.values.tolist():
             model = cube.sel(architecture=architecture, width=width)
             for kernel in cube.kernel.values.tolist():
@@ -163,7 +166,7 @@ def cells(cube: xr.Dataset) -> list[Cell]:
                             study=str(settings["name"]),
                             architecture=str(architecture),
                             **stack,
-                            training=settings["training"],
+                            training=training,
                             task=settings["task"],
                             width=int(width),
                             kernel=str(kernel),

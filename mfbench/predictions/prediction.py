@@ -32,8 +32,6 @@ class Prediction:
         The day on which the rule was fixed, before the numbers that it judges were seen.
     judge : callable
         ``judge(cells) -> Verdict``; raises NotDecidedError where the slice is not there.
-    across_studies : bool
-        Compares cells that one study cannot hold together: judged on all cubes at once.
     """
 
     title: str
@@ -45,4 +43,3 @@ class Prediction:
     rule: str
     fixed: datetime.date
     judge: Callable[[Sequence[Cell]], Verdict]
-    across_studies: bool = False

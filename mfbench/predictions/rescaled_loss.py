@@ -7,8 +7,8 @@ A loss with positive weights over time gives a lag s the share of weight on the 
 for every later lag; weights that grow with t (training.loss.time_power > 0) make that fall more
 slowly. The effect is about the memory function that is learned: its error at the late lags, those
 from half of M99 on, sum of w_s (k_s - h_s)^2 over them, under the plain loss over that under the
-rescaled one. One study has one loss, so two studies are compared that differ in nothing else. They
-must score from step 0: up to task.scored_from every lag has the same weight whatever the loss.
+rescaled one, between cells that differ in nothing else. The study must score from step 0: up to
+task.scored_from every lag has the same weight whatever the loss.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def _but_the_loss(cell: Cell) -> Hashable:
 
 
 def judge(cells: Sequence[Cell]) -> Verdict:
-    """Judge the prediction on the cells of several studies together."""
+    """Judge the prediction on the cells of a study."""
     found = [c for c in cells if int(c.task["scored_from"]) == 0]
     rescaled = require(
         [c for c in found if time_power(c) > 0],
@@ -58,8 +58,7 @@ def judge(cells: Sequence[Cell]) -> Verdict:
     )
     plain = require(
         [c for c in found if time_power(c) == 0],
-        "cell with the plain loss and task.scored_from = 0 (one study has one loss: give the cubes "
-        "of both to python -m mfbench.predictions)",
+        "cell with the plain loss and task.scored_from = 0",
     )
     pairs = matched(plain, rescaled, _but_the_loss)
     estimate = mean_interval(differences_by_seed(pairs, late_error, "the training loss"))
@@ -85,12 +84,11 @@ PREDICTION = Prediction(
     where="bias of positively weighted errors towards short-term memory, and the rescaled error",
     statement="Trained with a loss whose weights grow over time, a model ends with a smaller "
     "error of its memory function at late lags than with the plain squared error.",
-    needs="two studies that score from step 0 and differ in training.loss.time_power only, 0 and "
-    "greater",
+    needs="a study that scores from step 0, with cells that differ in training.loss.time_power "
+    "only, 0 and greater",
     rule="Mean over matched cells of log10 error of the learned memory function from lag M99/2 on, "
     "plain minus rescaled, by seed: supported where the 90 % interval lies above 0.1 decades, "
     "contradicted where it lies below.",
     fixed=datetime.date(2026, 11, 20),
     judge=judge,
-    across_studies=True,
 )

@@ -33,8 +33,7 @@ def judge_predictions(*cubes: xr.Dataset) -> pd.DataFrame:
     Parameters
     ----------
     *cubes : Dataset
-        Cubes as `open_benchmark` returns them. Each is judged by itself; a prediction that compares
-        studies is judged on all of them together.
+        Cubes as `open_benchmark` returns them. Each is judged by itself.
 
     Returns
     -------
@@ -60,11 +59,7 @@ def judge_predictions(*cubes: xr.Dataset) -> pd.DataFrame:
     rows = []
     for name in predictions():
         found = prediction(name)
-        slices = studies
-        if found.across_studies:
-            together = [cell for part in studies.values() for cell in part]
-            slices = {" + ".join(studies): together}
-        for study, part in slices.items():
+        for study, part in studies.items():
             verdict = judge(found, part)
             rows.append(
                 {

@@ -41,7 +41,7 @@ def training_settings(study: Study, *, architecture: str, width: int) -> dict[st
         {
             "architecture": study.architectures[architecture].resolved(),
             "width": width,
-            "training": study.training.model_dump(exclude=_EXECUTION),
+            "training": study.training_of(architecture).model_dump(exclude=_EXECUTION),
         }
     )
 
@@ -62,7 +62,8 @@ def study_settings(study: Study) -> dict[str, Any]:
     """The whole study as it is kept in the cube and shown in the report."""
     settings = study.model_dump(exclude={"results": True, "training": _EXECUTION})
     settings["architectures"] = {
-        n: a.resolved() | {"widths": a.widths} for n, a in study.architectures.items()
+        name: entry.resolved() | {"widths": entry.widths, "training": entry.training.given()}
+        for name, entry in study.architectures.items()
     }
     settings["kernels"] = {
         kernel: [level.model_dump() for level in study.levels(kernel)] for kernel in study.kernels

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from mfbench.config.study import StudyError, load_study, read_study
+from mfbench.workflow.plan import study_settings
 from tests.conftest import REPOSITORY, small_study
 
 STUDIES = [REPOSITORY / "config.yaml", *sorted((REPOSITORY / "config").glob("**/*.yaml"))]
@@ -183,3 +184,23 @@ def test_yaml_of_a_study_round_trips(tmp_path: Path) -> None:
     file = tmp_path / "study.yaml"
     file.write_text(yaml.safe_dump(small_study()))
     assert read_study(file) == load_study(small_study())
+
+
+def test_an_architecture_changes_only_what_it_names_of_the_training() -> None:
+    content = changed("training.optimiser", {"epsilon": 1e-6})
+    content["architectures"] = {
+        "rnn": {},
+        "gru": {"training": {"optimiser": {"betas": [0.8, 0.9]}}},
+    }
+    study = load_study(content)
+    assert study.training_of("rnn") == study.training
+    of_gru = study.training_of("gru")
+    assert (of_gru.optimiser.betas, of_gru.optimiser.epsilon) == ((0.8, 0.9), 1e-6)
+    assert of_gru.steps == study.training.steps
+    kept = study_settings(study)["architectures"]["gru"]["training"]
+    assert kept == {"optimiser": {"betas": [0.8, 0.9]}}
+
+
+def test_an_architecture_cannot_change_the_axes_of_the_cube() -> None:
+    with pytest.raises(StudyError, match=r"gru\.training\.seeds: unknown key; allowed here: loss"):
+        load_study(changed("architectures.gru", {"training": {"seeds": [3]}}))

@@ -155,7 +155,7 @@ def make_cube(
                                 memory_length=task.memory_length,
                                 rate=rate,
                                 seed=seed,
-                                time_power=study.training.loss.time_power,
+                                time_power=study.training_of(name).loss.time_power,
                             )
                             at = (a, w, i, level, r, s)
                             e = errors[r, s] = error(this)

@@ -1,7 +1,8 @@
-"""Two studies that differ in the loss, with errors at late lags made up."""
+"""Cells that differ in the loss, with errors at late lags made up."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,20 +13,24 @@ from mfbench.predictions.verdict import CONTRADICTED, NOT_DECIDED, SUPPORTED
 from tests.predictions.cubes import Member, expect, make_cube, study_of, verdict_of
 
 NAME = "rescaled_loss"
+RESCALED = {"model": "rnn", "training": {"loss": {"time_power": 1}}}
 
 
-def cube_of(power: float, late: Any, *, scored_from: int = 0, steps: int = 1000) -> xr.Dataset:
+def cube_of(
+    late: Callable[[Member], float],
+    *,
+    scored_from: int = 0,
+    architectures: dict[str, Any] | None = None,
+) -> xr.Dataset:
     """Models whose memory function is too small by a factor from M99 / 2 on, and right before."""
     study = study_of(
-        name=f"power-{power:g}",
         task={
             "length": 32,
             "scored_from": scored_from,
             "sequences": {"train": 64, "validation": 8, "test": 8},
         },
         kernels={"polynomial": {"memory_length": [8, 12]}},
-        architectures={"rnn": {}},
-        training={"learning_rates": [0.01], "loss": {"time_power": power}, "steps": steps},
+        architectures=architectures or {"rnn": {}, "rescaled": RESCALED},
     )
 
     def learned(m: Member, k: Any) -> Any:
@@ -34,32 +39,40 @@ def cube_of(power: float, late: Any, *, scored_from: int = 0, steps: int = 1000)
     return make_cube(study, lambda m: np.inf if late(m) > 1 else 0.1, learned=learned)
 
 
-PLAIN = cube_of(0, lambda m: 0.5 * m.wobble)
+def with_loss(plain: float, rescaled: float) -> Callable[[Member], float]:
+    return lambda m: (rescaled if m.time_power else plain) * m.wobble
 
 
 def test_smaller_late_errors_support() -> None:
-    verdict = expect(verdict_of(NAME, PLAIN, cube_of(1, lambda m: 0.05 * m.wobble)), SUPPORTED)
+    verdict = expect(verdict_of(NAME, cube_of(with_loss(0.5, 0.05))), SUPPORTED)
     assert verdict.effect == pytest.approx(2)  # a tenth of the amplitude
     assert verdict.runs == 2 * 2 * 5
 
 
 def test_equal_late_errors_contradict() -> None:
-    expect(verdict_of(NAME, PLAIN, cube_of(1, lambda m: 0.5 * m.wobble)), CONTRADICTED)
+    expect(verdict_of(NAME, cube_of(with_loss(0.5, 0.5))), CONTRADICTED)
 
 
 def test_seeds_that_differ_or_diverge_decide_nothing() -> None:
-    mixed = cube_of(1, lambda m: 2.0 if m.seed == 0 else 0.1)
-    assert expect(verdict_of(NAME, PLAIN, mixed), NOT_DECIDED, "reaches over 0.1").diverged == 2
+    def mixed(m: Member) -> float:
+        if not m.time_power:
+            return 0.5 * m.wobble
+        return 2.0 if m.seed == 0 else 0.1
+
+    verdict = expect(verdict_of(NAME, cube_of(mixed)), NOT_DECIDED, "reaches over 0.1")
+    assert verdict.diverged == 2
 
 
-def test_one_study_alone_says_what_it_needs_beside_it() -> None:
-    rescaled = cube_of(1, lambda m: 0.1)
-    expect(verdict_of(NAME, rescaled), NOT_DECIDED, "python -m mfbench.predictions")
-    expect(verdict_of(NAME, PLAIN), NOT_DECIDED, "time_power > 0")
+def test_one_loss_alone_says_what_it_needs_beside_it() -> None:
+    plain = cube_of(with_loss(0.1, 0.1), architectures={"rnn": {}})
+    expect(verdict_of(NAME, plain), NOT_DECIDED, "time_power > 0")
+    rescaled = cube_of(with_loss(0.1, 0.1), architectures={"rescaled": RESCALED})
+    expect(verdict_of(NAME, rescaled), NOT_DECIDED, "plain loss")
 
 
-def test_studies_that_differ_in_more_than_the_loss_are_not_compared() -> None:
-    longer = cube_of(1, lambda m: 0.05, steps=2000)
-    expect(verdict_of(NAME, PLAIN, longer), NOT_DECIDED, "differ only in the training loss")
-    late = [cube_of(p, lambda m: 0.1, scored_from=16) for p in (0, 1)]
-    expect(verdict_of(NAME, *late), NOT_DECIDED, "scored_from = 0")
+def test_cells_that_differ_in_more_than_the_loss_are_not_compared() -> None:
+    other = {"model": "rnn", "training": {"loss": {"time_power": 1}, "schedule": {"warm_up": 0.2}}}
+    cube = cube_of(with_loss(0.5, 0.05), architectures={"rnn": {}, "other": other})
+    expect(verdict_of(NAME, cube), NOT_DECIDED, "differ only in the training loss")
+    late = cube_of(with_loss(0.5, 0.05), scored_from=16)
+    expect(verdict_of(NAME, late), NOT_DECIDED, "scored_from = 0")

@@ -69,6 +69,11 @@ def test_an_added_seed_makes_no_dataset_and_trains_only_its_members(project: Pro
         ("evaluation.success", 0.2, BEHIND_THE_CUBE),
         ("evaluation.probes", 8, {"evaluate": 4, **BEHIND_THE_CUBE}),
         ("architectures.s4d.options.state", 6, {"train": 3, "evaluate": 2, **BEHIND_THE_CUBE}),
+        (
+            "architectures.s4d.training",
+            {"loss": {"time_power": 1}},
+            {"train": 3, "evaluate": 2, **BEHIND_THE_CUBE},
+        ),
         ("training.checkpoints", {"minutes": 9}, {}),
         ("training.device", "cpu", {}),
     ],
