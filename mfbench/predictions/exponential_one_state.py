@@ -53,15 +53,12 @@ def judge(cells: Sequence[Cell]) -> Verdict:
         else:
             used += larger
             reason += f", and larger models reach {reached:.2g}"
-    return Verdict(
-        verdict=verdict,
-        reason=reason,
-        effect=estimate.value,
-        low=estimate.low,
-        high=estimate.high,
+    return Verdict.of(
+        estimate,
+        verdict,
+        reason,
         effect_name="-log10 error with one state",
         unit="decades",
-        method=estimate.method,
         **count(used),
     )
 

@@ -65,16 +65,11 @@ def judge(cells: Sequence[Cell]) -> Verdict:
     if not any((~stable(c) & (c.status != "absent")).any() for c in used):
         raise NotDecidedError("no member is unstable: the learning rates do not reach the limit")
     estimate = mean_interval(differences)
-    verdict, reason = compare(estimate, MARGIN)
-    return Verdict(
-        verdict=verdict,
-        reason=reason,
-        effect=estimate.value,
-        low=estimate.low,
-        high=estimate.high,
+    return Verdict.of(
+        estimate,
+        *compare(estimate, MARGIN),
         effect_name="log10 of the largest stable learning rate, best minus direct",
         unit="decades",
-        method=estimate.method,
         **count(used, all_rates=True),
     )
 

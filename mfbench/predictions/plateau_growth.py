@@ -96,15 +96,12 @@ def judge(cells: Sequence[Cell]) -> Verdict:
         reason += f", but in {censored} of {fits} fits the longest time is only known to be longer"
     elif censored:
         reason += f" (in {censored} of {fits} fits the longest time is a lower bound)"
-    return Verdict(
-        verdict=verdict,
-        reason=reason,
-        effect=estimate.value,
-        low=estimate.low,
-        high=estimate.high,
+    return Verdict.of(
+        estimate,
+        verdict,
+        reason,
         effect_name=f"bend of log2 steps to an error of {ERROR:g} over log2 lag (0: a power law)",
         unit="1",
-        method=estimate.method,
         **count(used, all_rates=True),
     )
 

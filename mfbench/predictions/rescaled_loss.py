@@ -62,16 +62,11 @@ def judge(cells: Sequence[Cell]) -> Verdict:
     )
     pairs = matched(plain, rescaled, _but_the_loss)
     estimate = mean_interval(differences_by_seed(pairs, late_error, "the training loss"))
-    verdict, reason = compare(estimate, MARGIN)
-    return Verdict(
-        verdict=verdict,
-        reason=reason,
-        effect=estimate.value,
-        low=estimate.low,
-        high=estimate.high,
+    return Verdict.of(
+        estimate,
+        *compare(estimate, MARGIN),
         effect_name="log10 error at lags from M99/2 on, plain loss minus rescaled",
         unit="decades",
-        method=estimate.method,
         **count(c for pair in pairs for side in pair for c in side),
     )
 

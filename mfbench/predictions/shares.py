@@ -48,14 +48,11 @@ def cannot(
     if share_interval(other_wins, other_trials).low > RARE:
         verdict = CONTRADICTED
         reason = f"{other_wins} of {other_trials} runs do what they should not be able to"
-    return Verdict(
-        verdict=verdict,
-        reason=reason,
-        effect=estimate.value,
-        low=estimate.low,
-        high=estimate.high,
+    return Verdict.of(
+        estimate,
+        verdict,
+        reason,
         effect_name=effect_name,
         unit="1",
-        method=estimate.method,
         **count([*able, *unable]),
     )

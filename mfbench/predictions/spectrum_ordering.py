@@ -21,6 +21,7 @@ from __future__ import annotations
 import datetime
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -85,17 +86,13 @@ def judge(cells: Sequence[Cell]) -> Verdict:
             f"factor of {APART:g} are needed, there are {pairs}"
         )
     estimate = share_interval(agree, pairs)
-    verdict, reason = compare(estimate, MARGIN)
-    return Verdict(
-        verdict=verdict,
-        reason=reason,
-        effect=estimate.value,
-        low=estimate.low,
-        high=estimate.high,
+    estimate = replace(estimate, method=f"Jeffreys interval over {pairs} pairs, as if independent")
+    return Verdict.of(
+        estimate,
+        *compare(estimate, MARGIN),
         effect_name="share of pairs of tasks in which the larger spectrum bound has the larger "
         "error",
         unit="1",
-        method=estimate.method.replace("trials", "pairs, taken as independent"),
         **count(linear[i] for i in sorted(used)),
     )
 

@@ -34,16 +34,11 @@ def judge(cells: Sequence[Cell]) -> Verdict:
     )
     pairs = matched(real, complex_, lambda c: (c.same_but("init"), c.width, c.on))
     estimate = mean_interval(differences_by_seed(pairs, score, "the initial poles"))
-    verdict, reason = compare(estimate, MARGIN)
-    return Verdict(
-        verdict=verdict,
-        reason=reason,
-        effect=estimate.value,
-        low=estimate.low,
-        high=estimate.high,
+    return Verdict.of(
+        estimate,
+        *compare(estimate, MARGIN),
         effect_name="log10 error with real initial poles minus that with complex ones",
         unit="decades",
-        method=estimate.method,
         **count(c for pair in pairs for side in pair for c in side),
     )
 

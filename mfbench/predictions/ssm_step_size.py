@@ -41,16 +41,11 @@ def judge(cells: Sequence[Cell]) -> Verdict:
     large = require([c for c in found if is_large(c)], "S4D with a large initial step size")
     pairs = matched(small, large, lambda c: (c.same_but("dt_min", "dt_max"), c.width, c.on))
     estimate = mean_interval(differences_by_seed(pairs, score, "the initial step size"))
-    verdict, reason = compare(estimate, MARGIN)
-    return Verdict(
-        verdict=verdict,
-        reason=reason,
-        effect=estimate.value,
-        low=estimate.low,
-        high=estimate.high,
+    return Verdict.of(
+        estimate,
+        *compare(estimate, MARGIN),
         effect_name="log10 error with a small initial step minus that with a large one",
         unit="decades",
-        method=estimate.method,
         **count(c for pair in pairs for side in pair for c in side),
     )
 

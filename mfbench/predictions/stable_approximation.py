@@ -52,16 +52,11 @@ def judge(cells: Sequence[Cell]) -> Verdict:
     ]
     pairs = matched(polynomial, exponential, lambda c: (c.what, c.width, c.memory_length, c.length))
     estimate = mean_interval(differences_by_seed(pairs, rise, "the kernel"))
-    verdict, reason = compare(estimate, MARGIN)
-    return Verdict(
-        verdict=verdict,
-        reason=reason,
-        effect=estimate.value,
-        low=estimate.low,
-        high=estimate.high,
+    return Verdict.of(
+        estimate,
+        *compare(estimate, MARGIN),
         effect_name="rise of log10 error under disturbed weights, polynomial minus exponential",
         unit="decades",
-        method=estimate.method,
         **count(c for pair in pairs for side in pair for c in side),
     )
 

@@ -36,16 +36,11 @@ def judge(cells: Sequence[Cell]) -> Verdict:
     pairs = matched(direct, stable, lambda c: (c.same_but("parameterisation"), c.width, c.on))
     differences = differences_by_seed(pairs, score, "the parameterisation")
     estimate = mean_interval(differences)
-    verdict, reason = compare(estimate, MARGIN)
-    return Verdict(
-        verdict=verdict,
-        reason=reason,
-        effect=estimate.value,
-        low=estimate.low,
-        high=estimate.high,
+    return Verdict.of(
+        estimate,
+        *compare(estimate, MARGIN),
         effect_name="log10 error of the direct parameterisation minus that of the stable ones",
         unit="decades",
-        method=estimate.method,
         **count(c for pair in pairs for side in pair for c in side),
     )
 

@@ -68,15 +68,12 @@ def judge(cells: Sequence[Cell]) -> Verdict:
     elif verdict == CONTRADICTED:
         reason += ": a field that covers the lag does not help (the theory bounds what a model can "
         reason += "represent; that training does not find it would look the same)"
-    return Verdict(
-        verdict=verdict,
-        reason=reason,
-        effect=estimate.value,
-        low=estimate.low,
-        high=estimate.high,
+    return Verdict.of(
+        estimate,
+        verdict,
+        reason,
         effect_name="height of the cliff in error where the receptive field reaches the lag",
         unit="decades",
-        method=estimate.method,
         **count([*short, *covering]),
     )
 

@@ -51,6 +51,32 @@ class Verdict:
     runs: int = 0
     diverged: int = 0
 
+    @classmethod
+    def of(
+        cls,
+        estimate: Estimate,
+        verdict: Answer,
+        reason: str,
+        *,
+        effect_name: str,
+        unit: str,
+        runs: int,
+        diverged: int,
+    ) -> Verdict:
+        """A verdict on an estimated effect; the other arguments are the attributes above."""
+        return cls(
+            verdict=verdict,
+            reason=reason,
+            effect=estimate.value,
+            low=estimate.low,
+            high=estimate.high,
+            effect_name=effect_name,
+            unit=unit,
+            method=estimate.method,
+            runs=runs,
+            diverged=diverged,
+        )
+
     def __post_init__(self) -> None:
         if not self.reason:
             raise ValueError("a verdict needs a reason")

@@ -98,17 +98,12 @@ def judge(cells: Sequence[Cell]) -> Verdict:
             f"every width in {lost} of {len(growths)} runs: training is the limit and not the width"
         )
     estimate = mean_interval(values)
-    verdict, reason = compare(estimate, MARGIN)
-    return Verdict(
-        verdict=verdict,
-        reason=reason,
-        effect=estimate.value,
-        low=estimate.low,
-        high=estimate.high,
+    return Verdict.of(
+        estimate,
+        *compare(estimate, MARGIN),
         effect_name=f"growth with memory of the state that reaches {ERROR:g}, polynomial "
         "minus exponential",
         unit="doublings",
-        method=estimate.method,
         **count(used),
     )
 

@@ -36,7 +36,7 @@ def test_every_weight_of_a_reparameterisation_is_stable(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_gradient_scale_is_that_of_the_closed_form(name: str) -> None:
-    # Theorem 3.6 of the paper, in discrete time: |d loss / d w| <= const |f'(w)| / (1 - f(w))^2.
+    # The paper's bound on the gradient in discrete time: const |f'(w)| / (1 - f(w))^2.
     poles = torch.linspace(0.01, 0.999, 60, dtype=torch.float64)
     w, slope = gradient(name, poles)
     expected = {
