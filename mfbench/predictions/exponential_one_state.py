@@ -55,8 +55,7 @@ def judge(cells: Sequence[Cell]) -> Verdict:
             reason += f", and larger models reach {reached:.2g}"
     return Verdict.of(
         estimate,
-        verdict,
-        reason,
+        (verdict, reason),
         effect_name="-log10 error with one state",
         unit="decades",
         **count(used),

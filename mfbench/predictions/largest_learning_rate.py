@@ -67,7 +67,7 @@ def judge(cells: Sequence[Cell]) -> Verdict:
     estimate = mean_interval(differences)
     return Verdict.of(
         estimate,
-        *compare(estimate, MARGIN),
+        compare(estimate, MARGIN),
         effect_name="log10 of the largest stable learning rate, best minus direct",
         unit="decades",
         **count(used, all_rates=True),

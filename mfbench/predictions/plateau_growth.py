@@ -98,8 +98,7 @@ def judge(cells: Sequence[Cell]) -> Verdict:
         reason += f" (in {censored} of {fits} fits the longest time is a lower bound)"
     return Verdict.of(
         estimate,
-        verdict,
-        reason,
+        (verdict, reason),
         effect_name=f"bend of log2 steps to an error of {ERROR:g} over log2 lag (0: a power law)",
         unit="1",
         **count(used, all_rates=True),

@@ -64,7 +64,7 @@ def judge(cells: Sequence[Cell]) -> Verdict:
     estimate = mean_interval(differences_by_seed(pairs, late_error, "the training loss"))
     return Verdict.of(
         estimate,
-        *compare(estimate, MARGIN),
+        compare(estimate, MARGIN),
         effect_name="log10 error at lags from M99/2 on, plain loss minus rescaled",
         unit="decades",
         **count(c for pair in pairs for side in pair for c in side),

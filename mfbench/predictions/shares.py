@@ -50,8 +50,7 @@ def cannot(
         reason = f"{other_wins} of {other_trials} runs do what they should not be able to"
     return Verdict.of(
         estimate,
-        verdict,
-        reason,
+        (verdict, reason),
         effect_name=effect_name,
         unit="1",
         **count([*able, *unable]),

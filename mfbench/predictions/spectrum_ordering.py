@@ -89,7 +89,7 @@ def judge(cells: Sequence[Cell]) -> Verdict:
     estimate = replace(estimate, method=f"Jeffreys interval over {pairs} pairs, as if independent")
     return Verdict.of(
         estimate,
-        *compare(estimate, MARGIN),
+        compare(estimate, MARGIN),
         effect_name="share of pairs of tasks in which the larger spectrum bound has the larger "
         "error",
         unit="1",

@@ -36,7 +36,7 @@ def judge(cells: Sequence[Cell]) -> Verdict:
     estimate = mean_interval(differences_by_seed(pairs, score, "the initial poles"))
     return Verdict.of(
         estimate,
-        *compare(estimate, MARGIN),
+        compare(estimate, MARGIN),
         effect_name="log10 error with real initial poles minus that with complex ones",
         unit="decades",
         **count(c for pair in pairs for side in pair for c in side),

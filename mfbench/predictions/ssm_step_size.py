@@ -43,7 +43,7 @@ def judge(cells: Sequence[Cell]) -> Verdict:
     estimate = mean_interval(differences_by_seed(pairs, score, "the initial step size"))
     return Verdict.of(
         estimate,
-        *compare(estimate, MARGIN),
+        compare(estimate, MARGIN),
         effect_name="log10 error with a small initial step minus that with a large one",
         unit="decades",
         **count(c for pair in pairs for side in pair for c in side),

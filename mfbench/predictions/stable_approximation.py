@@ -54,7 +54,7 @@ def judge(cells: Sequence[Cell]) -> Verdict:
     estimate = mean_interval(differences_by_seed(pairs, rise, "the kernel"))
     return Verdict.of(
         estimate,
-        *compare(estimate, MARGIN),
+        compare(estimate, MARGIN),
         effect_name="rise of log10 error under disturbed weights, polynomial minus exponential",
         unit="decades",
         **count(c for pair in pairs for side in pair for c in side),

@@ -38,7 +38,7 @@ def judge(cells: Sequence[Cell]) -> Verdict:
     estimate = mean_interval(differences)
     return Verdict.of(
         estimate,
-        *compare(estimate, MARGIN),
+        compare(estimate, MARGIN),
         effect_name="log10 error of the direct parameterisation minus that of the stable ones",
         unit="decades",
         **count(c for pair in pairs for side in pair for c in side),

@@ -70,8 +70,7 @@ def judge(cells: Sequence[Cell]) -> Verdict:
         reason += "represent; that training does not find it would look the same)"
     return Verdict.of(
         estimate,
-        verdict,
-        reason,
+        (verdict, reason),
         effect_name="height of the cliff in error where the receptive field reaches the lag",
         unit="decades",
         **count([*short, *covering]),

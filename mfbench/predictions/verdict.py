@@ -55,18 +55,17 @@ class Verdict:
     def of(
         cls,
         estimate: Estimate,
-        verdict: Answer,
-        reason: str,
+        answer: tuple[Answer, str],
         *,
         effect_name: str,
         unit: str,
         runs: int,
         diverged: int,
     ) -> Verdict:
-        """A verdict on an estimated effect; the other arguments are the attributes above."""
+        """A verdict on an estimated effect, with the answer that `compare` gives and its reason."""
         return cls(
-            verdict=verdict,
-            reason=reason,
+            verdict=answer[0],
+            reason=answer[1],
             effect=estimate.value,
             low=estimate.low,
             high=estimate.high,

@@ -100,7 +100,7 @@ def judge(cells: Sequence[Cell]) -> Verdict:
     estimate = mean_interval(values)
     return Verdict.of(
         estimate,
-        *compare(estimate, MARGIN),
+        compare(estimate, MARGIN),
         effect_name=f"growth with memory of the state that reaches {ERROR:g}, polynomial "
         "minus exponential",
         unit="doublings",
