@@ -1,7 +1,7 @@
 """Floors: how close the two bounds are, and how long they take.
 
-Prints a markdown table of lower / upper bounds of the relative error on sequences all of whose steps
-are scored, the quality of the bounds and processor times. Run it on one core (OMP_NUM_THREADS=1).
+Prints a markdown table of lower / upper bounds of the relative error (all steps scored, no direct
+path), the quality of the bounds and processor times. Run it on one core (OMP_NUM_THREADS=1).
 Usage: python benchmarks/floors.py [--length 256] [--orders 1 2 4 8 16] [--kernels impulse=16 ...]
 """
 

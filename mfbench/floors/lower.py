@@ -14,8 +14,8 @@ any choice of U and V; a good choice is searched by gradient ascent, first among
 V V' (then M is diagonal too, their convolution), then among all of a rank r. The search can only
 lose tightness, never validity: the bound is recomputed from the final U and V, less what rounding
 may have added (standard backward error bounds: Higham, Accuracy and Stability of Numerical
-Algorithms, 2002, sections 3.5 and 24.1; the norm of the tail moves by at most the norm of what is
-added to the matrix: Mirsky 1960).
+Algorithms, 2002, sections 3.5 and 24.1; the root of the left-hand side is the distance of a matrix
+from those of rank n, so it moves by no more than the matrix does).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def lower_bound(
     *,
     feedthrough: bool = False,
 ) -> float:
-    """A relative error that no linear time-invariant system of the order can beat.
+    """A relative error that no linear time-invariant system of the order, stable or not, can beat.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def certified(k: Array, weights: Array, order: int, U: Array, V: Array) -> float
     denominator = np.sqrt(largest + max(Z.shape) * _EPS * np.trace(gram))
     denominator += (seen + 64) * _EPS * size / np.sqrt(w.min())
     values = np.linalg.svd(U.T @ H @ V, compute_uv=False)
-    tail = np.linalg.norm(values[order:]) - 2 * seen * _EPS * size * np.linalg.norm(H)
+    tail = float(np.linalg.norm(values[order:]) - 2 * seen * _EPS * size * np.linalg.norm(H))
     return float(max(tail, 0.0) / denominator) ** 2
 
 
@@ -118,7 +118,7 @@ def certified_diagonal(k: Array, weights: Array, order: int, a: Array, b: Array)
     N = np.sqrt(a)[:, None] * hankel(k[:p], k[p - 1 : seen]) * np.sqrt(b)
     values = np.linalg.svd(N, compute_uv=False)
     largest = np.max(np.convolve(a, b) / weights[:seen]) * (1 + seen * _EPS)
-    tail = np.linalg.norm(values[order:]) - 2 * seen * _EPS * np.linalg.norm(N)
+    tail = float(np.linalg.norm(values[order:]) - 2 * seen * _EPS * np.linalg.norm(N))
     return float(max(tail, 0.0) ** 2 / largest)
 
 
