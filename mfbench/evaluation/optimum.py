@@ -18,12 +18,12 @@ def optimisation_part(error: float, upper_floor: float) -> float:
 
 
 def check_floor(error: float, lower_floor: float, *, model: str) -> None:
-    """Make sure that no linear model beats the bound that holds for all of its size.
+    """Make sure that no linear time-invariant model beats the bound that holds for all of its size.
 
     Parameters
     ----------
     error : float
-        Population error of a linear model, from its response: it has no sampling error.
+        Population error of such a model, from its response: it has no sampling error.
     lower_floor : float
         The certified bound.
     model : str

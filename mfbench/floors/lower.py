@@ -12,7 +12,10 @@ and the right-hand side is a quadratic form of the error e = k - h alone,
 which is at most lambda_max(W^-1/2 M W^-1/2) times sum_s w_s e_s^2. Dividing gives a bound for
 any choice of U and V; a good choice is searched by gradient ascent, first among diagonal U U' and
 V V' (then M is diagonal too, their convolution), then among all of a rank r. The search can only
-lose tightness, never validity: the bound is recomputed from the final U and V.
+lose tightness, never validity: the bound is recomputed from the final U and V, less what rounding
+may have added (standard backward error bounds: Higham, Accuracy and Stability of Numerical
+Algorithms, 2002, sections 3.5 and 24.1; the root of the left-hand side is the distance of a matrix
+from those of rank n, so it moves by no more than the matrix does).
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ from scipy.linalg import eigh, hankel
 from mfbench.floors.descent import minimise
 from mfbench.floors.problem import Array, pose
 
-_ROUNDING = 1 + 1e-12  # denominators are rounded up
+_EPS = float(np.finfo(np.float64).eps)
 _TINY = 1e-300
 _NOISE = 1e-12  # bounds below are not told from rounding
 _HOPELESS = 1e-15  # diagonal bounds below do not grow to more than noise
@@ -47,7 +50,7 @@ def lower_bound(
     *,
     feedthrough: bool = False,
 ) -> float:
-    """A relative error that no linear time-invariant system of the order can beat.
+    """A relative error that no linear time-invariant system of the order, stable or not, can beat.
 
     Parameters
     ----------
@@ -94,13 +97,19 @@ def certified(k: Array, weights: Array, order: int, U: Array, V: Array) -> float
     """
     p, q = len(U), len(V)
     seen = p + q - 1
+    w, H = weights[:seen], hankel(k[:p], k[p - 1 : seen])
     spectra = [fft.rfft(F, 2 * seen, axis=0) for F in (U, V)]
     Z = fft.irfft(spectra[0][:, :, None] * spectra[1][:, None], 2 * seen, axis=0)
-    Z = Z[:seen].reshape(seen, -1) / np.sqrt(weights[:seen])[:, None]
+    Z = Z[:seen].reshape(seen, -1) / np.sqrt(w)[:, None]
     gram = Z @ Z.T if Z.shape[1] > seen else Z.T @ Z
     largest = eigh(gram, eigvals_only=True, subset_by_index=[len(gram) - 1] * 2)[0]
-    values = np.linalg.svd(U.T @ hankel(k[:p], k[p - 1 : seen]) @ V, compute_uv=False)
-    return float(np.sum(values[order:] ** 2) / (largest * _ROUNDING))
+    size = np.linalg.norm(U) * np.linalg.norm(V)
+    # Rounding of the product, and of the transforms: their log2 is less than the lags and 64.
+    denominator = np.sqrt(largest + max(Z.shape) * _EPS * np.trace(gram))
+    denominator += (seen + 64) * _EPS * size / np.sqrt(w.min())
+    values = np.linalg.svd(U.T @ H @ V, compute_uv=False)
+    tail = float(np.linalg.norm(values[order:]) - 2 * seen * _EPS * size * np.linalg.norm(H))
+    return float(max(tail, 0.0) / denominator) ** 2
 
 
 def certified_diagonal(k: Array, weights: Array, order: int, a: Array, b: Array) -> float:
@@ -108,8 +117,9 @@ def certified_diagonal(k: Array, weights: Array, order: int, a: Array, b: Array)
     p, seen = len(a), len(a) + len(b) - 1
     N = np.sqrt(a)[:, None] * hankel(k[:p], k[p - 1 : seen]) * np.sqrt(b)
     values = np.linalg.svd(N, compute_uv=False)
-    largest = np.max(np.convolve(a, b) / weights[:seen])
-    return float(np.sum(values[order:] ** 2) / (largest * _ROUNDING))
+    largest = np.max(np.convolve(a, b) / weights[:seen]) * (1 + seen * _EPS)
+    tail = float(np.linalg.norm(values[order:]) - 2 * seen * _EPS * np.linalg.norm(N))
+    return float(max(tail, 0.0) ** 2 / largest)
 
 
 def _diagonal_starts(k: Array, weights: Array) -> Iterator[tuple[Array, Array]]:

@@ -35,7 +35,7 @@ class Floors:
     k, weights : (T,) arrays
         Memory function and window weights.
     order : int
-        n01: the least state size whose floor is at most 1 %.
+        n01: the least state size whose upper floor is at most 1 %, here without a direct path.
     bounds : dict
         State size -> (lower bound, upper bound), as far as they have been computed before.
     """
@@ -48,7 +48,10 @@ class Floors:
     def of_model(
         self, *, state_size: int | None, receptive_field: int | None
     ) -> tuple[float, float]:
-        """Lower and upper floor of a linear model.
+        """Lower and upper floor of a linear time-invariant model.
+
+        With both arguments, the upper floor is that of a recurrence whose response is cut off at
+        the receptive field.
 
         Parameters
         ----------

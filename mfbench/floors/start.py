@@ -30,7 +30,8 @@ def starting_points(k: Array, weights: Array, order: int) -> Iterator[Array]:
         for band in _bands(delay, energy, order):
             for sharpness in (1.0, 3.0):
                 yield _poles_in_band(delay, band, order, sharpness)
-    yield _realisation(k, order)
+    if len(k) > 3:  # else there is no shift of a Hankel matrix to learn from
+        yield _realisation(k, order)
 
 
 def _group_delay(k: Array, resolution: float) -> tuple[Array, Array]:

@@ -93,6 +93,34 @@ def test_certified_is_the_quadratic_form_written_out() -> None:
     assert diagonal == pytest.approx(full, rel=1e-9)
 
 
+def test_rounding_is_no_error() -> None:
+    """A sum of two exponentials is of order two: a bound above 0 would be made of rounding."""
+    rng = np.random.default_rng(2)
+    s = np.arange(T)
+    k = 0.9**s + 0.5 * 0.8**s
+    for p in (9, 24, 40):
+        q = T + 1 - p
+        assert certified(k, W, 2, rng.standard_normal((p, 6)), rng.standard_normal((q, 6))) == 0
+        assert certified_diagonal(k, W, 2, rng.uniform(0, 1, p), rng.uniform(0, 1, q)) == 0
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    length=st.integers(2, 13),
+    order=st.integers(1, 13),
+    feedthrough=st.booleans(),
+    seed=st.integers(0, 2**16),
+)
+def test_any_weights_and_any_order(length: int, order: int, feedthrough: bool, seed: int) -> None:
+    """Weights that rise or jump, odd and even lengths, orders about the size of the matrices."""
+    rng = np.random.default_rng(seed)
+    k, w = rng.standard_normal(length), rng.uniform(0.01, 1, length)
+    lower = lower_bound(k, w, order, feedthrough=feedthrough)
+    assert lower <= upper_bound(k, w, order, feedthrough=feedthrough).error + 1e-14
+    if order >= (length + 1 - feedthrough) // 2:  # some recurrence, stable or not, fits all lags
+        assert lower == 0
+
+
 def test_slopes_of_the_ascent_are_finite_differences() -> None:
     rng = np.random.default_rng(1)
     length, p, q, rank, order = 16, 7, 10, 4, 2
