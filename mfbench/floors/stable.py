@@ -114,7 +114,10 @@ def penalised_error(
 
 
 def _starts(k: Array, weights: Array, order: int, pairs: int) -> Iterator[Array]:
-    """Time constants spread evenly in their logarithm; angles spread, or those of the optimum."""
+    """Time constants spread evenly in their logarithm, or all equal; angles likewise, or optimal.
+
+    Equal poles stay equal in the descent: they share one coefficient, each at a part of the price.
+    """
     count = order - pairs
     length = len(k)
     spread = (np.arange(count) + 0.5) / count
@@ -126,6 +129,9 @@ def _starts(k: Array, weights: Array, order: int, pairs: int) -> Iterator[Array]
         for highest in (0.3, 1.0):
             angles = highest * np.pi * (np.arange(pairs) + 0.5) / pairs
             yield np.concatenate([rates, angles])
+    for timescale in (0.01, 0.1):
+        rates = np.full(count, -np.log(1 + timescale * length))
+        yield np.concatenate([rates, np.full(pairs, 0.2 * np.pi)])
     if pairs:
         best = upper_bound(k, weights, order).poles
         best = best[best.imag > 0][:pairs]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.optimize import approx_fprime
@@ -18,6 +20,15 @@ def test_exponential_pays_for_its_disturbance_only() -> None:
     for delta in (0.3, 0.01):
         want = delta**2 / (1 + delta**2)
         assert stable_floor(k, W, 1, poles="real", delta=delta) == pytest.approx(want, rel=1e-6)
+
+
+@pytest.mark.parametrize("order", [1, 2, 4])
+@pytest.mark.parametrize("poles", ["real", "complex"])
+def test_terms_that_share_an_exponential_share_its_disturbance(order: int, poles: Any) -> None:
+    """delta^2 / (n + delta^2), attained by n equal terms: no more than one state's, over n."""
+    k = memory_function("exponential", 0.8, T, W)
+    want = 0.1**2 / (order + 0.1**2)
+    assert stable_floor(k, W, order, poles=poles, delta=0.1) == pytest.approx(want, rel=1e-4)
 
 
 def test_value_and_slope_are_the_definition_with_complex_numbers() -> None:
