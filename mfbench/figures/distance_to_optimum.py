@@ -1,4 +1,4 @@
-"""Distance to the optimum: who is limited by the size of its state, and who by training?"""
+"""Distance to the optimum: who is limited by the size of its state, and who is not?"""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from mfbench.figures.tables import (
     with_every_panel,
 )
 
-SIZE, TRAINING, BELOW = "its size", "its training", "better than a linear model of its size"
-_COLOURS = {SIZE: "#7d8794", TRAINING: "#e8590c", BELOW: "#2b8a3e"}
+SIZE, ABOVE, BELOW = "up to the floor of its size", "above the floor", "below the floor"
+_COLOURS = {SIZE: "#7d8794", ABOVE: "#e8590c", BELOW: "#2b8a3e"}
 _BOTTOM = float(np.log10(RESOLVED))
 _TOP = 0.5  # decades; an error above is cut off here
 
@@ -35,7 +35,7 @@ def draw(cube: xr.Dataset) -> Any:
     part plus the optimisation part. What lies below 1e-6, as a floor of 0 does, counts as 1e-6,
     which training in float32 cannot tell from 0.
     """
-    title = "Too small, or not trained enough?"
+    title = "Too small, or not learned?"
     if not has(cube, "approximation_part", "optimisation_part"):
         return theme.nothing(title=title, why="This cube holds no floors.")
     bars = _bars(cube)
@@ -55,7 +55,7 @@ def draw(cube: xr.Dataset) -> Any:
             "limit:N",
             scale=alt.Scale(domain=list(_COLOURS), range=list(_COLOURS.values())),
             sort=list(_COLOURS),
-            title="error due to",
+            title=None,
             legend=alt.Legend(orient="top"),
         ),
         opacity=alt.condition("datum.solved", alt.value(0.45), alt.value(1.0)),
@@ -83,8 +83,8 @@ def draw(cube: xr.Dataset) -> Any:
         subtitle=[
             "Relative error (logarithmic) over M99 (steps). Grey: up to the LTI floor, the best "
             "linear model of this state size and receptive field that we know;",
-            "orange: what training has left above it. Green: how far a nonlinear model lies below "
-            "the floor of linear ones. Floors of 0 count as 1e-6.",
+            "orange: what training, or the form of the architecture, leaves above it; green: how "
+            "far a nonlinear model lies below it. Floors of 0 count as 1e-6.",
             "Below the dashed line a task is solved (pale). Medians over seeds; one that diverged "
             "reaches the top.",
         ],
@@ -99,7 +99,7 @@ def _bars(cube: xr.Dataset) -> pd.DataFrame:
     bar = table[[*kept, "median", "upper_floor", "optimisation"]].assign(task=task_names(table))
     pieces = [
         bar.assign(limit=SIZE, **{"from": _BOTTOM, "to": np.minimum(error, floor)}),
-        bar.assign(limit=TRAINING, **{"from": floor, "to": error})[error > floor],
+        bar.assign(limit=ABOVE, **{"from": floor, "to": error})[error > floor],
         bar.assign(limit=BELOW, **{"from": error, "to": floor})[error < floor],
     ]
     bars = with_every_panel(cube, pd.concat(pieces, ignore_index=True))

@@ -104,7 +104,7 @@ def _subtitle(table: pd.DataFrame, cube: xr.Dataset) -> list[str]:
     if has(cube, "upper_floor"):
         lines += [
             "Dotted, in an architecture's colour: its LTI floor, the best linear model of the same "
-            "state size and receptive field that we know;",
+            "state size and receptive field that we know (where it is not below the axis);",
             "shaded below it: down to what no such linear model beats. Nonlinear models may "
             "legitimately lie below.",
         ]

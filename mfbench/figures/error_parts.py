@@ -20,14 +20,15 @@ def draw(cube: xr.Dataset) -> Any:
 
     Bars are shares of the error, with the error itself as a number on top: errors span six decades,
     so that on a linear axis most bars would vanish, and on a logarithmic one parts do not stack. In
-    shares the floor has a place as well: what lies below its tick no linear model of this size does
-    better, what lies above was not learned.
+    shares the floor has a place as well, its tick: the known linear models of this size leave as
+    much; what is above the tick is due to training or to the form of the architecture.
     """
     title = "What the error is made of"
     if not has(cube, *PARTS, "upper_floor"):
         return theme.nothing(title=title, why="This cube holds no parts of the error.")
     table = part_table(cube)
-    success = success_threshold(cube)
+    # The error of a task of which half of the seeds diverged is null, which Vega takes for 0.
+    solved = f"isValid(datum.median) && datum.median < {success_threshold(cube)}"
     table["text"] = [short_error(error) for error in table["median"]]
     table["order"] = table.part.map(list(PARTS.values()).index, na_action="ignore")
     table = rounded(
@@ -49,13 +50,13 @@ def draw(cube: xr.Dataset) -> Any:
             legend=alt.Legend(orient="top"),
         ),
         order="order:Q",
-        opacity=alt.condition(f"datum.median < {success}", alt.value(0.4), alt.value(1.0)),
+        opacity=alt.condition(solved, alt.value(0.4), alt.value(1.0)),
         tooltip=[
             "architecture", "kernel", "part",
             alt.Tooltip("memory_length", title="M99"),
             alt.Tooltip("value", title="median of this part", format=".2g"),
             alt.Tooltip("share", format=".0%"),
-            alt.Tooltip("median", title="relative error", format=".3g"),
+            alt.Tooltip("median", title="relative error, all seeds", format=".3g"),
             alt.Tooltip("upper_floor", title="best linear model of this size", format=".3g"),
             alt.Tooltip("seeds", title="seeds that did not diverge"),
         ],
@@ -80,8 +81,8 @@ def draw(cube: xr.Dataset) -> Any:
         subtitle=[
             "Shares of the error over M99 (steps), the relative error on top; pale: solved. "
             "Medians over seeds that did not diverge; negative estimates are drawn as 0.",
-            "Black tick: the LTI floor (best linear model of this size that we know). The part "
-            "below it cannot be represented, the part above was not learned;",
+            "Black tick: the LTI floor, the best linear model of this size that we know. What is "
+            "below it the size explains, what is above it not;",
             "at the bottom: no floor; at the top: the error is the floor's or, of a nonlinear "
             "model, less.",
         ],

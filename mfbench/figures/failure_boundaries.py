@@ -79,4 +79,4 @@ def _placed(table: pd.DataFrame, frame: tuple[float, float]) -> pd.DataFrame:
     sign = table.censored.map({"none": "", "below": "< ", "above": "> "})
     table["text"] = [f"{s}{short_steps(value)}" for s, value in zip(sign, table["at"], strict=True)]
     # JSON has no number for what is off the grid.
-    return table.replace([np.inf, -np.inf, np.nan], None)
+    return table.replace([np.inf, -np.inf], np.nan)

@@ -24,7 +24,12 @@ def draw(cube: xr.Dataset) -> Any:
     never = 1.7 * last  # above all steps
     table = _placed(lag_table(cube), never)
     base = alt.Chart(table).transform_filter("datum.level == level")
-    x = alt.X("lag:Q", title="lag (steps)", axis=alt.Axis(tickCount=4, format="d"))
+    x = alt.X(
+        "lag:Q",
+        title="lag (steps)",
+        scale=alt.Scale(padding=5),
+        axis=alt.Axis(tickCount=4, format="d"),
+    )
     y: dict[str, Any] = {
         "title": None,
         "scale": alt.Scale(type="log", domain=[int(cube.step.min()), never * 1.3], nice=False),

@@ -17,7 +17,8 @@ PARTS = {
     "squared_bias": "bias",
     "nonlinear_residual": "nonlinear residual",
 }
-_TASK = ["architecture", "kernel", "level"]
+_NOISE = "relative_mse_standard_error"
+_CELL = ["architecture", "width", "kernel", "level"]
 
 
 def part_table(cube: xr.Dataset) -> pd.DataFrame:
@@ -26,19 +27,18 @@ def part_table(cube: xr.Dataset) -> pd.DataFrame:
     Columns: ``value``, the median of the part over the seeds that did not diverge, at the selected
     learning rate, with negative estimates clipped to 0; ``total``, the sum of the values of a task;
     ``share`` of the total; ``floor_share``, the upper floor as a share of the total, at most 1;
-    ``seeds`` that the medians are of; ``median`` of relative_mse over the same seeds;
-    ``upper_floor``, ``memory_length`` and ``task``, its name.
+    ``seeds`` that the medians are of; ``median`` of relative_mse over all seeds, as in
+    `error_table`; ``upper_floor``, ``memory_length`` and ``task``, its name.
     """
-    names = ["status", "selected_learning_rate", "relative_mse", *PARTS]
-    best = selected(cube[names])
-    medians = best[["relative_mse", *PARTS]].median("seed").rename(relative_mse="median")
-    found = medians.assign(seeds=best.relative_mse.count("seed"), upper_floor=cube.upper_floor)
-    wide = found.to_dataframe().dropna(subset=list(PARTS)).reset_index()
-    wide = largest_widths(wide)
+    best = selected(cube[["selected_learning_rate", *PARTS]])
+    medians = best[list(PARTS)].median("seed")
+    found = medians.assign(seeds=best.kernel_error.count("seed")).to_dataframe()
+    found = found[[*PARTS, "seeds"]].dropna(subset=list(PARTS)).reset_index()
+    wide = largest_widths(error_table(cube)).merge(found, on=_CELL)
     wide = wide.assign(task=task_names(wide), **wide[list(PARTS)].clip(lower=0))
     wide["total"] = wide[list(PARTS)].sum(axis=1)
     wide["floor_share"] = (wide.upper_floor / wide.total).clip(upper=1.0)
-    kept = [*_TASK, "memory_length", "task", "median", "total", "upper_floor", "floor_share"]
+    kept = [*_CELL, "memory_length", "task", "median", "total", "upper_floor", "floor_share"]
     table = wide.melt([*kept, "seeds"], list(PARTS), var_name="part")
     table["share"] = table.value / table.total
     table["part"] = table.part.map(PARTS)
@@ -51,15 +51,16 @@ def optimum_table(cube: xr.Dataset) -> pd.DataFrame:
     Columns: those of `error_table`; ``approximation``, log10 of the upper floor, -inf where that
     is 0; ``optimisation``, the median over seeds of log10(relative_mse / max(upper floor, 1e-6)),
     infinite where half of the seeds diverged; ``floor`` and ``error``, the decades in which the
-    error falls apart: log10 of max(upper floor, 1e-6), and that plus the optimisation part; and
-    ``solved``.
+    error falls apart: log10 of max(upper floor, 1e-6), and that plus the optimisation part;
+    ``standard_error`` of the error over test sequences; and ``solved``.
     """
-    best = selected(cube[["status", "selected_learning_rate", "optimisation_part"]])
+    names = ["status", "selected_learning_rate", "optimisation_part", _NOISE]
+    best = selected(cube[names])
     optimisation = best.optimisation_part.where(best.status != "diverged", np.inf).median("seed")
     parts = {"approximation": cube.approximation_part, "optimisation": optimisation}
-    keys = ["architecture", "width", "kernel", "level"]
-    found = xr.Dataset(parts).to_dataframe()[list(parts)].dropna().reset_index()
-    table = error_table(cube).merge(found, on=keys)
+    parts["standard_error"] = best[_NOISE].median("seed")
+    found = xr.Dataset(parts).to_dataframe()[list(parts)].dropna(subset="optimisation")
+    table = error_table(cube).merge(found.reset_index(), on=_CELL)
     table["floor"] = table.approximation.clip(lower=np.log10(RESOLVED))
     table["error"] = table.floor + table.optimisation
     return table.assign(solved=table["median"] < success_threshold(cube))

@@ -43,7 +43,7 @@ def response_table(cube: xr.Dataset, name: str, *, trained_at: float) -> pd.Data
         trained = best.relative_mse.expand_dims({dim: [trained_at]})
         error = xr.concat([trained, error], dim=dim, coords="minimal", join="outer")
     # A diverged member is infinitely bad, but only where others of its model could be run.
-    could = error.count(sorted(set(error.dims) - {dim, "architecture", "width"})) > 0
+    could = error.count(["kernel", "level", "seed"]) > 0
     error = error.where(~((best.status == "diverged") & could), np.inf)
     found = {"median": error.median("seed"), "low": error.min("seed"), "high": error.max("seed")}
     table = xr.Dataset(found).to_dataframe().dropna(subset="median").reset_index()
@@ -102,7 +102,7 @@ def draw_response(
         ],
     )  # fmt: skip
     note = theme.memory_length_note(base, by=["kernel"], right=326)
-    note = note.encode(color=alt.value("#555555"), opacity=alt.value(1.0))
+    note = note.encode(y=alt.value(184), color=alt.value("#555555"), opacity=alt.value(1.0))
     panel = alt.layer(zero, line, point.add_params(chosen), note)
     chart = (
         panel.properties(width=330, height=200)

@@ -4,9 +4,9 @@ NOTES = {
     "failure_boundaries": "The summary has the same numbers. Seeds are the trials: few of them, or "
     "levels that are far apart, make wide intervals; refine in the study adds levels within them.",
     "distance_to_optimum": "An error is the product of two parts: the floor (what the best linear "
-    "model of this state size must leave) and what training leaves on top of it. Grey alone: more "
-    "training cannot help a linear model, a larger state can. Orange: a better model of the same "
-    "size exists, and training did not find it.",
+    "model of this state size leaves) and what comes on top of it. Grey alone: better training "
+    "cannot help a linear model, a larger state can. Orange: a better linear model of the same "
+    "size exists, and training has not found it, or the architecture cannot take its form.",
     "error_parts": "The error of any causal model under white input is the sum of four parts: the "
     "learned memory function is not the target's; the response depends on the time step; the mean "
     "prediction is not zero; and what of the predictions is not linear in the input.",

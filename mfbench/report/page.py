@@ -15,6 +15,7 @@ import vl_convert
 import xarray as xr
 import yaml
 
+from mfbench.evaluation.optimum import RESOLVED
 from mfbench.figures.tables import short_error
 from mfbench.figures.theme import architecture_colours
 from mfbench.report.boundary import boundary_texts
@@ -102,7 +103,8 @@ def _rows(cube: xr.Dataset) -> Iterable[dict[str, Any]]:
 
 def _distances(cube: xr.Dataset) -> Iterable[dict[str, Any]]:
     for row in _records(cube, distance_table(cube)):
-        row["floor"] = "0" if row["floor"] == 0 else short_error(row["floor"])
+        floor = row["floor"]
+        row["floor"] = "0" if floor == 0 else "< 1e-6" if floor < RESOLVED else short_error(floor)
         times = row["times"]
         row["times"] = f"{times:.2g}" if times < 1e3 else f"{times:.0e}".replace("e+0", "e")
         yield row

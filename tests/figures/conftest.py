@@ -45,6 +45,7 @@ def make_cube(widths: tuple[int, ...] = (8,)) -> xr.Dataset:
         {
             "status": (member, np.full(shape, "ok", dtype=object)),
             "relative_mse": (member, error),
+            "relative_mse_standard_error": (member, 0.01 * error),
             "validation_error": ((*member, "step"), curve),
             "learned_memory_function": ((*member, "lag"), learned),
             "seconds": (member, np.full(shape, 2.0)),
