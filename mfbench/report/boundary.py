@@ -17,8 +17,9 @@ def boundary_texts(cube: xr.Dataset) -> dict[tuple[str, int, str], dict[str, Any
     -------
     dict
         ``text``, as in '12 [8, 16]', '12 [8, > 16]' where the interval ends off the levels, '> 64'
-        and '< 4' where the boundary does; and ``share``, its place between 0 (fails at the easiest
-        level) and 1 (at the hardest M99 of the kernel or beyond).
+        and '< 4' where both lie there, '> 64 [32, > 64]' where the boundary alone does; and
+        ``share``, its place between 0 (fails at the easiest level) and 1 (at the hardest M99 of
+        the kernel or beyond).
     """
     if not has(cube, "boundary_censored"):
         return {}
@@ -40,9 +41,12 @@ def _place(row: dict[str, Any]) -> float:
 
 def _text(row: dict[str, Any]) -> str:
     easiest, hardest = f"{row['easiest']:.0f}", f"{row['hardest']:.0f}"
-    if row["censored"] != "none":
-        return f"< {easiest}" if row["censored"] == "below" else f"> {hardest}"
+    below, above = f"< {easiest}", f"> {hardest}"
     low, high = row["memory_length_low"], row["memory_length_high"]
-    left = f"{low:.0f}" if np.isfinite(low) else f"< {easiest}"
-    right = f"{high:.0f}" if np.isfinite(high) else f"> {hardest}"
-    return f"{short_steps(row['memory_length'])} [{left}, {right}]"
+    left = f"{low:.0f}" if np.isfinite(low) else below
+    right = f"{high:.0f}" if np.isfinite(high) else above
+    if row["censored"] == "none":
+        return f"{short_steps(row['memory_length'])} [{left}, {right}]"
+    if row["censored"] == "below":
+        return below if right == easiest else f"{below} [{left}, {right}]"
+    return above if left == hardest else f"{above} [{left}, {right}]"

@@ -105,9 +105,14 @@ def _distances(cube: xr.Dataset) -> Iterable[dict[str, Any]]:
     for row in _records(cube, distance_table(cube)):
         floor = row["floor"]
         row["floor"] = "0" if floor == 0 else "< 1e-6" if floor < RESOLVED else short_error(floor)
-        times = row["times"]
-        row["times"] = f"{times:.2g}" if times < 1e3 else f"{times:.0e}".replace("e+0", "e")
+        row["times"] = _times(row["times"])
         yield row
+
+
+def _times(factor: float) -> str:
+    if np.isinf(factor):
+        return "∞"
+    return f"{factor:.2g}" if factor < 1e3 else f"{factor:.0e}".replace("e+0", "e")
 
 
 def _records(cube: xr.Dataset, table: pd.DataFrame) -> Iterable[dict[str, Any]]:

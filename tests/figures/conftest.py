@@ -13,6 +13,24 @@ from mfbench.failure import boundary_variables
 ARCHITECTURES, KERNELS, LENGTHS = ["b", "a"], ["impulse", "airy"], [4, 8, 16]
 
 
+PER_MEMBER = (
+    *("relative_mse", "relative_mse_standard_error", "validation_error"),
+    *("learned_memory_function", "optimisation_part", "kernel_error", "time_variation"),
+    *("squared_bias", "nonlinear_residual", "memory_over_training", "perturbation_error"),
+    "generalisation_error",
+)
+
+
+def spoil(cube: xr.Dataset, status: str, at: dict[str, int]) -> None:
+    """Make members absent or diverged, as a cube has them: their measurements are NaN."""
+    cube.status[at] = status
+    for name in PER_MEMBER:
+        cube[name][at] = np.nan
+    if status == "absent":
+        here = {dim: i for dim, i in at.items() if dim in cube.selected_learning_rate.dims}
+        cube.selected_learning_rate[here] = np.nan
+
+
 def with_boundaries(cube: xr.Dataset) -> xr.Dataset:
     """The cube with the failure boundaries that its numbers have now."""
     return cube.assign(boundary_variables(cube).data_vars)
