@@ -25,19 +25,19 @@ def part_table(cube: xr.Dataset) -> pd.DataFrame:
     """One row per (architecture at its largest width, kernel, level, part of the error).
 
     Columns: ``value``, the median of the part over the seeds that did not diverge, at the selected
-    learning rate, with negative estimates clipped to 0; ``total``, the sum of the values of a task;
-    ``share`` of the total; ``floor_share``, the upper floor as a share of the total, at most 1;
-    ``seeds`` that the medians are of; ``median`` of relative_mse over all seeds, as in
+    learning rate, with negative estimates clipped to 0 (NaN where all diverged); ``total``, the
+    sum of the values of a task; ``share`` of the total; ``floor_share``, the upper floor as a
+    share of the total, at most 1; ``seeds`` that the medians are of; ``median`` of relative_mse over all seeds, as in
     `error_table`; ``upper_floor``, ``memory_length`` and ``task``, its name.
     """
     best = selected(cube[["selected_learning_rate", *PARTS]])
     medians = best[list(PARTS)].median("seed")
     found = medians.assign(seeds=best.kernel_error.count("seed")).to_dataframe()
-    found = found[[*PARTS, "seeds"]].dropna(subset=list(PARTS)).reset_index()
+    found = found[[*PARTS, "seeds"]].reset_index()
     wide = largest_widths(error_table(cube)).merge(found, on=_CELL)
     wide = wide.assign(task=task_names(wide), **wide[list(PARTS)].clip(lower=0))
     wide["total"] = wide[list(PARTS)].sum(axis=1)
-    wide["floor_share"] = (wide.upper_floor / wide.total).clip(upper=1.0)
+    wide["floor_share"] = (wide.upper_floor / wide.total).where(wide.total > 0).clip(upper=1.0)
     kept = [*_CELL, "memory_length", "task", "median", "total", "upper_floor", "floor_share"]
     table = wide.melt([*kept, "seeds"], list(PARTS), var_name="part")
     table["share"] = table.value / table.total

@@ -75,6 +75,7 @@ def draw_response(
     finite = table["median"][np.isfinite(table["median"])]
     low, high = theme.error_domain(finite)
     high = float(np.clip(1.3 * finite.max(), high, _HIGHEST)) if len(finite) else high
+    beyond = table["median"] > high
     table = table.assign(
         at=table["median"].clip(upper=high),
         text=[f"{m:.3g} ({lo:.3g} to {hi:.3g})" for m, lo, hi in _triples(table)],
@@ -109,11 +110,11 @@ def draw_response(
         .facet(facet=alt.Facet("kernel:N", sort=cube.kernel.values.tolist(), title=None), columns=2)
         .add_params(theme.level_slider(cube))
     )
-    beyond = f"An error above {high:.3g}, or none that is finite, lies on the upper edge."
+    edge = f"An error above {high:.3g}, or none that is finite, lies on the upper edge."
     return theme.styled(
         chart.resolve_axis(x="independent", y="independent"),
         title=title,
-        subtitle=[*subtitle, *([beyond] if (table["at"] >= high).any() else [])],
+        subtitle=[*subtitle, *([edge] if beyond.any() else [])],
     )
 
 

@@ -47,8 +47,12 @@ def test_parts_are_of_the_seeds_that_did_not_diverge(cube: xr.Dataset) -> None:
     assert parts.loc["wrong memory function", "value"] == pytest.approx(0.9 * 0.12)
     assert parts["median"].isna().all()  # half of the seeds are infinitely bad
     spoil(cube, "diverged", {**at, "seed": 2})
+    parts = parts_of(cube, "b", 1)
+    assert len(parts) == 4
+    assert parts[["value", "share", "floor_share"]].isna().all(axis=None)
+    spoil(cube, "absent", at)
+    spoil(cube, "absent", {**at, "learning_rate": 0})
     assert len(parts_of(cube, "b", 1)) == 1  # a row of nothing for the panel
-    assert len(part_table(cube)) == 4 * 11 + 1
 
 
 def test_the_parts_of_the_optimum_make_up_the_error(cube: xr.Dataset) -> None:
