@@ -27,8 +27,8 @@ def part_table(cube: xr.Dataset) -> pd.DataFrame:
     Columns: ``value``, the median of the part over the seeds that did not diverge, at the selected
     learning rate, with negative estimates clipped to 0 (NaN where all diverged); ``total``, the
     sum of the values of a task; ``share`` of the total; ``floor_share``, the upper floor as a
-    share of the total, at most 1; ``seeds`` that the medians are of; ``median`` of relative_mse over all seeds, as in
-    `error_table`; ``upper_floor``, ``memory_length`` and ``task``, its name.
+    share of the total, at most 1; ``seeds`` that the medians are of; ``median`` of relative_mse
+    over all seeds, as in `error_table`; ``upper_floor``, ``memory_length`` and ``task``, its name.
     """
     best = selected(cube[["selected_learning_rate", *PARTS]])
     medians = best[list(PARTS)].median("seed")
