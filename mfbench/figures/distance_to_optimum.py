@@ -84,9 +84,9 @@ def draw(cube: xr.Dataset) -> Any:
             "Relative error (logarithmic) over M99 (steps). Grey: up to the LTI floor, the best "
             "linear model of this state size and receptive field that we know;",
             "orange: what training, or the form of the architecture, leaves above it; green: how "
-            "far a nonlinear model lies below it. Floors of 0 count as 1e-6.",
-            "Below the dashed line a task is solved (pale). Medians over seeds; one that diverged "
-            "reaches the top.",
+            "far a nonlinear or time-varying model lies below it.",
+            "Below the dashed line a task is solved (pale). Floors of 0 count as 1e-6. Medians over "
+            "seeds; one that diverged reaches the top.",
         ],
     )
 

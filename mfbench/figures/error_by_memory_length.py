@@ -105,8 +105,8 @@ def _subtitle(table: pd.DataFrame, cube: xr.Dataset) -> list[str]:
         lines += [
             "Dotted, in an architecture's colour: its LTI floor, the best linear model of the same "
             "state size and receptive field that we know (where it is not below the axis);",
-            "shaded below it: down to what no such linear model beats. Nonlinear models may "
-            "legitimately lie below.",
+            "shaded below it: down to what no such linear model beats. Nonlinear or time-varying "
+            "models may legitimately lie below.",
         ]
         zero = (table.upper_floor == 0).groupby(table.architecture).all()
         none = [name for name in cube.architecture.values if zero.get(name, False)]

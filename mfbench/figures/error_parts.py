@@ -84,6 +84,6 @@ def draw(cube: xr.Dataset) -> Any:
             "Black tick: the LTI floor, the best linear model of this size that we know. What is "
             "below it the size explains, what is above it not;",
             "at the bottom: no floor; at the top: the error is the floor's or, of a nonlinear "
-            "model, less.",
+            "or time-varying model, less.",
         ],
     )

@@ -31,7 +31,7 @@ def distance_table(cube: xr.Dataset) -> pd.DataFrame:
         Number of tasks with an error of at most twice that.
     beaten
         Number of tasks with an error below the lower floor by more than three standard errors,
-        which nonlinear models alone can have.
+        which only models that are nonlinear or vary over time can have.
     """
     if not has(cube, "approximation_part", "optimisation_part"):
         return pd.DataFrame()
