@@ -85,8 +85,8 @@ def draw(cube: xr.Dataset) -> Any:
             "linear model of this state size and receptive field that we know;",
             "orange: what training, or the form of the architecture, leaves above it; green: how "
             "far a nonlinear or time-varying model lies below it.",
-            "Below the dashed line a task is solved (pale). Floors of 0 count as 1e-6. Medians over "
-            "seeds; one that diverged reaches the top.",
+            "Below the dashed line a task is solved (pale). Floors of 0 count as 1e-6. Medians "
+            "over seeds; one that diverged reaches the top.",
         ],
     )
 
