@@ -1,9 +1,14 @@
 FIGURES = (
     "error_by_memory_length",
-    "error_map",
     "failure_boundaries",
+    "error_map",
+    "distance_to_optimum",
+    "error_parts",
     "memory_functions",
     "training_curves",
+    "lags_over_training",
+    "weight_perturbation",
+    "length_generalisation",
 )
 
 

@@ -9,45 +9,67 @@ import pandas as pd
 import xarray as xr
 
 from mfbench.figures import theme
-from mfbench.figures.tables import error_table, rounded
+from mfbench.figures.tables import error_table, has, rounded
 
 
 def draw(cube: xr.Dataset) -> Any:
-    """A panel per kernel (and width): median over seeds, with the range of the seeds as a band."""
+    """A panel per kernel (and width): median over seeds, with the range of the seeds as a band.
+
+    Under each curve lies its floor, where that is above the bottom of the axis.
+    """
     table = rounded(error_table(cube), "median", "low", "high")
     domain = theme.error_domain(table["low"])
+    table = rounded(_with_visible_floors(table, domain[0]), *_FLOOR, digits=3)
     kernels = cube.kernel.values.tolist()
     chosen = alt.selection_point(fields=["architecture"], bind="legend", name="chosen")
+
+    def faded(shown: float, hidden: float) -> Any:
+        return alt.condition(chosen, alt.value(shown), alt.value(hidden))
+
     base = alt.Chart(table).encode(
         x=theme.memory_length_axis(table.memory_length.astype(int).tolist()),
         color=theme.architecture_colour(cube),
-        opacity=alt.condition(chosen, alt.value(1.0), alt.value(0.12)),
+        opacity=faded(1.0, 0.12),
     )
     title = "relative error (1 = predicting zero)"
-    band = base.mark_area(opacity=0.16, line=False).encode(
-        y=theme.error_axis("low:Q", domain, title),
-        y2="high:Q",
-        opacity=alt.condition(chosen, alt.value(0.16), alt.value(0.02)),
+
+    def y(field: str) -> alt.Y:
+        return theme.error_axis(f"{field}:Q", domain, title)
+
+    tooltip = [
+        "architecture", "width", "kernel",
+        alt.Tooltip("memory_length", title="M99"),
+        alt.Tooltip("rho", format=".4g"),
+        alt.Tooltip("median", title="relative error", format=".3g"),
+        alt.Tooltip("low", title="best seed", format=".3g"),
+        alt.Tooltip("high", title="worst seed", format=".3g"),
+        alt.Tooltip("lower_floor", title="no linear model of this size below", format=".3g"),
+        alt.Tooltip("upper_floor", title="best linear model of this size", format=".3g"),
+        alt.Tooltip("state_size", title="state size"),
+        alt.Tooltip("learning_rate", title="learning rate", format=".2g"),
+        alt.Tooltip("diverged", title="diverged members"),
+    ]  # fmt: skip
+    floor_band = base.mark_area(line=False).encode(
+        y=y("floor_low"), y2="floor_high:Q", opacity=faded(0.13, 0.0)
     )
-    line = base.mark_line(strokeWidth=2.4).encode(y=theme.error_axis("median:Q", domain, title))
-    point = base.mark_point(filled=True, size=62, opacity=1).encode(
-        y=theme.error_axis("median:Q", domain, title),
-        shape=theme.architecture_shape(cube),
-        tooltip=[
-            "architecture", "width", "kernel",
-            alt.Tooltip("memory_length", title="M99"),
-            alt.Tooltip("rho", format=".4g"),
-            alt.Tooltip("median", title="relative error", format=".3g"),
-            alt.Tooltip("low", title="best seed", format=".3g"),
-            alt.Tooltip("high", title="worst seed", format=".3g"),
-            alt.Tooltip("learning_rate", title="learning rate", format=".2g"),
-            alt.Tooltip("diverged", title="diverged members"),
-        ],
-    )  # fmt: skip
+    floor_line = base.mark_line(strokeWidth=1.3, strokeDash=[2, 3]).encode(
+        y=y("floor_high"), opacity=faded(0.9, 0.05)
+    )
+    # A tick as well: a floor that is visible at one level alone makes no line.
+    floor_tick = base.mark_tick(orient="horizontal", size=13, thickness=1.6).encode(
+        y=y("floor_high"), opacity=faded(0.9, 0.05), tooltip=tooltip
+    )
+    band = base.mark_area(line=False).encode(y=y("low"), y2="high:Q", opacity=faded(0.16, 0.02))
+    line = base.mark_line(strokeWidth=2.4).encode(y=y("median"))
+    point = base.mark_point(filled=True, size=62).encode(
+        y=y("median"), shape=theme.architecture_shape(cube), tooltip=tooltip
+    )
     zero = base.mark_rule(strokeDash=[4, 3], color=theme.QUIET).encode(
         x=alt.X(), y=alt.datum(1.0), color=alt.value(theme.QUIET), opacity=alt.value(1.0)
     )
-    panel = alt.layer(zero, band, line, point.add_params(chosen)).properties(width=330, height=250)
+    floors = [floor_band, floor_line, floor_tick]
+    panel = alt.layer(zero, *floors, band, line, point.add_params(chosen))
+    panel = panel.properties(width=330, height=250)
     if len(set(table.width)) > 1:
         column = alt.Column("kernel:N", sort=kernels, title=None)
         chart: Any = panel.facet(row=alt.Row("width:O", title="width"), column=column)
@@ -60,13 +82,39 @@ def draw(cube: xr.Dataset) -> Any:
     )
 
 
+_FLOOR = ("lower_floor", "upper_floor", "floor_low", "floor_high")
+
+
+def _with_visible_floors(table: pd.DataFrame, bottom: float) -> pd.DataFrame:
+    """The table with the ends of the bands, cut off at the bottom; NaN where all is below it."""
+    visible = table.upper_floor > bottom
+    return table.assign(
+        floor_low=table.lower_floor.clip(lower=bottom).where(visible),
+        floor_high=table.upper_floor.where(visible),
+    )
+
+
 def _subtitle(table: pd.DataFrame, cube: xr.Dataset) -> list[str]:
     seeds = cube.sizes["seed"]
     lines = [
         f"Test error at the learning rate that validation selects: median of {seeds} seeds, "
         "band from the best to the worst seed.",
-        "Dashed: the zero predictor. Click on an architecture in the legend to single it out.",
+        "Dashed grey: the zero predictor. Click on an architecture in the legend to single it out.",
     ]
+    if has(cube, "upper_floor"):
+        lines += [
+            "Dotted, in an architecture's colour: its LTI floor, the best linear model of the same "
+            "state size and receptive field that we know (where it is not below the axis);",
+            "shaded below it: down to what no such linear model beats. Nonlinear or time-varying "
+            "models may legitimately lie below.",
+        ]
+        zero = (table.upper_floor == 0).groupby(table.architecture).all()
+        none = [name for name in cube.architecture.values if zero.get(name, False)]
+        if none:
+            lines.append(
+                f"No floor (0 on every task: the state holds it all, or has no fixed size): "
+                f"{', '.join(none)}."
+            )
     if table.diverged.sum():
         lines.append(
             f"{int(table.diverged.sum())} of {int(table.members.sum())} members diverged; they "

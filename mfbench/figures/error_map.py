@@ -6,11 +6,10 @@ from typing import Any
 
 import altair as alt
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from mfbench.figures import theme
-from mfbench.figures.tables import error_table, rounded
+from mfbench.figures.tables import error_table, rounded, short_error, task_names
 
 
 def draw(cube: xr.Dataset) -> Any:
@@ -25,8 +24,8 @@ def draw(cube: xr.Dataset) -> Any:
         ["architecture", "width"],
         key=lambda c: c.map(names.index) if c.name == "architecture" else c,
     ).label.unique()
-    table["task"] = _task_names(table)
-    table["text"] = [_short(v) for v in table["median"]]
+    table["task"] = task_names(table)
+    table["text"] = [short_error(v) for v in table["median"]]
     table["decade"] = np.log10(table["median"].astype(float).clip(lower=1e-12))
     base = alt.Chart(table).encode(
         x=alt.X(
@@ -72,26 +71,3 @@ def draw(cube: xr.Dataset) -> Any:
             "Dark is bad.",
         ],
     )
-
-
-def _task_names(table: pd.DataFrame) -> list[str]:
-    """M99, with rho where two levels of a kernel share it."""
-    tasks = table[["kernel", "level", "memory_length"]].drop_duplicates()
-    shared = set(tasks[tasks.duplicated(["kernel", "memory_length"], keep=False)].kernel)
-    return [
-        f"{row.memory_length:.0f} ({row.rho:.4g})"
-        if row.kernel in shared
-        else f"{row.memory_length:.0f}"
-        for row in table.itertuples()
-    ]
-
-
-def _short(value: float | None) -> str:
-    """Two significant digits at most, as short as they go."""
-    if value is None or not np.isfinite(value):
-        return "–"
-    if value >= 0.095:
-        return f"{value:.2f}".removeprefix("0") if value < 0.995 else f"{value:.1f}"
-    if value >= 0.00095:
-        return f"{value:.3f}".removeprefix("0")
-    return f"{value:.0e}".replace("e-0", "e-")

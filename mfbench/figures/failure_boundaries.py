@@ -11,11 +11,14 @@ import xarray as xr
 
 from mfbench.failure import success_threshold
 from mfbench.figures import theme
-from mfbench.figures.tables import boundary_table
+from mfbench.figures.tables import boundary_table, has, short_steps
 
 
 def draw(cube: xr.Dataset) -> Any:
     """A panel per kernel, a row per architecture (and width)."""
+    title = "How long a memory can be learned"
+    if not has(cube, "boundary_censored"):
+        return theme.nothing(title=title, why="This cube holds no failure boundaries.")
     lengths = sorted({int(m) for m in cube.memory_length.values.ravel() if np.isfinite(m)})
     table = _placed(boundary_table(cube), theme.memory_length_domain(lengths))
     several = len(set(table.width)) > 1
@@ -57,7 +60,7 @@ def draw(cube: xr.Dataset) -> Any:
     )
     return theme.styled(
         chart.resolve_axis(x="independent", y="independent"),
-        title="How long a memory can be learned",
+        title=title,
         subtitle=[
             "Effective memory length at which half of the seeds reach a relative error below "
             f"{success_threshold(cube):g}, with its 90 % interval.",
@@ -74,10 +77,6 @@ def _placed(table: pd.DataFrame, frame: tuple[float, float]) -> pd.DataFrame:
     table["from"] = table.memory_length_low.clip(lower=frame[0])
     table["to"] = table.memory_length_high.clip(upper=frame[1])
     sign = table.censored.map({"none": "", "below": "< ", "above": "> "})
-    table["text"] = [f"{s}{_short(value)}" for s, value in zip(sign, table["at"], strict=True)]
+    table["text"] = [f"{s}{short_steps(value)}" for s, value in zip(sign, table["at"], strict=True)]
     # JSON has no number for what is off the grid.
-    return table.replace([np.inf, -np.inf, np.nan], None)
-
-
-def _short(steps: float) -> str:
-    return f"{steps:.1f}".removesuffix(".0") if steps < 10 else f"{steps:.0f}"
+    return table.replace([np.inf, -np.inf], np.nan)

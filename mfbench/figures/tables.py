@@ -9,17 +9,26 @@ import xarray as xr
 from mfbench.cubes import selected
 from mfbench.failure import CENSORED, GROUP
 
+FLOORS = ("lower_floor", "upper_floor")
+
+
+def has(cube: xr.Dataset, *names: str) -> bool:
+    """Whether a cube holds numbers under all of these names, as not every study measures all."""
+    return all(name in cube and int(cube[name].count()) > 0 for name in names)
+
 
 def error_table(cube: xr.Dataset) -> pd.DataFrame:
     """One row per (architecture, width, kernel, level) that was trained.
 
     Columns: ``median``, ``low`` and ``high`` of relative_mse over seeds at the selected learning
     rate (a diverged member counts as infinitely bad; where the median is one, it is NaN),
-    ``diverged`` and ``members`` at all learning rates, ``learning_rate``, ``rho`` and
-    ``memory_length``.
+    ``diverged`` and ``members`` at all learning rates, ``learning_rate``, ``rho``,
+    ``memory_length``, ``state_size``, and the ``lower_floor`` and ``upper_floor`` of linear models
+    of this size, NaN where the cube has none.
     """
-    best = selected(cube)
+    best = selected(cube[["status", "relative_mse", "selected_learning_rate"]])
     error = best.relative_mse.where(best.status != "diverged", np.inf)
+    floors = {name: cube.get(name, np.nan) for name in FLOORS}
     table = xr.Dataset(
         {
             "median": _finite(error.median("seed")),
@@ -28,11 +37,13 @@ def error_table(cube: xr.Dataset) -> pd.DataFrame:
             "learning_rate": best.selected_learning_rate,
             "diverged": (cube.status == "diverged").sum(["learning_rate", "seed"]),
             "members": (cube.status != "absent").sum(["learning_rate", "seed"]),
+            **floors,
         }
     ).to_dataframe()
     table = table[table.members > 0].reset_index()
     kept = ["architecture", "width", "kernel", "level", "rho", "memory_length", "learning_rate"]
-    return table[[*kept, "median", "low", "high", "diverged", "members"]]
+    kept += ["median", "low", "high", "diverged", "members", "state_size", *FLOORS]
+    return table[kept]
 
 
 def boundary_table(cube: xr.Dataset) -> pd.DataFrame:
@@ -78,7 +89,7 @@ def memory_table(cube: xr.Dataset) -> pd.DataFrame:
     ).to_dataframe()
     table = table.dropna(subset="median").reset_index()
     kept = ["architecture", "kernel", "level", "memory_length", "lag", "target"]
-    return _with_every_panel(cube, largest_widths(table)[[*kept, "median", "low", "high"]])
+    return with_every_panel(cube, largest_widths(table)[[*kept, "median", "low", "high"]])
 
 
 def curve_table(cube: xr.Dataset) -> pd.DataFrame:
@@ -94,10 +105,10 @@ def curve_table(cube: xr.Dataset) -> pd.DataFrame:
     ).to_dataframe()
     table = table.dropna(subset="median").reset_index()
     kept = ["architecture", "kernel", "level", "memory_length", "step", "median", "low", "high"]
-    return _with_every_panel(cube, largest_widths(table)[kept])
+    return with_every_panel(cube, largest_widths(table)[kept])
 
 
-def _with_every_panel(cube: xr.Dataset, table: pd.DataFrame) -> pd.DataFrame:
+def with_every_panel(cube: xr.Dataset, table: pd.DataFrame) -> pd.DataFrame:
     """The table with a row of nothing where an architecture has no rows at a task.
 
     Vega-Lite puts the panels of a grid under the wrong headers where one of them has no data.
@@ -108,6 +119,40 @@ def _with_every_panel(cube: xr.Dataset, table: pd.DataFrame) -> pd.DataFrame:
     if missing.empty:
         return table
     return pd.concat([table, missing.to_frame(index=False)], ignore_index=True)
+
+
+def task_names(table: pd.DataFrame) -> list[str]:
+    """M99, with rho where two levels of a kernel share it."""
+    tasks = table[["kernel", "level", "memory_length"]].drop_duplicates()
+    shared = set(tasks[tasks.duplicated(["kernel", "memory_length"], keep=False)].kernel)
+    return [
+        f"{row.memory_length:.0f} ({row.rho:.4g})"
+        if row.kernel in shared
+        else f"{row.memory_length:.0f}"
+        for row in table.itertuples()
+    ]
+
+
+def task_order(table: pd.DataFrame) -> list[str]:
+    """The names of all tasks from easy to hard, whatever the kernel."""
+    named = table.dropna(subset="task").sort_values(["memory_length", "level"])
+    return list(named.task.unique())
+
+
+def short_error(value: float | None) -> str:
+    """Two significant digits at most, as short as they go."""
+    if value is None or not np.isfinite(value):
+        return "–"
+    if value >= 0.095:
+        return f"{value:.2f}".removeprefix("0") if value < 0.995 else f"{value:.1f}"
+    if value >= 0.00095:
+        return f"{value:.3f}".removeprefix("0")
+    return f"{value:.0e}".replace("e-0", "e-")
+
+
+def short_steps(steps: float) -> str:
+    """A number of steps, with one digit behind the point where it is small."""
+    return f"{steps:.1f}".removesuffix(".0") if steps < 10 else f"{steps:.0f}"
 
 
 def rounded(table: pd.DataFrame, *columns: str, digits: int = 4) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from typing import Any
 
 import altair as alt
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 # Okabe & Ito (2008) without black (which is the target) and yellow (unreadable on white), then
@@ -84,6 +85,45 @@ def architectures_by_kernels(cube: xr.Dataset) -> dict[str, Any]:
         "column": alt.Column("kernel:N", sort=cube.kernel.values.tolist(), title=None),
         "spacing": 10,
     }
+
+
+def level_slider(cube: xr.Dataset) -> Any:
+    """The parameter `level`, by which a reader chooses the difficulty of all panels.
+
+    It opens at a hard one of the levels that most panels have: a second pass adds to few of them.
+    """
+    run = (cube.status != "absent").any(["learning_rate", "seed"])
+    panels = run.sum(["architecture", "width", "kernel"])
+    levels = cube.level.values.tolist()
+    common = cube.level.values[panels.values == panels.values.max()].tolist()
+    return alt.param(
+        name="level",
+        value=common[int(0.6 * len(common))],
+        bind=alt.binding_range(
+            min=levels[0], max=levels[-1], step=1, name="difficulty level (0 is easiest) "
+        ),
+    )
+
+
+def memory_length_note(base: Any, *, by: list[str], right: int) -> Any:
+    """M99 of the chosen level in the upper right corner of each panel."""
+    return (
+        base.transform_aggregate(memory_length="max(memory_length)", groupby=by)
+        .transform_filter("isValid(datum.memory_length)")
+        .transform_calculate(label="'M99 = ' + datum.memory_length")
+        .mark_text(align="right", baseline="top", fontSize=11, color="#555555")
+        .encode(text="label:N", x=alt.value(right), y=alt.value(4))
+    )
+
+
+def nothing(*, title: str, why: str) -> Any:
+    """What stands in the place of a figure for which the study has measured nothing."""
+    chart = alt.Chart(pd.DataFrame({"nothing": [0]})).mark_text(fontSize=14, color=QUIET)
+    return styled(
+        chart.encode(text=alt.value("nothing to show")).properties(width=330, height=60),
+        title=title,
+        subtitle=why,
+    )
 
 
 def styled(chart: Any, *, title: str, subtitle: str | list[str]) -> Any:

@@ -10,13 +10,19 @@ from typing import Any
 import altair as alt
 import jinja2
 import numpy as np
+import pandas as pd
 import vl_convert
 import xarray as xr
 import yaml
 
+from mfbench.evaluation.optimum import RESOLVED
+from mfbench.figures.tables import short_error
 from mfbench.figures.theme import architecture_colours
+from mfbench.report.boundary import boundary_texts
 from mfbench.report.differences import difference_table
-from mfbench.report.summary import hardest, summary_table
+from mfbench.report.notes import NOTES
+from mfbench.report.optimum import distance_table
+from mfbench.report.summary import summary_table
 from mfbench.storage import write_text
 
 
@@ -51,14 +57,19 @@ def write_report(path: str | Path, *, cube: xr.Dataset, figures: Sequence[str | 
         commit=cube.attrs["git_commit"],
         written=cube.attrs["history"].partition(": ")[0],
         summary=_rows(cube),
+        distances=list(_distances(cube)),
         differences=difference_table(cube).to_dict("split"),
         kernels=_kernels(cube),
-        tasks=int((~cube.rho.isnull()).sum()),
+        tasks=int(cube.rho.count()),
         success=settings["evaluation"]["success"],
         members=int((cube.status != "absent").sum()),
         diverged=int((cube.status == "diverged").sum()),
         figures=[
-            {"name": Path(f).stem, "json": _embedded(spec)}
+            {
+                "name": Path(f).stem,
+                "json": _embedded(spec),
+                "note": NOTES.get(Path(f).stem, ""),
+            }
             for f, spec in zip(figures, specifications, strict=True)
         ],
         script=_bundle(),
@@ -79,24 +90,40 @@ def _embedded(specification: dict[str, Any]) -> str:
 
 
 def _rows(cube: xr.Dataset) -> Iterable[dict[str, Any]]:
-    table = summary_table(cube)
-    colours = architecture_colours(cube)
-    for record in table.to_dict("records"):
-        row = {str(key): value for key, value in record.items()}
-        row["colour"] = colours[row["architecture"]]
+    boundaries = boundary_texts(cube)
+    nothing = {"text": "–", "share": 0.0}
+    for row in _records(cube, summary_table(cube)):
         row["state"] = "–" if np.isnan(row["state_size"]) else f"{row['state_size']:.0f}"
-        row["reach"] = [_reach(row[k], hardest(cube, k)) for k in cube.kernel.values.tolist()]
+        row["boundaries"] = [
+            boundaries.get((row["architecture"], row["width"], kernel), nothing)
+            for kernel in cube.kernel.values.tolist()
+        ]
         yield row
 
 
-def _reach(value: float, most: float) -> dict[str, Any]:
-    if np.isnan(value):
-        return {"text": "–", "share": 0.0}
-    text = "none" if value == 0 else f"≥ {value:.0f}" if value >= most else f"{value:.0f}"
-    return {"text": text, "share": value / most}
+def _distances(cube: xr.Dataset) -> Iterable[dict[str, Any]]:
+    for row in _records(cube, distance_table(cube)):
+        floor = row["floor"]
+        row["floor"] = "0" if floor == 0 else "< 1e-6" if floor < RESOLVED else short_error(floor)
+        row["times"] = _times(row["times"])
+        yield row
+
+
+def _times(factor: float) -> str:
+    if np.isinf(factor):
+        return "∞"
+    return f"{factor:.2g}" if factor < 1e3 else f"{factor:.0e}".replace("e+0", "e")
+
+
+def _records(cube: xr.Dataset, table: pd.DataFrame) -> Iterable[dict[str, Any]]:
+    colours = architecture_colours(cube)
+    for record in table.to_dict("records"):
+        row = {str(key): value for key, value in record.items()}
+        yield {**row, "colour": colours[row["architecture"]]}
 
 
 def _kernels(cube: xr.Dataset) -> list[dict[str, Any]]:
+    order = cube.order if "order" in cube.variables else cube.rho * np.nan
     return [
         {
             "name": name,
@@ -104,6 +131,7 @@ def _kernels(cube: xr.Dataset) -> list[dict[str, Any]]:
             "memory_length": ", ".join(
                 f"{v:.0f}" for v in cube.memory_length.sel(kernel=name).dropna("level").values
             ),
+            "order": ", ".join(f"{v:.0f}" for v in order.sel(kernel=name).dropna("level").values),
         }
         for name in cube.kernel.values.tolist()
     ]

@@ -13,13 +13,36 @@ from mfbench.failure import boundary_variables
 ARCHITECTURES, KERNELS, LENGTHS = ["b", "a"], ["impulse", "airy"], [4, 8, 16]
 
 
+PER_MEMBER = (
+    *("relative_mse", "relative_mse_standard_error", "validation_error"),
+    *("learned_memory_function", "optimisation_part", "kernel_error", "time_variation"),
+    *("squared_bias", "nonlinear_residual", "memory_over_training", "perturbation_error"),
+    "generalisation_error",
+)
+
+
+def spoil(cube: xr.Dataset, status: str, at: dict[str, int]) -> None:
+    """Make members absent or diverged, as a cube has them: their measurements are NaN."""
+    cube.status[at] = status
+    for name in PER_MEMBER:
+        cube[name][at] = np.nan
+    if status == "absent":
+        here = {dim: i for dim, i in at.items() if dim in cube.selected_learning_rate.dims}
+        cube.selected_learning_rate[here] = np.nan
+
+
 def with_boundaries(cube: xr.Dataset) -> xr.Dataset:
     """The cube with the failure boundaries that its numbers have now."""
     return cube.assign(boundary_variables(cube).data_vars)
 
 
 def make_cube(widths: tuple[int, ...] = (8,)) -> xr.Dataset:
-    """Error of seed s at level l is 0.01 * 4^l * (1 + s); the second learning rate is selected."""
+    """Error of seed s at level l is 0.01 * 4^l * (1 + s); the second learning rate is selected.
+
+    It is nine tenths kernel error and a tenth nonlinear residual. The floors of the first
+    architecture are a quarter and a half of the median error, those of the second 0. All targets
+    are 1 at lags 0 to 3; the models learn lag s at validation s, so lag 3 never.
+    """
     grid = ("architecture", "width", "kernel", "level")
     member = (*grid, "learning_rate", "seed")
     sizes = (len(ARCHITECTURES), len(widths), len(KERNELS), 3)
@@ -31,15 +54,42 @@ def make_cube(widths: tuple[int, ...] = (8,)) -> xr.Dataset:
     lag, step = np.arange(32), np.array([1, 10, 100])
     curve = error[..., None] * np.array([3.0, 2.0, 1.0])
     learned = np.broadcast_to(0.9**lag, (*shape, 32)).copy()
+    k = np.broadcast_to(np.where(lag < 4, 1.0, 0.0), (2, 3, 32))
+    over_training = np.where(lag <= np.arange(3)[:, None], k[0, 0], 0.0)
+    has_floor = np.array([1.0, 0.0])[:, None, None, None]
+    upper = np.broadcast_to(0.5 * has_floor * 0.02 * 4.0 ** np.arange(3.0), sizes).copy()
+    optimisation = np.log10(error / np.maximum(upper, 1e-6)[..., None, None])
     cube = xr.Dataset(
         {
             "status": (member, np.full(shape, "ok", dtype=object)),
             "relative_mse": (member, error),
+            "relative_mse_standard_error": (member, 0.01 * error),
             "validation_error": ((*member, "step"), curve),
             "learned_memory_function": ((*member, "lag"), learned),
             "seconds": (member, np.full(shape, 2.0)),
             "selected_learning_rate": (grid, np.full(sizes, 0.01)),
-            "memory_function": (("kernel", "level", "lag"), np.ones((2, 3, 32))),
+            "memory_function": (("kernel", "level", "lag"), k.copy()),
+            "weights": ("lag", np.ones(32)),
+            "lower_floor": (grid, upper / 2),
+            "upper_floor": (grid, upper),
+            "approximation_part": (grid, np.log10(upper, where=upper > 0, out=upper - np.inf)),
+            "optimisation_part": (member, optimisation),
+            "kernel_error": (member, 0.9 * error),
+            "time_variation": (member, 0.0 * error),
+            "squared_bias": (member, -1e-6 + 0.0 * error),
+            "nonlinear_residual": (member, 0.1 * error),
+            "memory_over_training": (
+                (*member, "step", "lag"),
+                np.broadcast_to(over_training, (*shape, 3, 32)).copy(),
+            ),
+            "perturbation_error": (
+                (*member, "perturbation"),
+                error[..., None] * np.array([1.0, 2.0, 10.0]),
+            ),
+            "generalisation_error": (
+                (*member, "length_factor"),
+                error[..., None] * np.array([2.0, 3.0]),
+            ),
         },
         coords={
             "architecture": ARCHITECTURES,
@@ -50,6 +100,9 @@ def make_cube(widths: tuple[int, ...] = (8,)) -> xr.Dataset:
             "seed": [0, 1, 2],
             "lag": lag,
             "step": step,
+            "perturbation": [0.0, 0.01, 0.1],
+            "length_factor": [2, 4],
+            "order": (("kernel", "level"), np.array([[4.0, 8.0, 16.0], [2.0, 3.0, 4.0]])),
             "rho": (("kernel", "level"), np.array([[3.0, 7.0, 15.0], [2.0, 5.0, 13.0]])),
             "memory_length": (("kernel", "level"), np.array([LENGTHS, LENGTHS], float)),
             "parameters": (("architecture", "width"), np.full(sizes[:2], 100.0)),

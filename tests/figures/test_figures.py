@@ -14,7 +14,7 @@ import xarray as xr
 from mfbench.figures.export import draw, write_figure
 from mfbench.figures.theme import PALETTE, error_domain
 from tests.conftest import REPOSITORY
-from tests.figures.conftest import make_cube, with_boundaries
+from tests.figures.conftest import PER_MEMBER, make_cube, spoil, with_boundaries
 
 FIGURES = sorted(
     p.stem
@@ -44,6 +44,11 @@ def test_the_workflow_draws_every_figure_there_is() -> None:
         assert f'"{figure}"' in rules
 
 
+def check_json(text: str) -> None:
+    """JSON has no NaN and no Infinity; a browser stops at them."""
+    json.loads(text, parse_constant=pytest.fail)
+
+
 @pytest.mark.parametrize("widths", [(8,), (8, 16)])
 @pytest.mark.parametrize("figure", FIGURES)
 def test_all_formats_are_written(figure: str, widths: tuple[int, ...], tmp_path: Path) -> None:
@@ -58,17 +63,12 @@ def test_all_formats_are_written(figure: str, widths: tuple[int, ...], tmp_path:
 @pytest.mark.parametrize("figure", FIGURES)
 def test_partial_and_diverged_cubes_can_be_drawn(figure: str, tmp_path: Path) -> None:
     cube = make_cube()
-    per_member = ("relative_mse", "validation_error", "learned_memory_function")
-    cube.status[{"architecture": 0, "kernel": 1}] = "absent"
-    cube.selected_learning_rate[{"architecture": 0, "kernel": 1}] = np.nan
-    cube.status[{"architecture": 1, "kernel": 0, "level": 2}] = "diverged"
-    for name in per_member:
-        cube[name][{"architecture": 0, "kernel": 1}] = np.nan
-        cube[name][{"architecture": 1, "kernel": 0, "level": 2}] = np.nan
+    spoil(cube, "absent", {"architecture": 0, "kernel": 1})
+    spoil(cube, "diverged", {"architecture": 1, "kernel": 0, "level": 2})
     cube = with_boundaries(cube)
     outputs = SimpleNamespace(**{k: tmp_path / f"f.{k}" for k in ("html", "svg", "png", "json")})
     write_figure(draw(figure, cube), outputs)
-    assert "NaN" not in outputs.json.read_text()
+    check_json(outputs.json.read_text())
 
 
 def test_levels_of_one_memory_length_stay_apart(cube: xr.Dataset) -> None:
@@ -82,10 +82,106 @@ def test_levels_of_one_memory_length_stay_apart(cube: xr.Dataset) -> None:
 
 @pytest.mark.parametrize("figure", FIGURES)
 def test_a_cube_in_which_all_diverged_can_be_drawn(figure: str, cube: xr.Dataset) -> None:
-    cube.status[:] = "diverged"
-    for name in ("relative_mse", "validation_error", "learned_memory_function"):
-        cube[name][:] = np.nan
-    assert draw(figure, with_boundaries(cube)).to_json()
+    spoil(cube, "diverged", {})
+    check_json(draw(figure, with_boundaries(cube)).to_json())
+
+
+def texts(specification: dict[str, Any]) -> str:
+    title = specification["title"]
+    return " ".join(["", title["text"], *np.atleast_1d(title["subtitle"])])
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_cubes_from_before_the_floors_can_be_drawn(figure: str, cube: xr.Dataset) -> None:
+    new = {name for name in map(str, cube.data_vars) if name.startswith("boundary_")}
+    new |= set(PER_MEMBER) - {"relative_mse", "validation_error", "learned_memory_function"}
+    new |= {"lower_floor", "upper_floor", "approximation_part", "weights", "order"}
+    new |= {"length_factor", "perturbation"}
+    specification = draw(figure, cube.drop_vars(new)).to_dict()
+    check_json(json.dumps(specification))
+    old = {"error_by_memory_length", "error_map", "memory_functions", "training_curves"}
+    empty = "This cube holds no" in texts(specification)
+    assert empty == (figure not in old | {"lags_over_training"})
+    assert empty or "floor" not in texts(specification)
+
+
+def test_a_study_without_memory_probes_says_that_there_is_nothing_to_show(cube: xr.Dataset) -> None:
+    cube.memory_over_training[:] = np.nan
+    assert "memory_probes" in texts(draw("lags_over_training", cube).to_dict())
+
+
+def test_floors_end_at_the_bottom_of_the_axis_and_are_explained(cube: xr.Dataset) -> None:
+    # The axis begins at 0.001 / 1.5; floors at M99 = 4 are moved below and across it.
+    cube.upper_floor[{"architecture": 0, "kernel": 0, "level": 0}] = 0.0005
+    cube.lower_floor[{"architecture": 0, "kernel": 1, "level": 0}] = 0.0001
+    specification = draw("error_by_memory_length", cube).to_dict()
+    rows = next(iter(specification["datasets"].values()))
+    band = {
+        (row["kernel"], row["level"]): (row["floor_low"], row["floor_high"])
+        for row in rows
+        if row["architecture"] == "b"
+    }
+    assert band["impulse", 0] == (None, None)
+    assert band["airy", 0] == (pytest.approx(0.001 / 1.5, rel=1e-3), 0.01)
+    assert band["impulse", 1] == band["airy", 1] == (0.02, 0.04)
+    assert all(row["floor_high"] is None for row in rows if row["architecture"] == "a")
+    assert "No floor (0 on every task" in texts(specification)
+    assert texts(specification).endswith("fixed size): a.")
+    encodings = [layer["encoding"] for layer in specification["spec"]["layer"]]
+    floors = [e for e in encodings if e["y"].get("field", "").startswith("floor_")]
+    assert len(floors) == 3
+    # In the architecture's colour, and they follow the legend.
+    assert all(e["color"]["field"] == "architecture" for e in floors)
+    assert all(e["opacity"]["condition"]["param"] == "chosen" for e in floors)
+
+
+def test_bars_of_the_distance_to_the_optimum_meet_at_the_floor(cube: xr.Dataset) -> None:
+    at = {"architecture": 0, "kernel": 0, "level": 0}
+    cube.optimisation_part[at] = -1.0  # a nonlinear model, below the floor of 0.01
+    cube.optimisation_part[{**at, "kernel": 1, "level": 2}] = np.nan
+    cube.status[{**at, "kernel": 1, "level": 2}] = "diverged"
+    rows = next(iter(draw("distance_to_optimum", cube).to_dict()["datasets"].values()))
+    bars: dict[Any, dict[str, Any]] = {}
+    for row in rows:
+        key = row["architecture"], row["kernel"], row["level"]
+        bars.setdefault(key, {})[row["limit"]] = (row["from"], row["to"])
+    size, above, below = "up to the floor of its size", "above the floor", "below the floor"
+    assert bars["b", "impulse", 0] == {size: (-6, -3), below: (-3, -2)}
+    # The median error at the second level is 0.08 over a floor of 0.04.
+    decades = np.log10([0.04, 0.08])
+    assert bars["b", "impulse", 1][size] == (-6, pytest.approx(decades[0], abs=1e-3))
+    assert bars["b", "impulse", 1][above] == pytest.approx(decades, abs=1e-3)
+    assert bars["b", "airy", 2][above][1] == 0.5  # diverged: up to the frame
+    # A floor of 0 leaves all to what is above.
+    assert bars["a", "impulse", 1][size] == (-6, -6)
+    assert bars["a", "impulse", 1][above] == (-6, pytest.approx(decades[1], abs=1e-3))
+
+
+def test_lags_that_are_not_learned_are_open_marks_above_all_steps(cube: xr.Dataset) -> None:
+    specification = draw("lags_over_training", cube).to_dict()
+    rows = next(iter(specification["datasets"].values()))
+    last = [row for row in rows if row["lag"] == 3]
+    assert {row["text"] for row in last} == {"never"}
+    assert all(row["median"] > 100 and not row["learned"] for row in last)
+    assert specification["params"][0]["value"] == 1  # the level that the reader chooses
+
+
+def test_responses_beyond_the_axis_lie_on_its_edge(cube: xr.Dataset) -> None:
+    cube.perturbation_error[{"perturbation": 1}] = 3.3333333
+    cube.perturbation_error[{"perturbation": 2}] = np.inf
+    cube.generalisation_error[{"architecture": 0}] = np.nan  # cannot run so long
+    specification = draw("weight_perturbation", cube).to_dict()
+    check_json(json.dumps(specification))
+    rows = next(iter(specification["datasets"].values()))
+    beyond = [row for row in rows if row["change"] == 0.1]
+    (domain,) = {tuple(s["domain"]) for s in scales(specification, "y")}
+    assert domain[1] > 3.3333333
+    assert [row["at"] for row in beyond] == pytest.approx([domain[1]] * len(beyond), rel=1e-3)
+    assert {row["text"] for row in beyond} == {"inf (inf to inf)"}
+    assert "lies on the upper edge" in texts(specification)
+    said = texts(draw("length_generalisation", cube).to_dict())
+    assert "Cannot be run on longer sequences: b." in said
+    assert "upper edge" not in said
 
 
 def rows_of(specification: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
@@ -97,6 +193,7 @@ def test_boundaries_off_the_grid_are_open_marks_at_its_edge(cube: xr.Dataset) ->
     cube.relative_mse[{"architecture": 0, "kernel": 1}] = 0.001
     cube.relative_mse[{"architecture": 1, "kernel": 1}] = 1.0
     chart = draw("failure_boundaries", with_boundaries(cube))
+    check_json(json.dumps(chart.to_dict()))
     rows = rows_of(chart.to_dict())
     inside, above, below = rows["a", "impulse"], rows["b", "airy"], rows["a", "airy"]
     assert inside["censored"] == "none"

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+from html import escape
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
 
+from mfbench.failure import CENSORED
+from mfbench.report.boundary import boundary_texts
 from mfbench.report.differences import difference_table
+from mfbench.report.notes import NOTES
+from mfbench.report.optimum import distance_table
 from mfbench.report.page import write_report
 from mfbench.report.summary import summary_table
-from tests.figures.conftest import make_cube
+from tests.figures.conftest import make_cube, spoil, with_boundaries
 
 
 @pytest.fixture
@@ -20,10 +25,9 @@ def cube() -> xr.Dataset:
     return make_cube()
 
 
-def test_reach_is_the_last_level_before_the_first_that_is_not_solved(cube: xr.Dataset) -> None:
-    # Medians are 0.02, 0.08 and 0.32 at M99 = 4, 8, 16: solved up to 8.
+def test_the_summary_counts_what_is_solved(cube: xr.Dataset) -> None:
+    # Medians are 0.02, 0.08 and 0.32 at M99 = 4, 8, 16.
     table = summary_table(cube).set_index("architecture")
-    assert table.loc["a", "impulse"] == 8
     assert (table.loc["a", "solved"], table.loc["a", "tasks"]) == (4, 6)
     assert table.loc["b", "state_size"] == 16
     assert np.isnan(table.loc["a", "state_size"])
@@ -31,12 +35,75 @@ def test_reach_is_the_last_level_before_the_first_that_is_not_solved(cube: xr.Da
     settings = json.loads(cube.attrs["settings"])
     settings["evaluation"]["success"] = 0.05  # the study says what counts as solved
     strict = cube.assign_attrs(settings=json.dumps(settings))
-    assert summary_table(strict).set_index("architecture").loc["a", "impulse"] == 4
-    cube.relative_mse[{"kernel": 0, "level": 0}] = 1.0  # the easiest fails: reach 0 ...
-    cube.relative_mse[{"kernel": 1, "level": 2}] = 0.01  # ... and all levels: the last one
-    table = summary_table(cube).set_index("architecture")
-    assert table.loc["a", "impulse"] == 0
-    assert table.loc["a", "airy"] == 16
+    assert summary_table(strict).set_index("architecture").loc["a", "solved"] == 2
+
+
+@pytest.mark.parametrize(
+    ("boundary", "low", "high", "censored", "text", "share"),
+    [
+        (12.3, 8.0, 16.0, "none", "12 [8, 16]", 12.3 / 16),
+        (5.66, 4.0, 16.0, "none", "5.7 [4, 16]", 5.66 / 16),
+        (8.0, -np.inf, np.inf, "none", "8 [< 4, > 16]", 0.5),
+        (np.nan, 16.0, np.inf, "above", "> 16", 1.0),
+        (np.nan, 8.0, np.inf, "above", "> 16 [8, > 16]", 1.0),
+        (np.nan, -np.inf, 4.0, "below", "< 4", 0.0),
+        (np.nan, -np.inf, 8.0, "below", "< 4 [< 4, 8]", 0.0),
+    ],
+)
+def test_boundaries_come_with_their_interval(
+    cube: xr.Dataset,
+    boundary: float,
+    low: float,
+    high: float,
+    censored: str,
+    text: str,
+    share: float,
+) -> None:
+    at = {"architecture": 1, "width": 0, "kernel": 1}
+    cube.boundary_memory_length[at] = boundary
+    cube.boundary_memory_length_low[at] = low
+    cube.boundary_memory_length_high[at] = high
+    cube.boundary_censored[at] = CENSORED.index(censored)
+    found = boundary_texts(cube)
+    assert found["a", 8, "airy"] == {"text": text, "share": pytest.approx(share)}
+    assert len(found) == 4
+
+
+def test_a_group_that_is_absent_has_no_boundary(cube: xr.Dataset) -> None:
+    spoil(cube, "absent", {"architecture": 0, "kernel": 1})
+    found = boundary_texts(with_boundaries(cube))
+    assert sorted(found) == [("a", 8, "airy"), ("a", 8, "impulse"), ("b", 8, "impulse")]
+
+
+def test_distances_tell_the_size_from_the_rest(cube: xr.Dataset) -> None:
+    # Errors 0.02, 0.08, 0.32; floors of b: 0.01, 0.04, 0.16 and half of that, and none of a.
+    table = distance_table(cube).set_index("architecture")
+    b, a = table.loc["b"], table.loc["a"]
+    assert (b.tasks, b.unsolved, a.unsolved) == (6, 2, 2)
+    assert (b.cannot, b.untrained) == (0, 0)  # the threshold of 0.1 is within 0.08 .. 0.16
+    assert (a.cannot, a.untrained) == (0, 2)
+    assert (b.floor, a.floor) == (pytest.approx(0.04), 0)
+    assert (b.times, a.times) == (pytest.approx(2), pytest.approx(0.08e6))
+    assert (a.near, b.beaten, a.beaten) == (0, 0, 0)
+    cube.lower_floor[{"architecture": 0, "kernel": 1, "level": 2}] = 0.12
+    cube.optimisation_part[{"architecture": 0, "kernel": 0}] -= 0.1
+    cube.optimisation_part[{"architecture": 0, "kernel": 1}] += 0.1
+    # Standard errors are 1 % of errors: 0.0815 is within three of them, 0.333 is not.
+    cube.lower_floor[{"architecture": 1, "kernel": 1, "level": 1}] = 0.0815
+    cube.lower_floor[{"architecture": 1, "kernel": 1, "level": 2}] = 0.333
+    changed = distance_table(cube).set_index("architecture")
+    assert changed.loc["b", "cannot"] == 1
+    assert changed.loc["b", "near"] == 3
+    assert (changed.loc["b", "beaten"], changed.loc["a", "beaten"]) == (0, 1)
+
+
+def test_distances_of_a_study_in_which_half_diverged(cube: xr.Dataset) -> None:
+    cube.optimisation_part[{"kernel": 0}] -= 0.1
+    spoil(cube, "diverged", {"architecture": 0, "kernel": 1})
+    b = distance_table(cube).set_index("architecture").loc["b"]
+    assert (b.tasks, b.unsolved, b.near) == (6, 1 + 3, 3)
+    spoil(cube, "diverged", {"architecture": 0, "kernel": 0})
+    assert distance_table(cube).set_index("architecture").loc["b", "times"] == np.inf
 
 
 def test_architectures_differ_where_no_seed_of_one_overlaps_the_other(cube: xr.Dataset) -> None:
@@ -55,15 +122,19 @@ def test_architectures_differ_where_no_seed_of_one_overlaps_the_other(cube: xr.D
 
 
 def test_the_page_carries_everything(cube: xr.Dataset, tmp_path: Path) -> None:
-    figure = tmp_path / "error_map.json"
+    figure = tmp_path / "error_parts.json"
     figure.write_text(json.dumps({"$schema": "s", "title": "</script><b>"}))
     write_report(tmp_path / "report.html", cube=cube, figures=[figure])
     page = (tmp_path / "report.html").read_text()
     assert "mfbench: known" in page
     assert "0123abc" in page  # the commit
     assert "numpy" in page
-    assert 'id="error_map"' in page
-    assert "≥ 16" not in page  # no kernel is solved to the end
+    assert 'id="error_parts"' in page
+    assert escape(NOTES["error_parts"]).replace("&#x27;", "&#39;") in page
+    # Success falls from 2/3 at M99 = 8 to 0 at 16: one half is a quarter of the way, in log M99.
+    assert f"{8 * 2**0.25:.1f} [4, 16]" in page
+    assert "<td>0 of 6</td><td>0</td>" in page  # within twice the floor, below it: of a
+    assert "4, 8, 16</td>\n<td>2, 3, 4</td>" in page  # M99 and order of airy
     assert page.count("</script>") == 2  # a figure's text cannot end the element it stands in
     assert "scored from step 16" in page
 

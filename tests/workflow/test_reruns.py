@@ -12,7 +12,7 @@ import pytest
 
 from tests.workflow.conftest import Project
 
-BEHIND_THE_CUBE = {"benchmark_cube": 1, "figure": 5, "report_page": 1}
+BEHIND_THE_CUBE = {"benchmark_cube": 1, "figure": 10, "report_page": 1}
 ALL_TRAINING = {"train": 6, "evaluate": 4, **BEHIND_THE_CUBE}
 ALL_BUT_FLOORS = {"dataset": 3, **ALL_TRAINING}
 EVERYTHING = {"floors": 3, **ALL_BUT_FLOORS}
@@ -130,7 +130,12 @@ def test_an_option_that_repeats_the_default_reruns_nothing(project: Project) -> 
             "fontSize=13",
             {"figure": 1, "report_page": 1},
         ),
-        ("mfbench/figures/theme.py", "fontSize=17", "fontSize=18", {"figure": 5, "report_page": 1}),
+        (
+            "mfbench/figures/theme.py",
+            "fontSize=17",
+            "fontSize=18",
+            {"figure": 10, "report_page": 1},
+        ),
         ("mfbench/report/page.html", "<h2>Tasks</h2>", "<h2>The tasks</h2>", {"report_page": 1}),
         (
             "workflow_scripts/evaluate_group.py",

@@ -49,7 +49,8 @@ def test_the_cube_of_a_run_is_complete(finished: Path) -> None:
 def test_figures_and_report_of_a_run(finished: Path) -> None:
     results = finished / "results/small"
     names = {"error_by_memory_length", "error_map", "failure_boundaries"}
-    names |= {"memory_functions", "training_curves"}
+    names |= {"memory_functions", "training_curves", "lags_over_training"}
+    names |= {"distance_to_optimum", "error_parts", "weight_perturbation", "length_generalisation"}
     assert {p.name for p in (results / "figures").iterdir()} == {
         f"{name}.{kind}" for name in names for kind in ("html", "svg", "png", "json")
     }
@@ -62,7 +63,7 @@ def test_figures_and_report_of_a_run(finished: Path) -> None:
 
 def test_every_compute_job_leaves_a_log_and_a_benchmark(finished: Path) -> None:
     results = finished / "results/small"
-    for stage, count in (("datasets", 3), ("training", 6), ("evaluation", 4), ("figures", 5)):
+    for stage, count in (("datasets", 3), ("training", 6), ("evaluation", 4), ("figures", 10)):
         assert len(list((results / "logs" / stage).rglob("*.log"))) == count
         assert len(list((results / "benchmarks" / stage).rglob("*.tsv"))) == count
     assert not list(results.rglob("*.tmp"))

@@ -1,0 +1,106 @@
+"""Distance to the optimum: who is limited by the size of its state, and who is not?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from mfbench.evaluation.optimum import RESOLVED
+from mfbench.failure import success_threshold
+from mfbench.figures import theme
+from mfbench.figures.optimum_tables import optimum_table
+from mfbench.figures.tables import (
+    has,
+    largest_widths,
+    rounded,
+    task_names,
+    task_order,
+    with_every_panel,
+)
+
+SIZE, ABOVE, BELOW = "up to the floor of its size", "above the floor", "below the floor"
+_COLOURS = {SIZE: "#7d8794", ABOVE: "#e8590c", BELOW: "#2b8a3e"}
+_BOTTOM = float(np.log10(RESOLVED))
+_TOP = 0.5  # decades; an error above is cut off here
+
+
+def draw(cube: xr.Dataset) -> Any:
+    """A panel per architecture and kernel, a bar per level.
+
+    Bars stand on a logarithmic axis, on which the two parts add up: log10 MSE is the approximation
+    part plus the optimisation part. What lies below 1e-6, as a floor of 0 does, counts as 1e-6,
+    which training in float32 cannot tell from 0.
+    """
+    title = "Too small, or not learned?"
+    if not has(cube, "approximation_part", "optimisation_part"):
+        return theme.nothing(title=title, why="This cube holds no floors.")
+    bars = _bars(cube)
+    label = "datum.value < -3 ? '1e' + datum.value : format(pow(10, datum.value), '~g')"
+    axis = alt.Axis(values=[-6, -4, -2, 0], labelExpr=label)
+    scale = alt.Scale(domain=[_BOTTOM, _TOP], nice=False)
+    success = success_threshold(cube)
+    base = (
+        alt.Chart(bars)
+        .transform_filter("isValid(datum.task)")  # an empty panel has a row of nothing
+        .encode(x=alt.X("task:N", sort=task_order(bars), title=None, axis=alt.Axis(labelAngle=0)))
+    )
+    bar = base.mark_bar(clip=True).encode(
+        y=alt.Y("from:Q", scale=scale, axis=axis, title=None),
+        y2="to:Q",
+        color=alt.Color(
+            "limit:N",
+            scale=alt.Scale(domain=list(_COLOURS), range=list(_COLOURS.values())),
+            sort=list(_COLOURS),
+            title=None,
+            legend=alt.Legend(orient="top"),
+        ),
+        opacity=alt.condition("datum.solved", alt.value(0.45), alt.value(1.0)),
+        tooltip=[
+            "architecture", "kernel",
+            alt.Tooltip("memory_length", title="M99"),
+            alt.Tooltip("median", title="relative error", format=".3g"),
+            alt.Tooltip("upper_floor", title="best linear model of this size", format=".3g"),
+            alt.Tooltip("state_size", title="state size"),
+            alt.Tooltip("optimisation", title="decades above it", format=".2f"),
+        ],
+    )  # fmt: skip
+    solved = base.mark_rule(strokeDash=[4, 3], color=theme.INK).encode(
+        x=alt.X(), y=alt.YDatum(np.log10(success), axis=axis, scale=scale, title=None)
+    )
+    chart = (
+        alt.layer(bar, solved)
+        .properties(width=150, height=84)
+        .facet(**theme.architectures_by_kernels(cube))
+        .resolve_scale(x="independent")
+    )
+    return theme.styled(
+        chart,
+        title=title,
+        subtitle=[
+            "Relative error (logarithmic) over M99 (steps). Grey: up to the LTI floor, the best "
+            "linear model of this state size and receptive field that we know;",
+            "orange: what training, or the form of the architecture, leaves above it; green: how "
+            "far a nonlinear or time-varying model lies below it.",
+            "Below the dashed line a task is solved (pale). Floors of 0 count as 1e-6. Medians "
+            "over seeds; one that diverged reaches the top.",
+        ],
+    )
+
+
+def _bars(cube: xr.Dataset) -> pd.DataFrame:
+    """A row per piece of a bar, with its ends in decades."""
+    table = largest_widths(optimum_table(cube))
+    error, floor = table.error.clip(_BOTTOM, _TOP), table.floor
+    kept = ["architecture", "kernel", "level", "memory_length", "state_size", "solved"]
+    bar = table[[*kept, "median", "upper_floor", "optimisation"]].assign(task=task_names(table))
+    pieces = [
+        bar.assign(limit=SIZE, **{"from": _BOTTOM, "to": np.minimum(error, floor)}),
+        bar.assign(limit=ABOVE, **{"from": floor, "to": error})[error > floor],
+        bar.assign(limit=BELOW, **{"from": error, "to": floor})[error < floor],
+    ]
+    bars = with_every_panel(cube, pd.concat(pieces, ignore_index=True))
+    return rounded(bars, "from", "to", "optimisation", "median", "upper_floor")

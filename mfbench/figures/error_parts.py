@@ -1,0 +1,89 @@
+"""What the error is made of: a wrong memory function, or no fixed one at all?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import xarray as xr
+
+from mfbench.failure import success_threshold
+from mfbench.figures import theme
+from mfbench.figures.optimum_tables import PARTS, part_table
+from mfbench.figures.tables import has, rounded, short_error, task_order
+
+_COLOURS = ("#4C78A8", "#F2A541", "#8C564B", "#B07AA1")
+
+
+def draw(cube: xr.Dataset) -> Any:
+    """A panel per architecture and kernel, a bar per level.
+
+    Bars are shares of the error, with the error itself as a number on top: errors span six decades,
+    so that on a linear axis most bars would vanish, and on a logarithmic one parts do not stack. In
+    shares the floor has a place as well, its tick: the known linear models of this size leave as
+    much; what is above the tick is due to training or to the form of the architecture.
+    """
+    title = "What the error is made of"
+    if not has(cube, *PARTS, "upper_floor"):
+        return theme.nothing(title=title, why="This cube holds no parts of the error.")
+    table = part_table(cube)
+    # The error of a task of which half of the seeds diverged is null, which Vega takes for 0.
+    solved = f"isValid(datum.median) && datum.median < {success_threshold(cube)}"
+    table["text"] = [short_error(error) for error in table["median"]]
+    table["order"] = table.part.map(list(PARTS.values()).index, na_action="ignore")
+    table = rounded(
+        table, "median", "total", "upper_floor", "floor_share", "value", "share", digits=3
+    )
+    base = (
+        alt.Chart(table)
+        .transform_filter("isValid(datum.task)")  # an empty panel has a row of nothing
+        .encode(x=alt.X("task:N", sort=task_order(table), title=None, axis=alt.Axis(labelAngle=0)))
+    )
+    scale = alt.Scale(domain=[0, 1.2], nice=False)
+    axis = alt.Axis(values=[0, 0.5, 1], format="%")
+    bar = base.mark_bar().encode(
+        y=alt.Y("share:Q", stack="zero", scale=scale, axis=axis, title=None),
+        color=alt.Color(
+            "part:N",
+            scale=alt.Scale(domain=list(PARTS.values()), range=_COLOURS),
+            title=None,
+            legend=alt.Legend(orient="top"),
+        ),
+        order="order:Q",
+        opacity=alt.condition(solved, alt.value(0.4), alt.value(1.0)),
+        tooltip=[
+            "architecture", "kernel", "part",
+            alt.Tooltip("memory_length", title="M99"),
+            alt.Tooltip("value", title="median of this part", format=".2g"),
+            alt.Tooltip("share", format=".0%"),
+            alt.Tooltip("median", title="relative error, all seeds", format=".3g"),
+            alt.Tooltip("upper_floor", title="best linear model of this size", format=".3g"),
+            alt.Tooltip("seeds", title="seeds that did not diverge"),
+        ],
+    )  # fmt: skip
+    # One of the four rows of a task carries its tick and its number.
+    once = base.transform_filter("datum.order === 0")
+    tick = once.mark_tick(orient="horizontal", thickness=2.5, color=theme.INK).encode(
+        y=alt.Y("floor_share:Q", scale=scale)
+    )
+    number = once.mark_text(baseline="bottom", dy=-1, fontSize=10, color=theme.INK).encode(
+        y=alt.datum(1.0), text="text:N"
+    )
+    chart = (
+        alt.layer(bar, tick, number)
+        .properties(width=150, height=84)
+        .facet(**theme.architectures_by_kernels(cube))
+        .resolve_scale(x="independent")
+    )
+    return theme.styled(
+        chart,
+        title=title,
+        subtitle=[
+            "Shares of the error over M99 (steps), the relative error on top; pale: solved. "
+            "Medians over seeds that did not diverge; negative estimates are drawn as 0.",
+            "Black tick: the LTI floor, the best linear model of this size that we know. What is "
+            "below it the size explains, what is above it not;",
+            "at the bottom: no floor; at the top: the error is the floor's or, of a nonlinear "
+            "or time-varying model, less.",
+        ],
+    )

@@ -1,0 +1,122 @@
+"""How the error answers to a change after training: a line per architecture over the change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from mfbench.cubes import selected
+from mfbench.figures import theme
+from mfbench.figures.tables import largest_widths, rounded
+
+_HIGHEST = 100.0  # of the axis, in units of the zero predictor's error
+
+
+def response_table(cube: xr.Dataset, name: str, *, trained_at: float) -> pd.DataFrame:
+    """One row per (architecture at its largest width, kernel, level, change).
+
+    Parameters
+    ----------
+    cube : Dataset
+        A benchmark cube.
+    name : str
+        Variable with one more dimension, the change.
+    trained_at : float
+        Value of the change that changes nothing; relative_mse stands there unless the variable has
+        a value of its own.
+
+    Returns
+    -------
+    DataFrame
+        Columns: ``change``; ``median``, ``low`` and ``high`` over seeds at the selected learning
+        rate, infinite where a member diverged or has no finite output. No row where a model was
+        not trained or cannot be run.
+    """
+    best = selected(cube[["status", "selected_learning_rate", "relative_mse", name]])
+    error = best[name]
+    (dim,) = set(map(str, error.dims)) - set(map(str, best.relative_mse.dims))
+    if trained_at not in error[dim].values:
+        trained = best.relative_mse.expand_dims({dim: [trained_at]})
+        error = xr.concat([trained, error], dim=dim, coords="minimal", join="outer")
+    # A diverged member is infinitely bad, but only where others of its model could be run.
+    could = error.count(["kernel", "level", "seed"]) > 0
+    error = error.where(~((best.status == "diverged") & could), np.inf)
+    found = {"median": error.median("seed"), "low": error.min("seed"), "high": error.max("seed")}
+    table = xr.Dataset(found).to_dataframe().dropna(subset="median").reset_index()
+    table = largest_widths(table.rename(columns={dim: "change"}))
+    kept = ["architecture", "kernel", "level", "memory_length", "change", "median", "low", "high"]
+    return table[kept]
+
+
+def draw_response(
+    cube: xr.Dataset,
+    table: pd.DataFrame,
+    *,
+    label: str,
+    axis: str,
+    title: str,
+    subtitle: list[str],
+) -> Any:
+    """A panel per kernel, a line per architecture, at one level that the reader chooses.
+
+    Parameters
+    ----------
+    table : DataFrame
+        That of `response_table`.
+    label : str
+        Vega expression that turns ``datum.value`` into the label of a change.
+    axis, title, subtitle : str
+        What stands at the axis of changes and above the figure.
+    """
+    finite = table["median"][np.isfinite(table["median"])]
+    low, high = theme.error_domain(finite)
+    high = float(np.clip(1.3 * finite.max(), high, _HIGHEST)) if len(finite) else high
+    beyond = table["median"] > high
+    table = table.assign(
+        at=table["median"].clip(upper=high),
+        text=[f"{m:.3g} ({lo:.3g} to {hi:.3g})" for m, lo, hi in _triples(table)],
+    )
+    table = rounded(table, "at").drop(columns=["median", "low", "high"])
+    chosen = alt.selection_point(fields=["architecture"], bind="legend", name="chosen")
+    base = alt.Chart(table).transform_filter("datum.level == level")
+    base = base.encode(
+        x=alt.X("change:O", title=axis, axis=alt.Axis(labelAngle=0, labelExpr=label)),
+        y=theme.error_axis("at:Q", (low, high), "relative error"),
+        color=theme.architecture_colour(cube),
+        opacity=alt.condition(chosen, alt.value(1.0), alt.value(0.12)),
+    )
+    zero = base.mark_rule(strokeDash=[4, 3]).encode(
+        x=alt.X(), y=alt.datum(1.0), color=alt.value(theme.QUIET), opacity=alt.value(1.0)
+    )
+    line = base.mark_line(strokeWidth=2.2)
+    point = base.mark_point(filled=True, size=60).encode(
+        shape=theme.architecture_shape(cube),
+        tooltip=[
+            "architecture", "kernel",
+            alt.Tooltip("memory_length", title="M99"),
+            alt.Tooltip("change", title=axis),
+            alt.Tooltip("text", title="relative error (seeds)"),
+        ],
+    )  # fmt: skip
+    note = theme.memory_length_note(base, by=["kernel"], right=326)
+    note = note.encode(y=alt.value(184), color=alt.value("#555555"), opacity=alt.value(1.0))
+    panel = alt.layer(zero, line, point.add_params(chosen), note)
+    chart = (
+        panel.properties(width=330, height=200)
+        .facet(facet=alt.Facet("kernel:N", sort=cube.kernel.values.tolist(), title=None), columns=2)
+        .add_params(theme.level_slider(cube))
+    )
+    edge = f"An error above {high:.3g}, or none that is finite, lies on the upper edge."
+    return theme.styled(
+        chart.resolve_axis(x="independent", y="independent"),
+        title=title,
+        subtitle=[*subtitle, *([edge] if beyond.any() else [])],
+    )
+
+
+def _triples(table: pd.DataFrame) -> Any:
+    return table[["median", "low", "high"]].itertuples(index=False)

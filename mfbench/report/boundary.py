@@ -1,0 +1,52 @@
+"""Failure boundaries as short texts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from mfbench.figures.tables import boundary_table, has, short_steps
+
+
+def boundary_texts(cube: xr.Dataset) -> dict[tuple[str, int, str], dict[str, Any]]:
+    """The failure boundary of each (architecture, width, kernel) that was trained.
+
+    Returns
+    -------
+    dict
+        ``text``, as in '12 [8, 16]', '12 [8, > 16]' where the interval ends off the levels, '> 64'
+        and '< 4' where both lie there, '> 64 [32, > 64]' where the boundary alone does; and
+        ``share``, its place between 0 (fails at the easiest level) and 1 (at the hardest M99 of
+        the kernel or beyond).
+    """
+    if not has(cube, "boundary_censored"):
+        return {}
+    hardest = cube.memory_length.max("level")
+    rows = [{str(k): v for k, v in row.items()} for row in boundary_table(cube).to_dict("records")]
+    return {
+        (row["architecture"], row["width"], row["kernel"]): {
+            "text": _text(row),
+            "share": _place(row) / float(hardest.sel(kernel=row["kernel"])),
+        }
+        for row in rows
+    }
+
+
+def _place(row: dict[str, Any]) -> float:
+    places = {"below": 0.0, "none": row["memory_length"], "above": row["hardest"]}
+    return float(places[row["censored"]])
+
+
+def _text(row: dict[str, Any]) -> str:
+    easiest, hardest = f"{row['easiest']:.0f}", f"{row['hardest']:.0f}"
+    below, above = f"< {easiest}", f"> {hardest}"
+    low, high = row["memory_length_low"], row["memory_length_high"]
+    left = f"{low:.0f}" if np.isfinite(low) else below
+    right = f"{high:.0f}" if np.isfinite(high) else above
+    if row["censored"] == "none":
+        return f"{short_steps(row['memory_length'])} [{left}, {right}]"
+    if row["censored"] == "below":
+        return below if right == easiest else f"{below} [{left}, {right}]"
+    return above if left == hardest else f"{above} [{left}, {right}]"
