@@ -18,24 +18,35 @@ STUDY = study_of(
 
 def disturbed(polynomial: Any, exponential: Any) -> Any:
     def error(m: Member, beta: float) -> float:
-        factor = (polynomial if m.kernel == "polynomial" else exponential)(m)
-        return 0.001 * m.wobble * (factor if beta == 0.1 else 1)
+        cost = (polynomial if m.kernel == "polynomial" else exponential)(m)
+        return 0.001 + m.wobble * (cost if beta == 0.1 else 0)
 
-    return make_cube(STUDY, lambda m: 0.001 * m.wobble, perturbed=error)
+    return make_cube(STUDY, lambda m: 0.001, perturbed=error)
 
 
-def test_a_larger_rise_of_polynomial_supports() -> None:
-    verdict = expect(verdict_of(NAME, disturbed(lambda m: 100, lambda m: 10)), SUPPORTED)
+def test_a_larger_cost_of_polynomial_supports() -> None:
+    verdict = expect(verdict_of(NAME, disturbed(lambda m: 0.1, lambda m: 0.01)), SUPPORTED)
     assert verdict.effect == pytest.approx(1)
     assert verdict.runs == 2 * 2 * 5
 
 
-def test_a_smaller_rise_contradicts() -> None:
-    expect(verdict_of(NAME, disturbed(lambda m: 5, lambda m: 10)), CONTRADICTED)
+def test_a_smaller_cost_contradicts() -> None:
+    expect(verdict_of(NAME, disturbed(lambda m: 0.005, lambda m: 0.01)), CONTRADICTED)
+
+
+def test_how_well_a_task_was_learned_is_no_cost() -> None:
+    """Equal costs on top of very different errors."""
+    learned = {"polynomial": 1e-3, "exponential": 1e-7}
+    cube = make_cube(
+        STUDY,
+        lambda m: learned[m.kernel],
+        perturbed=lambda m, beta: learned[m.kernel] + 0.01 * m.wobble,
+    )
+    assert verdict_of(NAME, cube).effect == pytest.approx(0, abs=1e-9)
 
 
 def test_seeds_that_differ_decide_nothing() -> None:
-    cube = disturbed(lambda m: 100 if m.seed < 2 else 5, lambda m: 10)
+    cube = disturbed(lambda m: 0.1 if m.seed < 2 else 0.005, lambda m: 0.01)
     expect(verdict_of(NAME, cube), NOT_DECIDED, "reaches over 0")
 
 
