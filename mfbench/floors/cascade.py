@@ -65,8 +65,8 @@ def _roots(sections: Array) -> tuple[NDArray[np.complex128], NDArray[np.complex1
     root = np.sqrt((d1 / 2) ** 2 - d2 + 0j)
     # Real poles: the smaller one from the product, without cancellation.
     large = -d1 / 2 + np.where((root.imag == 0) & (d1 > 0), -root, root)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        small = np.where(root.imag != 0, large.conj(), np.where(large == 0, 0, d2 / large))
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        small = np.where(root.imag != 0, large.conj(), np.where(d2 == 0, 0, d2 / large))
     return large, small
 
 

@@ -40,6 +40,7 @@ _DIAGONAL_ITERATIONS = 40
 _SHARPNESS = (8.0, 32.0, 128.0)  # of the soft maximum over eigenvalues, one after the other
 _ITERATIONS = 15  # for each of them
 _EIGENVALUES = 48  # largest ones that count in the soft maximum
+_SEEN = 10  # decimals of the kernel, whose energy is 1, that the search sees
 _CAPTURED = 0.98  # share of the diagonal bound that the rank r keeps
 
 
@@ -74,19 +75,23 @@ def lower_bound(
         Arrays that do not fit together, a kernel without energy, or a negative order.
     """
     problem = pose(k, weights, order, feedthrough=feedthrough)
-    if order == 0:
+    if order == 0 or problem.energy == 0:
         return problem.energy
     k, weights = problem.k, problem.weights
+    # The search amplifies the last bits of what it looks at; rounded, they are the same for a
+    # kernel in whatever units. Bounds are of the kernel itself.
+    seen = np.round(k, _SEEN)
     found = [
-        (certified_diagonal(k, weights, order, a, b), a, b) for a, b in _diagonal_starts(k, weights)
+        (certified_diagonal(k, weights, order, a, b), a, b)
+        for a, b in _diagonal_starts(seen, weights)
     ]
     found.sort(key=lambda f: -f[0])
     best = 0.0
     promising = [f for f in found[:_DIAGONAL_STARTS] if f[0] > _HOPELESS]
     if promising:
-        improved = [_ascend_diagonal(k, weights, order, a, b) for _, a, b in promising]
+        improved = [_ascend_diagonal(k, seen, weights, order, (a, b)) for _, a, b in promising]
         best, a, b = max([*promising[:1], *improved], key=lambda f: f[0])
-        best = max(best, _ascend(k, weights, order, a, b))
+        best = max(best, _ascend(k, seen, weights, order, (a, b)))
     return best if best > _NOISE else 0.0
 
 
@@ -153,13 +158,13 @@ def _block(size: int, ones: int) -> Array:
 
 
 def _ascend_diagonal(
-    k: Array, weights: Array, order: int, a: Array, b: Array
+    k: Array, seen: Array, weights: Array, order: int, start: tuple[Array, Array]
 ) -> tuple[float, Array, Array]:
     """Diagonals improved by gradient ascent, and their bound."""
-    p = len(a)
+    p = len(start[0])
     _, x = minimise(
-        lambda x: diagonal_objective(k, weights, order, x, rows=p),
-        np.log(np.concatenate([a, b])),
+        lambda x: diagonal_objective(seen, weights, order, x, rows=p),
+        np.log(np.concatenate(start)),
         iterations=_DIAGONAL_ITERATIONS,
     )
     a, b = _diagonals(x, p)
@@ -188,10 +193,11 @@ def _diagonals(x: Array, rows: int) -> tuple[Array, Array]:
     return np.exp(a - a.max()), np.exp(b - b.max())
 
 
-def _ascend(k: Array, weights: Array, order: int, a: Array, b: Array) -> float:
+def _ascend(k: Array, seen: Array, weights: Array, order: int, start: tuple[Array, Array]) -> float:
     """From diagonal matrices to the best ones of a rank that keeps most of their bound."""
+    a, b = start
     p, q = len(a), len(b)
-    H = hankel(k[:p], k[p - 1 : p + q - 1])
+    H = hankel(seen[:p], seen[p - 1 : p + q - 1])
     left, s, right = np.linalg.svd(np.sqrt(a)[:, None] * H * np.sqrt(b), full_matrices=False)
     tail = np.cumsum(s[::-1] ** 2)[::-1]
     rank = int(np.sum(tail > (1 - _CAPTURED) * tail[order]))
@@ -199,7 +205,7 @@ def _ascend(k: Array, weights: Array, order: int, a: Array, b: Array) -> float:
     U, V = np.sqrt(a)[:, None] * left[:, :rank], np.sqrt(b)[:, None] * right[:rank].T
     best, x = 0.0, np.concatenate([U.ravel(), V.ravel()])
     for sharpness in _SHARPNESS:
-        step = partial(objective, k, weights, order, rows=p, rank=rank, sharpness=sharpness)
+        step = partial(objective, seen, weights, order, rows=p, rank=rank, sharpness=sharpness)
         _, x = minimise(step, x, iterations=_ITERATIONS)
         U, V = x[: p * rank].reshape(p, rank), x[p * rank :].reshape(q, rank)
         best = max(best, certified(k, weights, order, U, V))

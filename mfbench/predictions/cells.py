@@ -11,9 +11,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from mfbench.config.training import changed
+from mfbench.config.training import TrainingChanges, changed
 from mfbench.predictions.verdict import NotDecidedError
 
+_TRAINED = tuple(TrainingChanges.model_fields)  # what an architecture may have of its own
 SEEDS = 3  # fewer runs than this decide nothing
 _MODEL = ("model", "layers", "norm", "residual", "activation", "options")
 LEAST, MOST = 1e-8, 10.0  # relative errors as they enter a mean of logarithms
@@ -121,14 +122,18 @@ class Cell:
         }
 
     def same_but(self, *options: str) -> tuple[Hashable, ...]:
-        """All that makes the model but its width and these options."""
+        """All that makes the trained model but its width and these options.
+
+        A section of the training is an option too, as in ``training.loss``.
+        """
         kept = {k: v for k, v in self.options.items() if k not in options}
+        training = {k: self.training.get(k) for k in _TRAINED if f"training.{k}" not in options}
         stack = (self.model, self.layers, self.norm, self.residual, self.activation)
-        return (*stack, json.dumps(kept, sort_keys=True))
+        return (*stack, json.dumps([kept, training], sort_keys=True))
 
     @property
     def what(self) -> tuple[Hashable, ...]:
-        """All that makes the model but its width: equal for equal models."""
+        """All that makes the trained model but its width: equal for equal models."""
         return self.same_but()
 
     @property

@@ -60,7 +60,7 @@ def difference_interval(a: NDArray[np.float64], b: NDArray[np.float64]) -> Estim
     if total > 0:
         freedom = total**2 / (variances**2 / [len(a) - 1, len(b) - 1]).sum()
         half = float(stats.t.ppf(1 - _TAIL, freedom) * np.sqrt(total))
-    method = f"Welch's t interval over {len(a)} and {len(b)} runs"
+    method = f"Welch's t interval over {len(a)} and {len(b)} runs, as if independent"
     return Estimate(difference, difference - half, difference + half, method)
 
 
@@ -98,7 +98,7 @@ def share_difference_interval(
     other = _posterior(other_successes, other_trials).ppf(at)
     low, high = np.quantile(first[:, None] - other, [_TAIL, 1 - _TAIL])
     value = successes / trials - other_successes / other_trials
-    method = f"Jeffreys posteriors of {trials} and {other_trials} runs"
+    method = f"Jeffreys posteriors of {trials} and {other_trials} runs, as if independent"
     # Shares of 0 and 1 lie at the end of what is possible and outside of equal tails.
     return Estimate(value, float(min(low, value)), float(max(high, value)), method)
 

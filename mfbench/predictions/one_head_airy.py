@@ -9,7 +9,10 @@ what one layer with one head gives to the past has one sign. Lag 0 is free, beca
 stream carries it. The best such memory function misses all lobes of the other sign, so its error
 is at least the smaller of the energies of the two signs at lags from 1 on: the sign floor. A run
 beats it where its error is below half of it; tasks with a floor below 0.05 are left out. Two heads
-with values of opposite sign have no such floor.
+with values of opposite sign have no such floor. The argument is one for values that do not know
+their position, as with rotary positions or linear biases; positions that are added to the input
+(learned, sinusoidal) can give weight and value a common cause, so such models do not count. (A
+restriction made by a review after the first study, whose models are all rotary.)
 """
 
 from __future__ import annotations
@@ -41,13 +44,13 @@ def judge(cells: Sequence[Cell]) -> Verdict:
         for c in cells
         if c.model == "transformer"
         and c.layers == 1
-        and c.options["positions"] != "none"
+        and c.options["positions"] in ("rope", "alibi")
         and c.kernel == "airy"
         and sign_floor(c) >= LEAST_FLOOR
     ]
     one = require(
         [c for c in found if c.options["heads"] == 1],
-        "one-layer transformer with one head and positions on an airy task that oscillates",
+        "one-layer transformer with one head and rope or alibi on an airy task that oscillates",
     )
     more = require(
         [c for c in found if c.options["heads"] > 1 and c.on in {o.on for o in one}],
@@ -70,7 +73,7 @@ PREDICTION = Prediction(
     "that its weights have one sign, and what follows for airy, is our consequence",
     statement="A one-layer transformer with one head does not beat the best memory function of one "
     "sign on airy; with two heads or more it can.",
-    needs="one-layer transformers with positions, with one head and with more, on airy tasks "
+    needs="one-layer transformers with rope or alibi, with one head and with more, on airy tasks "
     "with a sign floor of 0.05 or more",
     rule="Share of runs with an error below half of the sign floor. Contradicted where that of "
     "one head lies above 0.1 with its 90 % interval; supported where the difference of "

@@ -32,6 +32,9 @@ class Prediction:
         The day on which the rule was fixed, before the numbers that it judges were seen.
     judge : callable
         ``judge(cells) -> Verdict``; raises NotDecidedError where the slice is not there.
+    replaces : str
+        What an earlier rule was, what it said, and why it has gone. Such a rule is judged on
+        members that had not been trained when it was fixed.
     """
 
     title: str
@@ -43,3 +46,4 @@ class Prediction:
     rule: str
     fixed: datetime.date
     judge: Callable[[Sequence[Cell]], Verdict]
+    replaces: str = ""

@@ -14,8 +14,7 @@ task.scored_from every lag has the same weight whatever the loss.
 from __future__ import annotations
 
 import datetime
-import json
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -44,11 +43,6 @@ def late_error(cell: Cell) -> dict[int, float]:
     return dict(zip(errors, decades(errors.values()), strict=True))
 
 
-def _but_the_loss(cell: Cell) -> Hashable:
-    training = {k: v for k, v in cell.training.items() if k != "loss"}
-    return (cell.what, cell.width, cell.on, json.dumps(training, sort_keys=True))
-
-
 def judge(cells: Sequence[Cell]) -> Verdict:
     """Judge the prediction on the cells of a study."""
     found = [c for c in cells if int(c.task["scored_from"]) == 0]
@@ -60,7 +54,7 @@ def judge(cells: Sequence[Cell]) -> Verdict:
         [c for c in found if time_power(c) == 0],
         "cell with the plain loss and task.scored_from = 0",
     )
-    pairs = matched(plain, rescaled, _but_the_loss)
+    pairs = matched(plain, rescaled, lambda c: (c.same_but("training.loss"), c.width, c.on))
     estimate = mean_interval(differences_by_seed(pairs, late_error, "the training loss"))
     return Verdict.of(
         estimate,

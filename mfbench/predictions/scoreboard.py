@@ -39,8 +39,8 @@ def judge_predictions(*cubes: xr.Dataset) -> pd.DataFrame:
     -------
     DataFrame
         One row per prediction and study, with columns prediction, title, study, verdict, effect,
-        low, high, unit, effect_name, method, runs, diverged, reason, statement, rule, needs, fixed,
-        paper, link, where.
+        low, high, unit, effect_name, method, runs, diverged, reason, statement, rule, replaces,
+        needs, fixed, paper, link, where.
 
     Raises
     ------
@@ -87,7 +87,7 @@ _FROM_VERDICT = (
     "diverged",
     "reason",
 )
-_FROM_PREDICTION = ("statement", "rule", "needs", "fixed", "paper", "link", "where")
+_FROM_PREDICTION = ("statement", "rule", "replaces", "needs", "fixed", "paper", "link", "where")
 
 
 def deciding(table: pd.DataFrame) -> pd.DataFrame:
@@ -149,7 +149,8 @@ def markdown(table: pd.DataFrame) -> str:
             "",
             f"**{row.title}.** {row.statement}",
             f"*Source:* {row.paper}, {row.link} ({row['where']}). *Needs:* {row.needs}. "
-            f"*Rule, fixed on {row.fixed} before the numbers were seen:* {row.rule}",
+            f"*Rule, fixed on {row.fixed} before the numbers were seen:* {row.rule}"
+            + (f" *It replaces another:* {row.replaces}" if row.replaces else ""),
         ]
     return "\n".join(lines) + "\n"
 

@@ -148,7 +148,8 @@ def test_it_falls_with_the_order_and_stays_below_what_is_attained(family: str, r
 
 def test_scaling_the_kernel_changes_nothing() -> None:
     k = memory_function("airy", 20.0, T, W)
-    assert lower_bound(2.0**40 * k, W, 3) == lower_bound(k, W, 3)
+    for factor in (3.7, 1e-8, 1e10, -1.0):
+        assert lower_bound(factor * k, W, 3) == pytest.approx(lower_bound(k, W, 3), rel=1e-9)
 
 
 def test_feedthrough_is_the_bound_of_the_lags_behind_the_first() -> None:
@@ -171,3 +172,21 @@ def test_it_is_at_least_as_tight_as_an_independent_code() -> None:
         k = memory_function(family, rho, length, w)
         for order, value in values.items():
             assert lower_bound(k, w, order) > value
+
+
+def test_nothing_is_left_where_lag_zero_is_all() -> None:
+    assert lower_bound(np.array([1.0]), np.array([1.0]), 1, feedthrough=True) == 0.0
+
+
+def test_the_gap_to_what_is_attained_is_small() -> None:
+    """The quality of both bounds: median and 90th percentile of their ratio over three families."""
+    ratios = []
+    for family, rho in (("polynomial", 0.8), ("airy", 6.0), ("airy", 20.0), ("impulse", 7)):
+        k = memory_function(family, rho, T, W)
+        for order in (1, 2, 4, 8):
+            upper = upper_bound(k, W, order).error
+            if upper > 1e-9:
+                ratios.append(upper / bound(family, rho, order))
+    assert len(ratios) > 10
+    assert np.median(ratios) < 1.25
+    assert np.quantile(ratios, 0.9) < 2

@@ -82,7 +82,7 @@ def make_cube(
         Learned memory function, given that of the target; by default the target, made smaller such
         that it has the member's error.
     perturbed : callable, optional
-        Error with disturbed weights, for perturbations of 0.01 and 0.1.
+        Error with disturbed weights, for perturbations of 0, 0.01 and 0.1.
     """
     settings = study_settings(study)
     length, scored_from = study.task.length, study.task.scored_from
@@ -100,7 +100,7 @@ def make_cube(
         "seed": seeds,
         "lag": np.arange(length),
         "step": steps,
-        "perturbation": [0.01, 0.1],
+        "perturbation": [0.0, 0.01, 0.1],
     }
     member = ("architecture", "width", "kernel", "level", "learning_rate", "seed")
     variables: dict[str, tuple[str, ...]] = {
@@ -172,7 +172,7 @@ def make_cube(
                             cube.learned_memory_function.values[at] = h
                             if perturbed:
                                 cube.perturbation_error.values[at] = [
-                                    perturbed(this, beta) for beta in (0.01, 0.1)
+                                    perturbed(this, beta) for beta in (0.0, 0.01, 0.1)
                                 ]
                     worst = np.where(np.isnan(errors), np.inf, errors)
                     chosen = rates[int(np.argmin(np.median(worst, axis=1)))]

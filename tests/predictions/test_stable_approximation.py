@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mfbench.predictions.verdict import CONTRADICTED, NOT_DECIDED, SUPPORTED
@@ -56,3 +57,17 @@ def test_what_is_missing_is_named() -> None:
     )
     unlearned = make_cube(STUDY, lambda m: 0.5, perturbed=lambda m, beta: 0.5)
     expect(verdict_of(NAME, unlearned), NOT_DECIDED, "learned polynomial memory")
+    linear = study_of(
+        kernels={k: {"memory_length": [8]} for k in ("exponential", "polynomial")},
+        architectures={"x": {"model": "rnn", "options": {"nonlinearity": "identity"}}},
+    )
+    cube = make_cube(linear, lambda m: 0.001, perturbed=lambda m, beta: 0.002)
+    expect(verdict_of(NAME, cube), NOT_DECIDED, "nonlinear RNN")
+
+
+def test_a_disturbance_that_costs_nothing_has_the_least_cost() -> None:
+    cube = disturbed(lambda m: 0.0, lambda m: 0.01)
+    verdict = expect(verdict_of(NAME, cube), CONTRADICTED)
+    assert verdict.effect == pytest.approx(
+        -8 - np.mean(np.log10([0.01 * (1 + 0.1 * s) for s in range(5)]))
+    )

@@ -61,3 +61,18 @@ def test_what_is_missing_is_named() -> None:
     expect(verdict_of(NAME, make_cube(study("exp"), errors(1))), NOT_DECIDED, "direct")
     impulse = study("direct", "exp", kernel="impulse")
     expect(verdict_of(NAME, make_cube(impulse, errors(9))), NOT_DECIDED, "polynomial")
+
+
+def test_models_that_are_trained_differently_are_not_compared() -> None:
+    def entry(parameterisation: str, **training: Any) -> dict[str, Any]:
+        options = {"state": 4, "parameterisation": parameterisation}
+        return {"model": "stable_ssm", "options": options, "training": training}
+
+    apart = study_of(
+        kernels={"polynomial": {"memory_length": [8, 16]}},
+        architectures={
+            "plain": entry("direct"),
+            "frozen": entry("best", optimiser={"ssm_learning_rate_factor": 0}),
+        },
+    )
+    expect(verdict_of(NAME, make_cube(apart, errors(10))), NOT_DECIDED, "differ only in")
