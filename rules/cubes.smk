@@ -18,7 +18,7 @@ rule benchmark_cube:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=30,
         gpu=0,
     params:

@@ -65,17 +65,3 @@ def relative_mse(
     residual = predictions - y[:, scored_from:].double().cpu().numpy()
     error = float(np.mean(residual**2) / variance)
     return error if np.isfinite(error) else float("inf")
-
-
-def measure_error(
-    model: SequenceModel,
-    x: Tensor,
-    y: Tensor,
-    *,
-    scored_from: int,
-    variance: float,
-    batch_size: int,
-) -> ErrorOnTest:
-    """Relative mean squared error of a model on sequences (N, T)."""
-    predictions = predict(model, x, scored_from=scored_from, batch_size=batch_size)
-    return error_of_predictions(predictions, y, scored_from=scored_from, variance=variance)

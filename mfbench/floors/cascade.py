@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-Array = NDArray[np.float64]
+from mfbench.floors.problem import Array
+
 MARGIN = 1e-9  # distance of poles from the unit circle
 
 

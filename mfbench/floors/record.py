@@ -9,18 +9,16 @@ from typing import Any
 
 import netCDF4
 import numpy as np
-from numpy.typing import NDArray
 
 from mfbench.config.floors import FloorSettings
 from mfbench.config.task import TaskSettings
 from mfbench.floors.finite import fir_floor
 from mfbench.floors.lower import lower_bound
+from mfbench.floors.problem import Array
 from mfbench.floors.table import floor_table, order_for_error
 from mfbench.floors.upper import upper_bound
 from mfbench.kernels.memory import memory_function, window_weights
 from mfbench.storage import atomic, provenance
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -127,14 +125,24 @@ def write_floors(
         ("stable_floor_real", size, table.stable_real, "delta-stable floor, real positive poles"),
         ("stable_floor_complex", size, table.stable_complex, "delta-stable floor, all poles"),
         ("poles_real", state, padded([s.poles.real for s in systems]), "real part of the poles"),
-        ("poles_imag", state, padded([s.poles.imag for s in systems]), "imaginary part"),
+        (
+            "poles_imag",
+            state,
+            padded([s.poles.imag for s in systems]),
+            "imaginary part of the poles",
+        ),
         (
             "coefficients",
             state,
             padded([s.coefficients for s in systems]),
             "weights of the orthonormal states of the cascade of these poles",
         ),
-        ("impulse_response", (*size, *lag), [s.impulse_response for s in systems], "of the system"),
+        (
+            "impulse_response",
+            (*size, *lag),
+            [s.impulse_response for s in systems],
+            "impulse response of the best linear system found",
+        ),
         (
             "fir_floor",
             ("receptive_field",),
@@ -181,5 +189,5 @@ def read_floors(path: str | Path) -> Floors:
             k=file["memory_function"][:],
             weights=file["weights"][:],
             order=int(file["order"][...]),
-            bounds={n: (lo, up) for n, lo, up in zip(sizes, lower, upper, strict=True)},
+            bounds={n: (low, high) for n, low, high in zip(sizes, lower, upper, strict=True)},
         )

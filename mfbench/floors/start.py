@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import hankel
 
-from mfbench.floors.cascade import Array, sections_of
+from mfbench.floors.cascade import sections_of
+from mfbench.floors.problem import Array
 
 _OVERSAMPLING = 8  # frequencies per lag
 _RESOLUTIONS = (1.0, 3.0, 8.0)  # widths of the smoothing over frequency, in units of 2 pi / T

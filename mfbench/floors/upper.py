@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from mfbench.floors.cascade import (
     MARGIN,
-    Array,
     basis,
     inside,
     poles_of,
@@ -23,7 +22,7 @@ from mfbench.floors.cascade import (
     tangents,
 )
 from mfbench.floors.descent import minimise
-from mfbench.floors.problem import Problem, pose
+from mfbench.floors.problem import Array, Problem, pose
 from mfbench.floors.start import starting_points
 
 _SCOUT = 12  # iterations from every starting point

@@ -9,6 +9,7 @@ from mfbench.architectures.build import build_model
 from mfbench.architectures.model import SequenceModel
 from mfbench.config.task import TaskSettings
 from mfbench.datasets import Task, blocks
+from mfbench.evaluation.error import ErrorOnTest, error_of_predictions, predict
 from mfbench.kernels.memory import memory_function, memory_length, window_weights
 from tests.conftest import architecture_settings
 
@@ -78,3 +79,11 @@ def exponential_model(decay: float, gain: float, length: int) -> SequenceModel:
         mixer.B.copy_(torch.tensor([[[1.0, 0.0]]]))
         mixer.C.copy_(torch.tensor([[[1.0, 0.0]]]))
     return model
+
+
+def measure_error(  # type: ignore[no-untyped-def]
+    model, x, y, *, scored_from: int, variance: float, batch_size: int
+) -> ErrorOnTest:
+    """Relative mean squared error of a model on sequences (N, T)."""
+    predictions = predict(model, x, scored_from=scored_from, batch_size=batch_size)
+    return error_of_predictions(predictions, y, scored_from=scored_from, variance=variance)

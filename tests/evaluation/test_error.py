@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mfbench.evaluation.error import measure_error
+from tests.evaluation.tasks import measure_error
 
 
 class Half(torch.nn.Module):

@@ -274,3 +274,22 @@ def test_a_linear_model_that_beats_its_floor_fails_the_evaluation(
         lambda *given, **options: measure_member(*given, **options) | {"time_variation": 1e-3},
     )
     evaluate_group(architecture_settings("lru", **linear), [files], width=4, settings=settings)
+
+
+def test_a_linear_model_that_varies_is_bound_by_its_receptive_field_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No built-in linear model varies over time, so the measurement is changed."""
+    import mfbench.evaluation.group as module
+
+    def varying(*args: Any, **options: Any) -> dict[str, Any]:
+        return {**measure_member(*args, **options), "kernel_error": 0.0, "time_variation": 0.1}
+
+    linear: dict[str, Any] = {"activation": "none", "options": {"state": 2}}
+    files = make_level(tmp_path, "lru", "0.6", **linear)
+    with netCDF4.Dataset(files.floors, "a") as file:
+        file["lower_bound"][:] = 0.5
+    monkeypatch.setattr(module, "measure_member", varying)
+    settings = EvaluationSettings(probes=32)
+    evaluate_group(architecture_settings("lru", **linear), [files], width=4, settings=settings)
+    assert "varies over time" in caplog.text
