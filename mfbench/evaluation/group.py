@@ -155,8 +155,8 @@ def _evaluate_level(
                 varies = found["time_variation"] > RESOLVED
                 if varies:  # docs/theory.md, section 2
                     log.warning("%s varies over time: its state size sets it no floor", name)
-                error = found["kernel_error"] + found["time_variation"]
-                check_floor(error, of_field if varies else lower, model=name)
+                exact = found["kernel_error"] + found["time_variation"]
+                check_floor(exact, of_field if varies else lower, model=name)
             found["optimisation_part"] = optimisation_part(found["relative_mse"], upper)
             for name, value in found.items():
                 level[name][at] = value
