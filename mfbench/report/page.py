@@ -112,7 +112,7 @@ def _distances(cube: xr.Dataset) -> Iterable[dict[str, Any]]:
 def _times(factor: float) -> str:
     if np.isinf(factor):
         return "∞"
-    return f"{factor:.2g}" if factor < 1e3 else f"{factor:.0e}".replace("e+0", "e")
+    return f"{float(f'{factor:.2g}'):.12g}"
 
 
 def _records(cube: xr.Dataset, table: pd.DataFrame) -> Iterable[dict[str, Any]]:
