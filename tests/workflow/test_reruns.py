@@ -84,7 +84,7 @@ def test_a_changed_setting_reruns_what_depends_on_it(
     def change(study: dict[str, Any]) -> None:
         *parents, last = key.split(".")
         for parent in parents:
-            study = study[parent]
+            study = study.setdefault(parent, {})
         study[last] = value
 
     project.configure(change)
