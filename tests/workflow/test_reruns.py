@@ -225,3 +225,8 @@ def test_the_scoreboard_is_judged_on_the_cube_and_printed_each_time(project: Pro
     project.edit("mfbench/predictions/width_growth.py", "MARGIN = 0.25", "MARGIN = 0.5")
     assert project.planned("scoreboard") == {"judge_predictions": 1, "scoreboard": 1}
     assert project.planned("all") == {}
+
+
+def test_a_cube_that_is_gone_is_made_again_even_under_its_report(project: Project) -> None:
+    (project.folder / "results/small/cubes/benchmark.nc").unlink()
+    assert project.planned("all") == BEHIND_THE_CUBE
