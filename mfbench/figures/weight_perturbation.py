@@ -24,6 +24,8 @@ def draw(cube: xr.Dataset) -> Any:
         title=title,
         subtitle=[
             "Test error after a change of all weights in a random direction: median over "
-            "directions, then over seeds."
+            "directions, then over seeds.",
+            "On a part of the test sequences, so that even unchanged weights may differ a little "
+            "from the other figures.",
         ],
     )
