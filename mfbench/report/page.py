@@ -16,6 +16,7 @@ import xarray as xr
 import yaml
 
 from mfbench.evaluation.optimum import RESOLVED
+from mfbench.failure import success_threshold
 from mfbench.figures.tables import short_error
 from mfbench.figures.theme import architecture_colours
 from mfbench.report.boundary import boundary_texts
@@ -61,7 +62,7 @@ def write_report(path: str | Path, *, cube: xr.Dataset, figures: Sequence[str | 
         differences=difference_table(cube).to_dict("split"),
         kernels=_kernels(cube),
         tasks=int(cube.rho.count()),
-        success=settings["evaluation"]["success"],
+        success=success_threshold(cube),
         members=int((cube.status != "absent").sum()),
         diverged=int((cube.status == "diverged").sum()),
         figures=[
