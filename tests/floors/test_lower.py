@@ -174,6 +174,14 @@ def test_it_is_at_least_as_tight_as_an_independent_code() -> None:
             assert lower_bound(k, w, order) > value
 
 
+def test_a_search_that_ends_at_a_nearly_diagonal_matrix_has_its_eigenvalues() -> None:
+    """LAPACK's search for the largest one alone fails here with an internal error."""
+    weights = window_weights(41, 0)
+    k = memory_function("impulse", 25, 41, weights)
+    bound = lower_bound(k, weights, 8, feedthrough=True)
+    assert bound == pytest.approx(1 - 8 / 16, abs=1e-8)
+
+
 def test_nothing_is_left_where_lag_zero_is_all() -> None:
     assert lower_bound(np.array([1.0]), np.array([1.0]), 1, feedthrough=True) == 0.0
 
