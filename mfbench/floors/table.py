@@ -93,7 +93,7 @@ def floor_table(
         lower=np.maximum.accumulate(lower[::-1])[::-1],
         systems=tuple(systems),
         stable_real=real,
-        stable_complex=np.minimum(real, both),
+        stable_complex=both,
     )
 
 
