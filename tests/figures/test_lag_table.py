@@ -26,6 +26,11 @@ def test_a_lag_is_learned_from_when_on_it_stays_close() -> None:
     assert both.tolist() == [[1, 10, np.inf, 10, np.inf], [1, np.inf, np.inf, np.inf, np.inf]]
 
 
+def test_what_is_lost_again_counts_from_when_it_comes_back_for_good() -> None:
+    memory = np.array([[1.0], [3.0], [1.0]])
+    assert learned_steps(memory, np.array([1.0]), STEPS).tolist() == [100]
+
+
 def row_of(cube: xr.Dataset, lag: int) -> tuple[float, ...]:
     table = lag_table(cube)
     here = (table.architecture == "a") & (table.kernel == "airy") & (table.level == 2)
