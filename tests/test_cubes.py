@@ -252,3 +252,16 @@ def test_foreign_files_are_named(tmp_path: Path) -> None:
         assemble([tmp_path / "foreign.nc"])
     with pytest.raises(ValueError, match="no evaluation file"):
         assemble([])
+
+
+def test_levels_of_one_memory_length_are_in_the_order_of_their_family(tmp_path: Path) -> None:
+    """The polynomial with the smaller power is the harder one."""
+    levels = [{"rho": "0.5", "memory_length": 2}, {"rho": "1.5", "memory_length": 2}]
+    study = {**STUDY, "kernels": {"polynomial": levels}}
+    cube = assemble_benchmark(
+        [make_group(tmp_path, "a", 4, "polynomial")],
+        architectures=["a"],
+        kernels=["polynomial"],
+        resolved=study,
+    )
+    assert cube.rho.values.tolist() == [[1.5, 0.5]]
