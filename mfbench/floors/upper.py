@@ -107,8 +107,12 @@ def upper_bound(
         _descend(problem, sections, order, iterations=_ITERATIONS, along_circle=along)
         for _, sections, along in scouts[:_FINALISTS]
     ]
-    best = min(finals, key=lambda found: found[0])
-    return _system(problem, _polish(problem, *best, order), order)
+    # Chosen by the response of the explicit system: states that rounding has made of nothing can
+    # span anything, and the projection would count that.
+    systems = [_system(problem, sections, order) for _, sections in finals]
+    best = int(np.argmin([system.error for system in systems]))
+    systems.append(_system(problem, _polish(problem, *finals[best], order), order))
+    return min(systems, key=lambda system: system.error)
 
 
 def improve(
@@ -121,8 +125,10 @@ def improve(
     """A system of a higher order that is as good or better: poles at 0 are added, then all move."""
     problem = pose(k, weights, order, feedthrough=system.D is not None)
     poles = np.append(system.poles, np.zeros(order - system.order))
-    _, sections = _descend(problem, sections_of(poles), order, iterations=_ITERATIONS)
-    return _system(problem, sections, order)
+    start = sections_of(poles)
+    _, sections = _descend(problem, start, order, iterations=_ITERATIONS)
+    systems = [_system(problem, s, order) for s in (start, sections)]
+    return min(systems, key=lambda found: found.error)
 
 
 def _descend(
@@ -169,9 +175,18 @@ def _project(problem: Problem, sections: Array, order: int) -> tuple[float, Arra
     target = root * problem.k
     share = Q.T @ target
     residual = target - Q @ share
-    # Least norm: R is singular where lags run out before states do.
-    coefficients = np.linalg.lstsq(R, share, rcond=None)[0]
-    return float(residual @ residual), residual, Q, X @ coefficients
+    return float(residual @ residual), residual, Q, X @ _coefficients(R, share)
+
+
+def _coefficients(matrix: Array, target: Array, *, cut: float | None = None) -> Array:
+    """Least-squares solution without singular values below `cut`, by default those of rounding.
+
+    Poles on the circle make states that hardly move on a finite window: columns are scaled, or such
+    a state would count as none.
+    """
+    size = np.linalg.norm(matrix, axis=0)
+    scale = np.where(size > 0, size, 1.0)
+    return np.asarray(np.linalg.lstsq(matrix / scale, target, rcond=cut)[0] / scale)
 
 
 def _polish(problem: Problem, error: float, sections: Array, order: int) -> Array:
@@ -208,13 +223,16 @@ def _polish(problem: Problem, error: float, sections: Array, order: int) -> Arra
 def _system(problem: Problem, sections: Array, order: int) -> LinearSystem:
     """The explicit system, with its error computed anew from its own recurrence."""
     A, B = state_space(sections, order)
-    X = basis(sections, order, len(problem.k))
+    states = [B]
+    while len(states) < len(problem.k):
+        states.append(A @ states[-1])
+    X = np.array(states)
     root = np.sqrt(problem.weights)
-    C = np.asarray(np.linalg.lstsq(root[:, None] * X, root * problem.k, rcond=None)[0])
-    h, state = np.empty(len(problem.k)), B.copy()
-    for s in range(len(h)):
-        h[s] = C @ state
-        state = A @ state
+    # Small singular values may be rounding (more states than lags) or what a pole on the circle
+    # still moves: both ways are tried, and the response says which is right.
+    found = [_coefficients(root[:, None] * X, root * problem.k, cut=c) for c in (None, 0.0)]
+    C = min(found, key=lambda C: problem.relative_error(X @ C))
+    h = X @ C
     return LinearSystem(
         error=problem.relative_error(h),
         poles=poles_of(sections, order),

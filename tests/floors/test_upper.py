@@ -163,3 +163,12 @@ def test_lags_without_weight_do_not_count() -> None:
     system = upper_bound(k, np.array([1.0, 1.0, 1.0, 0.0]), 1)
     assert system.error < 1e-14
     assert len(system.impulse_response) == 4
+
+
+@pytest.mark.parametrize(("orders", "feedthrough"), [((17, 18), False), ((13, 14), True)])
+def test_poles_on_the_circle_are_no_step_back(orders: tuple[int, int], feedthrough: bool) -> None:
+    """An impulse late in the window wants undamped modes, whose states hardly move on it."""
+    w = window_weights(41, 0)
+    k = memory_function("impulse", 25, 41, w)
+    few, more = (upper_bound(k, w, n, feedthrough=feedthrough).error for n in orders)
+    assert more <= few
