@@ -22,6 +22,10 @@ from mfbench.config.task import TaskSettings
 from mfbench.config.training import TrainingSettings, changed
 from mfbench.kernels.memory import window_weights
 from mfbench.kernels.registry import families
+from mfbench.workflow.packs import LONGEST, most_levels
+
+
+_LONGEST_RHO = "1.23456789012e-05"  # as a level is written
 
 
 class StudyError(ValueError):
@@ -75,12 +79,26 @@ class Study(Section):
                 self.levels(kernel)
             except ValueError as error:
                 raise ValueError(f"kernels.{kernel}: {error}") from None
+        self._check_packs()
         if self.training.batch_size > self.task.sequences.train:
             raise ValueError(
                 f"training.batch_size = {self.training.batch_size} is more than "
                 f"task.sequences.train = {self.task.sequences.train}"
             )
         return self
+
+    def _check_packs(self) -> None:
+        """Make sure that every pack of levels has a name that a file can have."""
+        size = self.training.cells_per_job
+        names = {kernel: [v.rho for v in self.levels(kernel)] for kernel in self.kernels}
+        if self.refine is not None:
+            names["refine"] = [_LONGEST_RHO] * self.refine.levels
+        for part, levels in names.items():
+            if (most := most_levels(levels)) < min(size, len(levels)):
+                raise ValueError(
+                    f"training.cells_per_job = {size}: the levels of a job stand in the name of "
+                    f"its files, which have room for {most} of {part} ({LONGEST} characters)"
+                )
 
     @cached_property
     def _levels(self) -> dict[str, list[Level]]:

@@ -11,6 +11,11 @@ from mfbench.config.section import Distinct, Section
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
+# How a job runs: no member's numbers depend on it, and changing it reruns nothing. (Members that
+# are still to be trained do follow the device, and their checkpoints are kept apart by it; files
+# record what they were trained on.)
+EXECUTION = frozenset({"device", "checkpoints", "cells_per_job"})
+
 
 class Optimiser(Section):
     """AdamW: Loshchilov & Hutter, arXiv 1711.05101."""
@@ -103,6 +108,11 @@ class TrainingSettings(Section):
         "auto", description="auto: the GPU where there is one."
     )
     checkpoints: Checkpoints = Checkpoints()
+    cells_per_job: PositiveInt = Field(
+        1,
+        description="Levels of one architecture, width and kernel that one job trains. What is "
+        "finished stays as it is when this changes.",
+    )
 
 
 class TrainingChanges(Section):

@@ -1,4 +1,4 @@
-"""Training of one cell (architecture, width, kernel, rho) with all its members."""
+"""Training of the cells (architecture, width, kernel, rho) of a pack with all their members."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import functools
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from mfbench.architectures.build import check_contract
-from mfbench.config.training import TrainingSettings
+from mfbench.architectures.build import ArchitectureError, check_contract
+from mfbench.config.training import EXECUTION, TrainingSettings
 from mfbench.storage import package_versions
 from mfbench.training.checkpoints import Checkpoints, member_key
 from mfbench.training.member import Progress, Run, TrainingData, initial_model, train_member
@@ -21,113 +22,230 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Cell:
-    """A trained cell.
+    """A trained cell, or one that failed.
 
     Attributes
     ----------
     members : dict
-        Progress by (learning rate, seed).
-    parameters : int
-        Number of trained real numbers.
-    state_size, receptive_field : int or None
-    linear : bool
-        What the model declares about itself.
+        Progress by (learning rate, seed); none where it failed.
+    failure : str
+        What its architecture's own code broke at; "" where it did not.
     """
 
-    members: dict[tuple[float, int], Progress]
-    parameters: int
-    state_size: int | None
-    receptive_field: int | None
-    linear: bool
+    members: Mapping[tuple[float, int], Progress]
+    failure: str = ""
 
 
-def train_cell(
+@dataclass(frozen=True)
+class Pack:
+    """The trained levels of one (architecture, width, kernel).
+
+    Attributes
+    ----------
+    cells : dict
+        By rho as it stands in the study's levels, from easy to hard.
+    length : int
+        Sequence length T in steps.
+    parameters : int or None
+        Number of trained real numbers.
+    state_size, receptive_field : int or None
+    linear : bool or None
+        What the model declares about itself; None for all of them where it cannot be built.
+    """
+
+    cells: Mapping[str, Cell]
+    length: int
+    parameters: int | None = None
+    state_size: int | None = None
+    receptive_field: int | None = None
+    linear: bool | None = None
+
+
+@dataclass
+class Member:
+    """One member of a pack before, while and after it is trained.
+
+    Attributes
+    ----------
+    rho : str
+        The level.
+    learning_rate, seed
+        Which of the members there.
+    data : TrainingData
+        The level's task.
+    key : str
+        What its checkpoint must have been made from.
+    checkpoints : Checkpoints
+        Where that lies.
+    progress : Progress or None
+        What there is of it.
+    """
+
+    rho: str
+    learning_rate: float
+    seed: int
+    data: TrainingData
+    key: str
+    checkpoints: Checkpoints
+    progress: Progress | None = None
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return f"rho = {self.rho}, learning rate {self.learning_rate:g}, seed {self.seed}"
+
+    @property
+    def finished(self) -> bool:
+        """It has nothing left to do."""
+        return self.progress is not None and self.progress.finished
+
+    def save(self, progress: Progress) -> None:
+        """Write its checkpoint."""
+        self.checkpoints.save(self.learning_rate, self.seed, self.key, progress)
+
+
+def train_pack(
     architecture: Mapping[str, Any],
-    data: TrainingData,
+    tasks: Mapping[str, TrainingData],
     *,
     width: int,
     settings: TrainingSettings,
     code: str,
-    checkpoints: Checkpoints,
-) -> Cell:
-    """Train all members of a cell one after the other.
+    checkpoints: str | Path,
+    keep_going: bool = False,
+) -> Pack:
+    """Train all members of all cells of a pack.
 
-    Members that an earlier job finished are taken from the checkpoints, so adding a seed or a
-    learning rate trains only what is new, and a killed job goes on where it was.
+    Members that an earlier job finished are taken from the checkpoints, whatever the pack that it
+    trained: adding a seed, a learning rate or a level trains only what is new, and a killed job
+    goes on where it was.
 
     Parameters
     ----------
     architecture : mapping
         Settings for `build_model`.
-    data : TrainingData
-        The task, on the device to train on.
+    tasks : mapping
+        The task of each rho, on the device to train on, from easy to hard.
     width : int
         Number of channels.
     settings : TrainingSettings
         The training section of the study.
     code : str
         Digest of the code that trains.
-    checkpoints : Checkpoints
-        Where members are kept.
+    checkpoints : path
+        Folder in which each level has one with its members.
+    keep_going : bool
+        Record cells at which the architecture's own code breaks as failed, and go on.
 
     Raises
     ------
-    ValueError
-        The architecture cannot be built or run, or breaks the contract of all models.
+    ArchitectureError
+        The architecture cannot be built or run, or breaks the contract of all models, and
+        `keep_going` is not set.
     """
+    where = f"architecture {architecture['model']}, width {width}"
+    length = next(iter(tasks.values())).length
     try:
-        model = initial_model(architecture, width=width, length=data.length, seed=settings.seeds[0])
-        check_contract(model, length=data.length)
-    except Exception as error:  # whatever a user's own code raises
-        kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-        raise ValueError(
-            f"architecture {architecture['model']}, width {width}: {kind}{error}"
-        ) from error
-    common = {
-        "architecture": dict(architecture),
-        "width": width,
-        "settings": settings.model_dump(
-            exclude={"learning_rates", "seeds", "device", "checkpoints"}
-        ),
-        "data": _fingerprint(data),
-        "code": code,
-        "torch": package_versions().get("torch"),
-        "device": data.x.device.type,
-    }
-    members = {}
-    for learning_rate in settings.learning_rates:
-        for seed in settings.seeds:
-            key = member_key({**common, "learning_rate": learning_rate, "seed": seed})
-            found = checkpoints.load(learning_rate, seed, key)
-            if found is None or not found.finished:
-                run = Run(
-                    architecture,
-                    data,
-                    width=width,
-                    learning_rate=learning_rate,
-                    seed=seed,
-                    settings=settings,
-                    progress=found,
-                )
-                save = functools.partial(checkpoints.save, learning_rate, seed, key)
-                found = train_member(run, save=save)
-                checkpoints.save(learning_rate, seed, key, found)
-                how = "trained"
-            else:
-                how = "found finished"
-            fate = f"diverged at step {found.diverged_step}" if found.diverged_step >= 0 else "ok"
-            log.info(
-                "learning rate %g, seed %d: %s, %s, validation error %.3g at step %d, %.1f s",
-                *(learning_rate, seed, how, fate, found.best_error, found.best_step, found.seconds),
-            )
-            members[learning_rate, seed] = found
-    return Cell(
-        members=members,
+        model = initial_model(architecture, width=width, length=length, seed=settings.seeds[0])
+        check_contract(model, length=length)
+    except ArchitectureError as error:
+        failure = _failure(f"{where}: {error}", error, keep_going=keep_going)
+        return Pack({rho: Cell({}, failure) for rho in tasks}, length)
+    members = _members(
+        architecture, tasks, width=width, settings=settings, code=code, folder=Path(checkpoints)
+    )
+    failures: dict[str, str] = {}
+    for member in members:
+        if member.rho in failures:
+            continue
+        try:
+            _train(member, architecture, width=width, settings=settings)
+        except ArchitectureError as error:
+            message = f"{where}, {member.name}: {error}"
+            failures[member.rho] = _failure(message, error, keep_going=keep_going)
+    return Pack(
+        {rho: _cell(members, rho, failures.get(rho, "")) for rho in tasks},
+        length=length,
         parameters=sum(p.numel() for p in model.parameters()),
         state_size=model.state_size,
         receptive_field=model.receptive_field,
         linear=model.linear,
     )
+
+
+def _members(
+    architecture: Mapping[str, Any],
+    tasks: Mapping[str, TrainingData],
+    *,
+    width: int,
+    settings: TrainingSettings,
+    code: str,
+    folder: Path,
+) -> list[Member]:
+    """All members of a pack with what is left of them from earlier jobs, by cell."""
+    members = []
+    for rho, data in tasks.items():
+        common = {
+            "architecture": dict(architecture),
+            "width": width,
+            "settings": settings.model_dump(exclude={"learning_rates", "seeds", *EXECUTION}),
+            "data": _fingerprint(data),
+            "code": code,
+            "torch": package_versions().get("torch"),
+            "device": data.x.device.type,
+        }
+        kept = Checkpoints(folder / f"rho={rho}")
+        for learning_rate in settings.learning_rates:
+            for seed in settings.seeds:
+                key = member_key({**common, "learning_rate": learning_rate, "seed": seed})
+                found = kept.load(learning_rate, seed, key)
+                members.append(Member(rho, learning_rate, seed, data, key, kept, found))
+    return members
+
+
+def _train(
+    member: Member, architecture: Mapping[str, Any], *, width: int, settings: TrainingSettings
+) -> None:
+    """Train a member to its end, where it is not there yet."""
+    how = "found finished" if member.finished else "trained"
+    if not member.finished:
+        run = Run(
+            architecture,
+            member.data,
+            width=width,
+            learning_rate=member.learning_rate,
+            seed=member.seed,
+            settings=settings,
+            progress=member.progress,
+        )
+        member.progress = train_member(run, save=functools.partial(Member.save, member))
+        member.save(member.progress)
+    done = _progress(member)
+    fate = f"diverged at step {done.diverged_step}" if done.diverged_step >= 0 else "ok"
+    log.info(
+        "%s: %s, %s, validation error %.3g at step %d, %.1f s",
+        *(member.name, how, fate, done.best_error, done.best_step, done.seconds),
+    )
+
+
+def _cell(members: Sequence[Member], rho: str, failure: str) -> Cell:
+    if failure:
+        return Cell({}, failure)
+    mine = [m for m in members if m.rho == rho]
+    return Cell({(m.learning_rate, m.seed): _progress(m) for m in mine})
+
+
+def _progress(member: Member) -> Progress:
+    assert member.progress is not None
+    return member.progress
+
+
+def _failure(message: str, error: ArchitectureError, *, keep_going: bool) -> str:
+    """The message, in the log; raised where nothing but the study's end would come of it."""
+    if not keep_going:
+        raise ArchitectureError(message) from error
+    log.error("FAILED, and recorded as such: %s", message, exc_info=error)
+    return message
 
 
 def _fingerprint(data: TrainingData) -> str:

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mfbench.architectures.build import build_model
+from mfbench.architectures.build import build_model, checked_shape, own_code
 from mfbench.architectures.jacobian import mean_over_steps, probe_jacobians
 from mfbench.architectures.model import SequenceModel
 from mfbench.config.training import TrainingSettings
@@ -184,13 +184,17 @@ class Run:
         # Layers that draw random numbers (dropout) do so as a function of seed and step alone.
         torch.manual_seed(self.noise_seed + progress.step)
         rows = torch.from_numpy(self.order.rows(progress.step)).to(data.x.device)
-        residual = self.model(data.x[rows][..., None])[..., 0] - data.y[rows]  # (B, T)
+        x = data.x[rows][..., None]  # (B, T, 1)
+        with own_code(f"step {progress.step + 1}"):
+            y = checked_shape(self.model(x), x)
+        residual = y[..., 0] - data.y[rows]  # (B, T)
         scored = residual[:, data.scored_from :]
         if self.time_weights is not None:
             scored = scored * self.time_weights
         loss = scored.square().mean()
         self.optimiser.zero_gradient()
-        loss.backward()
+        with own_code(f"step {progress.step + 1}, backward"):
+            loss.backward()
         if settings.gradient_clipping is not None:
             self.optimiser.clip(settings.gradient_clipping)
         factor = learning_rate_factor(
@@ -219,14 +223,17 @@ class Run:
         progress = self.progress
         before = max((s for s in self.validated if s < progress.step), default=0)
         recent = progress.losses[before : progress.step].mean()
-        error = validation_error(self.model, self.data)
+        with own_code(f"validation at step {progress.step}"):
+            error = validation_error(self.model, self.data)
         progress.train_error.append(float(recent) / self.data.variance)
         progress.validation_error.append(error)
         if not error <= self.settings.diverged_above:  # also where it is not a number
             progress.diverged_step = progress.step
             return
         if self.settings.memory_probes:
-            progress.memory[self.validated.index(progress.step)] = self.memory()
+            with own_code(f"memory function at step {progress.step}"):
+                memory = self.memory()
+            progress.memory[self.validated.index(progress.step)] = memory
         if error < progress.best_error:
             progress.best_error, progress.best_step = error, progress.step
             progress.tensors |= self._best()

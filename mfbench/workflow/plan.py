@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from mfbench.config.study import Study
+from mfbench.config.training import EXECUTION
 from mfbench.storage import write_text
 
 _DEVICES = Path("/dev")
-# How a job runs: changing it reruns nothing. (Members that are still to be trained do follow the
-# device, and their checkpoints are kept apart by it; files record what they were trained on.)
-_EXECUTION = {"device", "checkpoints"}
 
 
 def stable(value: Any) -> Any:
@@ -41,7 +39,7 @@ def training_settings(study: Study, *, architecture: str, width: int) -> dict[st
         {
             "architecture": study.architectures[architecture].resolved(),
             "width": width,
-            "training": study.training_of(architecture).model_dump(exclude=_EXECUTION),
+            "training": study.training_of(architecture).model_dump(exclude=set(EXECUTION)),
         }
     )
 
@@ -60,7 +58,7 @@ def evaluation_settings(study: Study, *, architecture: str, width: int) -> dict[
 
 def study_settings(study: Study) -> dict[str, Any]:
     """The whole study as it is kept in the cube and shown in the report."""
-    settings = study.model_dump(exclude={"results": True, "training": _EXECUTION})
+    settings = study.model_dump(exclude={"results": True, "training": set(EXECUTION)})
     settings["architectures"] = {
         name: entry.resolved() | {"widths": entry.widths, "training": entry.training.given()}
         for name, entry in study.architectures.items()

@@ -1,0 +1,58 @@
+"""Train all members of the levels of one pack and write their record and weights."""
+
+import torch
+
+from mfbench.config.training import TrainingSettings
+from mfbench.datasets import read_dataset
+from mfbench.training.cell import train_pack
+from mfbench.training.device import choose_device, describe_device, prepare_process
+from mfbench.training.member import TrainingData
+from mfbench.training.record import write_training, write_weights
+from mfbench.workflow.job import start_job
+from mfbench.workflow.packs import levels_of
+
+start_job(snakemake.log[0])
+prepare_process(threads=snakemake.threads)
+device = choose_device(snakemake.resources.device)
+settings = TrainingSettings.model_validate(
+    {
+        **snakemake.params.settings["training"],
+        "device": snakemake.resources.device,
+        "checkpoints": {"minutes": float(snakemake.resources.checkpoint_minutes)},
+    }
+)
+
+
+def training_data(path):
+    """The task of a dataset, on the device."""
+    task = read_dataset(path, splits=("train", "validation"))
+    arrays = (task.x["train"], task.y["train"], task.x["validation"], task.y["validation"])
+    return TrainingData(
+        *(torch.from_numpy(a).to(device) for a in arrays),
+        scored_from=task.scored_from,
+        variance=task.variance,
+    )
+
+
+names = dict(snakemake.wildcards.items())
+datasets = zip(levels_of(names["pack"]), snakemake.input.datasets, strict=True)
+pack = train_pack(
+    snakemake.params.settings["architecture"],
+    {rho: training_data(path) for rho, path in datasets},
+    width=snakemake.params.settings["width"],
+    settings=settings,
+    code=snakemake.params.code,
+    checkpoints=snakemake.params.checkpoints,
+    keep_going=snakemake.resources.keep_going == "yes",
+)
+about = {
+    "resolved": {**snakemake.params.settings, "pack": names},
+    "title": "mfbench training: {architecture}, width {width}, {kernel}, rho = {rho}".format(
+        **names, rho=", ".join(pack.cells)
+    ),
+}
+# The record comes last: where it lies, the pack is finished.
+write_weights(snakemake.output.weights, pack, **about)
+write_training(
+    snakemake.output.record, pack, settings=settings, device=describe_device(device), **about
+)
