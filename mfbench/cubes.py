@@ -11,7 +11,7 @@ import xarray as xr
 
 from mfbench.kernels.registry import family as find_family
 from mfbench.storage import atomic, provenance
-from mfbench.training.status import STATUS
+from mfbench.training.status import MEASURED, STATUS
 
 GRID = ("architecture", "width", "kernel", "level")
 _BY_LEVEL = ("rho", "memory_length", "order", "memory_function")  # properties of the task
@@ -132,12 +132,15 @@ def _empty_cube(axes: Mapping[str, list[Any]], *, like: xr.Dataset) -> xr.Datase
     for name in map(str, like.data_vars):
         dims = _dims(name, like[name].dims)
         empty: Any = np.int8(STATUS.index("absent")) if name == "status" else np.nan
+        if like[name].dtype == object:  # texts
+            empty = ""
         if like[name].dtype == np.float32:  # the large ones
             empty = np.float32(empty)
         cube[name] = dims, np.full([len(axes[d]) for d in dims], empty), like[name].attrs
     cube.rho.attrs["long_name"] = "knob of the kernel's family"
     cube.status.attrs["comment"] = (
-        "absent: not in the study (then parameters or rho are NaN too), or not run yet"
+        "absent: not in the study (then parameters or rho are NaN too), or not run yet; "
+        "failed: the architecture's own code broke (see failure), which says nothing of its memory"
     )
     return cube
 
@@ -165,6 +168,8 @@ def _place(
     for name in map(str, group.data_vars):
         once = name in (*_BY_WIDTH, "weights")  # the same at every level
         values = group[name][{"level": 0}] if once else group[name]
+        if name in _BY_WIDTH and np.isnan(values):
+            continue  # a model that could not be built hides no number of another group
         target = cube[name]
         index = [
             axes[d].index(here[d]) if d in here else [axes[d].index(v) for v in kept[d]]
@@ -222,7 +227,7 @@ def open_benchmark(path: str | Path) -> xr.Dataset:
     Returns
     -------
     Dataset
-        `status` is decoded to 'absent', 'ok' or 'diverged'; all else is as in the file.
+        `status` is decoded to 'absent', 'ok', 'diverged' or 'failed'; all else is as in the file.
 
     Raises
     ------
@@ -239,13 +244,30 @@ def open_benchmark(path: str | Path) -> xr.Dataset:
     return cube
 
 
+def trained(cube: xr.Dataset) -> xr.DataArray:
+    """Which members are trials, with success or without: neither absent nor of a failed cell.
+
+    Parameters
+    ----------
+    cube : Dataset
+        A benchmark cube with its status as words, or, while it is assembled, as codes.
+    """
+    words = cube.status.dtype == object
+    return cube.status.isin([name if words else STATUS.index(name) for name in MEASURED])
+
+
+def failed(cube: xr.Dataset) -> xr.DataArray:
+    """Which cells (architecture, width, kernel, level) failed: their own code broke."""
+    return (cube.status == "failed").any(["learning_rate", "seed"])
+
+
 def selected(cube: xr.Dataset) -> xr.Dataset:
     """The cube at the learning rate that validation selects in each cell.
 
     Returns
     -------
     Dataset
-        Without the dimension learning_rate; cells that are absent are NaN.
+        Without the dimension learning_rate; cells that are absent or failed are NaN.
     """
     rates = cube.learning_rate.values
     chosen = cube.selected_learning_rate.fillna(rates[0])

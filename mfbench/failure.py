@@ -9,8 +9,7 @@ import numpy as np
 import xarray as xr
 
 from mfbench.boundaries import failure_boundary
-from mfbench.cubes import selected
-from mfbench.training.status import STATUS
+from mfbench.cubes import selected, trained
 
 GROUP = ("architecture", "width", "kernel")
 CENSORED = ("none", "below", "above", "absent")  # by their flag in the cube
@@ -34,7 +33,8 @@ def boundary_variables(cube: xr.Dataset) -> xr.Dataset:
     """The failure boundary of each (architecture, width, kernel) with its 90 % interval.
 
     Seeds at the learning rate that validation selects are the trials of a level; a diverged one
-    is a trial without success. Levels that a group has not been trained at do not count.
+    is a trial without success. Levels at which a group was not trained, or failed, do not count:
+    code that breaks is no evidence of a memory that is too short.
 
     Parameters
     ----------
@@ -48,10 +48,8 @@ def boundary_variables(cube: xr.Dataset) -> xr.Dataset:
         ``_low`` and ``_high``, infinite where the end is; and the flag ``boundary_censored``, an
         index into `CENSORED`.
     """
-    # The status is a code while a cube is assembled, and a word once it is opened.
-    absent = "absent" if cube.status.dtype == object else STATUS.index("absent")
     best = selected(cube[["status", "relative_mse", "selected_learning_rate"]])
-    trials = (best.status != absent).sum("seed").transpose(*GROUP, "level").values
+    trials = trained(best).sum("seed").transpose(*GROUP, "level").values
     solved = (best.relative_mse < success_threshold(cube)).sum("seed")
     successes = solved.transpose(*GROUP, "level").values
     shape = trials.shape[:-1]

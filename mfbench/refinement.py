@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from mfbench.cubes import trained
 from mfbench.failure import CENSORED, GROUP
 from mfbench.kernels.memory import rho_for_memory_length, window_weights
 
@@ -37,7 +38,7 @@ def refined_levels(cube: xr.Dataset, *, levels: int) -> list[dict[str, Any]]:
     """
     task = json.loads(cube.attrs["settings"])["task"]
     weights = window_weights(task["length"], task["scored_from"])
-    run = (cube.status != "absent").any(["learning_rate", "seed"])
+    run = trained(cube).any(["learning_rate", "seed"])
     added = []
     for names, censored in cube.boundary_censored.to_series().items():
         here = dict(zip(GROUP, names, strict=True))

@@ -6,13 +6,18 @@ ADDED_EVALUATION = (
 ADDED = f"{RESULTS}/added_evaluations.txt"  # and a list of them
 
 
+def study_levels(wildcards):
+    """The rho of a group's levels in the study."""
+    return LEVELS.get(wildcards.kernel, [])
+
+
 rule evaluate:
     """All levels of one (architecture, width, kernel), so that torch starts once for them."""
     input:
         datasets=levels_of(DATASET),
         floors=levels_of(FLOORS),
-        records=levels_of(rules.train.output.record),
-        weights=levels_of(rules.train.output.weights),
+        records=packs_of(rules.train.output.record, study_levels),
+        weights=packs_of(rules.train.output.weights, study_levels),
     output:
         EVALUATION,
     log:
@@ -26,6 +31,7 @@ rule evaluate:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,
         gpu=0,
+        keep_going=KEEP_GOING,
     params:
         settings=lambda wildcards: EVALUATION_SETTINGS[
             wildcards.architecture, wildcards.width

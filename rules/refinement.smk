@@ -47,12 +47,17 @@ checkpoint refine:
         "../workflow_scripts/refine_levels.py"
 
 
+def levels_added(wildcards):
+    """The rho of the levels that the second pass adds to a group."""
+    return added_levels(wildcards.architecture, wildcards.width, wildcards.kernel)
+
+
 use rule evaluate as evaluate_added with:
     input:
         datasets=added_levels_of(DATASET),
         floors=added_levels_of(FLOORS),
-        records=added_levels_of(rules.train.output.record),
-        weights=added_levels_of(rules.train.output.weights),
+        records=packs_of(rules.train.output.record, levels_added),
+        weights=packs_of(rules.train.output.weights, levels_added),
     output:
         ADDED_EVALUATION,
     log:

@@ -1,7 +1,7 @@
 """Evaluate all levels of one (architecture, width, kernel)."""
 
 from mfbench.config.evaluation import EvaluationSettings
-from mfbench.evaluation.group import CellFiles, evaluate_group, write_evaluation
+from mfbench.evaluation.group import PackFiles, TaskFiles, evaluate_group, write_evaluation
 from mfbench.training.device import prepare_process
 from mfbench.workflow.job import start_job
 
@@ -11,18 +11,11 @@ settings = snakemake.params.settings
 names = snakemake.wildcards
 group = evaluate_group(
     settings["architecture"],
-    [
-        CellFiles(*files)
-        for files in zip(
-            snakemake.input.datasets,
-            snakemake.input.floors,
-            snakemake.input.records,
-            snakemake.input.weights,
-            strict=True,
-        )
-    ],
+    list(map(TaskFiles, snakemake.input.datasets, snakemake.input.floors)),
+    list(map(PackFiles, snakemake.input.records, snakemake.input.weights)),
     width=settings["width"],
     settings=EvaluationSettings.model_validate(settings["evaluation"]),
+    keep_going=snakemake.resources.keep_going == "yes",
 )
 write_evaluation(
     snakemake.output[0],

@@ -9,7 +9,6 @@ from mfbench.training.device import choose_device, describe_device, prepare_proc
 from mfbench.training.member import TrainingData
 from mfbench.training.record import write_training, write_weights
 from mfbench.workflow.job import start_job
-from mfbench.workflow.packs import levels_of
 
 start_job(snakemake.log[0])
 prepare_process(threads=snakemake.threads)
@@ -23,9 +22,8 @@ settings = TrainingSettings.model_validate(
 )
 
 
-def training_data(path):
-    """The task of a dataset, on the device."""
-    task = read_dataset(path, splits=("train", "validation"))
+def training_data(task):
+    """A task's splits for training, on the device."""
     arrays = (task.x["train"], task.y["train"], task.x["validation"], task.y["validation"])
     return TrainingData(
         *(torch.from_numpy(a).to(device) for a in arrays),
@@ -35,10 +33,10 @@ def training_data(path):
 
 
 names = dict(snakemake.wildcards.items())
-datasets = zip(levels_of(names["pack"]), snakemake.input.datasets, strict=True)
+tasks = [read_dataset(path, splits=("train", "validation")) for path in snakemake.input.datasets]
 pack = train_pack(
     snakemake.params.settings["architecture"],
-    {rho: training_data(path) for rho, path in datasets},
+    {task.rho: training_data(task) for task in tasks},
     width=snakemake.params.settings["width"],
     settings=settings,
     code=snakemake.params.code,

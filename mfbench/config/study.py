@@ -24,7 +24,6 @@ from mfbench.kernels.memory import window_weights
 from mfbench.kernels.registry import families
 from mfbench.workflow.packs import LONGEST, most_levels
 
-
 _LONGEST_RHO = "1.23456789012e-05"  # as a level is written
 
 

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import netCDF4  # noqa: F401  # xarray's engine; imported here so that its absence shows early
 import numpy as np
 import xarray as xr
-from safetensors.torch import load_file
+from safetensors import safe_open
+from torch import Tensor
 
-from mfbench.architectures.build import build_model
+from mfbench.architectures.build import ArchitectureError, build_model, own_code
+from mfbench.architectures.model import SequenceModel
 from mfbench.config.evaluation import EvaluationSettings
 from mfbench.datasets import Task, read_dataset
 from mfbench.evaluation.member import MEASURED, EvaluationData, measure_member
@@ -31,6 +33,11 @@ from mfbench.training.status import STATUS
 log = logging.getLogger(__name__)
 
 MEMBER = ("learning_rate", "seed")
+_OF_THE_MODEL = ("parameters", "linear", "state_size", "receptive_field")
+_SELECTED = {
+    "long_name": "learning rate with the least median validation error over seeds",
+    "units": "1",
+}
 _DERIVED: dict[str, tuple[tuple[str, ...], str]] = {
     "optimisation_part": ((), "log10(relative_mse / max(upper_floor, 1e-6))"),
     "first_step_below": (("threshold",), "first validated step with an error at most that"),
@@ -42,21 +49,38 @@ _DERIVED: dict[str, tuple[tuple[str, ...], str]] = {
 
 
 @dataclass(frozen=True)
-class CellFiles:
-    """The files of one level: dataset, floors, training record and weights."""
+class TaskFiles:
+    """The files of one level: its dataset and floors."""
 
     dataset: str | Path
     floors: str | Path
-    training: str | Path
+
+
+@dataclass(frozen=True)
+class PackFiles:
+    """What the training of some levels left: record and weights."""
+
+    record: str | Path
     weights: str | Path
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """What one level has in the files of its pack; `model` is what the pack says of the model."""
+
+    record: xr.Dataset
+    weights: str | Path
+    model: Mapping[str, int]
 
 
 def evaluate_group(
     architecture: Mapping[str, Any],
-    files: Sequence[CellFiles],
+    tasks: Sequence[TaskFiles],
+    packs: Sequence[PackFiles],
     *,
     width: int,
     settings: EvaluationSettings,
+    keep_going: bool = False,
 ) -> xr.Dataset:
     """Evaluate every member of every level.
 
@@ -64,26 +88,55 @@ def evaluate_group(
     ----------
     architecture : mapping
         Settings for `build_model`.
-    files : sequence of CellFiles
+    tasks : sequence of TaskFiles
         The levels from easy to hard.
+    packs : sequence of PackFiles
+        What was trained, each level in one of them.
     width : int
         Number of channels.
     settings : EvaluationSettings
         The evaluation section of the study.
+    keep_going : bool
+        Record cells at which the architecture's own code breaks as failed, and go on.
 
     Returns
     -------
     Dataset
         Dimensions level, learning_rate, seed, and lag, time, step, threshold, perturbation,
-        length_factor where they apply.
+        length_factor where they apply. A cell that failed, there or in the training, has the
+        status 'failed', the message in `failure`, and no numbers.
 
     Raises
     ------
     ValueError
-        The weights do not fit the model, or a linear model is better than any of its size can be
-        (the message names the file).
+        A level was not trained, the weights do not fit the model, or a linear model is better than
+        any of its size can be (the message names the file).
+    ArchitectureError
+        The architecture's own code breaks, and `keep_going` is not set.
     """
-    levels = [_evaluate_level(architecture, f, width=width, settings=settings) for f in files]
+    trained = _read_packs(packs)
+    where = f"architecture {architecture['model']}, width {width}"
+    levels = []
+    for files in tasks:
+        task = read_dataset(files.dataset, splits=("test",))
+        floors = read_floors(files.floors)
+        if float(task.rho) not in trained:
+            raise ValueError(f"no training record has rho = {task.rho}, the level {files.dataset}")
+        found = trained[float(task.rho)]
+        message = str(found.record.failure.item())
+        if not message:
+            try:
+                level = _evaluate_level(
+                    architecture, task, floors, found, width=width, settings=settings
+                )
+            except ArchitectureError as error:
+                message = f"{where}, rho = {task.rho}, evaluation: {error}"
+                if not keep_going:
+                    raise ArchitectureError(message) from error
+                log.exception("FAILED, and recorded as such: %s", message)
+        if message:
+            level = _failed_level(found, task, floors, settings, message=message)
+        levels.append(level)
     group: xr.Dataset = xr.concat(
         levels,
         dim="level",
@@ -92,7 +145,7 @@ def evaluate_group(
         data_vars="all",
         coords="minimal",
     )
-    group = group.assign_coords(level=("level", np.arange(len(files), dtype="i4")))
+    group = group.assign_coords(level=("level", np.arange(len(tasks), dtype="i4")))
     group.level.attrs.update(long_name="level of difficulty, from easy to hard", units="1")
     return group
 
@@ -108,24 +161,69 @@ def write_evaluation(
         group.to_netcdf(temporary, engine="netcdf4")
 
 
+def _read_packs(packs: Sequence[PackFiles]) -> dict[float, _Trained]:
+    """The trained levels by rho."""
+    records, model = [], {}
+    for files in packs:
+        with xr.open_dataset(files.record, engine="netcdf4", mask_and_scale=False) as opened:
+            records.append((opened.load(), files.weights))
+        # A pack that could not be built does not know; the others do.
+        model |= {name: v for name, v in records[-1][0].attrs.items() if name in _OF_THE_MODEL}
+    return {
+        float(record.rho[i]): _Trained(
+            record.isel(level=i).drop_vars("rho").drop_attrs(deep=False), weights, model
+        )
+        for record, weights in records
+        for i in range(record.sizes["level"])
+    }
+
+
+def _weights(path: str | Path, prefix: str) -> dict[str, Tensor]:
+    """The tensors of a file whose names start like this, without that."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
+            return {name.removeprefix(prefix): file.get_tensor(name) for name in names}
+    except Exception as error:
+        raise ValueError(f"{path} cannot be read as safetensors: {error}") from error
+
+
+def _load(model: SequenceModel, path: str | Path, prefix: str) -> None:
+    try:
+        model.load_state_dict(_weights(path, prefix))
+    except RuntimeError as error:
+        raise ValueError(f"{path} does not fit the model: {error}") from error
+
+
+def _failed_level(
+    found: _Trained, task: Task, floors: Floors, settings: EvaluationSettings, *, message: str
+) -> xr.Dataset:
+    """A level without any number but those of its task and of the model."""
+    record = found.record.copy(deep=True)
+    for name, values in record.data_vars.items():
+        if values.dtype.kind == "f":
+            record[name] = xr.full_like(values, np.nan)
+    record["status"] = xr.full_like(record.status, STATUS.index("failed"))
+    record["best_step"], record["diverged_step"] = record.best_step * 0, record.best_step * 0 - 1
+    record["failure"] = (), message, record.failure.attrs
+    level = _frame(replace(found, record=record), task, floors, settings)
+    level["selected_learning_rate"] = (), np.nan, _SELECTED
+    return level
+
+
 def _evaluate_level(
     architecture: Mapping[str, Any],
-    files: CellFiles,
+    task: Task,
+    floors: Floors,
+    found: _Trained,
     *,
     width: int,
     settings: EvaluationSettings,
 ) -> xr.Dataset:
-    task = read_dataset(files.dataset, splits=("test",))
-    with xr.open_dataset(files.training, engine="netcdf4", mask_and_scale=False) as opened:
-        training = opened.load()
-    try:
-        weights = load_file(files.weights)
-    except Exception as error:
-        raise ValueError(f"{files.weights} cannot be read as safetensors: {error}") from error
-    floors = read_floors(files.floors)
-    level = _frame(training, task, floors, settings)
+    training = found.record
+    level = _frame(found, task, floors, settings)
     lower, upper = float(level.lower_floor), float(level.upper_floor)
-    field = training.attrs.get("receptive_field")
+    field = found.model.get("receptive_field")
     of_field, _ = floors.of_model(state_size=None, receptive_field=field)
     model = build_model(architecture, width=width, length=len(task.kernel))
     model.eval()
@@ -143,38 +241,31 @@ def _evaluate_level(
             )
             if training.status[at] != STATUS.index("ok"):
                 continue  # its errors stay NaN
-            prefix = weight_name(rate, seed, "")
-            state = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
-            try:
-                model.load_state_dict(state)
-            except RuntimeError as error:
-                raise ValueError(f"{files.weights} does not fit the model: {error}") from error
-            found = measure_member(model, data, settings, seed=seed)
+            prefix = weight_name(task.rho, rate, seed, "")
+            _load(model, found.weights, prefix)
+            with own_code(f"learning rate {rate:g}, seed {seed}"):
+                measured = measure_member(model, data, settings, seed=seed)
             if model.linear:
-                name = f"{files.weights}: the member {prefix.rstrip('/')}"
-                varies = found["time_variation"] > RESOLVED
+                name = f"{found.weights}: the member {prefix.rstrip('/')}"
+                varies = measured["time_variation"] > RESOLVED
                 if varies:  # docs/theory.md, section 2
                     log.warning("%s varies over time: its state size sets it no floor", name)
-                exact = found["kernel_error"] + found["time_variation"]
+                exact = measured["kernel_error"] + measured["time_variation"]
                 check_floor(exact, of_field if varies else lower, model=name)
-            found["optimisation_part"] = optimisation_part(found["relative_mse"], upper)
-            for name, value in found.items():
+            measured["optimisation_part"] = optimisation_part(measured["relative_mse"], upper)
+            for name, value in measured.items():
                 level[name][at] = value
     selected = select_learning_rate(
         training.best_validation_error.values, training.status.values == STATUS.index("diverged")
     )
-    level["selected_learning_rate"] = (), training.learning_rate.values[selected]
-    level.selected_learning_rate.attrs.update(
-        long_name="learning rate with the least median validation error over seeds", units="1"
-    )
+    rate = training.learning_rate.values[selected]
+    level["selected_learning_rate"] = (), rate, _SELECTED
     return level
 
 
-def _frame(
-    training: xr.Dataset, task: Task, floors: Floors, settings: EvaluationSettings
-) -> xr.Dataset:
+def _frame(found: _Trained, task: Task, floors: Floors, settings: EvaluationSettings) -> xr.Dataset:
     """What is known before any model runs; measurements start as NaN."""
-    level = training.drop_attrs(deep=False).copy()
+    level = found.record.copy()
     length = len(task.kernel)
     level = level.assign_coords(
         lag=("lag", np.arange(length, dtype="i4"), {"long_name": "lag", "units": "1"}),
@@ -205,21 +296,23 @@ def _frame(
 
     scalar("rho", float(task.rho), f"knob of the {task.family} family")
     scalar("memory_length", task.memory_length, "effective memory length M99 in time steps")
-    missing = {name: training.attrs.get(name) for name in ("state_size", "receptive_field")}
+    size = {name: found.model.get(name) for name in ("state_size", "receptive_field")}
     scalar("order", floors.order, "n01: least state size of a linear model with an error <= 1 %")
-    scalar("parameters", training.attrs["parameters"], "number of trained real numbers")
-    scalar("linear", training.attrs["linear"], "1 where the model is exactly linear in x")
+    built = {name: found.model.get(name, np.nan) for name in ("parameters", "linear")}
+    scalar("parameters", built["parameters"], "number of trained real numbers")
+    scalar("linear", built["linear"], "1 where the model is exactly linear in x")
     scalar(
         "state_size",
-        missing["state_size"] or np.nan,
+        size["state_size"] or np.nan,
         "total real state; NaN where none is declared",
     )
     scalar(
         "receptive_field",
-        missing["receptive_field"] or np.nan,
+        size["receptive_field"] or np.nan,
         "lags seen; NaN where no limit is declared",
     )
-    lower, upper = floors.of_model(**missing)
+    # Of a model that cannot be built no size is known.
+    lower, upper = floors.of_model(**size) if found.model else (np.nan, np.nan)
     scalar("lower_floor", lower, "relative error that no linear model of this size beats")
     scalar("upper_floor", upper, "relative error of the best linear model of this size found")
     with np.errstate(divide="ignore"):

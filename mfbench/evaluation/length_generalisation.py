@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mfbench.architectures.build import own_code
 from mfbench.architectures.model import SequenceModel
 from mfbench.datasets import Task, convolve, new_inputs
 from mfbench.evaluation.error import relative_mse
@@ -80,15 +81,21 @@ def generalisation_error(model: SequenceModel, task: LongerTask, *, batch_size: 
     float
         NaN where the model cannot run so long (`SequenceModel.maximum_length`); infinite where its
         output is not finite.
+
+    Raises
+    ------
+    ArchitectureError
+        The model breaks at that length.
     """
     limit = model.maximum_length
     if limit is not None and len(task.kernel) > limit:
         return float("nan")
-    return relative_mse(
-        model,
-        task.x,
-        task.y,
-        scored_from=task.scored_from,
-        variance=task.variance,
-        batch_size=batch_size,
-    )
+    with own_code(f"on sequences of {len(task.kernel)} steps"):
+        return relative_mse(
+            model,
+            task.x,
+            task.y,
+            scored_from=task.scored_from,
+            variance=task.variance,
+            batch_size=batch_size,
+        )

@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from mfbench.cubes import selected
+from mfbench.cubes import selected, trained
 from mfbench.figures.tables import largest_widths, with_every_panel
 
 NEEDED = ("memory_over_training", "memory_function", "weights")
@@ -49,7 +49,7 @@ def lag_table(cube: xr.Dataset) -> pd.DataFrame:
     learned, at the selected learning rate; infinite where it is not, as in a member that diverged.
     """
     names = ["status", "selected_learning_rate", "memory_over_training"]
-    run = (cube.status != "absent").any(["learning_rate", "seed"]).to_dataframe(name="run")
+    run = trained(cube).any(["learning_rate", "seed"]).to_dataframe(name="run")
     rows = []
     for at in largest_widths(run[run.run].reset_index()).itertuples():
         where = {name: getattr(at, name) for name in ("architecture", "width", "kernel", "level")}
@@ -57,9 +57,9 @@ def lag_table(cube: xr.Dataset) -> pd.DataFrame:
         energy = (task.weights * task.memory_function**2).values
         lags = np.flatnonzero(energy >= RELEVANT * energy.max())
         cell = selected(cube[names].sel(where)).transpose("seed", "step", "lag")
-        trained = (cell.status != "absent").values
+        members = trained(cell).values
         steps = learned_steps(
-            cell.memory_over_training.values[trained][..., lags],
+            cell.memory_over_training.values[members][..., lags],
             task.memory_function.values[lags],
             cube.step.values,
         )

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from mfbench.cubes import selected
+from mfbench.cubes import selected, trained
 from mfbench.failure import CENSORED, GROUP
 
 FLOORS = ("lower_floor", "upper_floor")
@@ -18,7 +18,7 @@ def has(cube: xr.Dataset, *names: str) -> bool:
 
 
 def error_table(cube: xr.Dataset) -> pd.DataFrame:
-    """One row per (architecture, width, kernel, level) that was trained.
+    """One row per (architecture, width, kernel, level) that was trained and did not fail.
 
     Columns: ``median``, ``low`` and ``high`` of relative_mse over seeds at the selected learning
     rate (a diverged member counts as infinitely bad; where the median is one, it is NaN),
@@ -36,7 +36,7 @@ def error_table(cube: xr.Dataset) -> pd.DataFrame:
             "high": _finite(error.max("seed")),
             "learning_rate": best.selected_learning_rate,
             "diverged": (cube.status == "diverged").sum(["learning_rate", "seed"]),
-            "members": (cube.status != "absent").sum(["learning_rate", "seed"]),
+            "members": trained(cube).sum(["learning_rate", "seed"]),
             **floors,
         }
     ).to_dataframe()
@@ -52,7 +52,7 @@ def boundary_table(cube: xr.Dataset) -> pd.DataFrame:
     Columns: the boundary variables of the cube by what follows ``boundary_`` (``censored`` as a
     word), and ``easiest`` and ``hardest`` M99 that the group was trained at.
     """
-    run = (cube.status != "absent").any(["learning_rate", "seed"])
+    run = trained(cube).any(["learning_rate", "seed"])
     lengths = cube.memory_length.where(run)
     columns = {
         str(name).removeprefix("boundary_"): cube[name]

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from mfbench.cubes import trained
+
 # Okabe & Ito (2008) without black (which is the target) and yellow (unreadable on white), then
 # Paul Tol's muted scheme: distinguishable with the common forms of colour blindness.
 PALETTE = (
@@ -92,7 +94,7 @@ def level_slider(cube: xr.Dataset) -> Any:
 
     It opens at a hard one of the levels that most panels have: a second pass adds to few of them.
     """
-    run = (cube.status != "absent").any(["learning_rate", "seed"])
+    run = trained(cube).any(["learning_rate", "seed"])
     panels = run.sum(["architecture", "width", "kernel"])
     levels = cube.level.values.tolist()
     common = cube.level.values[panels.values == panels.values.max()].tolist()

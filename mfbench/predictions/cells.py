@@ -12,6 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mfbench.config.training import TrainingChanges, changed
+from mfbench.cubes import trained
 from mfbench.predictions.verdict import NotDecidedError
 
 _TRAINED = tuple(TrainingChanges.model_fields)  # what an architecture may have of its own
@@ -74,15 +75,20 @@ class Cell:
         return np.asarray(self.data.status.transpose("learning_rate", "seed").values)
 
     @property
+    def trained(self) -> NDArray[np.bool_]:
+        """Which members are trials, diverged ones included, (learning_rate, seed)."""
+        return np.asarray(trained(self.data).transpose("learning_rate", "seed").values)
+
+    @property
     def error(self) -> NDArray[np.float64]:
-        """Relative test error of every member; infinite where it diverged, NaN where absent."""
+        """Relative test error of every member; infinite where it diverged, NaN if untrained."""
         error = self.data.relative_mse.transpose("learning_rate", "seed").values
         return np.asarray(np.where(self.status == "diverged", np.inf, error))
 
     @property
     def seeds(self) -> dict[int, float]:
         """Relative test error by seed at the learning rate that validation selects."""
-        present = self.status[self.selected] != "absent"
+        present = self.trained[self.selected]
         errors = self.error[self.selected][present]
         pairs = zip(self.data.seed.values[present], errors, strict=True)
         return {int(seed): float(error) for seed, error in pairs}
@@ -143,7 +149,7 @@ class Cell:
 
 
 def cells(cube: xr.Dataset) -> list[Cell]:
-    """All cells of a cube with at least one trained member.
+    """All cells of a cube with at least one trained member; a cell that failed has none.
 
     Raises
     ------
@@ -164,7 +170,7 @@ def cells(cube: xr.Dataset) -> list[Cell]:
                 tasks = model.sel(kernel=kernel)
                 for level in range(tasks.sizes["level"]):
                     data = tasks.isel(level=level)
-                    if (data.status == "absent").all():
+                    if not trained(data).any():
                         continue
                     found.append(
                         Cell(
@@ -217,7 +223,7 @@ def count(found: Iterable[Cell], *, all_rates: bool = False) -> dict[str, int]:
     runs = diverged = 0
     for cell in found:
         if all_rates:
-            runs += int((cell.status != "absent").sum())
+            runs += int(cell.trained.sum())
             diverged += int((cell.status == "diverged").sum())
         else:
             runs += len(cell.seeds)

@@ -40,7 +40,7 @@ def largest_stable_rate(cell: Cell) -> dict[int, float]:
     found = {}
     order = np.argsort(cell.rates)
     for j, seed in enumerate(cell.data.seed.values.tolist()):
-        if (cell.status[:, j] == "absent").any():
+        if not cell.trained[:, j].all():
             continue
         number = int(np.argmin(np.append(stable(cell)[order, j], False)))
         rate = cell.rates[order[number - 1]] if number else 0.5 * cell.rates.min()
@@ -63,7 +63,7 @@ def judge(cells: Sequence[Cell]) -> Verdict:
     )
     differences = differences_by_seed(pairs, largest_stable_rate, "the parameterisation")
     used = [c for pair in pairs for side in pair for c in side]
-    if not any((~stable(c) & (c.status != "absent")).any() for c in used):
+    if not any((~stable(c) & c.trained).any() for c in used):
         raise NotDecidedError("no member is unstable: the learning rates do not reach the limit")
     estimate = mean_interval(differences)
     return Verdict.of(

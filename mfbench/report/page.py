@@ -15,6 +15,7 @@ import vl_convert
 import xarray as xr
 import yaml
 
+from mfbench.cubes import trained
 from mfbench.evaluation.optimum import RESOLVED
 from mfbench.failure import success_threshold
 from mfbench.figures.tables import short_error
@@ -63,7 +64,7 @@ def write_report(path: str | Path, *, cube: xr.Dataset, figures: Sequence[str | 
         kernels=_kernels(cube),
         tasks=int(cube.rho.count()),
         success=success_threshold(cube),
-        members=int((cube.status != "absent").sum()),
+        members=int(trained(cube).sum()),
         diverged=int((cube.status == "diverged").sum()),
         figures=[
             {

@@ -139,8 +139,8 @@ def test_an_option_that_repeats_the_default_reruns_nothing(project: Project) -> 
         ("mfbench/report/page.html", "<h2>Tasks</h2>", "<h2>The tasks</h2>", {"report_page": 1}),
         (
             "workflow_scripts/evaluate_group.py",
-            "strict=True",
-            "strict=False",
+            "list(map(TaskFiles, ",
+            "tuple(map(TaskFiles, ",
             {"evaluate": 4, **BEHIND_THE_CUBE},
         ),
         ("README.md", "mfbench", "MFBench", {}),
@@ -163,7 +163,7 @@ def test_edited_code_reruns_the_stages_that_use_it(
         ("mfbench/training/member.py", "# (B, T)", "# batch, time"),
         ("mfbench/datasets.py", "y = y + scale * noises", "y = (y + scale * noises"),
         ("mfbench/cubes.py", '"""The benchmark cube:', '"""The cube:'),
-        ("workflow_scripts/train_cell.py", "import torch\n", "import torch  # heavy\n"),
+        ("workflow_scripts/train_pack.py", "import torch\n", "import torch  # heavy\n"),
     ],
 )
 def test_comments_docstrings_and_formatting_change_nothing(
