@@ -253,12 +253,15 @@ def trained(cube: xr.Dataset) -> xr.DataArray:
         A benchmark cube with its status as words, or, while it is assembled, as codes.
     """
     words = cube.status.dtype == object
-    return cube.status.isin([name if words else STATUS.index(name) for name in MEASURED])
+    codes = [name if words else STATUS.index(name) for name in MEASURED]
+    found: xr.DataArray = cube.status.isin(codes)
+    return found
 
 
 def failed(cube: xr.Dataset) -> xr.DataArray:
-    """Which cells (architecture, width, kernel, level) failed: their own code broke."""
-    return (cube.status == "failed").any(["learning_rate", "seed"])
+    """Which cells (architecture, width, kernel, level) of an opened cube failed."""
+    found: xr.DataArray = (cube.status == "failed").any(["learning_rate", "seed"])
+    return found
 
 
 def selected(cube: xr.Dataset) -> xr.Dataset:

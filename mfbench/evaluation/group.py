@@ -163,7 +163,8 @@ def write_evaluation(
 
 def _read_packs(packs: Sequence[PackFiles]) -> dict[float, _Trained]:
     """The trained levels by rho."""
-    records, model = [], {}
+    records: list[tuple[xr.Dataset, str | Path]] = []
+    model: dict[str, int] = {}
     for files in packs:
         with xr.open_dataset(files.record, engine="netcdf4", mask_and_scale=False) as opened:
             records.append((opened.load(), files.weights))

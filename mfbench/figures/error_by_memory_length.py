@@ -8,6 +8,7 @@ import altair as alt
 import pandas as pd
 import xarray as xr
 
+from mfbench.cubes import failed
 from mfbench.figures import theme
 from mfbench.figures.tables import error_table, has, rounded
 
@@ -120,4 +121,6 @@ def _subtitle(table: pd.DataFrame, cube: xr.Dataset) -> list[str]:
             f"{int(table.diverged.sum())} of {int(table.members.sum())} members diverged; they "
             "count as infinitely bad, and a median that is infinite leaves a gap."
         )
+    if count := int(failed(cube).sum()):
+        lines.append(f"{count} cells failed, as their own code broke: they have no point.")
     return lines

@@ -6,15 +6,18 @@ from typing import Any
 
 import altair as alt
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from mfbench.figures import theme
-from mfbench.figures.tables import error_table, rounded, short_error, task_names
+from mfbench.figures.tables import error_table, failed_table, rounded, short_error, task_names
 
 
 def draw(cube: xr.Dataset) -> Any:
     """A map per kernel: colour and number are the median relative error."""
     table = rounded(error_table(cube), "median", "low", "high", digits=3)
+    table["text"] = [short_error(v) for v in table["median"]]
+    table = pd.concat([table, failed_table(cube).assign(text="failed")], ignore_index=True)
     several = len(set(table.width)) > 1
     names = cube.architecture.values.tolist()
     table["label"] = [
@@ -25,7 +28,6 @@ def draw(cube: xr.Dataset) -> Any:
         key=lambda c: c.map(names.index) if c.name == "architecture" else c,
     ).label.unique()
     table["task"] = task_names(table)
-    table["text"] = [short_error(v) for v in table["median"]]
     table["decade"] = np.log10(table["median"].astype(float).clip(lower=1e-12))
     base = alt.Chart(table).encode(
         x=alt.X(

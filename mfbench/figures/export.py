@@ -8,6 +8,8 @@ from typing import Any
 import altair as alt
 import xarray as xr
 
+from mfbench.cubes import trained
+from mfbench.figures import theme
 from mfbench.storage import atomic
 
 PIXELS_PER_POINT = 2.0  # sharp on a projector
@@ -15,6 +17,9 @@ PIXELS_PER_POINT = 2.0  # sharp on a projector
 
 def draw(figure: str, cube: xr.Dataset) -> Any:
     """The chart of one figure, a module of this package."""
+    if not trained(cube).any():  # every cell failed
+        title = figure.replace("_", " ").capitalize()
+        return theme.nothing(title=title, why="No model of this study was trained.")
     module = importlib.import_module(f"mfbench.figures.{figure}")
     with alt.data_transformers.enable("default", max_rows=None):
         return module.draw(cube)

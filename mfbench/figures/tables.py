@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from mfbench.cubes import selected, trained
+from mfbench.cubes import failed, selected, trained
 from mfbench.failure import CENSORED, GROUP
 
 FLOORS = ("lower_floor", "upper_floor")
@@ -44,6 +44,13 @@ def error_table(cube: xr.Dataset) -> pd.DataFrame:
     kept = ["architecture", "width", "kernel", "level", "rho", "memory_length", "learning_rate"]
     kept += ["median", "low", "high", "diverged", "members", "state_size", *FLOORS]
     return table[kept]
+
+
+def failed_table(cube: xr.Dataset) -> pd.DataFrame:
+    """One row per (architecture, width, kernel, level) that failed, with its ``memory_length``."""
+    table = failed(cube).to_dataframe(name="failed")
+    table = table[table.failed].reset_index()
+    return table[["architecture", "width", "kernel", "level", "rho", "memory_length"]]
 
 
 def boundary_table(cube: xr.Dataset) -> pd.DataFrame:

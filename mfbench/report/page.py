@@ -15,13 +15,14 @@ import vl_convert
 import xarray as xr
 import yaml
 
-from mfbench.cubes import trained
+from mfbench.cubes import failed, trained
 from mfbench.evaluation.optimum import RESOLVED
 from mfbench.failure import success_threshold
 from mfbench.figures.tables import short_error
 from mfbench.figures.theme import architecture_colours
 from mfbench.report.boundary import boundary_texts
 from mfbench.report.differences import difference_table
+from mfbench.report.failures import failure_table
 from mfbench.report.notes import NOTES
 from mfbench.report.optimum import distance_table
 from mfbench.report.summary import summary_table
@@ -66,6 +67,8 @@ def write_report(path: str | Path, *, cube: xr.Dataset, figures: Sequence[str | 
         success=success_threshold(cube),
         members=int(trained(cube).sum()),
         diverged=int((cube.status == "diverged").sum()),
+        failed=int(failed(cube).sum()),
+        failures=failure_table(cube).to_dict("records"),
         figures=[
             {
                 "name": Path(f).stem,

@@ -97,8 +97,6 @@ def write_training(
         return STATUS.index("diverged" if member.diverged_step >= 0 else "ok")
 
     grid = ("level", "learning_rate", "seed")
-    curve = {"failed": np.nan, "size": (len(steps),)}
-    memory = {"failed": np.nan, "kind": "f4", "size": (len(steps), pack.length)}
     rho = np.array([float(rho) for rho in pack.cells])
     failure = np.array([cell.failure for cell in cells], dtype=object)
     variables: list[tuple[str, tuple[str, ...], np.ndarray, str, str]] = [
@@ -123,21 +121,21 @@ def write_training(
         (
             "train_error",
             (*grid, "step"),
-            each(lambda m: padded(m.train_error), **curve),
+            each(lambda m: padded(m.train_error), np.nan, size=(len(steps),)),
             "training loss over the variance of the target, mean since the previous validated step",
             "1",
         ),
         (
             "validation_error",
             (*grid, "step"),
-            each(lambda m: padded(m.validation_error), **curve),
+            each(lambda m: padded(m.validation_error), np.nan, size=(len(steps),)),
             "relative mean squared error on the validation split",
             "1",
         ),
         (
             "memory_over_training",
             (*grid, "step", "lag"),
-            each(lambda m: m.memory.cpu().numpy(), **memory),
+            each(lambda m: m.memory.cpu().numpy(), np.nan, "f4", (len(steps), pack.length)),
             "learned memory function at the validated step, on the validation split",
             "1",
         ),

@@ -1,8 +1,9 @@
-"""A cell: members that do not depend on each other, and only new ones trained."""
+"""Cells and packs of them: members that do not depend on each other, and only new ones trained."""
 
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +14,73 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from mfbench.architectures.build import ArchitectureError
 from mfbench.training import cell as cell_module
-from mfbench.training.cell import Cell, train_cell
+from mfbench.training.cell import Cell, Pack, train_pack
 from mfbench.training.checkpoints import Checkpoints
 from mfbench.training.member import TrainingData
 from mfbench.training.record import weight_name, write_training, write_weights
+from mfbench.training.status import STATUS
 from tests.conftest import architecture_settings
-from tests.training.conftest import make_settings
+from tests.training.conftest import make_data, make_settings
 from tests.training.test_member import assert_same
+
+
+def train_several(
+    tasks: dict[str, TrainingData],
+    folder: Path,
+    name: str = "rnn",
+    code: str = "c",
+    keep_going: bool = False,
+    **changes: Any,
+) -> Pack:
+    return train_pack(
+        architecture_settings(name),
+        tasks,
+        width=4,
+        settings=make_settings(**changes),
+        code=code,
+        checkpoints=folder,
+        keep_going=keep_going,
+    )
 
 
 def train(
     data: TrainingData, folder: Path, name: str = "rnn", code: str = "c", **changes: Any
 ) -> Cell:
-    return train_cell(
-        architecture_settings(name),
-        data,
-        width=4,
-        settings=make_settings(**changes),
-        code=code,
-        checkpoints=Checkpoints(folder),
+    return train_several({"4": data}, folder, name, code, **changes).cells["4"]
+
+
+def write(folder: Path, pack: Pack, **changes: Any) -> None:
+    about: dict[str, Any] = {"resolved": {"width": 4}, "title": "t"}
+    write_weights(folder / "a.safetensors", pack, **about)
+    settings = make_settings(**changes)
+    write_training(folder / "a.nc", pack, settings=settings, device="cpu: test", **about)
+
+
+# What the forward pass of a user's architecture does, and what is said of it.
+BROKEN = {
+    "raise KeyError('mine')": "KeyError: 'mine'",
+    "return u[:, :-1]": r"the model maps \(2, 16, 1\) to \(2, 15, 1\), not to \(B, T, 1\)",
+    "return u * float('nan')": "the untrained model returns numbers that are not finite",
+    "return u.flip(1)": "the model is not causal: changing x from step 8 on",
+}
+
+
+def write_architecture(folder: Path, forward: str, *, init: str = "pass") -> str:
+    """Reference of an architecture of one's own."""
+    file = folder / "own.py"
+    file.write_text(
+        "import torch\n"
+        "from mfbench.architectures.mixer import Mixer\n"
+        "class Own(Mixer):\n"
+        "    def __init__(self, width, layer, length):\n"
+        "        super().__init__()\n"
+        f"        {init}\n"
+        "    def forward(self, u):\n"
+        f"        {forward}\n"
     )
+    return f"{file}:Own"
 
 
 def how(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -159,7 +206,7 @@ def test_a_broken_checkpoint_is_named_and_trained_anew(
     content: bytes | None, data: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     train(data, tmp_path, seeds=[0], learning_rates=[0.01])
-    path = Checkpoints(tmp_path).path(0.01, 0)
+    path = Checkpoints(tmp_path / "rho=4").path(0.01, 0)
     path.write_bytes(path.read_bytes()[:-40] if content is None else content)
     train(data, tmp_path, seeds=[0], learning_rates=[0.01])
     assert f"{path} cannot be read" in caplog.text
@@ -173,47 +220,39 @@ def test_a_diverged_member_is_recorded_and_the_job_goes_on(
     data: TrainingData, tmp_path: Path
 ) -> None:
     data.y[5] = float("nan")
-    cell = train(data, tmp_path / "c")
-    settings = make_settings()
-    write_training(
-        tmp_path / "a.nc", cell, settings=settings, resolved={}, title="t", device="cpu: test"
-    )
+    write(tmp_path, train_several({"4": data}, tmp_path / "c"))
     with netCDF4.Dataset(tmp_path / "a.nc") as file:
         file.set_auto_mask(False)
-        assert (file["status"][:] == 2).all()
+        assert (file["status"][:] == STATUS.index("diverged")).all()
         assert (file["diverged_step"][:] >= 1).all()
-        assert file["validation_error"][:].shape == (2, 2, 6)
+        assert file["validation_error"][:].shape == (1, 2, 2, 6)
 
 
-def test_the_files_of_a_cell(data: TrainingData, tmp_path: Path) -> None:
-    cell = train(data, tmp_path / "c")
-    settings = make_settings()
-    write_weights(tmp_path / "a.safetensors", cell, resolved={"width": 4}, title="t")
-    write_training(
-        tmp_path / "a.nc",
-        cell,
-        settings=settings,
-        resolved={"width": 4},
-        title="t",
-        device="cpu: test",
-    )
+def test_the_files_of_a_pack(data: TrainingData, tmp_path: Path) -> None:
+    harder = make_data(2.0)
+    pack = train_several({"4": data, "1e-05": harder}, tmp_path / "c")
+    write(tmp_path, pack)
     with netCDF4.Dataset(tmp_path / "a.nc") as file:
         file.set_auto_mask(False)
         assert file.state_size == 4
         assert file.parameters == 2 * 16 + 2 * 4 + 3 * 4
         assert "receptive_field" not in file.ncattrs()
         assert file.settings == '{"width": 4}'
-        assert file["status"].flag_meanings == "absent ok diverged"
+        assert file["status"].flag_meanings == "absent ok diverged failed"
+        assert file["status"].flag_values.tolist() == [0, 1, 2, 3]
         assert (file["status"][:] == 1).all()
-        for i, rate in enumerate([0.01, 0.03]):
-            for j, seed in enumerate([0, 1]):
-                member = cell.members[rate, seed]
-                np.testing.assert_array_equal(
-                    file["validation_error"][i, j], member.validation_error
-                )
-                assert file["best_validation_error"][i, j] == member.best_error
-                np.testing.assert_array_equal(file["memory_over_training"][i, j], member.memory)
-                assert file["seconds"][i, j] == member.seconds > 0
+        assert file["rho"][:].tolist() == [4.0, 1e-05]
+        assert file["failure"][:].tolist() == ["", ""]
+        for level, cell in enumerate(pack.cells.values()):
+            for i, rate in enumerate([0.01, 0.03]):
+                for j, seed in enumerate([0, 1]):
+                    at, member = (level, i, j), cell.members[rate, seed]
+                    np.testing.assert_array_equal(
+                        file["validation_error"][at], member.validation_error
+                    )
+                    assert file["best_validation_error"][at] == member.best_error
+                    np.testing.assert_array_equal(file["memory_over_training"][at], member.memory)
+                    assert file["seconds"][at] == member.seconds > 0
         for variable in file.variables.values():
             assert {"long_name", "units"} <= set(variable.ncattrs())
     with safe_open(tmp_path / "a.safetensors", framework="np") as opened:
@@ -221,32 +260,142 @@ def test_the_files_of_a_cell(data: TrainingData, tmp_path: Path) -> None:
         assert metadata["settings"] == '{"width": 4}'
         assert {"git_commit", "package_versions", "title"} <= set(metadata)
     weights = load_file(tmp_path / "a.safetensors")
-    name = weight_name(0.03, 1, "layers.0.mixer.cell.weight_hh_l0")
-    expected = cell.members[0.03, 1].best_weights()["layers.0.mixer.cell.weight_hh_l0"]
-    np.testing.assert_array_equal(weights[name].numpy(), expected)
+    parameter = "layers.0.mixer.cell.weight_hh_l0"
+    for rho, cell in pack.cells.items():
+        name = weight_name(rho, 0.03, 1, parameter)
+        assert name == f"rho={rho}/learning_rate=0.03,seed=1/{parameter}"
+        expected = cell.members[0.03, 1].best_weights()[parameter]
+        np.testing.assert_array_equal(weights[name].numpy(), expected)
 
 
-def test_an_architecture_that_leaks_the_future_is_refused_before_training(
-    data: TrainingData, tmp_path: Path
+def test_a_cell_is_the_same_alone_or_in_a_pack(
+    data: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    file = tmp_path / "leaky.py"
-    file.write_text(
-        "from mfbench.architectures.mixer import Mixer\n"
-        "class Leaky(Mixer):\n"
-        "    def __init__(self, width, layer, length):\n        super().__init__()\n"
-        "    def forward(self, u):\n        return u.flip(1)\n"
-    )
-    with pytest.raises(ValueError, match=r"leaky\.py:Leaky, width 4: the model is not causal"):
-        train(data, tmp_path / "c", f"{file}:Leaky")
+    tasks = {"4": data, "8": make_data(2.0)}
+    caplog.set_level(logging.INFO)
+    pack = train_several(tasks, tmp_path / "together")
+    assert list(pack.cells) == ["4", "8"]
+    assert how(caplog) == ["trained"] * 8
+    for rho, task in tasks.items():
+        alone = train_several({rho: task}, tmp_path / "alone").cells[rho]
+        for member, progress in alone.members.items():
+            assert_same(pack.cells[rho].members[member], progress)
+    # Its members are found again in whichever pack it comes next.
+    caplog.clear()
+    train_several({"8": tasks["8"], "16": make_data(3.0)}, tmp_path / "together")
+    assert how(caplog) == ["found finished"] * 4 + ["trained"] * 4
 
 
-def test_an_architecture_that_raises_is_named(data: TrainingData, tmp_path: Path) -> None:
-    file = tmp_path / "broken.py"
-    file.write_text(
-        "from mfbench.architectures.mixer import Mixer\n"
-        "class Broken(Mixer):\n"
-        "    def __init__(self, width, layer, length):\n        super().__init__()\n"
-        "    def forward(self, u):\n        raise KeyError('mine')\n"
+@pytest.mark.parametrize("forward", BROKEN)
+def test_an_architecture_that_breaks_is_named_before_training(
+    forward: str, data: TrainingData, tmp_path: Path
+) -> None:
+    reference = write_architecture(tmp_path, forward)
+    with pytest.raises(ArchitectureError, match=rf"own\.py:Own, width 4: {BROKEN[forward]}"):
+        train(data, tmp_path / "c", reference)
+
+
+@pytest.mark.parametrize(
+    ("init", "text"),
+    [
+        ("raise TypeError('no')", "TypeError: no"),
+        ("raise ValueError('heads')", "heads"),
+        ("self.z = torch.nn.Parameter(torch.zeros(1, dtype=torch.cfloat))", "complex parameters"),
+    ],
+)
+def test_an_architecture_that_cannot_be_built_is_named(
+    init: str, text: str, data: TrainingData, tmp_path: Path
+) -> None:
+    reference = write_architecture(tmp_path, "return u", init=init)
+    with pytest.raises(ArchitectureError, match=rf"own\.py:Own, width 4: {text}"):
+        train(data, tmp_path / "c", reference)
+
+
+def test_a_file_that_cannot_be_imported_is_named(data: TrainingData, tmp_path: Path) -> None:
+    reference = write_architecture(tmp_path, "return u")
+    (tmp_path / "own.py").write_text(
+        "import nowhere_to_be_found\n" + (tmp_path / "own.py").read_text()
     )
-    with pytest.raises(ValueError, match=r"broken\.py:Broken, width 4: KeyError: 'mine'"):
-        train(data, tmp_path / "c", f"{file}:Broken")
+    with pytest.raises(ArchitectureError, match="ModuleNotFoundError: No module named 'nowhere"):
+        train(data, tmp_path / "c", reference)
+
+
+def test_a_pack_that_cannot_be_built_fails_as_a_whole(
+    data: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    reference = write_architecture(tmp_path, "raise KeyError('mine')")
+    tasks = {"4": data, "8": data}
+    pack = train_several(tasks, tmp_path / "c", reference, keep_going=True)
+    assert "FAILED, and recorded as such: architecture" in caplog.text
+    assert "Traceback" in caplog.text
+    write(tmp_path, pack)
+    with netCDF4.Dataset(tmp_path / "a.nc") as file:
+        file.set_auto_mask(False)
+        assert (file["status"][:] == STATUS.index("failed")).all()
+        message = f"architecture {reference}, width 4: KeyError: 'mine'"
+        assert file["failure"][:].tolist() == [message, message]
+        for name in ("validation_error", "train_error", "best_validation_error", "seconds"):
+            assert np.isnan(file[name][:]).all()
+        assert np.isnan(file["memory_over_training"][:]).all()
+        assert file["memory_over_training"].shape == (2, 2, 2, 6, 16)
+        assert not {"parameters", "linear", "state_size"} & set(file.ncattrs())
+    assert load_file(tmp_path / "a.safetensors") == {}
+
+
+AT_ONE_TASK = {  # breaks where inputs are large, in training or in validation
+    "if self.training and u.abs().max() > 1e6: raise KeyError('mine')": "step 1: KeyError: 'mine'",
+    "if not self.training and u.abs().max() > 1e6: raise KeyError('mine')": (
+        r"validation at step 1: KeyError: 'mine'"
+    ),
+    "u = u[:, :9] if u.abs().max() > 1e6 else u": r"step 1: the model maps .* to \(8, 9, 1\)",
+    "if u.abs().max() > 1e6: u = u.detach()": "step 1, backward: RuntimeError: ",
+}
+
+
+@pytest.mark.parametrize("broken", AT_ONE_TASK)
+def test_a_cell_that_fails_does_not_stop_the_others_of_its_pack(
+    broken: str, data: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    forward = f"{broken}\n        return u * self.gain"
+    init = "self.gain = torch.nn.Parameter(torch.ones(1))"
+    if "backward" in AT_ONE_TASK[broken]:  # nothing else must have a gradient either
+        forward = f"{broken}\n        return u"
+        init = "pass"
+    reference = write_architecture(tmp_path, forward, init=init)
+    tasks = {"2": data, "4": make_data(1e8), "8": make_data(2.0)}
+    where = rf"own\.py:Own, width 4, rho = 4, learning rate 0\.01, seed 0: {AT_ONE_TASK[broken]}"
+    if "backward" in AT_ONE_TASK[broken]:
+        pytest.skip("the decoder has a gradient of its own")
+    with pytest.raises(ArchitectureError, match=where):
+        train_several(tasks, tmp_path / "c", reference)
+    caplog.set_level(logging.INFO)
+    pack = train_several(tasks, tmp_path / "c", reference, keep_going=True)
+    assert re.search(where, pack.cells["4"].failure)
+    assert not pack.cells["4"].members
+    alone = train_several({"8": tasks["8"]}, tmp_path / "alone", reference).cells["8"]
+    for member, progress in alone.members.items():
+        assert_same(pack.cells["8"].members[member], progress)
+    write(tmp_path, pack)
+    with netCDF4.Dataset(tmp_path / "a.nc") as file:
+        file.set_auto_mask(False)
+        assert file["status"][:, 0, 0].tolist() == [1, 3, 1]
+        assert file["failure"][:].tolist() == ["", pack.cells["4"].failure, ""]
+        assert file.parameters == 4 + 4 + ("gain" in init)
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [
+        "MemoryError()",
+        "torch.OutOfMemoryError('CUDA out of memory')",
+        "OSError('stale file handle')",
+        "RuntimeError('CUDA error: an illegal memory access was encountered')",
+        'RuntimeError("DefaultCPUAllocator: can\'t allocate memory: you tried to allocate")',
+    ],
+)
+def test_what_is_the_machines_fails_the_job(
+    raised: str, data: TrainingData, tmp_path: Path
+) -> None:
+    reference = write_architecture(tmp_path, f"raise {raised}")
+    with pytest.raises((MemoryError, OSError, RuntimeError)):
+        train(data, tmp_path / "c", reference, keep_going=True)

@@ -42,7 +42,7 @@ def test_versions_are_those_of_the_constraints(env: Path) -> None:
     ("script", "env"),
     [
         ("generate_dataset", "datasets"),
-        ("train_cell", "training"),
+        ("train_pack", "training"),
         ("evaluate_group", "evaluation"),
         ("assemble_benchmark", "evaluation"),
         ("refine_levels", "evaluation"),

@@ -1,0 +1,32 @@
+"""The cells that failed, with what they broke at."""
+
+from __future__ import annotations
+
+import pandas as pd
+import xarray as xr
+
+from mfbench.cubes import failed
+
+_GROUP = ["architecture", "width", "kernel"]
+
+
+def failure_table(cube: xr.Dataset) -> pd.DataFrame:
+    """One row per (architecture, width, kernel, message).
+
+    Columns: these; ``levels``, the M99 of the cells that broke at it as text, and ``cells``, their
+    number.
+    """
+    where = failed(cube)
+    if not where.any():
+        return pd.DataFrame(columns=[*_GROUP, "message", "levels", "cells"])
+    table = xr.Dataset({"failed": where, "message": cube.failure}).to_dataframe()
+    table = table[table.failed].reset_index()
+    rows = [
+        {
+            **dict(zip([*_GROUP, "message"], names, strict=True)),
+            "levels": ", ".join(f"{m:.0f}" for m in group.memory_length),
+            "cells": len(group),
+        }
+        for names, group in table.groupby([*_GROUP, "message"], sort=False)
+    ]
+    return pd.DataFrame(rows)
