@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +18,15 @@ from mfbench.config.floors import FloorSettings
 from mfbench.config.task import TaskSettings
 from mfbench.config.training import TrainingSettings
 from mfbench.datasets import read_dataset, write_dataset
-from mfbench.evaluation.group import CellFiles, evaluate_group, write_evaluation
+from mfbench.evaluation.group import PackFiles, TaskFiles, evaluate_group, write_evaluation
 from mfbench.evaluation.length_generalisation import generalisation_error, longer_task
 from mfbench.evaluation.member import MEASURED, EvaluationData, measure_member
 from mfbench.evaluation.perturbation import perturbation_error
 from mfbench.floors.record import read_floors, write_floors
-from mfbench.training.cell import train_cell
-from mfbench.training.checkpoints import Checkpoints
+from mfbench.training.cell import Pack, train_pack
 from mfbench.training.member import Progress, TrainingData, initial_model
 from mfbench.training.record import write_training, write_weights
+from mfbench.training.status import STATUS
 from tests.conftest import architecture_settings
 
 TASK = TaskSettings.model_validate(
@@ -38,6 +38,24 @@ TRAINING = TrainingSettings(
 )
 
 
+@dataclass(frozen=True)
+class Files:
+    """The files of one level, trained in a pack of its own."""
+
+    dataset: Path
+    floors: Path
+    training: Path
+    weights: Path
+
+
+def training_data(files: Files) -> TrainingData:
+    task = read_dataset(files.dataset)
+    arrays = (task.x["train"], task.y["train"], task.x["validation"], task.y["validation"])
+    return TrainingData(
+        *(torch.from_numpy(a) for a in arrays), scored_from=8, variance=task.variance
+    )
+
+
 def make_level(
     folder: Path,
     name: str,
@@ -46,47 +64,52 @@ def make_level(
     family: str = "exponential",
     spoil: bool = False,
     **changes: Any,
-) -> CellFiles:
+) -> Files:
     """Dataset, floors, record and weights of one trained level."""
     kinds = ("nc", "f.nc", "t.nc", "safetensors")
-    files = CellFiles(*(folder / f"{rho}.{kind}" for kind in kinds))
+    files = Files(*(folder / f"{rho}.{kind}" for kind in kinds))
     write_dataset(files.dataset, settings=TASK, family=family, rho=rho)
     write_floors(files.floors, task=TASK, settings=FLOORS, family=family, rho=rho)
-    task = read_dataset(files.dataset)
-    arrays = (task.x["train"], task.y["train"], task.x["validation"], task.y["validation"])
-    data = TrainingData(
-        *(torch.from_numpy(a) for a in arrays), scored_from=8, variance=task.variance
-    )
-    cell = train_cell(
+    pack = train_pack(
         architecture_settings(name, **changes),
-        data,
+        {rho: training_data(files)},
         width=4,
         settings=TRAINING,
         code="",
-        checkpoints=Checkpoints(folder / "checkpoints" / rho),
+        checkpoints=folder / "checkpoints",
+        keep_going=True,
     )
     if spoil:
-        member: Progress = cell.members[0.01, 5]
+        member: Progress = pack.cells[rho].members[0.01, 5]
         member.diverged_step, member.validation_error[-1] = 20, float("inf")
-    write_weights(files.weights, cell, resolved={}, title="t")
-    write_training(
-        files.training, cell, settings=TRAINING, resolved={}, title="t", device="cpu: test"
-    )
+    write_pack(files, pack)
     return files
 
 
-def evaluate(name: str, files: list[CellFiles]) -> xr.Dataset:
+def write_pack(files: Files, pack: Pack) -> None:
+    about: dict[str, Any] = {"resolved": {}, "title": "t"}
+    write_weights(files.weights, pack, **about)
+    write_training(files.training, pack, settings=TRAINING, device="cpu: test", **about)
+
+
+def evaluate_files(architecture: dict[str, Any], files: list[Files], **options: Any) -> xr.Dataset:
+    tasks = [TaskFiles(f.dataset, f.floors) for f in files]
+    packs = {f.training: PackFiles(f.training, f.weights) for f in files}
+    return evaluate_group(architecture, tasks, list(packs.values()), width=4, **options)
+
+
+def evaluate(name: str, files: list[Files]) -> xr.Dataset:
     settings = EvaluationSettings(probes=32)
-    return evaluate_group(architecture_settings(name), files, width=4, settings=settings)
+    return evaluate_files(architecture_settings(name), files, settings=settings)
 
 
 @pytest.fixture(scope="module")
-def rnn_files(tmp_path_factory: pytest.TempPathFactory) -> list[CellFiles]:
+def rnn_files(tmp_path_factory: pytest.TempPathFactory) -> list[Files]:
     folder = tmp_path_factory.mktemp("rnn")
     return [make_level(folder, "rnn", "0.3"), make_level(folder, "rnn", "0.5", spoil=True)]
 
 
-def test_every_member_of_every_level_is_measured(rnn_files: list[CellFiles]) -> None:
+def test_every_member_of_every_level_is_measured(rnn_files: list[Files]) -> None:
     group = evaluate("rnn", rnn_files)
     assert dict(group.sizes) == {
         "level": 2, "learning_rate": 2, "seed": 2, "step": 5, "lag": 16, "time": 8, "threshold": 3,
@@ -96,7 +119,7 @@ def test_every_member_of_every_level_is_measured(rnn_files: list[CellFiles]) -> 
     assert group.memory_length.dtype.kind in "if"
     # The numbers are those of the model rebuilt by hand.
     task = read_dataset(rnn_files[0].dataset)
-    prefix = "learning_rate=0.01,seed=5/"
+    prefix = "rho=0.3/learning_rate=0.01,seed=5/"
     state = {
         k.removeprefix(prefix): v
         for k, v in load_file(rnn_files[0].weights).items()
@@ -112,10 +135,10 @@ def test_every_member_of_every_level_is_measured(rnn_files: list[CellFiles]) -> 
     assert float(member.error_over_time.mean()) == pytest.approx(expected, rel=1e-5)
 
 
-def test_a_diverged_member_keeps_its_curve_and_has_no_errors(rnn_files: list[CellFiles]) -> None:
+def test_a_diverged_member_keeps_its_curve_and_has_no_errors(rnn_files: list[Files]) -> None:
     group = evaluate("rnn", rnn_files)
     member = group.sel(level=1, learning_rate=0.01, seed=5)
-    assert int(member.status) == 2
+    assert STATUS[int(member.status)] == "diverged"
     assert int(member.diverged_step) == 20
     assert np.isnan(member.relative_mse)
     for name in MEASURED:
@@ -127,7 +150,7 @@ def test_a_diverged_member_keeps_its_curve_and_has_no_errors(rnn_files: list[Cel
     assert float(group.selected_learning_rate[1]) == 0.003
 
 
-def test_the_parts_add_up_in_the_file(rnn_files: list[CellFiles]) -> None:
+def test_the_parts_add_up_in_the_file(rnn_files: list[Files]) -> None:
     group = evaluate("rnn", rnn_files).sel(level=0)
     parts = ("kernel_error", "time_variation", "squared_bias", "nonlinear_residual")
     gap = sum(group[name] for name in parts) - group.relative_mse
@@ -146,7 +169,7 @@ def test_the_parts_add_up_in_the_file(rnn_files: list[CellFiles]) -> None:
 
 
 def test_members_are_perturbed_and_stretched_as_the_settings_say(
-    rnn_files: list[CellFiles],
+    rnn_files: list[Files],
 ) -> None:
     settings = EvaluationSettings.model_validate(
         {
@@ -156,11 +179,11 @@ def test_members_are_perturbed_and_stretched_as_the_settings_say(
             "length_sequences": 7,
         }
     )
-    group = evaluate_group(architecture_settings("rnn"), rnn_files, width=4, settings=settings)
+    group = evaluate_files(architecture_settings("rnn"), rnn_files, settings=settings)
     task = read_dataset(rnn_files[0].dataset)
     data = EvaluationData.of(task, settings)
     model = initial_model(architecture_settings("rnn"), width=4, length=16, seed=99)
-    prefix = "learning_rate=0.01,seed=5/"
+    prefix = "rho=0.3/learning_rate=0.01,seed=5/"
     weights = load_file(rnn_files[0].weights)
     model.load_state_dict(
         {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
@@ -183,42 +206,42 @@ def test_members_are_perturbed_and_stretched_as_the_settings_say(
     np.testing.assert_allclose(member.generalisation_error, [expected_error], rtol=1e-6)
 
 
-def test_selection_looks_at_validation_only(rnn_files: list[CellFiles]) -> None:
+def test_selection_looks_at_validation_only(rnn_files: list[Files]) -> None:
     group = evaluate("rnn", rnn_files)
     best = group.best_validation_error.sel(level=0).median("seed")
     chosen = float(group.selected_learning_rate[0])
     assert chosen == float(best.idxmin())
 
 
-def test_steps_to_thresholds_come_from_the_curve(rnn_files: list[CellFiles]) -> None:
+def test_steps_to_thresholds_come_from_the_curve(rnn_files: list[Files]) -> None:
     settings = EvaluationSettings(probes=32, thresholds=[1e9, 1e-12])
-    group = evaluate_group(architecture_settings("rnn"), rnn_files, width=4, settings=settings)
+    group = evaluate_files(architecture_settings("rnn"), rnn_files, settings=settings)
     member = group.sel(level=0, learning_rate=0.01, seed=0)
     assert member.first_step_below.values[0] == 1
     assert np.isnan(member.first_step_below.values[1])
 
 
 def test_plateaus_and_memory_over_training_are_those_of_the_record(
-    rnn_files: list[CellFiles],
+    rnn_files: list[Files],
 ) -> None:
     group = evaluate("rnn", rnn_files)
     with xr.open_dataset(rnn_files[0].training) as record:
         np.testing.assert_array_equal(
-            group.memory_over_training.sel(level=0), record.memory_over_training
+            group.memory_over_training.sel(level=0), record.memory_over_training[0]
         )
     assert group.memory_over_training.dtype == np.float32
     assert group.memory_over_training.sel(level=0).notnull().all()
     settings = EvaluationSettings.model_validate(
         {"probes": 32, "plateau": {"fall": 1e-3, "until": 1e9}}
     )
-    easy = evaluate_group(architecture_settings("rnn"), rnn_files, width=4, settings=settings)
+    easy = evaluate_files(architecture_settings("rnn"), rnn_files, settings=settings)
     assert (easy.plateau_length.sel(level=0) == 0).all()  # learned at the first validation
     settings = EvaluationSettings.model_validate({"probes": 32, "plateau": {"until": 1e-12}})
-    never = evaluate_group(architecture_settings("rnn"), rnn_files, width=4, settings=settings)
+    never = evaluate_files(architecture_settings("rnn"), rnn_files, settings=settings)
     assert never.plateau_length.isnull().all()
 
 
-def test_the_file_describes_itself(rnn_files: list[CellFiles], tmp_path: Path) -> None:
+def test_the_file_describes_itself(rnn_files: list[Files], tmp_path: Path) -> None:
     group = evaluate("rnn", rnn_files)
     resolved: dict[str, Any] = {"architecture_name": "rnn", "width": 4, "kernel": "exponential"}
     write_evaluation(tmp_path / "e.nc", group, resolved=resolved, title="t")
@@ -230,7 +253,7 @@ def test_the_file_describes_itself(rnn_files: list[CellFiles], tmp_path: Path) -
             assert name in file.attrs
 
 
-def test_weights_that_do_not_fit_are_named(rnn_files: list[CellFiles], tmp_path: Path) -> None:
+def test_weights_that_do_not_fit_are_named(rnn_files: list[Files], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"0\.3\.safetensors does not fit the model"):
         evaluate("gru", rnn_files)
     broken = tmp_path / "broken.safetensors"
@@ -259,21 +282,19 @@ def test_a_linear_model_that_beats_its_floor_fails_the_evaluation(
     linear: dict[str, Any] = {"activation": "none", "options": {"state": 2}}
     files = make_level(tmp_path, "lru", "0.6", **linear)
     settings = EvaluationSettings(probes=32)
-    group = evaluate_group(
-        architecture_settings("lru", **linear), [files], width=4, settings=settings
-    )
+    group = evaluate_files(architecture_settings("lru", **linear), [files], settings=settings)
     assert group.linear.item() == 1
     # As if the architecture had declared a smaller state than it has.
     with netCDF4.Dataset(files.floors, "a") as file:
         file["lower_bound"][:] = 2 * float(group.kernel_error.max())
     with pytest.raises(ValueError, match=r"0\.6\.safetensors.*learning_rate=.*is linear.*below"):
-        evaluate_group(architecture_settings("lru", **linear), [files], width=4, settings=settings)
+        evaluate_files(architecture_settings("lru", **linear), [files], settings=settings)
     # Were its response to vary over time, it might.
     monkeypatch.setattr(
         "mfbench.evaluation.group.measure_member",
         lambda *given, **options: measure_member(*given, **options) | {"time_variation": 1e-3},
     )
-    evaluate_group(architecture_settings("lru", **linear), [files], width=4, settings=settings)
+    evaluate_files(architecture_settings("lru", **linear), [files], settings=settings)
 
 
 def test_a_linear_model_that_varies_is_bound_by_its_receptive_field_alone(
@@ -291,5 +312,5 @@ def test_a_linear_model_that_varies_is_bound_by_its_receptive_field_alone(
         file["lower_bound"][:] = 0.5
     monkeypatch.setattr(module, "measure_member", varying)
     settings = EvaluationSettings(probes=32)
-    evaluate_group(architecture_settings("lru", **linear), [files], width=4, settings=settings)
+    evaluate_files(architecture_settings("lru", **linear), [files], settings=settings)
     assert "varies over time" in caplog.text
