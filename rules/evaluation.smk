@@ -31,7 +31,7 @@ rule evaluate:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,
         gpu=0,
-        keep_going=KEEP_GOING,
+        keep_going=keep_going,
     params:
         settings=lambda wildcards: EVALUATION_SETTINGS[
             wildcards.architecture, wildcards.width

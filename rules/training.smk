@@ -6,10 +6,13 @@ from mfbench.workflow.packs import levels_of as levels_of_pack
 GROUP = "{architecture}/width={width}/{kernel}"
 TRAINED = f"{RESULTS}/training/{GROUP}/rho={{pack}}"
 
-# A nested Snakemake, as on a cluster, is not told of --keep-going.
-if getattr(workflow.execution_settings, "keep_going", False):  # None in a dry run
-    os.environ["MFBENCH_KEEP_GOING"] = "1"
-KEEP_GOING = "yes" if os.environ.get("MFBENCH_KEEP_GOING") == "1" else "no"
+
+def keep_going(wildcards):
+    """Whether cells may fail, "yes" or "no": what --keep-going says once a run has started."""
+    if getattr(workflow.execution_settings, "keep_going", False):
+        # A nested Snakemake, as on a cluster, is not told of --keep-going.
+        os.environ["MFBENCH_KEEP_GOING"] = "1"
+    return "yes" if os.environ.get("MFBENCH_KEEP_GOING") == "1" else "no"
 
 
 def of_pack(pattern):
@@ -66,7 +69,7 @@ rule train:
         # How a job runs stands here and not in params, so that changing it reruns nothing.
         device=STUDY.training.device,
         checkpoint_minutes=str(STUDY.training.checkpoints.minutes),
-        keep_going=KEEP_GOING,
+        keep_going=keep_going,
     params:
         settings=lambda wildcards: TRAINING_SETTINGS[
             wildcards.architecture, wildcards.width

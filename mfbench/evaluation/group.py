@@ -167,7 +167,7 @@ def _read_packs(packs: Sequence[PackFiles]) -> dict[float, _Trained]:
     model: dict[str, int] = {}
     for files in packs:
         with xr.open_dataset(files.record, engine="netcdf4", mask_and_scale=False) as opened:
-            records.append((opened.load(), files.weights))
+            records.append((opened.load().drop_encoding(), files.weights))
         # A pack that could not be built does not know; the others do.
         model |= {name: v for name, v in records[-1][0].attrs.items() if name in _OF_THE_MODEL}
     return {
@@ -206,7 +206,7 @@ def _failed_level(
             record[name] = xr.full_like(values, np.nan)
     record["status"] = xr.full_like(record.status, STATUS.index("failed"))
     record["best_step"], record["diverged_step"] = record.best_step * 0, record.best_step * 0 - 1
-    record["failure"] = (), message, record.failure.attrs
+    record["failure"] = (), np.array(message, dtype=object), record.failure.attrs
     level = _frame(replace(found, record=record), task, floors, settings)
     level["selected_learning_rate"] = (), np.nan, _SELECTED
     return level

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
+from mfbench.architectures.build import ArchitectureError
 from mfbench.config.evaluation import EvaluationSettings
 from mfbench.config.floors import FloorSettings
 from mfbench.config.task import TaskSettings
@@ -314,3 +316,128 @@ def test_a_linear_model_that_varies_is_bound_by_its_receptive_field_alone(
     settings = EvaluationSettings(probes=32)
     evaluate_files(architecture_settings("lru", **linear), [files], settings=settings)
     assert "varies over time" in caplog.text
+
+
+def test_packs_of_any_size_give_the_same_group(rnn_files: list[Files], tmp_path: Path) -> None:
+    alone = [f for f in rnn_files if "0.3" in f.dataset.name]
+    alone.append(make_level(tmp_path, "rnn", "0.5"))
+    pack = train_pack(
+        architecture_settings("rnn"),
+        {rho: training_data(f) for rho, f in zip(("0.3", "0.5"), alone, strict=True)},
+        width=4,
+        settings=TRAINING,
+        code="",
+        checkpoints=tmp_path / "together",
+    )
+    both = replace(alone[0], training=tmp_path / "p.nc", weights=tmp_path / "p.safetensors")
+    write_pack(both, pack)
+    together = [replace(f, training=both.training, weights=both.weights) for f in alone]
+    one, other = (evaluate("rnn", files).drop_vars("seconds") for files in (alone, together))
+    xr.testing.assert_equal(one, other)
+    # The levels are those of the datasets, from easy to hard, however packs lie.
+    turned = evaluate("rnn", [alone[1], alone[0]])
+    assert turned.rho.values.tolist() == [0.5, 0.3]
+    assert (one.failure == "").all()
+
+
+def test_a_level_that_was_not_trained_is_named(rnn_files: list[Files]) -> None:
+    other = [replace(rnn_files[0], dataset=rnn_files[1].dataset)]
+    with pytest.raises(ValueError, match=r"no training record has rho = 0\.5, the level .*5\.nc"):
+        evaluate("rnn", other)
+
+
+def own_architecture(folder: Path, broken: str) -> str:
+    """A model of a user, u -> gain * u, with a line of its own in front."""
+    file = folder / "own.py"
+    file.write_text(
+        "import torch\n"
+        "from mfbench.architectures.mixer import Mixer\n"
+        "class Own(Mixer):\n"
+        "    def __init__(self, width, layer, length):\n"
+        "        super().__init__()\n"
+        "        self.gain = torch.nn.Parameter(torch.ones(1))\n"
+        "    def forward(self, u):\n"
+        f"        {broken}\n"
+        "        return self.gain * u\n"
+    )
+    return f"{file}:Own"
+
+
+def check_failed(group: xr.Dataset, level: int) -> None:
+    """The level has a message and no number; the others have all of theirs."""
+    for at in range(group.sizes["level"]):
+        failed, cell = at == level, group.isel(level=at)
+        assert (cell.status == STATUS.index("failed" if failed else "ok")).all()
+        assert bool(cell.failure.item()) == failed
+        assert np.isnan(cell.selected_learning_rate) == failed
+        for name in (*MEASURED, "validation_error", "optimisation_part", "seconds"):
+            assert np.isnan(cell[name]).all() == failed, name
+        for name in ("rho", "memory_length", "parameters", "upper_floor", "memory_function"):
+            assert np.isfinite(cell[name]).all(), name
+
+
+def test_a_cell_that_failed_in_training_is_passed_on(tmp_path: Path) -> None:
+    broken = "if self.training and BROKEN: raise KeyError('mine')"
+    reference = own_architecture(tmp_path, broken.replace("BROKEN", "False"))
+    easy, hard = (make_level(tmp_path, reference, rho) for rho in ("0.3", "0.6"))
+    own_architecture(tmp_path, broken.replace("BROKEN", "True"))
+    failed = make_level(tmp_path, reference, "0.5")
+    group = evaluate(reference, [easy, failed, hard])
+    check_failed(group, 1)
+    assert group.failure.values[1] == (
+        f"architecture {reference}, width 4, rho = 0.5, learning rate 0.003, seed 0: "
+        "step 1: KeyError: 'mine'"
+    )
+    path = tmp_path / "e.nc"
+    names: dict[str, Any] = {"architecture_name": "own", "width": 4, "kernel": "exponential"}
+    write_evaluation(path, group, resolved=names, title="t")
+    with xr.open_dataset(path) as file:
+        assert file.failure.values.tolist() == group.failure.values.tolist()
+
+
+def test_a_group_that_could_not_be_built_has_no_size(tmp_path: Path) -> None:
+    reference = own_architecture(tmp_path, "raise KeyError('mine')")
+    group = evaluate(reference, [make_level(tmp_path, reference, "0.3")])
+    assert "KeyError: 'mine'" in group.failure.item()
+    for name in ("parameters", "linear", "state_size", "lower_floor", "approximation_part"):
+        assert np.isnan(group[name].item()), name
+    assert group.memory_length.item() > 0
+
+
+def test_a_model_that_breaks_in_the_evaluation_alone_fails_its_cell(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Trained at 16 steps; sequences of twice that length break it at one of the two levels.
+    broken = "if u.shape[1] > 16 and float(self.gain) > 1.5: raise KeyError('long')"
+    reference = own_architecture(tmp_path, broken)
+    files = [make_level(tmp_path, reference, rho) for rho in ("0.3", "0.5")]
+    tensors = load_file(files[1].weights)
+    name = "rho=0.5/learning_rate=0.01,seed=5/layers.0.mixer.gain"
+    tensors[name][:] = 2.0
+    save_file(tensors, files[1].weights)
+    said = (
+        r"width 4, rho = 0\.5, evaluation: learning rate 0\.01, seed 5: "
+        r"on sequences of 32 steps: KeyError: 'long'"
+    )
+    with pytest.raises(ArchitectureError, match=said):
+        evaluate(reference, files)
+    settings = EvaluationSettings(probes=32)
+    group = evaluate_files(
+        architecture_settings(reference), files, settings=settings, keep_going=True
+    )
+    check_failed(group, 1)
+    assert re.search(said, group.failure.values[1])
+    assert "FAILED, and recorded as such" in caplog.text
+
+
+def test_what_is_the_machines_fails_the_evaluation(tmp_path: Path) -> None:
+    broken = "if u.shape[1] > 16: raise torch.OutOfMemoryError('CUDA out of memory')"
+    reference = own_architecture(tmp_path, broken)
+    files = [make_level(tmp_path, reference, "0.3")]
+    with pytest.raises(torch.OutOfMemoryError):
+        evaluate_files(
+            architecture_settings(reference),
+            files,
+            settings=EvaluationSettings(probes=32),
+            keep_going=True,
+        )
