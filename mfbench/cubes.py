@@ -132,11 +132,12 @@ def _empty_cube(axes: Mapping[str, list[Any]], *, like: xr.Dataset) -> xr.Datase
     for name in map(str, like.data_vars):
         dims = _dims(name, like[name].dims)
         empty: Any = np.int8(STATUS.index("absent")) if name == "status" else np.nan
-        if like[name].dtype == object:  # texts
-            empty = ""
         if like[name].dtype == np.float32:  # the large ones
             empty = np.float32(empty)
-        cube[name] = dims, np.full([len(axes[d]) for d in dims], empty), like[name].attrs
+        kind = None
+        if like[name].dtype.kind not in "biuf":  # texts
+            empty, kind = "", object
+        cube[name] = dims, np.full([len(axes[d]) for d in dims], empty, kind), like[name].attrs
     cube.rho.attrs["long_name"] = "knob of the kernel's family"
     cube.status.attrs["comment"] = (
         "absent: not in the study (then parameters or rho are NaN too), or not run yet; "
@@ -207,6 +208,9 @@ def write_benchmark(path: str | Path, cube: xr.Dataset) -> None:
     cube.status.attrs.update(
         flag_values=np.arange(len(STATUS), dtype="i1"), flag_meanings=" ".join(STATUS)
     )
+    for name in cube.data_vars:
+        if cube[name].dtype.kind not in "biuf":  # texts of any length, whatever file they are from
+            cube[name] = cube[name].astype(object).drop_encoding()
     encoding: dict[Any, Any] = {
         name: {"zlib": True, "complevel": 3, "_FillValue": None}
         for name, variable in cube.variables.items()

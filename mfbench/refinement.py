@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from mfbench.cubes import trained
 from mfbench.failure import CENSORED, GROUP
 from mfbench.kernels.memory import rho_for_memory_length, window_weights
 
@@ -38,7 +37,8 @@ def refined_levels(cube: xr.Dataset, *, levels: int) -> list[dict[str, Any]]:
     """
     task = json.loads(cube.attrs["settings"])["task"]
     weights = window_weights(task["length"], task["scored_from"])
-    run = trained(cube).any(["learning_rate", "seed"])
+    # A level that failed is there too: it is not to be had by adding it again.
+    run = (cube.status != "absent").any(["learning_rate", "seed"])
     added = []
     for names, censored in cube.boundary_censored.to_series().items():
         here = dict(zip(GROUP, names, strict=True))

@@ -10,7 +10,14 @@ import pytest
 import xarray as xr
 
 import mfbench
-from mfbench.cubes import assemble_benchmark, open_benchmark, selected, write_benchmark
+from mfbench.cubes import (
+    assemble_benchmark,
+    failed,
+    open_benchmark,
+    selected,
+    trained,
+    write_benchmark,
+)
 
 RATES, SEEDS = [0.003, 0.01], [0, 1, 2]
 STUDY: dict[str, Any] = {
@@ -42,6 +49,7 @@ def make_group(folder: Path, architecture: str, width: int, kernel: str, levels:
                 (*member, "step", "lag"),
                 np.broadcast_to(numbers[..., None, None], (*shape, 2, 4)).astype("f4"),
             ),
+            "failure": ("level", np.full(levels, "", dtype=object)),
             "selected_learning_rate": ("level", np.resize([0.01, 0.003], levels)),
             "rho": ("level", np.arange(levels) + 0.5),
             "memory_length": ("level", 2.0 ** np.arange(levels)),
@@ -240,8 +248,8 @@ def test_the_file_describes_itself(cube: xr.Dataset) -> None:
 def test_status_is_a_cf_flag_in_the_file(cube: xr.Dataset, tmp_path: Path) -> None:
     with xr.open_dataset(tmp_path / "cube.nc", mask_and_scale=False) as file:
         assert file.status.dtype == np.int8
-        assert file.status.attrs["flag_meanings"] == "absent ok diverged"
-        assert file.status.attrs["flag_values"].tolist() == [0, 1, 2]
+        assert file.status.attrs["flag_meanings"] == "absent ok diverged failed"
+        assert file.status.attrs["flag_values"].tolist() == [0, 1, 2, 3]
 
 
 def test_foreign_files_are_named(tmp_path: Path) -> None:
@@ -265,3 +273,68 @@ def test_levels_of_one_memory_length_are_in_the_order_of_their_family(tmp_path: 
         resolved=study,
     )
     assert cube.rho.values.tolist() == [[1.5, 0.5]]
+
+
+def fail(path: Path, level: int, message: str, *, built: bool = True) -> None:
+    """Make a cell of an evaluation file failed, as the evaluation writes it."""
+    with xr.open_dataset(path, mask_and_scale=False) as opened:
+        group = opened.load().drop_encoding()
+    texts = group.failure.values.astype(object)
+    texts[level] = message
+    group["failure"] = ("level", texts, group.failure.attrs)
+    group.status[level] = 3
+    group.relative_mse[level] = np.nan
+    group.selected_learning_rate[level] = np.nan
+    if not built:
+        group.parameters[:] = np.nan
+    group.to_netcdf(path)
+
+
+def test_a_failed_cell_is_neither_absent_nor_diverged(tmp_path: Path) -> None:
+    paths = [make_group(tmp_path, "a", 4, "impulse"), make_group(tmp_path, "a", 4, "airy", 3)]
+    fail(paths[1], 1, "architecture own, width 4, rho = 1.5: KeyError: 'mine'")
+    write_benchmark(tmp_path / "cube.nc", assemble(paths))
+    cube = open_benchmark(tmp_path / "cube.nc")
+    at = {"architecture": "a", "width": 4, "kernel": "airy"}
+    cell = cube.sel(at | {"level": 1})
+    assert (cell.status == "failed").all()
+    assert cell.failure.item() == "architecture own, width 4, rho = 1.5: KeyError: 'mine'"
+    assert (cube.sel(at | {"level": [0, 2]}).status == "ok").all()
+    assert (cube.failure != "").sum() == 1
+    assert int(failed(cube).sum()) == 1
+    assert bool(failed(cube).sel(at | {"level": 1}))
+    assert int(trained(cube).sum()) == 4 * len(RATES) * len(SEEDS)
+    assert selected(cube).relative_mse.sel(at | {"level": 1}).isnull().all()
+    # Texts stay whole when a cube is written again.
+    write_benchmark(tmp_path / "again.nc", assemble(paths))
+    with xr.open_dataset(tmp_path / "again.nc", mask_and_scale=False) as first:
+        write_benchmark(tmp_path / "twice.nc", first.load())
+    assert open_benchmark(tmp_path / "twice.nc").failure.equals(cube.failure)
+
+
+def test_codes_and_words_say_alike_what_was_trained(tmp_path: Path) -> None:
+    path = make_group(tmp_path, "a", 4, "airy", 3)
+    fail(path, 0, "broken")
+    made = assemble([path])
+    write_benchmark(tmp_path / "cube.nc", made)
+    words = trained(open_benchmark(tmp_path / "cube.nc"))
+    np.testing.assert_array_equal(trained(made), words)
+    assert int(words.sum()) == 2 * len(RATES) * len(SEEDS)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_group_that_could_not_be_built_hides_no_size(tmp_path: Path, first: int) -> None:
+    paths = [make_group(tmp_path, "a", 4, "impulse"), make_group(tmp_path, "a", 4, "airy", 3)]
+    fail(paths[0], 0, "broken", built=False)
+    cube = assemble([paths[first], paths[1 - first]])
+    assert float(cube.parameters.sel(architecture="a", width=4)) == 40
+
+
+def test_texts_are_not_cut_to_those_of_the_first_file(tmp_path: Path) -> None:
+    paths = [make_group(tmp_path, "a", w, "impulse") for w in (4, 8)]
+    fail(paths[0], 0, "short")
+    fail(paths[1], 1, "very much longer than that")
+    write_benchmark(tmp_path / "cube.nc", assemble(paths))
+    cube = open_benchmark(tmp_path / "cube.nc").sel(architecture="a", kernel="impulse")
+    assert cube.failure.sel(width=4, level=0).item() == "short"
+    assert cube.failure.sel(width=8, level=1).item() == "very much longer than that"

@@ -13,7 +13,7 @@ from mfbench.boundaries import failure_boundary
 from mfbench.cubes import open_benchmark, write_benchmark
 from mfbench.failure import CENSORED, boundary_variables, success_threshold
 from mfbench.training.status import STATUS
-from tests.figures.conftest import KERNELS, LENGTHS, make_cube
+from tests.figures.conftest import KERNELS, LENGTHS, make_cube, spoil
 
 GROUP = {"architecture": "a", "width": 8, "kernel": "impulse"}
 
@@ -62,6 +62,23 @@ def test_levels_that_a_group_lacks_have_no_trials(cube: xr.Dataset) -> None:
     assert float(found.boundary_memory_length.sel(GROUP | {"architecture": "b"})) > 8
 
 
+def test_a_cell_that_failed_is_no_trial(cube: xr.Dataset) -> None:
+    absent = cube.copy(deep=True)
+    at = {"architecture": 1, "kernel": 0, "level": 1}
+    spoil(cube, "failed", at)
+    spoil(absent, "absent", at)
+    found = boundary_variables(cube)
+    xr.testing.assert_identical(found, boundary_variables(absent))
+    assert float(found.boundary_memory_length.sel(GROUP)) == pytest.approx(8)  # of 4 and 16
+    # As evidence of failure it would pull the boundary down.
+    spoil(absent, "diverged", at)
+    absent.selected_learning_rate[at] = 0.01
+    assert float(boundary_variables(absent).boundary_memory_length.sel(GROUP)) < 7
+    spoil(cube, "failed", {"architecture": 1})
+    found = boundary_variables(cube).sel(architecture="a")
+    assert (found.boundary_censored == CENSORED.index("absent")).all()
+
+
 def test_a_group_without_any_level_is_absent(cube: xr.Dataset) -> None:
     cube.status[{"architecture": 0}] = "absent"
     cube.relative_mse[{"architecture": 0}] = np.nan
@@ -73,6 +90,7 @@ def test_a_group_without_any_level_is_absent(cube: xr.Dataset) -> None:
 def test_codes_and_words_of_the_status_mean_the_same(cube: xr.Dataset) -> None:
     cube.status[{"level": 2, "seed": 0}] = "diverged"
     cube.status[{"architecture": 0, "level": 0}] = "absent"
+    cube.status[{"architecture": 1, "level": 0}] = "failed"
     coded = cube.copy()
     codes = np.vectorize(STATUS.index)(cube.status.values).astype("i1")
     coded["status"] = cube.status.dims, codes

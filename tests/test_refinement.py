@@ -18,7 +18,7 @@ from mfbench.kernels import (
     window_weights,
 )
 from mfbench.refinement import added_lengths, refined_levels
-from tests.figures.conftest import make_cube, with_boundaries
+from tests.figures.conftest import make_cube, spoil, with_boundaries
 
 
 @pytest.fixture
@@ -113,3 +113,9 @@ def test_a_memory_length_that_a_family_cannot_have_is_skipped(cube: xr.Dataset) 
     assert found["a", "airy"] == [28, 30]
     with pytest.raises(ValueError, match="airy cannot have memory_length = 31"):
         rho_for_memory_length("airy", 31, 32, window_weights(32, 16))
+
+
+def test_a_level_that_failed_is_not_added_again(cube: xr.Dataset) -> None:
+    spoil(cube, "failed", {"architecture": 1, "level": 1})
+    found = by_group(refined_levels(with_boundaries(cube), levels=20))
+    assert found["a", "impulse"] == [5, 6, 7, *range(9, 16)]  # 4 and 16 are the only trials

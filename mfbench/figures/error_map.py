@@ -59,7 +59,9 @@ def draw(cube: xr.Dataset) -> Any:
     )  # fmt: skip
     text = base.mark_text(fontSize=12).encode(
         text="text:N",
-        color=alt.condition("datum.decade > -1.6", alt.value("white"), alt.value("#111111")),
+        color=alt.condition(
+            "isValid(datum.decade) && datum.decade > -1.6", alt.value("white"), alt.value("#111111")
+        ),
     )
     cell = alt.layer(square, text).properties(width=alt.Step(54), height=alt.Step(30))
     chart = cell.facet(

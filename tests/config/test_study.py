@@ -72,6 +72,7 @@ def test_every_registered_architecture_is_in_the_smoke_study() -> None:
         ("architectures.rnn.wdth", 3, r"architectures\.rnn\.wdth: unknown key; .*widths"),
         ("kernels.airy", {"rhos": [1]}, r"kernels\.airy\.rhos: unknown key; .* memory_length, rho"),
         ("training.device", "gpu", r"training\.device = 'gpu': .*'auto', 'cpu' or 'cuda'"),
+        ("training.cells_per_job", 0, r"training\.cells_per_job = 0: .*greater than 0"),
         ("training.steps", 0, r"training\.steps = 0: .*greater than 0"),
         ("training.seeds", [0, -1], r"training\.seeds\[1\] = -1: .*greater than or equal to 0"),
         ("architectures.foo", {"model": "mine.py"}, r"names a file but no class: .*mine\.py:Class"),
@@ -204,3 +205,19 @@ def test_an_architecture_changes_only_what_it_names_of_the_training() -> None:
 def test_an_architecture_cannot_change_the_axes_of_the_cube() -> None:
     with pytest.raises(StudyError, match=r"gru\.training\.seeds: unknown key; allowed here: loss"):
         load_study(changed("architectures.gru", {"training": {"seeds": [3]}}))
+
+
+def test_packs_must_fit_into_the_names_of_their_files(study: dict[str, Any]) -> None:
+    study["task"]["length"] = 256
+    study["kernels"] = {"exponential": {"memory_length": list(range(2, 40))}}
+    study["training"]["cells_per_job"] = 12
+    load_study(study)
+    study["training"]["cells_per_job"] = 38
+    with pytest.raises(StudyError, match=r"cells_per_job = 38: .* room for \d+ of exponential"):
+        load_study(study)
+    study["training"]["cells_per_job"] = 9
+    study["refine"] = {"levels": 40}
+    with pytest.raises(StudyError, match=r"cells_per_job = 9: .* room for 8 of refine"):
+        load_study(study)
+    study["refine"] = {"levels": 8}
+    load_study(study)

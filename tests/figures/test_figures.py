@@ -257,3 +257,30 @@ def test_memory_functions_open_at_a_level_that_most_panels_have(cube: xr.Dataset
     assert draw("memory_functions", cube).to_dict()["params"][0]["value"] == 1
     cube.status[{"architecture": 0, "level": 1}] = "absent"  # as where the other was refined
     assert draw("memory_functions", cube).to_dict()["params"][0]["value"] == 2
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_a_failed_cell_is_no_measurement(figure: str, cube: xr.Dataset) -> None:
+    absent = cube.copy(deep=True)
+    at = {"architecture": 0, "kernel": 0, "level": 2}
+    spoil(cube, "failed", at)
+    spoil(absent, "absent", at)
+    charts = [draw(figure, with_boundaries(c)).to_dict() for c in (cube, absent)]
+    rows = [next(iter(chart["datasets"].values())) for chart in charts]
+    if figure == "error_map":
+        named = [row for row in rows[0] if row["text"] == "failed"]
+        assert [(r["architecture"], r["kernel"], r["level"]) for r in named] == [
+            ("b", "impulse", 2)
+        ]
+        rows[0].remove(named[0])
+    if figure == "error_by_memory_length":
+        assert "1 cells failed" in texts(charts[0])
+    assert json.dumps(rows[0]) == json.dumps(rows[1])
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_a_study_in_which_everything_failed_has_its_figures(figure: str, cube: xr.Dataset) -> None:
+    spoil(cube, "failed", {})
+    assert "No model of this study was trained" in texts(
+        draw(figure, with_boundaries(cube)).to_dict()
+    )

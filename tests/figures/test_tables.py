@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from mfbench.figures.tables import curve_table, error_table, memory_table, rounded
-from tests.figures.conftest import make_cube
+from mfbench.figures.tables import curve_table, error_table, failed_table, memory_table, rounded
+from tests.figures.conftest import make_cube, spoil
 
 
 def test_errors_are_median_and_range_over_seeds_at_the_selected_rate(cube: xr.Dataset) -> None:
@@ -42,6 +42,25 @@ def test_what_is_absent_has_no_row(cube: xr.Dataset) -> None:
     table = error_table(cube)
     assert len(table) == 2 * 2 * 3 - 3
     assert not len(table[(table.architecture == "b") & (table.kernel == "airy")])
+
+
+def test_what_failed_has_no_row_among_errors_and_one_of_its_own(cube: xr.Dataset) -> None:
+    assert failed_table(cube).empty
+    spoil(cube, "failed", {"architecture": 0, "kernel": 1, "level": 2})
+    table = error_table(cube)
+    assert len(table) == 2 * 2 * 3 - 1
+    assert not len(table[(table.architecture == "b") & (table.memory_length == 16)][1:])
+    assert table.diverged.sum() == 0
+    assert failed_table(cube).to_dict("records") == [
+        {
+            "architecture": "b",
+            "width": 8,
+            "kernel": "airy",
+            "level": 2,
+            "rho": 13.0,
+            "memory_length": 16.0,
+        }
+    ]
 
 
 def test_panels_without_data_keep_a_row_of_nothing(cube: xr.Dataset) -> None:

@@ -113,3 +113,17 @@ def test_too_few_seeds_are_not_enough(cube: xr.Dataset) -> None:
 def test_a_cube_that_does_not_describe_itself_is_refused(cube: xr.Dataset) -> None:
     with pytest.raises(ValueError, match="no attribute 'settings'"):
         cells(cube.drop_attrs())
+
+
+def test_a_cell_that_failed_is_no_cell_of_a_prediction(cube: xr.Dataset) -> None:
+    broken = cube.copy(deep=True)
+    at = {"architecture": 0, "width": 0, "kernel": 0, "level": 0}
+    broken.status[at] = "failed"
+    broken.relative_mse[at] = np.nan
+    broken.selected_learning_rate[at] = np.nan
+    before, after = cells(cube), cells(broken)
+    assert len(after) == len(before) - 1
+    assert (before[0].architecture, before[0].width, before[0].rho) == ("one", 2, 3)
+    assert (after[0].architecture, after[0].width, after[0].rho) == ("one", 2, 5)
+    assert count(after, all_rates=True)["diverged"] == count(before, all_rates=True)["diverged"]
+    assert count(after)["runs"] == count(before)["runs"] - 3

@@ -13,6 +13,7 @@ import xarray as xr
 from mfbench.failure import CENSORED
 from mfbench.report.boundary import boundary_texts
 from mfbench.report.differences import difference_table
+from mfbench.report.failures import failure_table
 from mfbench.report.notes import NOTES
 from mfbench.report.optimum import distance_table
 from mfbench.report.page import _times, write_report
@@ -137,6 +138,48 @@ def test_the_page_carries_everything(cube: xr.Dataset, tmp_path: Path) -> None:
     assert "4, 8, 16</td>\n<td>2, 3, 4</td>" in page  # M99 and order of airy
     assert page.count("</script>") == 2  # a figure's text cannot end the element it stands in
     assert "scored from step 16" in page
+
+
+def test_failed_cells_are_listed_with_their_message(cube: xr.Dataset, tmp_path: Path) -> None:
+    write_report(tmp_path / "report.html", cube=cube, figures=[])
+    assert "Failed" not in (tmp_path / "report.html").read_text()
+    assert failure_table(cube).empty
+    spoil(cube, "failed", {"architecture": 1, "kernel": 0, "level": 1})
+    spoil(cube, "failed", {"architecture": 1, "kernel": 0, "level": 2})
+    table = failure_table(cube)
+    assert table.to_dict("records") == [
+        {
+            "architecture": "a",
+            "width": 8,
+            "kernel": "impulse",
+            "message": "architecture own, width 8: KeyError: 'mine'",
+            "levels": "8, 16",
+            "cells": 2,
+        }
+    ]
+    summary = summary_table(cube).set_index("architecture").loc["a"]
+    assert (summary.solved, summary.tasks, summary.diverged, summary.members) == (3, 4, 0, 24)
+    write_report(tmp_path / "report.html", cube=with_boundaries(cube), figures=[])
+    page = (tmp_path / "report.html").read_text()
+    assert "2 cells failed" in page
+    assert "<td>impulse</td><td>8, 16</td>" in page
+    assert "KeyError: &#39;mine&#39;" in page
+    assert "60 trained models,\n0 diverged" in page
+
+
+def test_a_failed_cell_is_not_compared(cube: xr.Dataset) -> None:
+    at = {"architecture": 1, "kernel": 0, "level": 0}
+    cube.relative_mse[at] *= 10
+    assert difference_table(cube).loc["a", "b"] == 1
+    spoil(cube, "failed", at)
+    assert difference_table(cube).loc["a", "b"] == 0
+    assert distance_table(cube).set_index("architecture").loc["a", "tasks"] == 5
+
+
+def test_a_study_in_which_everything_failed_has_a_report(cube: xr.Dataset, tmp_path: Path) -> None:
+    spoil(cube, "failed", {})
+    write_report(tmp_path / "report.html", cube=with_boundaries(cube), figures=[])
+    assert "12 cells failed" in (tmp_path / "report.html").read_text()
 
 
 def test_text_from_the_study_is_escaped(cube: xr.Dataset, tmp_path: Path) -> None:

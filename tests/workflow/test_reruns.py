@@ -43,6 +43,33 @@ def test_an_added_level_schedules_its_own_cells(project: Project) -> None:
     assert project.planned("all") == expected
 
 
+def test_packs_are_planned_around_what_is_finished(project: Project) -> None:
+    project.configure(lambda s: s["training"].update(cells_per_job=2))
+    assert project.planned("all") == {}
+    # Two new levels of impulse make one pack each for rnn and s4d; rho=3 stays as it is.
+    project.configure(lambda s: s["kernels"]["impulse"]["rho"].extend([4, 5]))
+    expected = {"dataset": 2, "floors": 2, "train": 2, "evaluate": 2, **BEHIND_THE_CUBE}
+    assert project.planned("all") == expected
+    evaluation = "results/small/evaluation/rnn/width=4/impulse.nc"
+    done = project.snakemake(evaluation)
+    assert done.returncode == 0, done.stdout + done.stderr
+    folder = project.folder / "results/small/training/rnn/width=4/impulse"
+    assert sorted(p.name for p in folder.glob("*.nc")) == ["rho=3.nc", "rho=4_5.nc"]
+    assert project.planned(evaluation) == {}
+    # A killed or extended study does not plan anew what is finished, whatever the size.
+    project.configure(lambda s: s["training"].update(cells_per_job=3))
+    assert project.planned(evaluation) == {}
+    project.configure(lambda s: s["kernels"]["impulse"]["rho"].append(6))
+    one_more = {"dataset": 1, "floors": 1, "train": 1, "evaluate": 1}
+    assert project.planned(evaluation) == one_more
+
+
+def test_packs_of_a_fresh_study(fresh: Project) -> None:
+    fresh.configure(lambda s: s["training"].update(cells_per_job=2))
+    # Exponential has two levels, impulse one.
+    assert fresh.planned("all") == {**EVERYTHING, "train": 4}
+
+
 def test_an_added_width_schedules_its_own_cells(project: Project) -> None:
     project.configure(lambda s: s["architectures"]["rnn"]["widths"].append(6))
     assert project.planned("all") == {"train": 3, "evaluate": 2, **BEHIND_THE_CUBE}
@@ -76,6 +103,7 @@ def test_an_added_seed_makes_no_dataset_and_trains_only_its_members(project: Pro
         ),
         ("training.checkpoints", {"minutes": 9}, {}),
         ("training.device", "cpu", {}),
+        ("training.cells_per_job", 2, {}),
     ],
 )  # fmt: skip
 def test_a_changed_setting_reruns_what_depends_on_it(

@@ -14,6 +14,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import markupsafe
 import numpy as np
 import pytest
 import xarray as xr
@@ -179,19 +180,70 @@ def test_a_study_killed_in_the_middle_of_training_goes_on_to_the_same_cube(
     xr.testing.assert_equal(*cubes)
 
 
-def test_an_architecture_that_fails_is_named_in_its_log(project: Project) -> None:
-    (project.folder / "bad.py").write_text(
-        "from mfbench.architectures.mixer import Mixer\n\n"
-        "class Bad(Mixer):\n"
-        "    def __init__(self, width, layer, length):\n        super().__init__()\n\n"
-        "    def forward(self, u):\n        return u.flip(1)\n"
-    )
-    project.configure(
-        lambda s: s["architectures"].update(bad={"model": "bad.py:Bad", "widths": [4]})
-    )
+# What the forward pass of an architecture does, and what is said of it.
+BROKEN = {
+    "raises": ("raise KeyError('mine')", "KeyError: 'mine'"),
+    "shape": ("return u[:, :-1]", "the model maps (2, 16, 1) to (2, 15, 1), not to (B, T, 1)"),
+    "nan": ("return u * float('nan')", "the untrained model returns numbers that are not finite"),
+    "leaks": ("return u.flip(1)", "the model is not causal: changing x from step 8 on"),
+    "stretched": ("return u / (u.shape[1] <= 16)", "on sequences of 32 steps: ZeroDivisionError"),
+}
+
+
+def add_broken(project: Project, *names: str) -> None:
+    for name in names:
+        (project.folder / f"{name}.py").write_text(
+            "from mfbench.architectures.mixer import Mixer\n\n"
+            "class Own(Mixer):\n"
+            "    def __init__(self, width, layer, length):\n        super().__init__()\n\n"
+            f"    def forward(self, u):\n        {BROKEN[name][0]}\n"
+        )
+    added = {name: {"model": f"{name}.py:Own", "widths": [4]} for name in names}
+    project.configure(lambda s: s["architectures"].update(added))
+
+
+def test_an_architecture_that_breaks_fails_the_study_and_is_named(project: Project) -> None:
+    add_broken(project, "leaks")
     done = project.snakemake("all")
     assert done.returncode != 0
-    assert "the model is not causal" in done.stdout + done.stderr  # the log of the failed job
+    said = done.stdout + done.stderr  # with the log of the failed job
+    assert f"architecture leaks.py:Own, width 4: {BROKEN['leaks'][1]}" in said
+
+
+def test_architectures_that_break_do_not_stop_a_study_that_keeps_going(project: Project) -> None:
+    before = mfbench.open_benchmark(project.folder / "results/small/cubes/benchmark.nc")
+    add_broken(project, *BROKEN)
+    project.configure(lambda s: s["training"].update(cells_per_job=2))
+    done = project.snakemake("all", "--keep-going")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert project.planned("all") == {}  # also for a run that does not keep going
+    cube = mfbench.open_benchmark(project.folder / "results/small/cubes/benchmark.nc")
+    kept = cube.sel(architecture=before.architecture)
+    for name in ("relative_mse", "status", "validation_error", "boundary_memory_length"):
+        xr.testing.assert_equal(kept[name].drop_vars("seconds", errors="ignore"), before[name])
+    page = (project.folder / "results/small/report.html").read_text()
+    assert "15 cells failed" in page
+    for name, (_, message) in BROKEN.items():
+        own = cube.sel(architecture=name)
+        there = own.status != "absent"
+        assert int(there.sum()) == 3 * 4  # two levels and one, of four members each
+        assert (own.status == "failed").equals(there)
+        assert own.relative_mse.isnull().all()
+        texts = {t for t in own.failure.values.ravel().tolist() if t}
+        assert all(t.startswith(f"architecture {name}.py:Own, width 4") for t in texts)
+        assert all(message in t for t in texts)
+        assert texts
+        for text in texts:
+            assert str(markupsafe.escape(text)) in page
+        logs = (project.folder / "results/small/logs").rglob(f"*/{name}/**/*.log")
+        assert any("FAILED, and recorded as such" in log.read_text() for log in logs)
+    # Mended, it is trained like any other.
+    project.edit("raises.py", BROKEN["raises"][0], "return u")
+    target = "results/small/evaluation/raises/width=4/impulse.nc"
+    done = project.snakemake(target)
+    assert done.returncode == 0, done.stdout + done.stderr
+    with xr.open_dataset(project.folder / target) as group:
+        assert (group.status == 1).all()
 
 
 @pytest.mark.parametrize(
