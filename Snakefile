@@ -36,6 +36,17 @@ onstart:
     claim(RESULTS, STUDY_FILE)
 
 
+onsuccess:
+    from mfbench.workflow.failures import count_failed
+
+    if failed := count_failed(BENCHMARK):
+        print(
+            f"{failed} cells of this study failed, as their architecture's own code broke: "
+            f"{RESULTS}/report.html says at what.",
+            file=sys.stderr,
+        )
+
+
 rule all:
     """The finished study: its report, and with it all that the report rests on."""
     default_target: True

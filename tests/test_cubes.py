@@ -18,6 +18,7 @@ from mfbench.cubes import (
     trained,
     write_benchmark,
 )
+from mfbench.workflow.failures import count_failed
 
 RATES, SEEDS = [0.003, 0.01], [0, 1, 2]
 STUDY: dict[str, Any] = {
@@ -302,6 +303,8 @@ def test_a_failed_cell_is_neither_absent_nor_diverged(tmp_path: Path) -> None:
     assert (cube.sel(at | {"level": [0, 2]}).status == "ok").all()
     assert (cube.failure != "").sum() == 1
     assert int(failed(cube).sum()) == 1
+    assert count_failed(tmp_path / "cube.nc") == 1
+    assert count_failed(tmp_path / "none.nc") == 0
     assert bool(failed(cube).sel(at | {"level": 1}))
     assert int(trained(cube).sum()) == 4 * len(RATES) * len(SEEDS)
     assert selected(cube).relative_mse.sel(at | {"level": 1}).isnull().all()

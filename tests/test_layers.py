@@ -16,7 +16,7 @@ LAYERS: list[tuple[set[str], set[str]]] = [
     ({"kernels", "floors", "statistics", "boundaries", "storage", "config",
       "architectures.registry", "workflow"},
      {"numpy", "scipy", "pydantic", "pydantic_core", "yaml", "grimp"}),
-    ({"architectures", "training"}, {"torch", "safetensors", "netCDF4"}),
+    ({"architectures", "training", "workflow.failures"}, {"torch", "safetensors", "netCDF4"}),
     ({"floors.record", "datasets", "evaluation", "cubes", "failure", "refinement"}, {"xarray"}),
     ({"predictions"}, {"pandas"}),
     ({"figures", "report"}, {"altair", "jinja2", "vl_convert"}),

@@ -216,6 +216,7 @@ def test_architectures_that_break_do_not_stop_a_study_that_keeps_going(project: 
     project.configure(lambda s: s["training"].update(cells_per_job=2))
     done = project.snakemake("all", "--keep-going")
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "15 cells of this study failed" in done.stderr
     assert project.planned("all") == {}  # also for a run that does not keep going
     cube = mfbench.open_benchmark(project.folder / "results/small/cubes/benchmark.nc")
     kept = cube.sel(architecture=before.architecture)
