@@ -1,9 +1,9 @@
 """What a running job says about itself in a file, so that files alone tell how a study stands.
 
-A job that runs keeps a small JSON file and touches it every half minute; one that raises leaves its
-message there, and one that ends well removes it. A job that was killed cannot say so: its file stays
-as it was and is not believed once its heartbeat is old, or once its process is gone where that can
-be looked up.
+A job that runs keeps a small JSON file and touches it every half minute; one that raises leaves
+its message there, and one that ends well removes it. A job that was killed cannot say so: its file
+stays as it was and is not believed once its heartbeat is old, or once its process is gone where
+that can be looked up.
 """
 
 from __future__ import annotations
@@ -201,7 +201,7 @@ class _Keeper:
         return str(content.get("token", "")) if isinstance(content, dict) else ""
 
 
-def _terminated(number: int, frame: object) -> None:
+def _terminated(number: int, _: object) -> None:
     # An exit and not a death, so that temporary files are removed on the way.
     raise SystemExit(128 + number)
 
@@ -215,7 +215,7 @@ def _may_run(about: Mapping[str, Any]) -> bool:
     here = (socket.gethostname(), _machine())
     if (about["host"], about["machine"]) != here or not sys.platform.startswith("linux"):
         return True
-    return _process_started(about["pid"]) == about["process_started"]
+    return bool(_process_started(about["pid"]) == about["process_started"])
 
 
 def _machine() -> str:
