@@ -94,6 +94,7 @@ def show(console: Console, status: StudyStatus, *, limit: int | None = _SHOWN) -
     limit : int, optional
         Number of failed cells and of problems to list, None for all.
     """
+    from rich.box import SIMPLE
     from rich.table import Table
     from rich.text import Text
 
@@ -103,13 +104,13 @@ def show(console: Console, status: StudyStatus, *, limit: int | None = _SHOWN) -
     everything = total(counts.values())
     architectures = list(dict.fromkeys(name for name, _ in counts))
     kernels = list(dict.fromkeys(kernel for _, kernel in counts))
-    table = Table(show_footer=True, show_edge=False, pad_edge=False)
+    table = Table(box=SIMPLE, show_footer=True, show_edge=False, padding=(0, 1, 0, 0))
     of_kernel = {k: total(c for (_, kernel), c in counts.items() if kernel == k) for k in kernels}
     table.add_column("", "all", overflow="fold")
     for kernel in kernels:
-        table.add_column(kernel, _cells(of_kernel[kernel]))
+        table.add_column(kernel, _cells(of_kernel[kernel]), min_width=len(kernel))
     table.add_column("all", _cells(everything))
-    table.add_column("evaluated", _evaluated(everything))
+    table.add_column("evaluated", _evaluated(everything), no_wrap=True)
     for name in architectures:
         whole = total(c for (architecture, _), c in counts.items() if architecture == name)
         parts = [_cells(counts[name, kernel]) for kernel in kernels]

@@ -154,11 +154,16 @@ def test_a_file_that_another_job_has_taken_over_is_left_to_it(
     monkeypatch.setattr(module, "HEARTBEAT", 0.02)
     path = tmp_path / "rho=4.json"
     with job_state(path):
-        with pytest.raises(OSError, match="first"), job_state(path):
-            altered(path, token="another job's")
-            os.utime(path, (0, 0))
-            time.sleep(0.2)
-            raise OSError("first")
+
+        def overtaken() -> None:
+            with job_state(path):
+                altered(path, token="another job's")
+                os.utime(path, (0, 0))
+                time.sleep(0.2)
+                raise OSError("first")
+
+        with pytest.raises(OSError, match="first"):
+            overtaken()
         assert json.loads(path.read_text())["state"] == "running"
         assert path.stat().st_mtime == 0
     assert path.exists()
@@ -170,9 +175,13 @@ def test_a_state_that_cannot_be_written_later_does_not_hide_what_went_wrong(
     def full(*_: object) -> None:
         raise OSError("No space left on device")
 
-    with pytest.raises(ValueError, match="the reason"), job_state(tmp_path / "rho=4.json"):
-        monkeypatch.setattr(module, "write_text", full)
-        raise ValueError("the reason")
+    def failing() -> None:
+        with job_state(tmp_path / "rho=4.json"):
+            monkeypatch.setattr(module, "write_text", full)
+            raise ValueError("the reason")
+
+    with pytest.raises(ValueError, match="the reason"):
+        failing()
     assert "No space left on device" in caplog.text
     with pytest.raises(OSError, match="No space"), job_state(tmp_path / "rho=8.json"):
         raise AssertionError("a job must not start without its state")
