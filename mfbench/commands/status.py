@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mfbench.status.study import Cell, StudyStatus
 
 _SHOWN = 10  # failed cells and problems, where not all are asked for
-_PROCESSES = 4
+_PROCESSES = 8  # at most: a login node belongs to many
 _COLOURS = {"running": "cyan", "failed": "red", "diverged": "yellow", "missing": "bright_black"}
 _REASONS = {
     "interrupted": "interrupted: the job was stopped or killed; it goes on from its checkpoints",

@@ -14,6 +14,7 @@ from mfbench.training.status import STATUS
 from mfbench.workflow.packs import levels_of
 
 Kind = Literal["dataset", "training", "evaluation"]
+_DIMENSIONS = {"status": ("level", "learning_rate", "seed"), "rho": ("level",)}
 
 
 class UnreadableError(ValueError):
@@ -68,13 +69,16 @@ def _read(path: str, kind: Kind) -> Record:
             raise UnreadableError("its attribute settings is no JSON object")
         if kind == "dataset":
             return Record(settings, written)
-        variable = file["status"]
-        if variable.dimensions != ("level", "learning_rate", "seed"):
-            raise UnreadableError(f"its status has the dimensions {variable.dimensions}")
-        variable.set_auto_maskandscale(False)
-        statuses = tuple(tuple(codes) for codes in variable[:].reshape(len(variable), -1).tolist())
-        rho = tuple(float(value) for value in file["rho"][:])
-        failure = tuple(file["failure"][:]) if "failure" in file.variables else ()
+        variables = file.variables
+        for name in ("status", "rho"):
+            if name not in variables or variables[name].dimensions != _DIMENSIONS[name]:
+                raise UnreadableError(f"it has no {name}({', '.join(_DIMENSIONS[name])})")
+            variables[name].set_auto_maskandscale(False)
+        levels = len(file.dimensions["level"])
+        codes = variables["status"][:].reshape(levels, -1).tolist()
+        statuses = tuple(tuple(members) for members in codes)
+        rho = tuple(float(value) for value in variables["rho"][:])
+        failure = tuple(variables["failure"][:]) if "failure" in variables else ()
     allowed = range(1, len(STATUS))
     if not all(codes and set(codes) <= set(allowed) for codes in statuses):
         raise UnreadableError(f"its status is not {allowed[0]} to {allowed[-1]} everywhere")

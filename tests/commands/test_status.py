@@ -118,8 +118,9 @@ def test_four_kernels_and_thousands_of_cells_fit_into_80_columns(
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
     lines = printed(capsys)
     assert any("5120 cells" in line for line in lines)
-    counts = " ".join(row(lines, "rnn")).split()
-    assert counts == ["0/640", "640m"] * 4 + ["0/2560", "2560m", "0/80"]
+    assert row(lines, "rnn")[-1] == "0/80"
+    assert " ".join(row(lines, "rnn")).count("0/640") == 4
+    assert not any("…" in line for line in lines)  # numbers and names are wrapped and never cut
     assert any(line.split() == [*study["kernels"], "all", "evaluated"] for line in lines)
 
 
