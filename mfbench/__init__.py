@@ -29,6 +29,7 @@ _SUBMODULES = (
     "kernels",
     "predictions",
     "report",
+    "status",
     "training",
 )
 

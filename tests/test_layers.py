@@ -16,10 +16,12 @@ LAYERS: list[tuple[set[str], set[str]]] = [
     ({"kernels", "floors", "statistics", "boundaries", "storage", "config",
       "architectures.registry", "workflow"},
      {"numpy", "scipy", "pydantic", "pydantic_core", "yaml", "grimp"}),
-    ({"architectures", "training", "workflow.failures"}, {"torch", "safetensors", "netCDF4"}),
+    ({"architectures", "training", "workflow.failures", "status"},
+      {"torch", "safetensors", "netCDF4"}),
     ({"floors.record", "datasets", "evaluation", "cubes", "failure", "refinement"}, {"xarray"}),
     ({"predictions"}, {"pandas"}),
     ({"figures", "report"}, {"altair", "jinja2", "vl_convert"}),
+    ({"__main__", "commands"}, {"rich"}),
 ]  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""Subcommands of ``mfbench``: each has ``add_to``, which says how it is called."""

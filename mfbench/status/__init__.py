@@ -1,0 +1,1 @@
+"""How a study stands, from its files alone: nothing is locked or changed."""

@@ -1,0 +1,359 @@
+"""State of every cell of a study: done, running, failed, diverged or missing."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Literal
+
+from mfbench.config.study import Study
+from mfbench.status.record import Kind, Record, UnreadableError, read_record
+from mfbench.training.status import STATUS
+from mfbench.workflow.job_state import JobState, read_states
+from mfbench.workflow.packs import levels_of, packs_in, plan_packs
+from mfbench.workflow.plan import dataset_settings, evaluation_settings, training_settings
+
+State = Literal["done", "running", "failed", "diverged", "missing"]
+STATES: tuple[State, ...] = ("done", "running", "failed", "diverged", "missing")
+# Why a cell is missing although something is there.
+REASONS = ("interrupted", "outdated", "unreadable")
+_MANY = 500  # files from which on it pays to start processes
+_DIVERGED, _FAILED = STATUS.index("diverged"), STATUS.index("failed")
+
+Group = tuple[str, int, str]  # architecture, width, kernel
+Known = dict[str, tuple[tuple[int, ...], Record | UnreadableError | None]]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a study.
+
+    Attributes
+    ----------
+    architecture, width, kernel, rho
+        Which one; rho as it stands in the names of files.
+    memory_length : int
+        M99 in steps.
+    added : bool
+        Whether the second pass adds it.
+    state : str
+        One of `STATES`. Done: all members are trained with the study's settings. Diverged: trained,
+        and some members diverged. Failed: its architecture's code broke, or its job ended with an
+        error.
+    reason : str
+        One of `REASONS` where a missing cell has left something, else empty.
+    message : str
+        What a failed cell, or an unreadable file, says.
+    diverged_members : int
+        Number of members that diverged.
+    job : dict
+        What a running job says: host, pid, slurm_job_id, started.
+    """
+
+    architecture: str
+    width: int
+    kernel: str
+    rho: str
+    memory_length: int
+    added: bool
+    state: State
+    reason: str = ""
+    message: str = ""
+    diverged_members: int = 0
+    job: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StudyStatus:
+    """How a study stands.
+
+    Attributes
+    ----------
+    name, results : str
+        Name and folder of the study.
+    members : int
+        Members (learning rate x seed) of one cell.
+    cells : tuple of Cell
+        In the order of the study.
+    evaluated : dict
+        For each (architecture, width, kernel), whether an evaluation holds all its cells as they
+        are trained now.
+    problems : tuple of str
+        Files that cannot be used, each with its path and what is wrong with it.
+    """
+
+    name: str
+    results: str
+    members: int
+    cells: tuple[Cell, ...]
+    evaluated: Mapping[Group, bool]
+    problems: tuple[str, ...]
+
+    def of(self, state: State) -> list[Cell]:
+        """The cells in one state."""
+        return [cell for cell in self.cells if cell.state == state]
+
+    def counts(self) -> dict[tuple[str, str], dict[str, int]]:
+        """For each (architecture, kernel), how many there are of what.
+
+        The keys are ``cells``, those of `STATES` and `REASONS`, ``diverged_members``, ``groups``
+        (widths) and ``groups_evaluated``.
+        """
+        cells: dict[tuple[str, str], list[Cell]] = {}
+        evaluated: dict[tuple[str, str], list[bool]] = {}
+        for (architecture, _, kernel), done in self.evaluated.items():
+            evaluated.setdefault((architecture, kernel), []).append(done)
+        for cell in self.cells:
+            cells.setdefault((cell.architecture, cell.kernel), []).append(cell)
+        return {key: _counts(cells[key], evaluated[key]) for key in evaluated}
+
+
+def total(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """The sum of counts."""
+    added: Counter[str] = Counter()
+    for count in counts:
+        added.update(count)
+    return dict(added)
+
+
+def study_status(study: Study, *, processes: int = 1, known: Known | None = None) -> StudyStatus:
+    """State of every cell of a study, from its files.
+
+    Files may come and go meanwhile: states of jobs are read before their records, so that a job
+    that ends in between is counted as done.
+
+    Parameters
+    ----------
+    study : Study
+        The study; its folder of results is taken from where this process runs, as Snakemake does.
+    processes : int
+        Processes that read, where there are many files.
+    known : dict, optional
+        What an earlier call has read; unchanged files are not read again. It is filled.
+    """
+    results = Path(study.results)
+    problems: list[str] = []
+    jobs = _jobs(results / "jobs", problems)
+    passes = _passes(study, results, problems)
+    kinds: dict[str, Kind] = {}
+    for p in passes:
+        if p.records:
+            kinds |= dict.fromkeys(p.records.values(), "training")
+            kinds |= dict.fromkeys(p.datasets.values(), "dataset")
+            kinds[p.evaluation] = "evaluation"
+    found = _read_all(kinds, {} if known is None else known, processes)
+    problems += [f"{path}: {r}" for path, r in found.items() if isinstance(r, UnreadableError)]
+
+    task = dataset_settings(study)
+    models = {(name, width) for name, width, _ in study.groups()}
+    trainings = {m: training_settings(study, architecture=m[0], width=m[1]) for m in models}
+    evaluations = {m: evaluation_settings(study, architecture=m[0], width=m[1]) for m in models}
+    cells: list[Cell] = []
+    evaluated: dict[Group, bool] = {}
+    for p in passes:
+        training = trainings[p.group[:2]]
+        evaluation = _made_by(found.get(p.evaluation), evaluations[p.group[:2]])
+        for rho, memory_length in p.levels.items():
+            left = found.get(p.records.get(rho, ""))
+            record = _made_by(left, training)
+            data = found.get(p.datasets.get(rho, ""))
+            if record and isinstance(data, Record) and _is_of_another_task(record, data, task):
+                record = None
+            judged = evaluation if record and _covers(evaluation, record, rho) else None
+            evaluated[p.group] = evaluated.get(p.group, True) and judged is not None
+            state = (
+                _outcome([record, judged], rho)
+                or _of_job(jobs.get((p.group, rho)), training)
+                or _left_over(left)
+            )
+            cells.append(Cell(*p.group, rho, memory_length, p.added, **state))
+    return StudyStatus(
+        name=study.name,
+        results=study.results,
+        members=len(study.training.learning_rates) * len(study.training.seeds),
+        cells=tuple(cells),
+        evaluated=evaluated,
+        problems=tuple(problems),
+    )
+
+
+def _counts(cells: list[Cell], evaluated: list[bool]) -> dict[str, int]:
+    states = Counter(cell.state for cell in cells)
+    reasons = Counter(cell.reason for cell in cells)
+    return {
+        "cells": len(cells),
+        **{state: states[state] for state in STATES},
+        **{reason: reasons[reason] for reason in REASONS},
+        "diverged_members": sum(cell.diverged_members for cell in cells),
+        "groups": len(evaluated),
+        "groups_evaluated": sum(evaluated),
+    }
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """The levels of a group that one evaluation holds, and the files that are theirs."""
+
+    group: Group
+    added: bool
+    levels: Mapping[str, int]  # M99 by rho, from easy to hard
+    records: Mapping[str, str]  # by rho, where there is one
+    datasets: Mapping[str, str]  # by rho
+    evaluation: str
+
+
+def _passes(study: Study, results: Path, problems: list[str]) -> list[_Pass]:
+    added = _added_levels(study, results, problems)
+    passes = []
+    for group in study.groups():
+        architecture, width, kernel = group
+        own = {level.rho: level.memory_length for level in study.levels(kernel)}
+        place = f"{architecture}/width={width}/{kernel}"
+        for levels, ending in ((own, ".nc"), (added.get(group, {}), ".refined.nc")):
+            records = _records(results / "training" / place, list(levels))
+            datasets = {rho: str(results / f"datasets/{kernel}/rho={rho}.nc") for rho in records}
+            evaluation = str(results / "evaluation" / (place + ending))
+            if levels:
+                passes.append(
+                    _Pass(group, levels is not own, levels, records, datasets, evaluation)
+                )
+    return passes
+
+
+def _records(folder: Path, levels: list[str]) -> dict[str, str]:
+    """The records that Snakemake takes the levels from, by rho."""
+    existing = packs_in(folder)
+    # The size decides what packs are called that are not there yet, and nothing else.
+    planned = plan_packs(levels, size=1, existing=existing) if existing else []
+    return {
+        rho: f"{folder}/rho={pack}.nc"
+        for pack in planned
+        if pack in existing
+        for rho in levels_of(pack)
+    }
+
+
+def _added_levels(study: Study, results: Path, problems: list[str]) -> dict[Group, dict[str, int]]:
+    """M99 by rho of the levels that the second pass adds, once it is known which."""
+    path = results / "refined_levels.json"
+    if study.refine is None:
+        return {}
+    try:
+        return {
+            (g["architecture"], g["width"], g["kernel"]): {
+                level["rho"]: level["memory_length"] for level in g["levels"]
+            }
+            for g in json.loads(path.read_text(encoding="utf-8"))
+        }
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        problems.append(f"{path}: no list of added levels: {error}")
+        return {}
+
+
+def _jobs(folder: Path, problems: list[str]) -> dict[tuple[Group, str], JobState]:
+    """The state of the job of each cell; of several, the one that is furthest."""
+    order = ("running", "failed", "interrupted")
+    jobs: dict[tuple[Group, str], JobState] = {}
+    for job in read_states(folder):
+        try:
+            if job.state == "unreadable":
+                raise ValueError(job.message)
+            architecture, width, kernel, name = job.path.relative_to(folder).parts
+            group = (architecture, int(width.removeprefix("width=")), kernel)
+            rhos = levels_of(name.removeprefix("rho=").removesuffix(".json"))
+        except ValueError as error:
+            problems.append(f"{job.path}: {error}")
+            continue
+        for rho in rhos:
+            other = jobs.setdefault((group, rho), job)
+            if order.index(job.state) < order.index(other.state):
+                jobs[group, rho] = job
+    return jobs
+
+
+def _read_all(
+    kinds: Mapping[str, Kind], known: Known, processes: int
+) -> dict[str, Record | UnreadableError | None]:
+    """Read files, but those that are known and have not changed."""
+    marks = {path: _mark(path) for path in kinds}
+    new = {path: k for path, k in kinds.items() if known.get(path, ((), None))[0] != marks[path]}
+    if min(processes, len(new) // _MANY) > 1:
+        # Fresh processes: netCDF4 is not safe in threads, and forks do not get on with them.
+        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+            found = list(pool.map(read_record, new, new.values(), chunksize=64))
+    else:
+        found = [read_record(path, kind) for path, kind in new.items()]
+    known |= {path: (marks[path], record) for path, record in zip(new, found, strict=True)}
+    return {path: known[path][1] for path in kinds}
+
+
+def _mark(path: str) -> tuple[int, ...]:
+    """What changes with the content of a file that is replaced as a whole."""
+    try:
+        at = Path(path).stat()
+    except OSError:
+        return (0,)
+    return (at.st_ino, at.st_size, at.st_mtime_ns)
+
+
+def _made_by(found: object, settings: Mapping[str, Any]) -> Record | None:
+    """The record, where it was made with these settings among others."""
+    return found if isinstance(found, Record) and _contains(found.settings, settings) else None
+
+
+def _contains(settings: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    return all(key in settings and settings[key] == value for key, value in wanted.items())
+
+
+def _is_of_another_task(record: Record, data: Record, task: Mapping[str, Any]) -> bool:
+    """Whether a record's dataset is another by now, or is about to be."""
+    return data.settings.get("task") != task or data.written > record.written
+
+
+def _covers(evaluation: Record | None, record: Record, rho: str) -> bool:
+    """Whether an evaluation holds a level as it is trained."""
+    return (
+        evaluation is not None
+        and float(rho) in evaluation.rho
+        and evaluation.written >= record.written
+    )
+
+
+def _outcome(records: list[Record | None], rho: str) -> dict[str, Any]:
+    """How a cell ended by its training, and by its evaluation, where there are these."""
+    outcome: dict[str, Any] = {}
+    for record in filter(None, records):
+        level = record.rho.index(float(rho))
+        status = record.statuses[level]
+        if _FAILED in status:
+            message = record.failure[level] if record.failure else ""
+            return {"state": "failed", "message": message}
+        diverged = sum(code == _DIVERGED for code in status)
+        outcome = {"state": "diverged" if diverged else "done", "diverged_members": diverged}
+    return outcome
+
+
+def _of_job(job: JobState | None, training: Mapping[str, Any]) -> dict[str, Any]:
+    """The state of a cell by its job, if that works with the study's settings."""
+    if job is None or not _contains(job.about.get("settings", training), training):
+        return {}
+    if job.state == "running":
+        about = {key: job.about.get(key) for key in ("host", "pid", "slurm_job_id", "started")}
+        return {"state": "running", "job": about}
+    if job.state == "failed":
+        return {"state": "failed", "message": job.message}
+    return {"state": "missing", "reason": "interrupted"}
+
+
+def _left_over(found: Record | UnreadableError | None) -> dict[str, Any]:
+    """A cell of which nothing of use is there."""
+    if isinstance(found, UnreadableError):
+        return {"state": "missing", "reason": "unreadable", "message": str(found)}
+    return {"state": "missing", "reason": "" if found is None else "outdated"}

@@ -1,0 +1,204 @@
+"""What `mfbench status` prints, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mfbench.__main__ import main
+from mfbench.config.study import load_study
+from mfbench.workflow.job_state import job_state
+from tests.conftest import REPOSITORY, small_study
+from tests.status.results import Results
+
+OK = ["ok"] * 4
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+
+
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Results:
+    """A study in the current folder, and its results."""
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(small_study()))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    # The command sets it for its own process, which this is.
+    monkeypatch.setenv("HDF5_USE_FILE_LOCKING", "FALSE")
+    return Results(load_study(small_study()))
+
+
+def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
+    assert main(["status", *arguments]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    return lines
+
+
+def row(lines: list[str], name: str) -> list[str]:
+    """The first line of a row, without its name."""
+    (found,) = [line for line in lines if line.startswith(f"{name} ") and "/" in line]
+    return re.split(r"\s{2,}", found.strip())[1:]
+
+
+def test_the_table_has_a_row_per_architecture_and_a_column_per_kernel(
+    results: Results, capsys: pytest.CaptureFixture[str]
+) -> None:
+    easy, hard = (level.rho for level in results.study.levels("exponential"))
+    results.training("rnn", "exponential", {easy: OK, hard: ["ok", "diverged", "ok", "ok"]})
+    results.training("s4d", "impulse", {"3": ["failed"] * 4}, failure={"3": "leaks [the] future"})
+    results.evaluation("s4d", "impulse", {"3": ["failed"] * 4})
+    with job_state(results.job("rnn", "impulse", "3")):
+        lines = printed(capsys)
+    assert "exponential impulse all evaluated" in {" ".join(line.split()) for line in lines}
+    assert row(lines, "rnn") == ["1/2 1d", "0/1 1r", "1/3 1r 1d", "0/2"]
+    assert row(lines, "s4d") == ["0/2 2m", "0/1 1f", "0/3 1f 2m", "1/2"]
+    assert row(lines, "all") == ["1/4 1d 2m", "0/2 1r 1f", "1/6 1r 1f 1d 2m", "1/4"]
+    text = "\n".join(lines)
+    assert "1 done, 1 running, 1 failed, 1 diverged (1 members), 2 missing" in text
+    assert "s4d, width 4, impulse, rho = 3: leaks [the] future" in text
+    assert "of the missing" not in text
+
+
+def test_why_cells_are_missing_stands_below(
+    results: Results, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(KeyboardInterrupt), job_state(results.job("rnn", "impulse", "3")):
+        raise KeyboardInterrupt
+    broken = results.training("s4d", "impulse", {"3": OK})
+    broken.write_text("no NetCDF")
+    text = " ".join(" ".join(printed(capsys)).split())
+    assert "1 of the missing interrupted" in text
+    assert "1 of the missing unreadable" in text
+    assert "outdated" not in text
+    assert "Files that cannot be used:" in text
+    assert str(broken) in text
+
+
+def test_failed_cells_are_listed_up_to_a_limit(
+    results: Results, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = {**small_study(), "kernels": {"impulse": {"rho": [*range(1, 8)]}}}
+    Path("config.yaml").write_text(yaml.safe_dump(study))
+    many = Results(load_study(study))
+    for name in ("rnn", "s4d"):
+        for rho in range(1, 8):
+            message = {f"{rho}": f"broke at {rho}"}
+            many.training(name, "impulse", {f"{rho}": ["failed"] * 4}, failure=message)
+    lines = printed(capsys)
+    assert sum("broke at" in line for line in lines) == 10
+    assert "  and 4 more: --failures shows all" in lines
+    lines = printed(capsys, "--failures")
+    assert sum("broke at" in line for line in lines) == 14
+    assert not any("more" in line for line in lines)
+
+
+def test_four_kernels_and_thousands_of_cells_fit_into_80_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    study = small_study()
+    study["task"]["length"] = 128
+    lengths = {"memory_length": [*range(2, 34)]}
+    kernels = dict.fromkeys(("exponential", "polynomial", "airy"), lengths)
+    study["kernels"] = {**kernels, "impulse": {"rho": [*range(1, 33)]}}
+    study["architectures"] = {
+        "a-name-of-26-characters-abc": {"model": "rnn", "widths": [*range(1, 21)]},
+        "rnn": {"widths": [*range(1, 21)]},
+    }
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
+    lines = printed(capsys)
+    assert any("5120 cells" in line for line in lines)
+    assert row(lines, "rnn")[-1] == "0/80"
+    assert " ".join(row(lines, "rnn")).count("0/640") == 4
+    assert not any("…" in line for line in lines)  # numbers and names are wrapped and never cut
+    assert any(line.split() == [*study["kernels"], "all", "evaluated"] for line in lines)
+
+
+def test_json_is_all_that_stands_on_the_output(
+    results: Results, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results.training("rnn", "impulse", {"3": OK})
+    assert main(["status", "--json", "config.yaml"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["study"], document["total"]["done"]) == ("small", 1)
+    assert len(document["cells"]["missing"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "No such file"),
+        ("[1, 2]", "must hold a mapping"),
+        ("a: [", "not valid YAML"),
+        ("name: x\nkernel: {}", "kernel: unknown key"),
+        (b"\xff\xfe", "codec can't decode"),
+    ],
+)
+def test_a_study_file_that_cannot_be_used_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: Any, says: str
+) -> None:
+    file = tmp_path / "study.yaml"
+    if content is not None:
+        file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert main(["status", str(file)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("mfbench status: ")
+    assert says in err
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["stat"], ["status", "--watch", "0"], ["status", "--json", "--watch", "1"]]
+)
+def test_wrong_arguments_are_refused(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as refused:
+        main(arguments)
+    assert refused.value.code == 2
+    assert "usage: mfbench" in capsys.readouterr().err
+
+
+def test_it_imports_neither_torch_nor_xarray(results: Results) -> None:
+    results.training("rnn", "impulse", {"3": OK})
+    code = (
+        "import sys; from mfbench.__main__ import main; main(['status']); "
+        "print(*sorted({m.partition('.')[0] for m in sys.modules}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=ENVIRONMENT
+    )
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert {"mfbench", "rich", "netCDF4"} <= loaded
+    assert not loaded & {"torch", "xarray", "pandas", "altair", "snakemake", "grimp"}
+
+
+def test_watching_looks_again_until_it_is_interrupted(results: Results) -> None:
+    """In a real terminal, where the screen is cleared in between."""
+    command = [sys.executable, "-m", "mfbench", "status", "--watch", "0.1"]
+    ours, theirs = pty.openpty()
+    watch = subprocess.Popen(command, stdout=theirs, stderr=theirs, env=ENVIRONMENT)
+    os.close(theirs)
+    try:
+        seen = b""
+        while seen.count(b"0 done") < 2:
+            seen += os.read(ours, 65536)
+        results.training("rnn", "impulse", {"3": OK})
+        while b"1 done" not in seen:
+            seen += os.read(ours, 65536)
+        watch.send_signal(signal.SIGINT)
+        assert watch.wait(timeout=20) == 0
+    finally:
+        watch.kill()
+        watch.wait()
+        os.close(ours)
