@@ -77,5 +77,6 @@ rule train:
         code=lambda wildcards: stage_digest(script_path("train_pack.py"))
         + ARCHITECTURE_CODE[wildcards.architecture],
         checkpoints=f"{RESULTS}/checkpoints/{GROUP}",
+        state=f"{RESULTS}/jobs/{GROUP}/rho={{pack}}.json",
     script:
         "../workflow_scripts/train_pack.py"

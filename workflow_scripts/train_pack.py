@@ -9,6 +9,7 @@ from mfbench.training.device import choose_device, describe_device, prepare_proc
 from mfbench.training.member import TrainingData
 from mfbench.training.record import write_training, write_weights
 from mfbench.workflow.job import start_job
+from mfbench.workflow.job_state import job_state
 
 start_job(snakemake.log[0])
 prepare_process(threads=snakemake.threads)
@@ -32,25 +33,28 @@ def training_data(task):
     )
 
 
-names = dict(snakemake.wildcards.items())
-tasks = [read_dataset(path, splits=("train", "validation")) for path in snakemake.input.datasets]
-pack = train_pack(
-    snakemake.params.settings["architecture"],
-    {task.rho: training_data(task) for task in tasks},
-    width=snakemake.params.settings["width"],
-    settings=settings,
-    code=snakemake.params.code,
-    checkpoints=snakemake.params.checkpoints,
-    keep_going=snakemake.resources.keep_going == "yes",
-)
-about = {
-    "resolved": {**snakemake.params.settings, "pack": names},
-    "title": "mfbench training: {architecture}, width {width}, {kernel}, rho = {rho}".format(
-        **names, rho=", ".join(pack.cells)
-    ),
-}
-# The record comes last: where it lies, the pack is finished.
-write_weights(snakemake.output.weights, pack, **about)
-write_training(
-    snakemake.output.record, pack, settings=settings, device=describe_device(device), **about
-)
+with job_state(snakemake.params.state, settings=snakemake.params.settings):
+    names = dict(snakemake.wildcards.items())
+    tasks = [
+        read_dataset(path, splits=("train", "validation")) for path in snakemake.input.datasets
+    ]
+    pack = train_pack(
+        snakemake.params.settings["architecture"],
+        {task.rho: training_data(task) for task in tasks},
+        width=snakemake.params.settings["width"],
+        settings=settings,
+        code=snakemake.params.code,
+        checkpoints=snakemake.params.checkpoints,
+        keep_going=snakemake.resources.keep_going == "yes",
+    )
+    about = {
+        "resolved": {**snakemake.params.settings, "pack": names},
+        "title": "mfbench training: {architecture}, width {width}, {kernel}, rho = {rho}".format(
+            **names, rho=", ".join(pack.cells)
+        ),
+    }
+    # The record comes last: where it lies, the pack is finished.
+    write_weights(snakemake.output.weights, pack, **about)
+    write_training(
+        snakemake.output.record, pack, settings=settings, device=describe_device(device), **about
+    )
