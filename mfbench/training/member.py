@@ -45,6 +45,21 @@ class TrainingData:
     scored_from: int
     variance: float
 
+    @classmethod
+    def of(
+        cls,
+        x: Mapping[str, NDArray[np.float32]],
+        y: Mapping[str, NDArray[np.float32]],
+        *,
+        scored_from: int,
+        variance: float,
+        device: torch.device,
+    ) -> TrainingData:
+        """The splits ``train`` and ``validation`` of a task, put on a device."""
+        arrays = (x["train"], y["train"], x["validation"], y["validation"])
+        tensors = (torch.from_numpy(a).to(device) for a in arrays)
+        return cls(*tensors, scored_from=scored_from, variance=variance)
+
     @property
     def length(self) -> int:
         """Sequence length T in steps."""
