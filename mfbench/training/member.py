@@ -56,9 +56,14 @@ class TrainingData:
         device: torch.device,
     ) -> TrainingData:
         """The splits ``train`` and ``validation`` of a task, put on a device."""
-        arrays = (x["train"], y["train"], x["validation"], y["validation"])
-        tensors = (torch.from_numpy(a).to(device) for a in arrays)
-        return cls(*tensors, scored_from=scored_from, variance=variance)
+        return cls(
+            x=torch.from_numpy(x["train"]).to(device),
+            y=torch.from_numpy(y["train"]).to(device),
+            x_validation=torch.from_numpy(x["validation"]).to(device),
+            y_validation=torch.from_numpy(y["validation"]).to(device),
+            scored_from=scored_from,
+            variance=variance,
+        )
 
     @property
     def length(self) -> int:
