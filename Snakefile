@@ -17,6 +17,7 @@ resource_scopes:
 
 
 include: "rules/common.smk"
+include: "rules/packs.smk"
 include: "rules/datasets.smk"
 include: "rules/floors.smk"
 include: "rules/training.smk"

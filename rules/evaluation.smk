@@ -6,11 +6,6 @@ ADDED_EVALUATION = (
 ADDED = f"{RESULTS}/added_evaluations.txt"  # and a list of them
 
 
-def study_levels(wildcards):
-    """The rho of a group's levels in the study."""
-    return LEVELS.get(wildcards.kernel, [])
-
-
 rule evaluate:
     """All levels of one (architecture, width, kernel), so that torch starts once for them."""
     input:

@@ -47,11 +47,6 @@ checkpoint refine:
         "../workflow_scripts/refine_levels.py"
 
 
-def levels_added(wildcards):
-    """The rho of the levels that the second pass adds to a group."""
-    return added_levels(wildcards.architecture, wildcards.width, wildcards.kernel)
-
-
 use rule evaluate as evaluate_added with:
     input:
         datasets=added_levels_of(DATASET),

@@ -1,7 +1,5 @@
 """Train all members of the levels of one pack and write their record and weights."""
 
-import torch
-
 from mfbench.config.training import TrainingSettings
 from mfbench.datasets import read_dataset
 from mfbench.training.cell import train_pack
@@ -18,21 +16,10 @@ settings = TrainingSettings.model_validate(
     {
         **snakemake.params.settings["training"],
         "device": snakemake.resources.device,
+        "stack": snakemake.resources.stack,
         "checkpoints": {"minutes": float(snakemake.resources.checkpoint_minutes)},
     }
 )
-
-
-def training_data(task):
-    """A task's splits for training, on the device."""
-    arrays = (task.x["train"], task.y["train"], task.x["validation"], task.y["validation"])
-    return TrainingData(
-        *(torch.from_numpy(a).to(device) for a in arrays),
-        scored_from=task.scored_from,
-        variance=task.variance,
-    )
-
-
 with job_state(snakemake.params.state, settings=snakemake.params.settings):
     names = dict(snakemake.wildcards.items())
     tasks = [
@@ -40,7 +27,12 @@ with job_state(snakemake.params.state, settings=snakemake.params.settings):
     ]
     pack = train_pack(
         snakemake.params.settings["architecture"],
-        {task.rho: training_data(task) for task in tasks},
+        {
+            task.rho: TrainingData.of(
+                task.x, task.y, scored_from=task.scored_from, variance=task.variance, device=device
+            )
+            for task in tasks
+        },
         width=snakemake.params.settings["width"],
         settings=settings,
         code=snakemake.params.code,

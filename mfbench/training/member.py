@@ -45,6 +45,26 @@ class TrainingData:
     scored_from: int
     variance: float
 
+    @classmethod
+    def of(
+        cls,
+        x: Mapping[str, NDArray[np.float32]],
+        y: Mapping[str, NDArray[np.float32]],
+        *,
+        scored_from: int,
+        variance: float,
+        device: torch.device,
+    ) -> TrainingData:
+        """The splits ``train`` and ``validation`` of a task, put on a device."""
+        return cls(
+            x=torch.from_numpy(x["train"]).to(device),
+            y=torch.from_numpy(y["train"]).to(device),
+            x_validation=torch.from_numpy(x["validation"]).to(device),
+            y_validation=torch.from_numpy(y["validation"]).to(device),
+            scored_from=scored_from,
+            variance=variance,
+        )
+
     @property
     def length(self) -> int:
         """Sequence length T in steps."""
