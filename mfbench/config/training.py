@@ -103,6 +103,12 @@ class TrainingSettings(Section):
         "auto", description="auto: the GPU where there is one."
     )
     checkpoints: Checkpoints = Checkpoints()
+    stack: Literal["auto"] | PositiveInt = Field(
+        "auto",
+        description="Members that a job trains at once, as one stacked ensemble, at most; auto: 1 "
+        "on a CPU, where it gains nothing; on a GPU all of the job, up to a limit of the "
+        "architecture. Results differ by rounding.",
+    )
 
 
 class TrainingChanges(Section):

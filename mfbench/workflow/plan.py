@@ -16,7 +16,7 @@ from mfbench.storage import write_text
 _DEVICES = Path("/dev")
 # How a job runs: changing it reruns nothing. (Members that are still to be trained do follow the
 # device, and their checkpoints are kept apart by it; files record what they were trained on.)
-_EXECUTION = {"device", "checkpoints"}
+_EXECUTION = {"device", "checkpoints", "stack"}
 
 
 def stable(value: Any) -> Any:
