@@ -131,7 +131,10 @@ def _compare(alone: Sequence[SequenceModel], x: Tensor) -> None:
     named = [dict(model.named_parameters()) for model in alone]
     stack = StackedModel(
         alone[0],
-        {n: torch.stack([p[n].detach() for p in named]).requires_grad_() for n in named[0]},
+        {
+            name: torch.stack([p[name].detach() for p in named]).requires_grad_(one.requires_grad)
+            for name, one in named[0].items()
+        },
         stacked_buffers(alone),
     )
     for train in (True, False):
@@ -141,16 +144,17 @@ def _compare(alone: Sequence[SequenceModel], x: Tensor) -> None:
         expected = [one(x_m) for one, x_m in zip(alone, x, strict=True)]
         found = stack(x)
         _assert_close("outputs", found, torch.stack(expected))
-        wanted = [
-            torch.autograd.grad(y.square().sum(), list(p.values()), materialize_grads=True)
-            for y, p in zip(expected, named, strict=True)
-        ]
-        leaves = list(stack.parameters.values())
-        got = torch.autograd.grad(found.square().sum(), leaves, materialize_grads=True)
-        for name, gradient, parts in zip(named[0], got, zip(*wanted, strict=True), strict=True):
-            _assert_close(f"gradients of {name}", gradient, torch.stack(parts))
+        wanted = [_gradients(y, p) for y, p in zip(expected, named, strict=True)]
+        for name, gradient in _gradients(found, stack.parameters).items():
+            _assert_close(f"gradients of {name}", gradient, torch.stack([g[name] for g in wanted]))
         for name, buffer in stacked_buffers(alone).items():
             _assert_close(f"values of the buffer {name}", stack.buffers[name], buffer)
+
+
+def _gradients(y: Tensor, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    trained = {name: p for name, p in parameters.items() if p.requires_grad}
+    found = torch.autograd.grad(y.square().sum(), list(trained.values()), materialize_grads=True)
+    return dict(zip(trained, found, strict=True))
 
 
 def _assert_close(what: str, found: Tensor, expected: Tensor) -> None:

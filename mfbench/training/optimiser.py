@@ -20,9 +20,8 @@ from mfbench.config.training import Optimiser
 class FlatAdamW:
     """AdamW: Loshchilov & Hutter (2017), arXiv 1711.05101.
 
-    The model's parameters and their gradients become views of `parameters` and `gradient`, both
-    (P,), or (M, P) for a stack of M members. Parameter groups are vectors of learning-rate factors
-    and decays, (P,).
+    The model's parameters become views of `parameters`, (P,), or (M, P) for a stack of M members;
+    so is their `gradient`. Parameter groups are vectors of learning-rate factors and decays, (P,).
     """
 
     parameters: Tensor
@@ -32,7 +31,7 @@ class FlatAdamW:
 
     def __init__(self, model: SequenceModel, settings: Optimiser) -> None:
         named = dict(model.named_parameters())
-        self._named, self._spans, end = named, {}, 0
+        self._named, self._leaves, self._spans, end = named, dict[str, Tensor](named), {}, 0
         for name, parameter in named.items():
             self._spans[name] = slice(end, end := end + parameter.numel())
         start = torch.cat([p.detach().reshape(-1) for p in named.values()])
@@ -56,16 +55,15 @@ class FlatAdamW:
         stacked.parameters, stacked.gradient, stacked.first_moment, stacked.second_moment = vectors
         for i, member in enumerate(members):
             member._bind([vector[i] for vector in vectors])
+        stacked._leaves = {
+            name: view.detach().requires_grad_(stacked._named[name].requires_grad)
+            for name, view in stacked._views(stacked.parameters).items()
+        }
         return stacked
 
     def leaves(self) -> dict[str, Tensor]:
-        """The parameters by name, (M, ...), as leaves of autograd on this optimiser's vectors."""
-        leaves = {}
-        gradients = self._views(self.gradient)
-        for name, view in self._views(self.parameters).items():
-            leaves[name] = view.detach().requires_grad_()
-            leaves[name].grad = gradients[name]
-        return leaves
+        """The parameters by name, (...) or (M, ...): what a loss is differentiated by."""
+        return self._leaves
 
     def _vectors(self) -> list[Tensor]:
         return [self.parameters, self.gradient, self.first_moment, self.second_moment]
@@ -73,9 +71,8 @@ class FlatAdamW:
     def _bind(self, vectors: Sequence[Tensor]) -> None:
         """Work on these vectors, and let the model do so."""
         self.parameters, self.gradient, self.first_moment, self.second_moment = vectors
-        values, gradients = self._views(self.parameters), self._views(self.gradient)
-        for name, parameter in self._named.items():
-            parameter.data, parameter.grad = values[name], gradients[name]
+        for name, view in self._views(self.parameters).items():
+            self._named[name].data = view
 
     def _views(self, flat: Tensor) -> dict[str, Tensor]:
         """The parts of (..., P) by the parameter's name, (..., *shape)."""
@@ -84,9 +81,14 @@ class FlatAdamW:
             for name, span in self._spans.items()
         }
 
-    def zero_gradient(self) -> None:
-        """Forget the gradient; backward() adds to it."""
-        self.gradient.zero_()
+    def differentiate(self, loss: Tensor) -> None:
+        """Set the gradient to that of a loss; of the sum over the members for a stack."""
+        leaves = self._leaves.values()
+        trained = [leaf for leaf in leaves if leaf.requires_grad]
+        found = iter(torch.autograd.grad(loss, trained, materialize_grads=True))
+        parts = (next(found) if leaf.requires_grad else torch.zeros_like(leaf) for leaf in leaves)
+        members = self.gradient.shape[:-1]
+        torch.cat([part.reshape(*members, -1) for part in parts], -1, out=self.gradient)
 
     def clip(self, norm: float) -> None:
         """Scale the gradient of each member down to `norm` where its norm is larger."""

@@ -116,8 +116,8 @@ def test_stacked_and_single_training_agree(
 @pytest.mark.parametrize("name", registered())
 def test_the_first_hundred_steps_agree_in_single_precision(name: str) -> None:
     settings = make_settings(steps=100, validations=4, memory_probes=0)
-    grid = [(0.003, 0), (0.003, 1), (0.01, 2)]
-    together = train_stack(make_runs(name, grid=grid, settings=settings), size=3)
+    grid = [(0.003, 0), (0.01, 1)]
+    together = train_stack(make_runs(name, grid=grid, settings=settings), size=2)
     for a, b in zip(together, train_alone(name, grid=grid, settings=settings), strict=True):
         np.testing.assert_allclose(a.losses.numpy(), b.losses.numpy(), rtol=1e-4)
         np.testing.assert_allclose(a.validation_error, b.validation_error, rtol=1e-4)
@@ -181,18 +181,17 @@ def test_a_huge_gradient_of_one_member_moves_no_other() -> None:
 def test_a_member_that_diverges_leaves_the_stack_and_the_others_alone(double: None) -> None:
     first = make_data()
     poisoned = dataclasses.replace(first, y=first.y.clone())
-    poisoned.y[int(make_runs(grid=[GRID[1]])[0].order.rows(4)[0])] = float("nan")
+    poisoned.y[int(make_runs(grid=[GRID[1]])[0].order.rows(2)[0])] = float("nan")
     data = [first, poisoned, delayed(first, 1), first]
     kept: list[tuple[int, int]] = []
     runs = make_runs(data=data)
     together = train_stack(runs, size=4, save=lambda i, p: kept.append((i, p.step)))
     alone = train_alone(data=data)
-    assert alone[1].diverged_step == 5
+    assert alone[1].diverged_step == 3
     for a, b in zip(together, alone, strict=True):
         assert_close(a, b, 1e-10)
     # It was saved when it left, the others when they were done.
-    assert kept == [(1, together[1].step), (0, 30), (2, 30), (3, 30)]
-    assert together[1].step < 30
+    assert kept == [(1, 4), (0, 30), (2, 30), (3, 30)]  # noted at the next validated step
     assert [p.stack_size for p in together] == [4] * 4
 
 
@@ -279,7 +278,7 @@ def test_time_is_shared_and_checkpoints_come_at_the_interval_that_is_set() -> No
 
 def test_stacked_and_single_training_end_in_the_same_distribution() -> None:
     settings = make_settings(
-        steps=120, validations=2, memory_probes=0, schedule={"name": "constant"}
+        steps=60, validations=2, memory_probes=0, schedule={"name": "constant"}
     )
 
     def errors(seeds: range, stacked: bool, learning_rate: float = 0.1) -> list[float]:
@@ -291,10 +290,10 @@ def test_stacked_and_single_training_end_in_the_same_distribution() -> None:
             done = train_alone(data=data, **options)
         return [p.validation_error[-1] for p in done]
 
-    alone, together = errors(range(40), False), errors(range(40, 100), True)
+    alone, together = errors(range(30), False), errors(range(30, 90), True)
     assert ks_2samp(alone, together).pvalue > 0.05
     # The test can tell: another learning rate is seen.
-    assert ks_2samp(alone, errors(range(40, 100), True, 0.02)).pvalue < 1e-3
+    assert ks_2samp(alone, errors(range(30, 90), True, 0.003)).pvalue < 1e-3
 
 
 USERS = """
@@ -317,6 +316,17 @@ class Item(Base):
 class Dropped(Base):
     def forward(self, u):
         return nn.functional.dropout(self.W(u), 0.5, self.training)
+
+
+class Partly(Base):
+    def __init__(self, width, layer, length):
+        super().__init__(width, layer, length)
+        self.V = nn.Linear(width, width)
+        self.V.weight.requires_grad_(False)
+        self.unused = nn.Parameter(torch.ones(3))
+
+    def forward(self, u):
+        return torch.tanh(self.V(self.W(u)))
 
 
 class Running(Base):
@@ -356,6 +366,18 @@ def test_buffers_belong_to_their_members(tmp_path: Path, double: None) -> None:
         assert a.stack_size == 4
         assert_close(a, b, 1e-10)
         assert a.tensors["buffer.layers.0.mixer.mean"].abs().max() > 0
+
+
+def test_frozen_and_unused_parameters_are_treated_as_in_single_training(
+    tmp_path: Path, double: None
+) -> None:
+    (tmp_path / "users.py").write_text(USERS)
+    name = f"{tmp_path / 'users.py'}:Partly"
+    settings = make_settings(optimiser={"weight_decay": 0.1})
+    together = train_stack(make_runs(name, settings=settings), size=4)
+    for a, b in zip(together, train_alone(name, settings=settings), strict=True):
+        assert a.stack_size == 4
+        assert_close(a, b, 1e-10)
 
 
 def test_a_stack_has_one_architecture() -> None:
