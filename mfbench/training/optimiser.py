@@ -20,8 +20,14 @@ from mfbench.config.training import Optimiser
 class FlatAdamW:
     """AdamW: Loshchilov & Hutter (2017), arXiv 1711.05101.
 
-    The model's parameters become views of `parameters`, (P,), or (M, P) for a stack of M members;
-    so is their `gradient`. Parameter groups are vectors of learning-rate factors and decays, (P,).
+    The model's parameters become views of `parameters`, (P,), or (M, P) for a stack of M members.
+    Parameter groups are vectors of learning-rate factors and decays, (P,).
+
+    Attributes
+    ----------
+    parameters, gradient, first_moment, second_moment : (P,) or (M, P) tensors
+    leaves : dict
+        The parameters by name, (...) or (M, ...): what a loss is differentiated by.
     """
 
     parameters: Tensor
@@ -31,7 +37,8 @@ class FlatAdamW:
 
     def __init__(self, model: SequenceModel, settings: Optimiser) -> None:
         named = dict(model.named_parameters())
-        self._named, self._leaves, self._spans, end = named, dict[str, Tensor](named), {}, 0
+        self.leaves: dict[str, Tensor] = {**named}
+        self._named, self._spans, end = named, {}, 0
         for name, parameter in named.items():
             self._spans[name] = slice(end, end := end + parameter.numel())
         start = torch.cat([p.detach().reshape(-1) for p in named.values()])
@@ -55,15 +62,11 @@ class FlatAdamW:
         stacked.parameters, stacked.gradient, stacked.first_moment, stacked.second_moment = vectors
         for i, member in enumerate(members):
             member._bind([vector[i] for vector in vectors])
-        stacked._leaves = {
+        stacked.leaves = {
             name: view.detach().requires_grad_(stacked._named[name].requires_grad)
             for name, view in stacked._views(stacked.parameters).items()
         }
         return stacked
-
-    def leaves(self) -> dict[str, Tensor]:
-        """The parameters by name, (...) or (M, ...): what a loss is differentiated by."""
-        return self._leaves
 
     def _vectors(self) -> list[Tensor]:
         return [self.parameters, self.gradient, self.first_moment, self.second_moment]
@@ -83,7 +86,7 @@ class FlatAdamW:
 
     def differentiate(self, loss: Tensor) -> None:
         """Set the gradient to that of a loss; of the sum over the members for a stack."""
-        leaves = self._leaves.values()
+        leaves = self.leaves.values()
         trained = [leaf for leaf in leaves if leaf.requires_grad]
         found = iter(torch.autograd.grad(loss, trained, materialize_grads=True))
         parts = (next(found) if leaf.requires_grad else torch.zeros_like(leaf) for leaf in leaves)

@@ -41,7 +41,7 @@ class StackedRun(Steps):
         self.members = runs
         self.optimiser = FlatAdamW.stack([run.optimiser for run in runs])
         buffers = stacked_buffers([run.model for run in runs])
-        self.model = StackedModel(first.model, self.optimiser.leaves(), buffers)
+        self.model = StackedModel(first.model, self.optimiser.leaves, buffers)
         rates, x = [[run.learning_rate] for run in runs], first.data.x
         self.learning_rate = torch.tensor(rates, dtype=x.dtype, device=x.device)
         self._losses = torch.stack([run.progress.losses for run in runs])
