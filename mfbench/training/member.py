@@ -184,7 +184,7 @@ class Steps:
         if self.time_weights is not None:
             scored = scored * self.time_weights
         loss = scored.square().mean((-2, -1))  # (...)
-        self.optimiser.differentiate(loss.sum())
+        self.optimiser.differentiate(loss)
         if settings.gradient_clipping is not None:
             self.optimiser.clip(settings.gradient_clipping)
         factor = learning_rate_factor(step, steps=settings.steps, schedule=settings.schedule)

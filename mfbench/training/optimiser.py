@@ -74,8 +74,9 @@ class FlatAdamW:
     def _bind(self, vectors: Sequence[Tensor]) -> None:
         """Work on these vectors, and let the model do so."""
         self.parameters, self.gradient, self.first_moment, self.second_moment = vectors
-        for name, view in self._views(self.parameters).items():
-            self._named[name].data = view
+        values, gradients = self._views(self.parameters), self._views(self.gradient)
+        for name, parameter in self._named.items():
+            parameter.data, parameter.grad = values[name], gradients[name]
 
     def _views(self, flat: Tensor) -> dict[str, Tensor]:
         """The parts of (..., P) by the parameter's name, (..., *shape)."""
@@ -85,17 +86,21 @@ class FlatAdamW:
         }
 
     def differentiate(self, loss: Tensor) -> None:
-        """Set the gradient to that of a loss; of the sum over the members for a stack."""
+        """Set the gradient to that of a loss, () for one member and (M,) for a stack."""
+        if loss.ndim == 0:  # the parameters' own gradients are views of this one
+            self.gradient.zero_()
+            loss.backward()
+            return
+        # Autograd warns of leaves that are rows of a matrix, and adds to them one by one.
         leaves = self.leaves.values()
         trained = [leaf for leaf in leaves if leaf.requires_grad]
-        found = iter(torch.autograd.grad(loss, trained, materialize_grads=True))
+        found = iter(torch.autograd.grad(loss.sum(), trained, materialize_grads=True))
         parts = (next(found) if leaf.requires_grad else torch.zeros_like(leaf) for leaf in leaves)
-        members = self.gradient.shape[:-1]
-        torch.cat([part.reshape(*members, -1) for part in parts], -1, out=self.gradient)
+        torch.cat([part.reshape(len(part), -1) for part in parts], -1, out=self.gradient)
 
     def clip(self, norm: float) -> None:
         """Scale the gradient of each member down to `norm` where its norm is larger."""
-        norms = self.gradient.norm(dim=-1, keepdim=True)
+        norms = torch.linalg.vector_norm(self.gradient, dim=-1, keepdim=True)
         self.gradient.mul_((norm / (norms + 1e-6)).clamp(max=1.0))
 
     def step(self, step: int, learning_rate: float | Tensor) -> None:

@@ -92,18 +92,6 @@ def test_a_stack_of_optimisers_is_its_members_each_with_its_own_rate_and_clippin
             assert members[i].state()[name].data_ptr() == stack.state()[name][i].data_ptr()
 
 
-def test_parameters_that_are_frozen_or_unused_have_no_gradient() -> None:
-    model, _ = models()
-    named = dict(model.named_parameters())
-    named["encoder.weight"].requires_grad_(False)
-    model.unused = torch.nn.Parameter(torch.ones(2, dtype=torch.float64))
-    flat = FlatAdamW(model, Optimiser())
-    flat.differentiate(loss_of(model, 0))
-    sizes = {n: (flat.gradient[s] != 0).sum().item() for n, s in flat._spans.items()}
-    assert sizes["encoder.weight"] == sizes["unused"] == 0
-    assert sizes["decoder.weight"] == named["decoder.weight"].numel()
-
-
 def test_state_can_be_restored() -> None:
     model, other = models()
     flat = FlatAdamW(model, Optimiser())
