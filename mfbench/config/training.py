@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
 
 from mfbench.config.section import Distinct, Section
 
@@ -106,9 +115,17 @@ class TrainingSettings(Section):
     stack: Literal["auto"] | PositiveInt = Field(
         "auto",
         description="Members that a job trains at once, as one stacked ensemble, at most; auto: 1 "
-        "on a CPU, where it gains nothing; on a GPU all of the job, up to a limit of the "
-        "architecture. Results differ by rounding.",
+        "on a CPU, where only small batches gain from more; on a GPU all of the job, up to a limit "
+        "of the architecture. The numbers of a member differ from those alone by rounding.",
     )
+
+    @field_validator("stack", mode="wrap")
+    @classmethod
+    def _one_error_for_both_types(cls, value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return check(value)
+        except ValidationError:
+            raise ValueError(f"{value!r} is neither auto nor a whole number from 1 on") from None
 
 
 class TrainingChanges(Section):

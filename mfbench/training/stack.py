@@ -121,8 +121,8 @@ def stack_size(
     Parameters
     ----------
     setting : int or "auto"
-        ``training.stack``. On a CPU, ``auto`` is one: stacks gain nothing there at the sizes of a
-        study. On a GPU it is all members, in equal stacks within the model's `stack_limit`.
+        ``training.stack``. ``auto`` is one on a CPU, where only small batches gain from more
+        (benchmarks/), and on a GPU all members, in equal stacks within the model's `stack_limit`.
     model : SequenceModel
         One of them.
     members : int
@@ -189,7 +189,11 @@ def train_stack(
         running, saved = stack, None
         while running:
             steps = StackedRun(running) if len(running) > 1 else running[0]
-            saved = advance(steps, save=each, clock=clock, saved=saved)
+            try:
+                saved = advance(steps, save=each, clock=clock, saved=saved)
+            except (MemoryError, torch.OutOfMemoryError) as error:
+                error.add_note(f"{len(running)} members were stacked: set training.stack lower")
+                raise
             for run in running:
                 if run.progress.finished:
                     run.snapshot()

@@ -357,6 +357,18 @@ def test_what_cannot_be_stacked_is_trained_one_by_one_and_says_so(
         assert_same(a, b)
 
 
+def test_a_stack_that_runs_out_of_memory_says_how_large_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def step(self: StackedRun) -> None:
+        raise torch.OutOfMemoryError("no more")
+
+    monkeypatch.setattr(StackedRun, "step", step)
+    with pytest.raises(torch.OutOfMemoryError, match="no more") as caught:
+        train_stack(make_runs(), size=4)
+    assert caught.value.__notes__ == ["4 members were stacked: set training.stack lower"]
+
+
 def test_buffers_belong_to_their_members(tmp_path: Path, double: None) -> None:
     (tmp_path / "users.py").write_text(USERS)
     name = f"{tmp_path / 'users.py'}:Running"

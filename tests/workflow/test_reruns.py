@@ -76,6 +76,7 @@ def test_an_added_seed_makes_no_dataset_and_trains_only_its_members(project: Pro
         ),
         ("training.checkpoints", {"minutes": 9}, {}),
         ("training.device", "cpu", {}),
+        ("training.stack", 4, {}),
     ],
 )  # fmt: skip
 def test_a_changed_setting_reruns_what_depends_on_it(
