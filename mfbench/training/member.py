@@ -328,7 +328,7 @@ class Run(Steps):
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         rows = torch.from_numpy(self.order.rows(step)).to(self.data.x.device)
-        return self.data.x[rows], self.data.y[rows]
+        return self.data.x[rows], self.data.y[rows]  # (B, T)
 
     def validation(self, rows: slice) -> tuple[Tensor, Tensor]:
         return self.data.x_validation[rows], self.data.y_validation[rows]
