@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mfbench.architectures.model import SequenceModel
+from mfbench.architectures.stacked import StackedModel
 
 
-def jacobian_rows(model: SequenceModel, x: Tensor, times: Tensor) -> Tensor:
+def jacobian_rows(model: SequenceModel | StackedModel, x: Tensor, times: Tensor) -> Tensor:
     """One row of the Jacobian for each pair of an input and an output step.
 
     Sequences do not touch each other, so one backward pass gives the rows of a whole batch. The
@@ -24,28 +25,29 @@ def jacobian_rows(model: SequenceModel, x: Tensor, times: Tensor) -> Tensor:
 
     Parameters
     ----------
-    x : (P, T) tensor
-        Inputs.
+    x : (..., P, T) tensor
+        Inputs; those of each member (M, P, T) for a stack.
     times : (P,) tensor of int
         Output step of each pair.
 
     Returns
     -------
-    (P, T) tensor
-        ``d yhat_t / d x_{t-s}`` at [pair, s]; zero where s > t.
+    (..., P, T) tensor
+        ``d yhat_t / d x_{t-s}`` at [..., pair, s]; zero where s > t.
     """
     x = x.detach().requires_grad_()
-    pairs = torch.arange(len(x), device=x.device)
+    pairs = torch.arange(x.shape[-2], device=x.device)
     # cuDNN's recurrent networks have no backward pass outside of training mode.
     with torch.backends.cudnn.flags(enabled=False):
-        outputs = model(x[..., None])[pairs, times, 0]  # (P,)
-        (gradient,) = torch.autograd.grad(outputs.sum(), x)  # (P, T) over input step
-    step = times[:, None] - torch.arange(x.shape[1], device=x.device)  # input step of each lag
-    return torch.where(step >= 0, gradient.gather(1, step.clamp(min=0)), 0.0)
+        outputs = model(x[..., None])[..., pairs, times, 0]  # (..., P)
+        (gradient,) = torch.autograd.grad(outputs.sum(), x)  # (..., P, T) over input step
+    step = times[:, None] - torch.arange(x.shape[-1], device=x.device)  # input step of each lag
+    lagged = gradient.gather(-1, step.clamp(min=0).expand_as(gradient))
+    return torch.where(step >= 0, lagged, 0.0)
 
 
 def probe_jacobians(
-    model: SequenceModel,
+    model: SequenceModel | StackedModel,
     x: Tensor,
     *,
     scored_from: int,
@@ -56,10 +58,10 @@ def probe_jacobians(
 
     Parameters
     ----------
-    model : SequenceModel
+    model : SequenceModel or StackedModel
         A linear model has one Jacobian for all inputs: of `x` it only takes the number of steps.
-    x : (N, T) tensor
-        Inputs, each used once as far as they suffice.
+    x : (..., N, T) tensor
+        Inputs, each used once as far as they suffice; those of each member (M, N, T) for a stack.
     scored_from : int
         First scored step.
     batch_size : int
@@ -70,26 +72,26 @@ def probe_jacobians(
 
     Returns
     -------
-    rows : (P, T) float64 array
-        ``d yhat_t / d x_{t-s}`` at [pair, s]; zero where s > t.
+    rows : (..., P, T) float64 array
+        ``d yhat_t / d x_{t-s}`` at [..., pair, s]; zero where s > t.
     times : (P,) int array
         Step t of each pair; T - 1, which alone sees every lag, is always among them.
     """
-    length = x.shape[1]
+    length = x.shape[-1]
     steps = length - scored_from
     if probes is None:
-        probes = steps if model.linear else len(x)
+        probes = steps if model.linear else x.shape[-2]
     pair = torch.arange(probes, device=x.device)
     times = length - 1 - pair * steps // probes
-    inputs = torch.zeros_like(x[:1]) if model.linear else x
+    inputs = torch.zeros_like(x[..., :1, :]) if model.linear else x
     rows = [
-        jacobian_rows(model, inputs[batch % len(inputs)], times[batch])
+        jacobian_rows(model, inputs[..., batch % inputs.shape[-2], :], times[batch])
         for batch in pair.split(batch_size)
     ]
-    return torch.cat(rows).double().cpu().numpy(), times.cpu().numpy()
+    return torch.cat(rows, -2).double().cpu().numpy(), times.cpu().numpy()
 
 
 def mean_over_steps(rows: NDArray[np.float64], times: NDArray[np.int_]) -> NDArray[np.float64]:
-    """Mean of rows (P, T) over the pairs whose step t >= s sees the lag, (T,)."""
-    seen = times[:, None] >= np.arange(rows.shape[1])
-    return np.asarray(rows.sum(0) / seen.sum(0))
+    """Mean of rows (..., P, T) over the pairs whose step t >= s sees the lag, (..., T)."""
+    seen = times[:, None] >= np.arange(rows.shape[-1])
+    return np.asarray(rows.sum(-2) / seen.sum(0))

@@ -15,23 +15,26 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from mfbench.architectures.recurrent import CellMixer
+from mfbench.architectures.recurrent import CellMixer, add_product, sum_of_products
 from mfbench.architectures.registry import register
 
 
 class ElmanScan(torch.autograd.Function):
     """h_t = f(v_t + U h_{t-1}) over all steps, in as few operations per step as there can be.
 
-    f is tanh or, for a linear network, the identity.
+    f is tanh or, for a linear network, the identity. Shapes are v (T, B, C) and U (C, C), or
+    (T, M, B, C) and (M, C, C) for M members.
 
     On CPU about twice as fast as torch.nn.RNN at the sizes of a study (benchmarks/).
     """
 
     @staticmethod
     def forward(ctx: Any, v: Tensor, U: Tensor, linear: bool) -> Tensor:
-        h = torch.cat((torch.zeros_like(v[:1]), torch.empty_like(v)))  # (T+1, B, C)
+        h = v.new_empty(len(v) + 1, *v.shape[1:])  # (T+1, B, C)
+        h[0] = 0
+        add, U_T = add_product(U), U.mT
         for v_t, past, now in zip(v.unbind(0), h[:-1].unbind(0), h[1:].unbind(0), strict=True):
-            torch.addmm(v_t, past, U.T, out=now)
+            add(v_t, past, U_T, out=now)
             if not linear:
                 now.tanh_()
         ctx.save_for_backward(U, h)
@@ -42,7 +45,7 @@ class ElmanScan(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor, Tensor, None]:
         U, h = ctx.saved_tensors
-        dh = dy.clone()
+        dh, add = dy.clone(), add_product(U)
         dv = dh if ctx.linear else torch.empty_like(dy)
         slope = () if ctx.linear else (1 - h[1:] ** 2).unbind(0)
         dv_t, dh_t = dv.unbind(0), dh.unbind(0)
@@ -50,8 +53,8 @@ class ElmanScan(torch.autograd.Function):
             if not ctx.linear:
                 torch.mul(dh_t[t], slope[t], out=dv_t[t])
             if t > 0:
-                dh_t[t - 1].addmm_(dv_t[t], U)
-        return dv, dv.flatten(0, 1).T @ h[:-1].flatten(0, 1), None
+                add(dh_t[t - 1], dv_t[t], U, out=dh_t[t - 1])
+        return dv, sum_of_products(dv, h[:-1]), None
 
 
 @register
@@ -74,11 +77,12 @@ class RNN(CellMixer):
         return self.nonlinearity == "identity"
 
     def forward(self, u: Tensor) -> Tensor:
-        if u.is_cuda and not self.linear:  # cuDNN runs all steps in one kernel
+        if u.is_cuda and not self.linear and not self.stacked:  # cuDNN runs all steps in one kernel
             return self.cell(u)[0]  # (B, T, C)
         W, U, b, c = self.weights()
         v = F.linear(u.transpose(0, 1), W, b + c)  # (T, B, C)
-        return ElmanScan.apply(v, U, self.linear).transpose(0, 1)  # (B, T, C)
+        h = self.scan(lambda v, U: ElmanScan.apply(v, U, self.linear), v, U)
+        return h.transpose(0, 1)  # (B, T, C)
 
     def initial_state(self, batch: int) -> Tensor:
         return self.zeros(batch)

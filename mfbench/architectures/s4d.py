@@ -82,7 +82,8 @@ class S4D(RecurrentMixer):
         """Zero-order hold with B = 1: the exponent dt A and B_bar C, both (C, N/2) complex."""
         A = torch.complex(-torch.exp(self.log_A_real), self.A_imag)
         dtA = torch.exp(self.log_dt)[:, None] * A
-        return dtA, torch.view_as_complex(self.C) * torch.expm1(dtA) / A
+        C = torch.complex(self.C[..., 0], self.C[..., 1])
+        return dtA, C * torch.expm1(dtA) / A
 
     def kernel(self, T: int) -> Tensor:
         """The convolution kernel K_t = 2 Re sum_n C_n B_n exp(t dt A_n), (T, C)."""
@@ -96,7 +97,7 @@ class S4D(RecurrentMixer):
         return self.W(y)
 
     def initial_state(self, batch: int) -> Tensor:
-        return torch.zeros_like(torch.view_as_complex(self.C)).expand(batch, -1, -1)
+        return torch.zeros_like(self.discretise()[0]).expand(batch, -1, -1)
 
     def step(self, u: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         dtA, CB = self.discretise()

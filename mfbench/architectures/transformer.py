@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from mfbench.architectures.mixer import Mixer
 from mfbench.architectures.positions import alibi, rotate, sinusoidal
 from mfbench.architectures.registry import register
+from mfbench.architectures.stacked import over_members
 
 
 @register
@@ -71,12 +72,21 @@ class Transformer(Mixer):
         Q, K, V = QKV.permute(2, 0, 3, 1, 4)  # each (B, heads, T, D)
         if self.positions == "rope":
             Q, K = rotate(Q), rotate(K)
-        if self.positions == "alibi":
-            future = torch.full((T, T), float("-inf"), dtype=u.dtype, device=u.device).triu(1)
-            y = F.scaled_dot_product_attention(Q, K, V, attn_mask=alibi(self.heads, Q) + future)
-        else:
-            y = F.scaled_dot_product_attention(Q, K, V, is_causal=True)
+        y = over_members(self._attend_in_stack, Q, K, V) if self.stacked else self._attend(Q, K, V)
         return self.W_O(y.transpose(1, 2).reshape(B, T, C))
+
+    def _attend(self, Q: Tensor, K: Tensor, V: Tensor) -> Tensor:
+        """Softmax(Q K' / sqrt(D) + mask) V, each (B, heads, T, D)."""
+        if self.positions != "alibi":
+            return F.scaled_dot_product_attention(Q, K, V, is_causal=True)
+        T = Q.shape[-2]
+        future = torch.full((T, T), float("-inf"), dtype=Q.dtype, device=Q.device).triu(1)
+        return F.scaled_dot_product_attention(Q, K, V, attn_mask=alibi(self.heads, Q) + future)
+
+    def _attend_in_stack(self, Q: Tensor, K: Tensor, V: Tensor) -> Tensor:
+        """The same of all members, (M, B, heads, T, D): attention has no weights to keep apart."""
+        y = self._attend(Q.flatten(0, 1), K.flatten(0, 1), V.flatten(0, 1))
+        return y.unflatten(0, Q.shape[:2])
 
     def forward(self, u: Tensor) -> Tensor:
         u = self.encode(u)

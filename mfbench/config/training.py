@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
 
 from mfbench.config.section import Distinct, Section
 
@@ -14,7 +23,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 # How a job runs: no member's numbers depend on it, and changing it reruns nothing. (Members that
 # are still to be trained do follow the device, and their checkpoints are kept apart by it; files
 # record what they were trained on.)
-EXECUTION = frozenset({"device", "checkpoints", "cells_per_job"})
+EXECUTION = frozenset({"device", "checkpoints", "cells_per_job", "stack"})
 
 
 class Optimiser(Section):
@@ -113,6 +122,20 @@ class TrainingSettings(Section):
         description="Levels of one architecture, width and kernel that one job trains. What is "
         "finished stays as it is when this changes.",
     )
+    stack: Literal["auto"] | PositiveInt = Field(
+        "auto",
+        description="Members that a job trains at once, as one stacked ensemble, at most; auto: 1 "
+        "on a CPU, where only small batches gain from more; on a GPU all of the job, up to a limit "
+        "of the architecture. The numbers of a member differ from those alone by rounding.",
+    )
+
+    @field_validator("stack", mode="wrap")
+    @classmethod
+    def _one_error_for_both_types(cls, value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return check(value)
+        except ValidationError:
+            raise ValueError(f"{value!r} is neither auto nor a whole number from 1 on") from None
 
 
 class TrainingChanges(Section):

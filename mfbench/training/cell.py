@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import logging
@@ -12,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from mfbench.architectures.build import ArchitectureError, check_contract
+from mfbench.architectures.model import SequenceModel
 from mfbench.config.training import EXECUTION, TrainingSettings
 from mfbench.storage import package_versions
 from mfbench.training.checkpoints import Checkpoints, member_key
 from mfbench.training.member import Progress, Run, TrainingData, initial_model, train_member
+from mfbench.training.stack import stack_size, train_stack
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +80,8 @@ class Member:
         Where that lies.
     progress : Progress or None
         What there is of it.
+    run : Run or None
+        The member at work.
     """
 
     rho: str
@@ -88,6 +91,7 @@ class Member:
     key: str
     checkpoints: Checkpoints
     progress: Progress | None = None
+    run: Run | None = None
 
     @property
     def name(self) -> str:
@@ -98,6 +102,23 @@ class Member:
     def finished(self) -> bool:
         """It has nothing left to do."""
         return self.progress is not None and self.progress.finished
+
+    def start(
+        self, architecture: Mapping[str, Any], *, width: int, settings: TrainingSettings
+    ) -> Run:
+        """Put it to work where it was left."""
+        if self.run is None:
+            self.run = Run(
+                architecture,
+                self.data,
+                width=width,
+                learning_rate=self.learning_rate,
+                seed=self.seed,
+                settings=settings,
+                progress=self.progress,
+            )
+            self.progress = self.run.progress
+        return self.run
 
     def save(self, progress: Progress) -> None:
         """Write its checkpoint."""
@@ -155,14 +176,23 @@ def train_pack(
         architecture, tasks, width=width, settings=settings, code=code, folder=Path(checkpoints)
     )
     failures: dict[str, str] = {}
+    found = {id(member) for member in members if member.finished}
+    _train_stacked(members, model, architecture, width=width, settings=settings)
     for member in members:
         if member.rho in failures:
             continue
         try:
-            _train(member, architecture, width=width, settings=settings)
+            done = _train(member, architecture, width=width, settings=settings)
         except ArchitectureError as error:
             message = f"{where}, {member.name}: {error}"
             failures[member.rho] = _failure(message, error, keep_going=keep_going)
+            continue
+        how = "found finished" if id(member) in found else "trained"
+        fate = f"diverged at step {done.diverged_step}" if done.diverged_step >= 0 else "ok"
+        log.info(
+            "%s: %s, %s, validation error %.3g at step %d, %.1f s",
+            *(member.name, how, fate, done.best_error, done.best_step, done.seconds),
+        )
     return Pack(
         {rho: _cell(members, rho, failures.get(rho, "")) for rho in tasks},
         length=length,
@@ -203,29 +233,40 @@ def _members(
     return members
 
 
+def _train_stacked(
+    members: Sequence[Member],
+    model: SequenceModel,
+    architecture: Mapping[str, Any],
+    *,
+    width: int,
+    settings: TrainingSettings,
+) -> None:
+    """Train the members that are not finished as stacks, where the settings or the device ask so.
+
+    Whose fault it is where a stack breaks shows when its members go on alone.
+    """
+    left = [member for member in members if not member.finished]
+    size = stack_size(
+        settings.stack, model=model, members=len(left), device=members[0].data.x.device
+    )
+    if size == 1:
+        return
+    runs = [member.start(architecture, width=width, settings=settings) for member in left]
+    try:
+        train_stack(runs, size=size, save=lambda i, progress: left[i].save(progress))
+    except ArchitectureError as error:
+        log.warning("a stack of members broke; they go on one at a time: %s", error)
+
+
 def _train(
     member: Member, architecture: Mapping[str, Any], *, width: int, settings: TrainingSettings
-) -> None:
+) -> Progress:
     """Train a member to its end, where it is not there yet."""
-    how = "found finished" if member.finished else "trained"
-    if not member.finished:
-        run = Run(
-            architecture,
-            member.data,
-            width=width,
-            learning_rate=member.learning_rate,
-            seed=member.seed,
-            settings=settings,
-            progress=member.progress,
-        )
-        member.progress = train_member(run, save=functools.partial(Member.save, member))
-        member.save(member.progress)
-    done = _progress(member)
-    fate = f"diverged at step {done.diverged_step}" if done.diverged_step >= 0 else "ok"
-    log.info(
-        "%s: %s, %s, validation error %.3g at step %d, %.1f s",
-        *(member.name, how, fate, done.best_error, done.best_step, done.seconds),
-    )
+    if member.progress is None or not member.finished:
+        run = member.start(architecture, width=width, settings=settings)
+        member.save(train_member(run, save=member.save))
+        member.run = None  # a member at work holds memory that a finished one does not need
+    return _progress(member)
 
 
 def _cell(members: Sequence[Member], rho: str, failure: str) -> Cell:

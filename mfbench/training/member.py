@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from torch import Tensor
 from mfbench.architectures.build import build_model, checked_shape, own_code
 from mfbench.architectures.jacobian import mean_over_steps, probe_jacobians
 from mfbench.architectures.model import SequenceModel
+from mfbench.architectures.stacked import StackedModel
 from mfbench.config.training import TrainingSettings
 from mfbench.training.loss import time_weights
 from mfbench.training.optimiser import FlatAdamW
@@ -85,7 +86,11 @@ class Progress:
         The first step with a loss that is not finite, or the validated step with an error above
         the threshold; -1 where there is none.
     seconds : float
-        Time spent, over all processes that worked on it.
+        Time spent, over all processes that worked on it; in a stack its share.
+    stack_size : int
+        Members in the largest stack that it was trained in; 1 where it was trained alone.
+    stack : int
+        A number that the members of that stack share; 0 where it was trained alone.
     train_error, validation_error : list of float
         Relative errors at the validated steps; the former is the mean loss since the one before.
     tensors : dict
@@ -101,6 +106,8 @@ class Progress:
     best_error: float = float("inf")
     diverged_step: int = -1
     seconds: float = 0.0
+    stack_size: int = 1
+    stack: int = 0
     train_error: list[float] = field(default_factory=list)
     validation_error: list[float] = field(default_factory=list)
     tensors: dict[str, Tensor] = field(default_factory=dict)
@@ -136,7 +143,150 @@ def initial_model(
         return build_model(architecture, width=width, length=length)
 
 
-class Run:
+class Steps:
+    """Optimiser steps of members that are at the same step, and what is due after them.
+
+    The same for one member as for a stack: in the shapes, ... is nothing for one member and M for
+    a stack.
+
+    Attributes
+    ----------
+    members : sequence of Run
+        Whose steps they are.
+    model : SequenceModel or StackedModel
+        (..., B, T, 1) -> (..., B, T, 1).
+    optimiser : FlatAdamW
+        Works on the model's parameters, (..., P).
+    learning_rate : float or (M, 1) tensor
+        Peak learning rate.
+    """
+
+    members: Sequence[Run]
+    model: SequenceModel | StackedModel
+    optimiser: FlatAdamW
+    learning_rate: float | Tensor
+
+    def __init__(self, data: TrainingData, settings: TrainingSettings) -> None:
+        self.settings, self.scored_from = settings, data.scored_from
+        self.validated = validation_steps(settings.steps, settings.validations)
+        self.time_weights = None  # the plain mean takes one operation less
+        if settings.loss.time_power:
+            weights = time_weights(
+                settings.loss.time_power, length=data.length, scored_from=data.scored_from
+            )
+            self.time_weights = torch.from_numpy(weights).to(data.x)
+
+    @property
+    def done(self) -> int:
+        """Steps that are done."""
+        return self.members[0].progress.step
+
+    @property
+    def losses(self) -> Tensor:
+        """Training loss of each step, (..., steps)."""
+        raise NotImplementedError
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        """Input and target of a step, (..., B, T) each."""
+        raise NotImplementedError
+
+    def validation(self, rows: slice) -> tuple[Tensor, Tensor]:
+        """Input and target of some sequences of the validation split, (..., n, T) each."""
+        raise NotImplementedError
+
+    @property
+    def validation_batch(self) -> int:
+        """Sequences of a member that are validated at once."""
+        return _VALIDATION_BATCH
+
+    def step(self) -> None:
+        """One optimiser step, and what is due after it."""
+        settings, step = self.settings, self.done
+        x, y = self.batch(step)
+        with own_code(f"step {step + 1}"):
+            outputs = checked_shape(self.model(x[..., None]), x[..., None])  # (..., B, T, 1)
+        scored = (outputs[..., 0] - y)[..., self.scored_from :]
+        if self.time_weights is not None:
+            scored = scored * self.time_weights
+        loss = scored.square().mean((-2, -1))  # (...)
+        with own_code(f"step {step + 1}, backward"):
+            self.optimiser.differentiate(loss)
+        if settings.gradient_clipping is not None:
+            self.optimiser.clip(settings.gradient_clipping)
+        factor = learning_rate_factor(step, steps=settings.steps, schedule=settings.schedule)
+        self.optimiser.step(step, self.learning_rate * factor)
+        self.losses[..., step] = loss.detach()
+        for member in self.members:
+            member.progress.step = step + 1
+        if self.done in self.validated:
+            self.check()
+            self.validate()
+        elif self.done - self.members[0].checked >= _CHECK_EVERY:
+            self.check()
+
+    def check(self) -> None:
+        """Note the first step with a loss that is not finite, for each member that has one."""
+        start, end = self.members[0].checked, self.done
+        finite = torch.isfinite(self.losses[..., start:end].cpu())
+        for member, row in zip(
+            self.members, finite.reshape(len(self.members), end - start), strict=True
+        ):
+            if not row.all():
+                member.progress.diverged_step = start + 1 + int(torch.nonzero(~row)[0])
+            member.checked = end
+
+    def running(self) -> list[int]:
+        """Which members have not diverged."""
+        return [i for i, m in enumerate(self.members) if m.progress.diverged_step < 0]
+
+    def validate(self) -> None:
+        """Append to the curves of the running members, and keep the weights that are the best."""
+        if not self.running():
+            return
+        before = max((s for s in self.validated if s < self.done), default=0)
+        recent = self.losses[..., before : self.done].mean(-1).reshape(-1).tolist()
+        with own_code(f"validation at step {self.done}"):
+            errors = self.validation_errors().reshape(-1).tolist()
+        for i in self.running():
+            self.members[i].note_validation(recent[i], errors[i])
+        if self.settings.memory_probes and self.running():
+            with own_code(f"memory function at step {self.done}"):
+                memories = self.memory().reshape(len(self.members), -1)
+            for i in self.running():
+                self.members[i].progress.memory[self.validated.index(self.done)] = memories[i]
+
+    def validation_errors(self) -> Tensor:
+        """Mean squared error on the validation split, (...)."""
+        sequences, size = self.members[0].data.x_validation.shape[0], self.validation_batch
+        parts = []
+        self.model.eval()
+        with torch.no_grad():
+            for start in range(0, sequences, size):
+                x, y = self.validation(slice(start, start + size))
+                residual = (self.model(x[..., None])[..., 0] - y)[..., self.scored_from :]
+                parts.append(residual.square().mean((-2, -1)).double() * x.shape[-2])
+        self.model.train()
+        return torch.stack(parts).sum(0) / sequences
+
+    def memory(self) -> Tensor:
+        """The memory function learned so far, (..., T): mean Jacobian on the validation split.
+
+        The same probes at every step, so that differences over the training are the model's.
+        """
+        probes = self.settings.memory_probes
+        self.model.eval()
+        rows, times = probe_jacobians(
+            self.model,
+            self.validation(slice(probes))[0],
+            scored_from=self.scored_from,
+            probes=probes,
+            batch_size=self.validation_batch,
+        )
+        self.model.train()
+        return torch.from_numpy(mean_over_steps(rows, times))
+
+
+class Run(Steps):
     """A member at work: model, optimiser and progress, one step at a time.
 
     Parameters
@@ -157,6 +307,9 @@ class Run:
         Where to go on.
     """
 
+    model: SequenceModel
+    learning_rate: float
+
     def __init__(
         self,
         architecture: Mapping[str, Any],
@@ -168,20 +321,15 @@ class Run:
         settings: TrainingSettings,
         progress: Progress | None = None,
     ) -> None:
-        self.data, self.settings, self.learning_rate = data, settings, learning_rate
+        super().__init__(data, settings)
+        self.architecture, self.width, self.data = dict(architecture), width, data
+        self.learning_rate, self.seed = learning_rate, seed
         device = data.x.device
         self.model = initial_model(architecture, width=width, length=data.length, seed=seed)
         self.model.to(device)
         self.optimiser = FlatAdamW(self.model, settings.optimiser)
         self.order = BatchOrder(seed=seed, sequences=len(data.x), batch_size=settings.batch_size)
         self.noise_seed = layer_noise_seed(seed)
-        self.validated = validation_steps(settings.steps, settings.validations)
-        self.time_weights = None  # the plain mean takes one operation less
-        if settings.loss.time_power:
-            weights = time_weights(
-                settings.loss.time_power, length=data.length, scored_from=data.scored_from
-            )
-            self.time_weights = torch.from_numpy(weights).to(data.x)
         if progress is None:
             progress = Progress(
                 losses=data.x.new_full((settings.steps,), float("nan")),
@@ -196,83 +344,39 @@ class Run:
                 for name, buffer in self.model.named_buffers():
                     buffer.copy_(progress.tensors[f"buffer.{name}"])
         self.progress = progress
-        self._checked = progress.step  # losses before this step are known to be finite
+        self.checked = progress.step  # losses before this step are known to be finite
+
+    @property
+    def members(self) -> Sequence[Run]:  # type: ignore[override]
+        return (self,)
+
+    @property
+    def losses(self) -> Tensor:
+        return self.progress.losses
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        rows = torch.from_numpy(self.order.rows(step)).to(self.data.x.device)
+        return self.data.x[rows], self.data.y[rows]  # (B, T)
+
+    def validation(self, rows: slice) -> tuple[Tensor, Tensor]:
+        return self.data.x_validation[rows], self.data.y_validation[rows]
 
     def step(self) -> None:
-        """One optimiser step, and what is due after it."""
-        progress, data, settings = self.progress, self.data, self.settings
         # Layers that draw random numbers (dropout) do so as a function of seed and step alone.
-        torch.manual_seed(self.noise_seed + progress.step)
-        rows = torch.from_numpy(self.order.rows(progress.step)).to(data.x.device)
-        x = data.x[rows][..., None]  # (B, T, 1)
-        with own_code(f"step {progress.step + 1}"):
-            y = checked_shape(self.model(x), x)
-        residual = y[..., 0] - data.y[rows]  # (B, T)
-        scored = residual[:, data.scored_from :]
-        if self.time_weights is not None:
-            scored = scored * self.time_weights
-        loss = scored.square().mean()
-        self.optimiser.zero_gradient()
-        with own_code(f"step {progress.step + 1}, backward"):
-            loss.backward()
-        if settings.gradient_clipping is not None:
-            self.optimiser.clip(settings.gradient_clipping)
-        factor = learning_rate_factor(
-            progress.step, steps=settings.steps, schedule=settings.schedule
-        )
-        self.optimiser.step(progress.step, self.learning_rate * factor)
-        progress.losses[progress.step] = loss.detach()
-        progress.step += 1
-        if progress.step in self.validated:
-            self.check()
-            if progress.diverged_step < 0:
-                self.validate()
-        elif progress.step - self._checked >= _CHECK_EVERY:
-            self.check()
+        torch.manual_seed(self.noise_seed + self.done)
+        super().step()
 
-    def check(self) -> None:
-        """Note the first step with a loss that is not finite, if there is one by now."""
-        progress = self.progress
-        finite = torch.isfinite(progress.losses[self._checked : progress.step])
-        if not finite.all():
-            progress.diverged_step = self._checked + 1 + int(torch.nonzero(~finite)[0])
-        self._checked = progress.step
-
-    def validate(self) -> None:
-        """Append to the curves, and keep the weights where they are the best so far."""
-        progress = self.progress
-        before = max((s for s in self.validated if s < progress.step), default=0)
-        recent = progress.losses[before : progress.step].mean()
-        with own_code(f"validation at step {progress.step}"):
-            error = validation_error(self.model, self.data)
-        progress.train_error.append(float(recent) / self.data.variance)
+    def note_validation(self, loss: float, error: float) -> None:
+        """Append a mean loss and a squared error to the curves; keep the weights if the best."""
+        progress, variance = self.progress, self.data.variance
+        error /= variance
+        progress.train_error.append(loss / variance)
         progress.validation_error.append(error)
         if not error <= self.settings.diverged_above:  # also where it is not a number
             progress.diverged_step = progress.step
-            return
-        if self.settings.memory_probes:
-            with own_code(f"memory function at step {progress.step}"):
-                memory = self.memory()
-            progress.memory[self.validated.index(progress.step)] = memory
-        if error < progress.best_error:
+        elif error < progress.best_error:
             progress.best_error, progress.best_step = error, progress.step
             progress.tensors |= self._best()
-
-    def memory(self) -> Tensor:
-        """The memory function learned so far, (T,): mean Jacobian on the validation split.
-
-        The same probes at every step, so that differences over the training are the model's.
-        """
-        self.model.eval()
-        rows, times = probe_jacobians(
-            self.model,
-            self.data.x_validation,
-            scored_from=self.data.scored_from,
-            probes=self.settings.memory_probes,
-            batch_size=_VALIDATION_BATCH,
-        )
-        self.model.train()
-        return torch.from_numpy(mean_over_steps(rows, times))
 
     def snapshot(self) -> None:
         """Put into the progress what a checkpoint needs to go on from here."""
@@ -284,20 +388,41 @@ class Run:
         return {f"best.{name}": v.detach().clone() for name, v in self.model.state_dict().items()}
 
 
-def validation_error(model: SequenceModel, data: TrainingData) -> float:
-    """Relative mean squared error on the validation split."""
-    total = 0.0
-    model.eval()
-    with torch.no_grad():
-        for x, y in zip(
-            data.x_validation.split(_VALIDATION_BATCH),
-            data.y_validation.split(_VALIDATION_BATCH),
-            strict=True,
-        ):
-            residual = (model(x[..., None])[..., 0] - y)[:, data.scored_from :]
-            total += float(residual.square().mean()) * len(x)
-    model.train()
-    return total / len(data.x_validation) / data.variance
+def advance(
+    steps: Steps,
+    *,
+    save: Callable[[Run], None] | None,
+    clock: Callable[[], float],
+    saved: float | None = None,
+) -> float:
+    """Train until one of the members is finished; the time of the last checkpoint.
+
+    Parameters
+    ----------
+    steps : Steps
+        One member or a stack, none of them finished.
+    save : callable, optional
+        Called with each member every ``checkpoints.minutes`` of the settings.
+    clock : callable
+        Seconds, monotonic.
+    saved : float, optional
+        When the last checkpoint was made, if before now.
+    """
+    counted = clock()
+    saved = counted if saved is None else saved
+    while not any(member.progress.finished for member in steps.members):
+        steps.step()
+        now = clock()
+        for member in steps.members:
+            member.progress.seconds += (now - counted) / len(steps.members)
+        counted = now
+        if save is not None and now - saved >= 60 * steps.settings.checkpoints.minutes:
+            steps.check()
+            for member in steps.members:
+                member.snapshot()
+                save(member)
+            saved = now
+    return saved
 
 
 def train_member(
@@ -325,16 +450,8 @@ def train_member(
     Progress
         Finished, with the weights of the best validated step.
     """
-    counted = saved = clock()
-    while not run.progress.finished:
-        run.step()
-        now = clock()
-        run.progress.seconds += now - counted
-        counted = now
-        if save is not None and now - saved >= 60 * run.settings.checkpoints.minutes:
-            run.check()
-            run.snapshot()
-            save(run.progress)
-            saved = now
+    if not run.progress.finished:
+        each = None if save is None else lambda member: save(member.progress)
+        advance(run, save=each, clock=clock)
     run.snapshot()
     return run.progress

@@ -161,6 +161,20 @@ def write_training(
             "1",
         ),
         ("seconds", grid, each(lambda m: m.seconds, np.nan), "time spent in training", "s"),
+        (
+            "stack_size",
+            grid,
+            each(lambda m: m.stack_size, 0, "i4"),
+            "members of the largest stack that it was trained in; 1 where it was trained alone",
+            "1",
+        ),
+        (
+            "stack",
+            grid,
+            each(lambda m: m.stack, 0, "i4"),
+            "number that the members of that stack share; 0 where it was trained alone",
+            "1",
+        ),
     ]
     with atomic(path) as temporary, netCDF4.Dataset(temporary, "w") as file:
         file.setncatts(provenance(title=title, settings=resolved, seeds=seeds))

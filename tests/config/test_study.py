@@ -76,6 +76,7 @@ def test_every_registered_architecture_is_in_the_smoke_study() -> None:
         ("training.steps", 0, r"training\.steps = 0: .*greater than 0"),
         ("training.seeds", [0, -1], r"training\.seeds\[1\] = -1: .*greater than or equal to 0"),
         ("architectures.foo", {"model": "mine.py"}, r"names a file but no class: .*mine\.py:Class"),
+        ("training.stack", 0, r"training\.stack: 0 is neither auto nor a whole number from 1 on"),
         ("training.learning_rates", [], r"training\.learning_rates = \[\]"),
         ("training.seeds", [1, 1], r"training\.seeds: listed more than once: 1"),
         ("training.batch_size", 33, r"training\.batch_size = 33 is more than .*train = 32"),

@@ -20,10 +20,10 @@ def models(name: str = "s4d"):
     return one, other
 
 
-def backward(model, step: int) -> None:
+def loss_of(model, step: int) -> torch.Tensor:
     generator = torch.Generator().manual_seed(step)
     x = torch.randn(5, 10, 1, generator=generator, dtype=torch.float64)
-    (model(x) - x.roll(1, 1)).square().mean().backward()
+    return (model(x) - x.roll(1, 1)).square().mean()
 
 
 @pytest.mark.parametrize("clip", [None, 0.05])
@@ -46,10 +46,9 @@ def test_flat_adamw_equals_torchs_with_its_parameter_groups(name: str, clip: flo
     )
     for step in range(25):
         rate = 0.01 * (1 + step % 3)
-        flat.zero_gradient()
-        backward(model, step)
+        flat.differentiate(loss_of(model, step))
         reference.zero_grad()
-        backward(oracle, step)
+        loss_of(oracle, step).backward()
         if clip is not None:
             flat.clip(clip)
             torch.nn.utils.clip_grad_norm_(oracle.parameters(), clip)
@@ -72,17 +71,36 @@ def test_the_model_works_on_the_flat_vector() -> None:
     assert before.abs().max() > 0
 
 
+def test_a_stack_of_optimisers_is_its_members_each_with_its_own_rate_and_clipping() -> None:
+    settings = Optimiser(betas=(0.8, 0.95), weight_decay=0.1, ssm_learning_rate_factor=0.3)
+    alone, members = ([FlatAdamW(model, settings) for model in models()] for _ in range(2))
+    stack = FlatAdamW.stack(members)
+    rates, generator = [0.01, 0.3], torch.Generator().manual_seed(1)
+    for step in range(5):
+        gradient = torch.randn(stack.gradient.shape, generator=generator, dtype=torch.float64)
+        gradient[1] *= 1e6 ** (step % 2)
+        stack.gradient.copy_(gradient)
+        stack.clip(0.1)
+        stack.step(step, torch.tensor(rates, dtype=torch.float64)[:, None] * 0.5**step)
+        for i, one in enumerate(alone):
+            one.gradient.copy_(gradient[i])
+            one.clip(0.1)
+            one.step(step, rates[i] * 0.5**step)
+    for i, one in enumerate(alone):
+        for name, vector in one.state().items():
+            torch.testing.assert_close(members[i].state()[name], vector, rtol=1e-12, atol=1e-15)
+            assert members[i].state()[name].data_ptr() == stack.state()[name][i].data_ptr()
+
+
 def test_state_can_be_restored() -> None:
     model, other = models()
     flat = FlatAdamW(model, Optimiser())
     for step in range(3):
-        flat.zero_gradient()
-        backward(model, step)
+        flat.differentiate(loss_of(model, step))
         flat.step(step, 0.01)
     again = FlatAdamW(other, Optimiser())
     again.restore({name: v.clone() for name, v in flat.state().items()})
     for optimiser, m in ((flat, model), (again, other)):
-        optimiser.zero_gradient()
-        backward(m, 3)
+        optimiser.differentiate(loss_of(m, 3))
         optimiser.step(3, 0.01)
     assert torch.equal(flat.parameters, again.parameters)

@@ -104,6 +104,7 @@ def test_an_added_seed_makes_no_dataset_and_trains_only_its_members(project: Pro
         ("training.checkpoints", {"minutes": 9}, {}),
         ("training.device", "cpu", {}),
         ("training.cells_per_job", 2, {}),
+        ("training.stack", 4, {}),
     ],
 )  # fmt: skip
 def test_a_changed_setting_reruns_what_depends_on_it(
