@@ -21,7 +21,16 @@ settings = TrainingSettings.model_validate(
         "checkpoints": {"minutes": float(snakemake.resources.checkpoint_minutes)},
     }
 )
-task = read_dataset(snakemake.input.dataset, splits=("train", "validation"))
+names = dict(snakemake.wildcards.items())
+task = read_dataset(
+    snakemake.input.dataset,
+    splits=("train", "validation"),
+    made_for={
+        "kernel": names["kernel"],
+        "rho": names["rho"],
+        "task": snakemake.params.settings["task"],
+    },
+)
 arrays = (task.x["train"], task.y["train"], task.x["validation"], task.y["validation"])
 cell = train_cell(
     snakemake.params.settings["architecture"],
@@ -35,7 +44,6 @@ cell = train_cell(
     code=snakemake.params.code,
     checkpoints=Checkpoints(snakemake.params.checkpoints),
 )
-names = dict(snakemake.wildcards.items())
 about = {
     "resolved": {**snakemake.params.settings, "cell": names},
     "title": "mfbench training: {architecture}, width {width}, {kernel}, rho = {rho}".format(

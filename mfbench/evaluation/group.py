@@ -6,16 +6,18 @@ those that it fixes.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import netCDF4  # noqa: F401  # xarray's engine; imported here so that its absence shows early
 import numpy as np
 import xarray as xr
-from safetensors.torch import load_file
+from safetensors import safe_open
+from torch import Tensor
 
 from mfbench.architectures.build import build_model
 from mfbench.config.evaluation import EvaluationSettings
@@ -24,7 +26,7 @@ from mfbench.evaluation.member import MEASURED, EvaluationData, measure_member
 from mfbench.evaluation.optimum import RESOLVED, check_floor, optimisation_part
 from mfbench.floors.record import Floors, read_floors
 from mfbench.statistics import first_step_below, plateau_length, select_learning_rate
-from mfbench.storage import atomic, provenance
+from mfbench.storage import atomic, check_identity, check_variables, provenance, sealed
 from mfbench.training.record import weight_name
 from mfbench.training.status import STATUS
 
@@ -43,12 +45,24 @@ _DERIVED: dict[str, tuple[tuple[str, ...], str]] = {
 
 @dataclass(frozen=True)
 class CellFiles:
-    """The files of one level: dataset, floors, training record and weights."""
+    """The files of one level, and what they must have been made with.
+
+    Attributes
+    ----------
+    dataset, floors, training, weights : path
+        The training's record and the weights of its members.
+    task : mapping
+        ``kernel``, ``rho`` and ``task`` of the dataset and the floors; empty for any.
+    cell : mapping
+        Settings of the record and the weights; empty for any.
+    """
 
     dataset: str | Path
     floors: str | Path
     training: str | Path
     weights: str | Path
+    task: Mapping[str, Any] = field(default_factory=dict)
+    cell: Mapping[str, Any] = field(default_factory=dict)
 
 
 def evaluate_group(
@@ -79,6 +93,8 @@ def evaluate_group(
 
     Raises
     ------
+    BrokenFileError
+        A file is corrupt, or of another task, cell or study than it should be.
     ValueError
         The weights do not fit the model, or a linear model is better than any of its size can be
         (the message names the file).
@@ -115,14 +131,10 @@ def _evaluate_level(
     width: int,
     settings: EvaluationSettings,
 ) -> xr.Dataset:
-    task = read_dataset(files.dataset, splits=("test",))
-    with xr.open_dataset(files.training, engine="netcdf4", mask_and_scale=False) as opened:
-        training = opened.load()
-    try:
-        weights = load_file(files.weights)
-    except Exception as error:
-        raise ValueError(f"{files.weights} cannot be read as safetensors: {error}") from error
-    floors = read_floors(files.floors)
+    task = read_dataset(files.dataset, splits=("test",), made_for=files.task)
+    training = _read_training(files.training, made_for=files.cell)
+    weights = _read_weights(files.weights, made_for=files.cell)
+    floors = read_floors(files.floors, made_for=files.task)
     level = _frame(training, task, floors, settings)
     lower, upper = float(level.lower_floor), float(level.upper_floor)
     field = training.attrs.get("receptive_field")
@@ -168,6 +180,23 @@ def _evaluate_level(
         long_name="learning rate with the least median validation error over seeds", units="1"
     )
     return level
+
+
+def _read_training(path: str | Path, *, made_for: Mapping[str, Any]) -> xr.Dataset:
+    with xr.open_dataset(sealed(path), engine="netcdf4", mask_and_scale=False) as opened:
+        training = opened.load()
+    needed = ("status", "validation_error", "best_validation_error")
+    check_variables(path, "training record", training.variables, needed=needed)
+    check_identity(path, json.loads(training.attrs["settings"]), made_for)
+    return training
+
+
+def _read_weights(path: str | Path, *, made_for: Mapping[str, Any]) -> dict[str, Tensor]:
+    with safe_open(sealed(path), framework="pt") as file:
+        metadata = file.metadata()
+        check_variables(path, "file of weights", metadata, needed=("settings",))
+        check_identity(path, json.loads(metadata["settings"]), made_for)
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
 def _frame(

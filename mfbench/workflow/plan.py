@@ -36,9 +36,10 @@ def floor_settings(study: Study) -> dict[str, Any]:
 
 
 def training_settings(study: Study, *, architecture: str, width: int) -> dict[str, Any]:
-    """What a trained cell depends on beside its dataset."""
+    """What a trained cell depends on; of its dataset, all but the kernel and rho."""
     return stable(  # type: ignore[no-any-return]
         {
+            "task": study.task.model_dump(),
             "architecture": study.architectures[architecture].resolved(),
             "width": width,
             "training": study.training_of(architecture).model_dump(exclude=_EXECUTION),
@@ -47,11 +48,10 @@ def training_settings(study: Study, *, architecture: str, width: int) -> dict[st
 
 
 def evaluation_settings(study: Study, *, architecture: str, width: int) -> dict[str, Any]:
-    """What an evaluation depends on beside its datasets and trained cells."""
+    """What an evaluation depends on; of its datasets and cells, all but the kernel and rho."""
     return stable(  # type: ignore[no-any-return]
         {
-            "architecture": study.architectures[architecture].resolved(),
-            "width": width,
+            **training_settings(study, architecture=architecture, width=width),
             # What counts as success is a matter of the cube.
             "evaluation": study.evaluation.model_dump(exclude={"success"}),
         }
