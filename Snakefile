@@ -33,7 +33,10 @@ if STUDY.refine:
 
 
 onstart:
-    claim(RESULTS, STUDY_FILE)
+    try:
+        claim(RESULTS, STUDY_FILE)
+    except ValueError as error:
+        raise WorkflowError(str(error)) from None
 
 
 rule all:

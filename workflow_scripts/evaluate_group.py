@@ -7,7 +7,7 @@ from mfbench.evaluation.group import CellFiles, evaluate_group, write_evaluation
 from mfbench.training.device import prepare_process
 from mfbench.workflow.job import start_job
 
-start_job(snakemake.log[0])
+start_job(snakemake.log[0], inputs=snakemake.input)
 prepare_process(threads=snakemake.threads)
 settings = snakemake.params.settings
 names = snakemake.wildcards

@@ -11,7 +11,7 @@ from mfbench.training.member import TrainingData
 from mfbench.training.record import write_training, write_weights
 from mfbench.workflow.job import start_job
 
-start_job(snakemake.log[0])
+start_job(snakemake.log[0], inputs=snakemake.input)
 prepare_process(threads=snakemake.threads)
 device = choose_device(snakemake.resources.device)
 settings = TrainingSettings.model_validate(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import json
 from typing import Any
 
 import altair as alt
 import xarray as xr
 
-from mfbench.storage import atomic
+from mfbench.storage import atomic, write_json
 
 PIXELS_PER_POINT = 2.0  # sharp on a projector
 
@@ -30,7 +31,8 @@ def write_figure(chart: Any, outputs: Any) -> None:
         The paths to write; the page carries all that it needs and works offline.
     """
     with alt.data_transformers.enable("default", max_rows=None):
-        for kind in ("json", "svg", "png", "html"):
+        write_json(outputs.json, json.loads(chart.to_json()))
+        for kind in ("svg", "png", "html"):
             options: dict[str, Any] = {"inline": True} if kind == "html" else {}
             if kind == "png":
                 options["scale_factor"] = PIXELS_PER_POINT

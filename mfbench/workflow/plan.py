@@ -84,16 +84,28 @@ def claim(results: str | Path, owner: str) -> None:
     Raises
     ------
     ValueError
-        The folder belongs to another study file.
+        The folder belongs to another study file, or cannot be written.
     """
     check_claim(results, owner)
-    write_text(Path(results) / ".study", owner + "\n")
+    try:
+        write_text(Path(results) / ".study", owner + "\n")
+    except OSError as error:
+        raise ValueError(
+            f"the results folder {results} cannot be written ({error}): nothing was run; make room "
+            "or make it writable, or give the study another `results`"
+        ) from None
 
 
 def check_claim(results: str | Path, owner: str) -> None:
     """Raise ValueError where a results folder belongs to another study file."""
     marker = Path(results) / ".study"
-    found = marker.read_text(encoding="utf-8").strip() if marker.is_file() else owner
+    try:
+        found = marker.read_text(encoding="utf-8").strip() if marker.is_file() else owner
+    except UnicodeDecodeError:
+        raise ValueError(
+            f"{marker}: corrupt, it should name the study file that the folder belongs to; delete "
+            f"it if that is {owner}"
+        ) from None
     if found and found != owner:
         raise ValueError(
             f"the results folder {results} belongs to the study file {found}, not to {owner}: "

@@ -13,6 +13,7 @@ import yaml
 
 import mfbench
 from mfbench.failure import CENSORED
+from mfbench.storage import read_json
 from tests.conftest import small_study
 from tests.workflow.conftest import Project, copy_of_the_tree
 
@@ -74,7 +75,7 @@ def files(folder: Path, pattern: str) -> dict[str, int]:
 
 
 def test_levels_are_added_around_the_boundary_alone(refined: Path) -> None:
-    entries = json.loads((refined / RESULTS / "refined_levels.json").read_text())
+    entries = read_json(refined / RESULTS / "refined_levels.json")["groups"]
     assert [(e["architecture"], e["width"], e["kernel"]) for e in entries] == [
         ("rnn", 4, "impulse")
     ]
@@ -170,7 +171,7 @@ def test_without_a_boundary_on_the_grid_nothing_is_added(project: Project) -> No
     project.configure(lambda s: s["evaluation"].update(success=1e-9))
     done = project.snakemake(CUBE)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert json.loads((project.folder / RESULTS / "refined_levels.json").read_text()) == []
+    assert read_json(project.folder / RESULTS / "refined_levels.json") == {"groups": []}
     cube = mfbench.open_benchmark(project.folder / RESULTS / "cubes/benchmark.nc")
     assert cube.sizes["level"] == 2
     assert (cube.boundary_censored == CENSORED.index("below")).all()
