@@ -65,6 +65,31 @@ class CellFiles:
     cell: Mapping[str, Any] = field(default_factory=dict)
 
 
+def cell_files(
+    *paths: Sequence[str | Path], settings: Mapping[str, Any], names: Mapping[str, str]
+) -> list[CellFiles]:
+    """The files of all levels of a group, with what each must have been made with.
+
+    Parameters
+    ----------
+    *paths : sequences of path
+        Datasets, floors, training records and weights, one of each per level. The name of the
+        dataset, ``rho=RHO.nc``, says which level it is.
+    settings : mapping
+        ``task``, ``architecture``, ``width`` and ``training`` of the study.
+    names : mapping
+        ``architecture``, ``width`` and ``kernel`` as they stand in file names.
+    """
+    trained = {key: settings[key] for key in ("task", "architecture", "width", "training")}
+    levels = []
+    for files in zip(*paths, strict=True):
+        rho = Path(files[0]).stem.removeprefix("rho=")
+        task = {"task": settings["task"], "kernel": names["kernel"], "rho": rho}
+        cell = {**trained, "cell": {**names, "rho": rho}}
+        levels.append(CellFiles(*files, task=task, cell=cell))
+    return levels
+
+
 def evaluate_group(
     architecture: Mapping[str, Any],
     files: Sequence[CellFiles],
