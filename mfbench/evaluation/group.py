@@ -66,15 +66,20 @@ class CellFiles:
 
 
 def cell_files(
-    *paths: Sequence[str | Path], settings: Mapping[str, Any], names: Mapping[str, str]
+    datasets: Sequence[str | Path],
+    floors: Sequence[str | Path],
+    records: Sequence[str | Path],
+    weights: Sequence[str | Path],
+    *,
+    settings: Mapping[str, Any],
+    names: Mapping[str, str],
 ) -> list[CellFiles]:
     """The files of all levels of a group, with what each must have been made with.
 
     Parameters
     ----------
-    *paths : sequences of path
-        Datasets, floors, training records and weights, one of each per level. The name of the
-        dataset, ``rho=RHO.nc``, says which level it is.
+    datasets, floors, records, weights : sequences of path
+        One of each per level; the name of the dataset, ``rho=RHO.nc``, says which level it is.
     settings : mapping
         ``task``, ``architecture``, ``width`` and ``training`` of the study.
     names : mapping
@@ -82,7 +87,7 @@ def cell_files(
     """
     trained = {key: settings[key] for key in ("task", "architecture", "width", "training")}
     levels = []
-    for files in zip(*paths, strict=True):
+    for files in zip(datasets, floors, records, weights, strict=True):
         rho = Path(files[0]).stem.removeprefix("rho=")
         task = {"task": settings["task"], "kernel": names["kernel"], "rho": rho}
         cell = {**trained, "cell": {**names, "rho": rho}}

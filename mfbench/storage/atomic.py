@@ -42,8 +42,8 @@ def atomic(path: str | Path) -> Iterator[Path]:
     Raises
     ------
     OSError
-        The disk is full or cannot be written; the error names `path`. Libraries that only say that
-        something went wrong (HDF5) are asked no further: the disk itself is.
+        The disk is full or cannot be written; the error names `path`. Libraries do not say so
+        reliably, so the disk itself is asked.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -74,17 +74,15 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
 def _problem_of_the_disk(error: Exception, temporary: Path) -> OSError | None:
     """What the system says against writing the file; None where the error has another cause."""
-    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
-        ours = error.filename is None or str(temporary) in (error.filename, error.filename2)
-        return error if ours else None
-    try:
+    try:  # HDF5 calls a full disk a file that it may not create, or gives no reason
         with open(temporary, "ab") as file:
             file.write(bytes(_PROBE))
             file.flush()
             os.fsync(file.fileno())
     except OSError as refusal:
         return refusal
-    return None
+    ours = isinstance(error, OSError) and str(temporary) in (error.filename, error.filename2)
+    return error if ours else None
 
 
 def _remove_leftovers(path: Path) -> None:
