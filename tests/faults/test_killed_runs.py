@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -24,7 +25,7 @@ from tests.workflow.conftest import Project
 pytestmark = pytest.mark.faults
 
 KILLS, SEED = 20, 20250605
-SECONDS = (2.0, 7.0)  # after the start of a run: Snakemake takes two until the first job starts
+SECONDS = 4.0  # at most, after a run has started its first job
 RESULTS = Path("results/smoke")
 CUBE = RESULTS / "cubes/benchmark.nc"
 
@@ -55,6 +56,17 @@ def start(project: Project) -> subprocess.Popen[bytes]:
     )
 
 
+def wait_for_a_job(running: subprocess.Popen[bytes], results: Path) -> None:
+    """Wait until a run has started a job or ended: a job begins with an empty log."""
+    began = time.time_ns()
+    while running.poll() is None:
+        logs = results.rglob("*.log")
+        with suppress(FileNotFoundError):
+            if any(log.stat().st_mtime_ns > began for log in logs):
+                return
+        time.sleep(0.05)
+
+
 def test_a_study_killed_again_and_again_ends_with_the_same_cube(tmp_path: Path) -> None:
     """Sometimes Snakemake alone, whose jobs go on beside those of the next run, sometimes all."""
     study = yaml.safe_load((REPOSITORY / "config/smoke.yaml").read_text())
@@ -75,7 +87,9 @@ def test_a_study_killed_again_and_again_ends_with_the_same_cube(tmp_path: Path) 
             running = start(project)
             groups.append(running.pid)
             try:
-                running.wait(timeout=chance.uniform(*SECONDS))
+                if chance.random() < 0.85:  # else while it still looks at the files
+                    wait_for_a_job(running, project.folder / RESULTS)
+                running.wait(timeout=chance.uniform(0, SECONDS))
             except subprocess.TimeoutExpired:
                 alone = chance.random() < 0.4
                 (os.kill if alone else os.killpg)(running.pid, signal.SIGKILL)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import netCDF4
@@ -81,16 +83,15 @@ def test_any_flipped_bit_is_seen(kind: tuple[Path, Callable[[Path], object]]) ->
         broken = bytearray(whole)
         broken[place] ^= 1 << chance.randrange(8)
         path.write_bytes(broken)
-        try:
-            found = read(path)
-        except BrokenFileError as error:
-            assert str(error).startswith(f"{path}: ")
-        else:  # a blank of a text may turn into another one
-            assert path.suffix == ".json"
-            assert found == expected
+        if path.suffix == ".json":  # a blank of a text may turn into another one
+            with suppress(BrokenFileError):
+                assert read(path) == expected
+        else:
+            with pytest.raises(BrokenFileError, match=rf"^{re.escape(str(path))}: "):
+                read(path)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.999])
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
 def test_a_file_that_was_cut_off_is_seen(
     share: float, kind: tuple[Path, Callable[[Path], object]]
 ) -> None:
