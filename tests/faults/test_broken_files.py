@@ -16,6 +16,13 @@ from tests.workflow.conftest import Project
 
 pytestmark = pytest.mark.faults
 
+
+def flipped(whole: bytes) -> bytes:
+    """The same with one bit in the middle changed."""
+    middle = len(whole) // 2
+    return whole[:middle] + bytes([whole[middle] ^ 4]) + whole[middle + 1 :]
+
+
 READ_BY = {
     "datasets/impulse/rho=3.nc": lambda s: (s.evaluate(), s.train(s.results / "new")),
     "floors/impulse/rho=3.nc": lambda s: s.evaluate(),
@@ -48,16 +55,10 @@ FOREIGN = {
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda whole: b"",
     "cut off": lambda whole: whole[: len(whole) // 2],
-    "one bit": lambda whole: flipped(whole),
-    "a page of zeros": lambda whole: whole[:512] + bytes(512) + whole[1024:],
+    "one bit": flipped,
+    "a lost page": lambda whole: whole[:512] + b"\xff" * 512 + whole[1024:],
     "something else": lambda whole: b"<html>404</html>",
 }
-
-
-def flipped(whole: bytes) -> bytes:
-    """The same with one bit in the middle changed."""
-    middle = len(whole) // 2
-    return whole[:middle] + bytes([whole[middle] ^ 4]) + whole[middle + 1 :]
 
 
 @pytest.fixture

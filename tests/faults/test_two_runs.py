@@ -17,7 +17,7 @@ pytestmark = pytest.mark.faults
 
 
 def test_a_second_run_of_the_study_is_told_that_one_is_under_way(project: Project) -> None:
-    (project.folder / RESULTS / "evaluation/rnn/width=4/impulse.nc").unlink()
+    (project.folder / CUBE).unlink()
     command = [sys.executable, "-m", "snakemake", "--cores", "1", CUBE]
     first = subprocess.Popen(
         [*command, "--configfile", "study.yaml"],

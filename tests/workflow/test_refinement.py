@@ -176,3 +176,24 @@ def test_without_a_boundary_on_the_grid_nothing_is_added(project: Project) -> No
     assert cube.sizes["level"] == 2
     assert (cube.boundary_censored == CENSORED.index("below")).all()
     assert project.planned(CUBE) == {}
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("name", ["refined_levels.json", "added_evaluations.json"])
+def test_a_broken_list_of_the_second_pass_is_named_and_made_anew(
+    name: str, project: Project
+) -> None:
+    """One digit of a list has changed: no other level is trained, and none is lost."""
+    file = project.folder / RESULTS / name
+    text = file.read_text()
+    file.write_text(text.replace("4", "6", 1))
+    (project.folder / CUBE).unlink()
+    done = project.snakemake(CUBE)
+    assert done.returncode != 0
+    assert f"{RESULTS / name}: corrupt, its content does not match its seal" in (
+        done.stdout + done.stderr
+    )
+    file.unlink()
+    done = project.snakemake(CUBE)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert project.planned(CUBE) == {}
