@@ -38,7 +38,7 @@ def test_a_second_run_of_the_study_is_told_that_one_is_under_way(project: Projec
         assert second.returncode != 0
         assert "Directory cannot be locked" in said(second)
         assert "--unlock" in said(second)  # what to do after a power cut
-        assert first.wait(timeout=120) == 0
+        assert first.wait(timeout=300) == 0
     finally:
         if first.poll() is None:
             os.killpg(first.pid, signal.SIGKILL)
