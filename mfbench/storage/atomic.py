@@ -81,8 +81,9 @@ def _problem_of_the_disk(error: Exception, temporary: Path) -> OSError | None:
             os.fsync(file.fileno())
     except OSError as refusal:
         return refusal
-    ours = isinstance(error, OSError) and str(temporary) in (error.filename, error.filename2)
-    return error if ours else None
+    if isinstance(error, OSError) and str(temporary) in (error.filename, error.filename2):
+        return error
+    return None
 
 
 def _remove_leftovers(path: Path) -> None:
