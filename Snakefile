@@ -34,7 +34,10 @@ if STUDY.refine:
 
 
 onstart:
-    claim(RESULTS, STUDY_FILE)
+    try:
+        claim(RESULTS, STUDY_FILE)
+    except ValueError as error:
+        raise WorkflowError(str(error)) from None
 
 
 onsuccess:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from mfbench.evaluation.identity import check_evaluation
 from mfbench.kernels.registry import family as find_family
-from mfbench.storage import atomic, provenance
+from mfbench.storage import atomic, check_variables, provenance, sealed
 from mfbench.training.status import MEASURED, STATUS
 
 GRID = ("architecture", "width", "kernel", "level")
@@ -51,12 +52,13 @@ def assemble_benchmark(
     Raises
     ------
     ValueError
-        No file, or a file that is no evaluation of mfbench (the message names it).
+        No file, or one that is corrupt, no evaluation of mfbench or that of another group or study
+        (the message names it).
     """
-    groups = [_read_group(path) for path in paths]
+    groups = [_read_group(path, resolved) for path in paths]
     if not groups:
         raise ValueError("no evaluation file to make a benchmark of")
-    extra = [_read_group(path) for path in added]
+    extra = [_read_group(path, resolved) for path in added]
     levels = {kernel: _levels(kernel, resolved["kernels"][kernel], extra) for kernel in kernels}
     groups += extra
     axes: dict[str, list[Any]] = {
@@ -92,12 +94,10 @@ def assemble_benchmark(
     return cube.assign_attrs(provenance(title=title, settings=resolved, seeds=seeds))
 
 
-def _read_group(path: str | Path) -> xr.Dataset:
-    with xr.open_dataset(path, engine="netcdf4", mask_and_scale=False) as opened:
+def _read_group(path: str | Path, study: Mapping[str, Any]) -> xr.Dataset:
+    with xr.open_dataset(sealed(path), engine="netcdf4", mask_and_scale=False) as opened:
         group = opened.load()
-    missing = {"architecture_name", "width", "kernel"} - set(group.attrs)
-    if missing:
-        raise ValueError(f"{path} is no evaluation of mfbench: it lacks {sorted(missing)}")
+    check_evaluation(path, group.attrs, study)
     return group
 
 
@@ -235,14 +235,13 @@ def open_benchmark(path: str | Path) -> xr.Dataset:
 
     Raises
     ------
-    ValueError
-        The file is no cube of mfbench.
+    BrokenFileError
+        The file is corrupt or no cube of mfbench.
     """
-    with xr.open_dataset(path, engine="netcdf4", mask_and_scale=False) as opened:
+    with xr.open_dataset(sealed(path), engine="netcdf4", mask_and_scale=False) as opened:
         cube = opened.load()
-    lacking = [name for name in ("status", "relative_mse", "rho") if name not in cube.variables]
-    if lacking:
-        raise ValueError(f"{path} is no benchmark cube of mfbench: it lacks {lacking}")
+    needed = ("status", "relative_mse", "rho", "architecture")
+    check_variables(path, "benchmark cube", cube.variables, needed=needed)
     attributes = {k: v for k, v in cube.status.attrs.items() if not k.startswith("flag_")}
     cube["status"] = cube.status.dims, np.array(STATUS, dtype=object)[cube.status], attributes
     return cube

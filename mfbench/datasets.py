@@ -7,7 +7,7 @@ same x (and the same noise): comparisons between tasks share their sampling erro
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from scipy import fft
 
 from mfbench.config.task import TaskSettings
 from mfbench.kernels.memory import memory_function, memory_length, window_weights
-from mfbench.storage import atomic, provenance
+from mfbench.storage import atomic, check_identity, check_variables, provenance, sealed
 
 SPLITS = ("train", "validation", "test")
 _BLOCK = 2**21  # numbers of float64 at work at once, about 16 MiB
@@ -215,21 +215,51 @@ def write_dataset(path: str | Path, *, settings: TaskSettings, family: str, rho:
             start += count
 
 
-def read_dataset(path: str | Path, *, splits: tuple[str, ...] = SPLITS) -> Task:
+def task_named(path: str | Path, *, task: Mapping[str, Any], kernel: str) -> dict[str, Any]:
+    """What a file of one task, ``.../rho=RHO.nc``, must have been made with, by its name.
+
+    Parameters
+    ----------
+    path : path
+        A dataset or a file of floors.
+    task : mapping
+        The ``task`` section of the study.
+    kernel : str
+        The family.
+    """
+    return {"task": task, "kernel": kernel, "rho": Path(path).stem.removeprefix("rho=")}
+
+
+def read_dataset(
+    path: str | Path,
+    *,
+    splits: tuple[str, ...] = SPLITS,
+    made_for: Mapping[str, Any] | None = None,
+) -> Task:
     """Read the splits of a task that are asked for.
+
+    Parameters
+    ----------
+    path : path
+        NetCDF file of `write_dataset`.
+    splits : tuple of str
+        Those to read.
+    made_for : mapping, optional
+        ``kernel``, ``rho`` and ``task`` that it must have been made with.
 
     Raises
     ------
     OSError
-        The file is missing or no NetCDF file (the message names it).
-    ValueError
-        It is not a dataset of mfbench.
+        The file is missing.
+    BrokenFileError
+        It is corrupt, no dataset of mfbench or that of another task (the message names it).
     """
-    with netCDF4.Dataset(path) as file:
+    with netCDF4.Dataset(sealed(path)) as file:
         file.set_auto_mask(False)
-        missing = {"x", "y", "split", "kernel", "weights"} - set(file.variables)
-        if missing:
-            raise ValueError(f"{path} is no dataset of mfbench: it lacks {sorted(missing)}")
+        check_variables(
+            path, "dataset", file.variables, needed=("x", "y", "split", "kernel", "weights")
+        )
+        check_identity(path, json.loads(file.settings), made_for or {})
         split = file["split"][:]
         settings = json.loads(file.settings)["task"]
         x, y = {}, {}

@@ -1,6 +1,5 @@
 """The study of this run, and the names that all stages share."""
 
-import json
 import os
 import sys
 
@@ -10,6 +9,7 @@ sys.path.insert(0, workflow.basedir)  # this tree, whatever else is installed
 
 from mfbench.config.study import StudyError, load_study
 from mfbench.predictions.registry import predictions
+from mfbench.storage import read_json
 from mfbench.workflow.digest import architecture_digest, stage_digest
 from mfbench.workflow.plan import (
     check_claim,
@@ -73,8 +73,7 @@ def evaluations(pattern, only_existing=False):
 
 def added_levels(architecture, width, kernel):
     """The rho of the levels that the second pass adds to a group, once the first one has run."""
-    with open(checkpoints.refine.get().output[0], encoding="utf-8") as file:
-        groups = json.load(file)
+    groups = read_json(checkpoints.refine.get().output[0])["groups"]
     return [
         level["rho"]
         for group in groups

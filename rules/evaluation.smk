@@ -3,7 +3,7 @@ EVALUATION = f"{RESULTS}/evaluation/{{architecture}}/width={{width}}/{{kernel}}.
 ADDED_EVALUATION = (
     f"{RESULTS}/evaluation/{{architecture}}/width={{width}}/{{kernel}}.refined.nc"
 )
-ADDED = f"{RESULTS}/added_evaluations.txt"  # and a list of them
+ADDED = f"{RESULTS}/added_evaluations.json"  # and a list of them
 
 
 rule evaluate:

@@ -82,5 +82,7 @@ rule added:
         mem_mb=500,
         runtime=5,
         gpu=0,
-    shell:
-        'for file in {input:q}; do echo "$file"; done > {output:q} 2> {log:q}'
+    params:
+        code=stage_digest(script_path("list_added.py")),
+    script:
+        "../workflow_scripts/list_added.py"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,15 @@ from mfbench.cubes import (
     trained,
     write_benchmark,
 )
+from mfbench.storage import BrokenFileError, atomic
 from mfbench.workflow.failures import count_failed
 
 RATES, SEEDS = [0.003, 0.01], [0, 1, 2]
 STUDY: dict[str, Any] = {
     "name": "s",
     "task": {"seed": 0},
-    "training": {"learning_rates": RATES, "seeds": SEEDS},
+    "training": {"learning_rates": RATES, "seeds": SEEDS, "steps": 10},
+    "evaluation": {"success": 0.1},
     "architectures": {"a": {"widths": [4, 8]}, "b": {"widths": [4]}},
     "kernels": {
         "impulse": [{"rho": "0.5", "memory_length": 1}, {"rho": "1.5", "memory_length": 2}],
@@ -73,12 +76,18 @@ def make_group(folder: Path, architecture: str, width: int, kernel: str, levels:
             "perturbation": [0.0, 0.1],
             "length_factor": np.array([2, 4], "i4"),
         },
-        attrs={"architecture_name": architecture, "width": width, "kernel": kernel},
+        attrs={
+            "architecture_name": architecture,
+            "width": width,
+            "kernel": kernel,
+            "settings": json.dumps({**STUDY, "architecture": {}}),
+        },
     )
     for variable in group.variables.values():
         variable.attrs.update(long_name="a number", units="1")
     path = folder / f"{architecture}-{width}-{kernel}.nc"
-    group.to_netcdf(path)
+    with atomic(path) as temporary:
+        group.to_netcdf(temporary)
     return path
 
 
@@ -212,7 +221,8 @@ def test_added_levels_stand_between_those_of_the_study(tmp_path: Path) -> None:
         changed = file.load()
     changed["rho"] = "level", [1.25, 2.0]
     changed["memory_length"] = "level", [2.0, 3.0]
-    changed.to_netcdf(added)
+    with atomic(added) as temporary:
+        changed.to_netcdf(temporary)
     cube = assemble(coarse, added=[added]).sel(width=4, kernel="airy")
     # By M99 and, where it is the same, by rho.
     assert cube.rho.values.tolist() == [0.5, 1.25, 1.5, 2.0, 2.5]
@@ -254,11 +264,17 @@ def test_status_is_a_cf_flag_in_the_file(cube: xr.Dataset, tmp_path: Path) -> No
 
 
 def test_foreign_files_are_named(tmp_path: Path) -> None:
-    xr.Dataset({"a": 1}).to_netcdf(tmp_path / "foreign.nc")
-    with pytest.raises(ValueError, match=r"foreign\.nc is no benchmark cube of mfbench"):
-        open_benchmark(tmp_path / "foreign.nc")
-    with pytest.raises(ValueError, match=r"foreign\.nc is no evaluation of mfbench"):
-        assemble([tmp_path / "foreign.nc"])
+    foreign = tmp_path / "foreign.nc"
+    xr.Dataset({"a": 1}).to_netcdf(foreign)
+    for read in (open_benchmark, lambda path: assemble([path])):
+        with pytest.raises(BrokenFileError, match=r"foreign\.nc: no seal of mfbench"):
+            read(foreign)
+    with atomic(foreign) as temporary:
+        xr.Dataset({"a": 1}).to_netcdf(temporary)
+    with pytest.raises(BrokenFileError, match=r"foreign\.nc: no benchmark cube of mfbench"):
+        open_benchmark(foreign)
+    with pytest.raises(BrokenFileError, match=r"foreign\.nc: no evaluation of mfbench"):
+        assemble([foreign])
     with pytest.raises(ValueError, match="no evaluation file"):
         assemble([])
 

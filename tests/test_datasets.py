@@ -21,6 +21,7 @@ from mfbench.datasets import (
     write_dataset,
 )
 from mfbench.kernels import memory_function, window_weights
+from mfbench.storage import BrokenFileError, atomic
 
 
 def settings(**changes: object) -> TaskSettings:
@@ -137,9 +138,9 @@ def test_the_file_describes_itself(tmp_path: Path) -> None:
 
 
 def test_foreign_and_missing_files_are_named(tmp_path: Path) -> None:
-    with netCDF4.Dataset(tmp_path / "other.nc", "w") as file:
+    with atomic(tmp_path / "other.nc") as temporary, netCDF4.Dataset(temporary, "w") as file:
         file.createDimension("z", 1)
-    with pytest.raises(ValueError, match=r"other\.nc is no dataset of mfbench: it lacks"):
+    with pytest.raises(BrokenFileError, match=r"other\.nc: no dataset of mfbench, it lacks"):
         read_dataset(tmp_path / "other.nc")
     with pytest.raises(OSError, match=r"missing\.nc"):
         read_dataset(tmp_path / "missing.nc")

@@ -1,14 +1,13 @@
 """Put evaluation files together to one cube."""
 
-from pathlib import Path
-
 from mfbench.cubes import assemble_benchmark, write_benchmark
 from mfbench.failure import boundary_variables
+from mfbench.storage import read_json
 from mfbench.workflow.job import start_job
 
-start_job(snakemake.log[0])
+start_job(snakemake.log[0], inputs=snakemake.input)
 listing = snakemake.input.get("added")
-added = Path(listing).read_text(encoding="utf-8").splitlines() if listing else []
+added = read_json(listing)["files"] if listing else []
 cube = assemble_benchmark(
     snakemake.params.files,
     architectures=snakemake.params.architectures,

@@ -1,18 +1,33 @@
 """Evaluate all levels of one (architecture, width, kernel)."""
 
 from mfbench.config.evaluation import EvaluationSettings
-from mfbench.evaluation.group import PackFiles, TaskFiles, evaluate_group, write_evaluation
+from mfbench.evaluation.group import (
+    evaluate_group,
+    pack_files,
+    task_files,
+    write_evaluation,
+)
 from mfbench.training.device import prepare_process
 from mfbench.workflow.job import start_job
 
-start_job(snakemake.log[0])
+start_job(snakemake.log[0], inputs=snakemake.input)
 prepare_process(threads=snakemake.threads)
 settings = snakemake.params.settings
 names = snakemake.wildcards
 group = evaluate_group(
     settings["architecture"],
-    list(map(TaskFiles, snakemake.input.datasets, snakemake.input.floors)),
-    list(map(PackFiles, snakemake.input.records, snakemake.input.weights)),
+    task_files(
+        snakemake.input.datasets,
+        snakemake.input.floors,
+        task=settings["task"],
+        kernel=names.kernel,
+    ),
+    pack_files(
+        snakemake.input.records,
+        snakemake.input.weights,
+        settings=settings,
+        names=dict(names.items()),
+    ),
     width=settings["width"],
     settings=EvaluationSettings.model_validate(settings["evaluation"]),
     keep_going=snakemake.resources.keep_going == "yes",

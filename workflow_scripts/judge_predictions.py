@@ -4,5 +4,5 @@ from mfbench.cubes import open_benchmark
 from mfbench.predictions.scoreboard import judge_predictions, write_scoreboard
 from mfbench.workflow.job import start_job
 
-start_job(snakemake.log[0])
+start_job(snakemake.log[0], inputs=snakemake.input)
 write_scoreboard(judge_predictions(open_benchmark(snakemake.input[0])), **snakemake.output)

@@ -1,7 +1,7 @@
 """Train all members of the levels of one pack and write their record and weights."""
 
 from mfbench.config.training import TrainingSettings
-from mfbench.datasets import read_dataset
+from mfbench.datasets import read_dataset, task_named
 from mfbench.training.cell import train_pack
 from mfbench.training.device import choose_device, describe_device, prepare_process
 from mfbench.training.member import TrainingData
@@ -9,7 +9,7 @@ from mfbench.training.record import write_training, write_weights
 from mfbench.workflow.job import start_job
 from mfbench.workflow.job_state import job_state
 
-start_job(snakemake.log[0])
+start_job(snakemake.log[0], inputs=snakemake.input)
 prepare_process(threads=snakemake.threads)
 device = choose_device(snakemake.resources.device)
 settings = TrainingSettings.model_validate(
@@ -23,7 +23,14 @@ settings = TrainingSettings.model_validate(
 with job_state(snakemake.params.state, settings=snakemake.params.settings):
     names = dict(snakemake.wildcards.items())
     tasks = [
-        read_dataset(path, splits=("train", "validation")) for path in snakemake.input.datasets
+        read_dataset(
+            path,
+            splits=("train", "validation"),
+            made_for=task_named(
+                path, task=snakemake.params.settings["task"], kernel=names["kernel"]
+            ),
+        )
+        for path in snakemake.input.datasets
     ]
     pack = train_pack(
         snakemake.params.settings["architecture"],

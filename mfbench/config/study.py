@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import typing
 from collections.abc import Mapping
 from functools import cached_property
@@ -10,7 +11,7 @@ from types import UnionType
 from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 
 from mfbench.config.architecture import ArchitectureSettings
 from mfbench.config.evaluation import EvaluationSettings
@@ -31,11 +32,25 @@ class StudyError(ValueError):
     """A study file that cannot be used; the message names the keys and what is allowed."""
 
 
+def _folder(path: str) -> str:
+    """A folder by the name that Snakemake gives it, without the characters that it cannot take."""
+    wrong = sorted({c for c in path if c in "{}" or not c.isprintable()})
+    if wrong:
+        raise ValueError(
+            f"Snakemake takes no folder with {', '.join(map(repr, wrong))} in its name"
+        )
+    if path != path.strip() or path.startswith("~") or "://" in path:
+        raise ValueError(
+            "must be a folder of this machine, without blanks around it and with ~ written out"
+        )
+    return os.path.normpath(path) if path else path
+
+
 class Study(Section):
     """A study of mfbench: tasks x architectures, and how they are trained and evaluated."""
 
     name: Name = Field(description="Name of the study.")
-    results: str = Field(
+    results: Annotated[str, AfterValidator(_folder)] = Field(
         "", description="Folder of all results, results/<name> where it is not given."
     )
     task: TaskSettings = TaskSettings()

@@ -6,9 +6,10 @@ those that it fixes.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,12 @@ from torch import Tensor
 from mfbench.architectures.build import ArchitectureError, build_model, own_code
 from mfbench.architectures.model import SequenceModel
 from mfbench.config.evaluation import EvaluationSettings
-from mfbench.datasets import Task, read_dataset
+from mfbench.datasets import Task, read_dataset, task_named
 from mfbench.evaluation.member import MEASURED, EvaluationData, measure_member
 from mfbench.evaluation.optimum import RESOLVED, check_floor, optimisation_part
 from mfbench.floors.record import Floors, read_floors
 from mfbench.statistics import first_step_below, plateau_length, select_learning_rate
-from mfbench.storage import atomic, provenance
+from mfbench.storage import atomic, check_identity, check_variables, provenance, sealed
 from mfbench.training.record import weight_name
 from mfbench.training.status import STATUS
 
@@ -50,18 +51,75 @@ _DERIVED: dict[str, tuple[tuple[str, ...], str]] = {
 
 @dataclass(frozen=True)
 class TaskFiles:
-    """The files of one level: its dataset and floors."""
+    """The files of one level: its dataset and floors.
+
+    Attributes
+    ----------
+    dataset, floors : path
+    made_for : mapping
+        The ``kernel``, ``rho`` and ``task`` that they must be of; empty for any.
+    """
 
     dataset: str | Path
     floors: str | Path
+    made_for: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class PackFiles:
-    """What the training of some levels left: record and weights."""
+    """What the training of some levels left: record and weights.
+
+    Attributes
+    ----------
+    record, weights : path
+    made_for : mapping
+        The settings that they must have been made with; empty for any.
+    """
 
     record: str | Path
     weights: str | Path
+    made_for: Mapping[str, Any] = field(default_factory=dict)
+
+
+def task_files(
+    datasets: Sequence[str | Path],
+    floors: Sequence[str | Path],
+    *,
+    task: Mapping[str, Any],
+    kernel: str,
+) -> list[TaskFiles]:
+    """The files of all levels of a kernel, whose names, ``rho=RHO.nc``, say which level it is."""
+    return [
+        TaskFiles(*files, task_named(files[0], task=task, kernel=kernel))
+        for files in zip(datasets, floors, strict=True)
+    ]
+
+
+def pack_files(
+    records: Sequence[str | Path],
+    weights: Sequence[str | Path],
+    *,
+    settings: Mapping[str, Any],
+    names: Mapping[str, str],
+) -> list[PackFiles]:
+    """The files of all packs of a group, whose names, ``rho=PACK.nc``, say which pack it is.
+
+    Parameters
+    ----------
+    records, weights : sequences of path
+    settings : mapping
+        ``task``, ``architecture``, ``width`` and ``training`` of the study.
+    names : mapping
+        ``architecture``, ``width`` and ``kernel`` as they stand in file names.
+    """
+    trained = {key: settings[key] for key in ("task", "architecture", "width", "training")}
+    return [
+        PackFiles(
+            *files,
+            {**trained, "pack": {**names, "pack": Path(files[0]).stem.removeprefix("rho=")}},
+        )
+        for files in zip(records, weights, strict=True)
+    ]
 
 
 @dataclass(frozen=True)
@@ -108,6 +166,8 @@ def evaluate_group(
 
     Raises
     ------
+    BrokenFileError
+        A file is corrupt, or of another task, pack or study than it should be.
     ValueError
         A level was not trained, the weights do not fit the model, or a linear model is better than
         any of its size can be (the message names the file).
@@ -118,8 +178,8 @@ def evaluate_group(
     where = f"architecture {architecture['model']}, width {width}"
     levels = []
     for files in tasks:
-        task = read_dataset(files.dataset, splits=("test",))
-        floors = read_floors(files.floors)
+        task = read_dataset(files.dataset, splits=("test",), made_for=files.made_for)
+        floors = read_floors(files.floors, made_for=files.made_for)
         if float(task.rho) not in trained:
             raise ValueError(f"no training record has rho = {task.rho}, the level {files.dataset}")
         found = trained[float(task.rho)]
@@ -166,8 +226,8 @@ def _read_packs(packs: Sequence[PackFiles]) -> dict[float, _Trained]:
     records: list[tuple[xr.Dataset, str | Path]] = []
     model: dict[str, int] = {}
     for files in packs:
-        with xr.open_dataset(files.record, engine="netcdf4", mask_and_scale=False) as opened:
-            records.append((opened.load().drop_encoding(), files.weights))
+        records.append((_read_record(files), files.weights))
+        _check_weights(files)
         # A pack that could not be built does not know; the others do.
         model |= {name: v for name, v in records[-1][0].attrs.items() if name in _OF_THE_MODEL}
     return {
@@ -179,14 +239,28 @@ def _read_packs(packs: Sequence[PackFiles]) -> dict[float, _Trained]:
     }
 
 
+def _read_record(files: PackFiles) -> xr.Dataset:
+    with xr.open_dataset(sealed(files.record), engine="netcdf4", mask_and_scale=False) as opened:
+        record = opened.load().drop_encoding()
+    needed = ("status", "validation_error", "best_validation_error", "rho", "failure")
+    check_variables(files.record, "training record", record.variables, needed=needed)
+    check_identity(files.record, json.loads(record.attrs["settings"]), files.made_for)
+    return record
+
+
+def _check_weights(files: PackFiles) -> None:
+    """Once per file, and not for each member that is read from it."""
+    with safe_open(sealed(files.weights), framework="pt") as file:
+        metadata = file.metadata()
+    check_variables(files.weights, "file of weights", metadata, needed=("settings",))
+    check_identity(files.weights, json.loads(metadata["settings"]), files.made_for)
+
+
 def _weights(path: str | Path, prefix: str) -> dict[str, Tensor]:
     """The tensors of a file whose names start like this, without that."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
-            return {name.removeprefix(prefix): file.get_tensor(name) for name in names}
-    except Exception as error:
-        raise ValueError(f"{path} cannot be read as safetensors: {error}") from error
+    with safe_open(path, framework="pt") as file:
+        names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
+        return {name.removeprefix(prefix): file.get_tensor(name) for name in names}
 
 
 def _load(model: SequenceModel, path: str | Path, prefix: str) -> None:

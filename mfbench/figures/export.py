@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from typing import Any
 
 import altair as alt
@@ -10,7 +11,7 @@ import xarray as xr
 
 from mfbench.cubes import trained
 from mfbench.figures import theme
-from mfbench.storage import atomic
+from mfbench.storage import atomic, write_json
 
 PIXELS_PER_POINT = 2.0  # sharp on a projector
 
@@ -35,7 +36,8 @@ def write_figure(chart: Any, outputs: Any) -> None:
         The paths to write; the page carries all that it needs and works offline.
     """
     with alt.data_transformers.enable("default", max_rows=None):
-        for kind in ("json", "svg", "png", "html"):
+        write_json(outputs.json, json.loads(chart.to_json()))
+        for kind in ("svg", "png", "html"):
             options: dict[str, Any] = {"inline": True} if kind == "html" else {}
             if kind == "png":
                 options["scale_factor"] = PIXELS_PER_POINT

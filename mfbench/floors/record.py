@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from mfbench.floors.problem import Array
 from mfbench.floors.table import floor_table, order_for_error
 from mfbench.floors.upper import upper_bound
 from mfbench.kernels.memory import memory_function, window_weights
-from mfbench.storage import atomic, provenance
+from mfbench.storage import atomic, check_identity, check_variables, provenance, sealed
 
 
 @dataclass(frozen=True)
@@ -168,21 +169,32 @@ def write_floors(
             made.setncatts({"long_name": long_name, "units": "1"})
 
 
-def read_floors(path: str | Path) -> Floors:
+def read_floors(path: str | Path, *, made_for: Mapping[str, Any] | None = None) -> Floors:
     """Read the floors of a task.
+
+    Parameters
+    ----------
+    path : path
+        NetCDF file of `write_floors`.
+    made_for : mapping, optional
+        ``kernel``, ``rho`` and ``task`` that it must have been made with, as far as floors depend
+        on them.
 
     Raises
     ------
     OSError
-        The file is missing or no NetCDF file (the message names it).
-    ValueError
-        It holds no floors.
+        The file is missing.
+    BrokenFileError
+        It is corrupt, holds no floors or those of another task (the message names it).
     """
-    with netCDF4.Dataset(path) as file:
+    with netCDF4.Dataset(sealed(path)) as file:
         file.set_auto_mask(False)
-        missing = {"lower_bound", "upper_bound", "memory_function"} - set(file.variables)
-        if missing:
-            raise ValueError(f"{path} holds no floors of mfbench: it lacks {sorted(missing)}")
+        needed = ("lower_bound", "upper_bound", "memory_function", "state_size")
+        check_variables(path, "floors", file.variables, needed=needed)
+        if made_for:
+            found = json.loads(file.settings)
+            task = {key: made_for["task"][key] for key in found["task"]}
+            check_identity(path, found, {**made_for, "task": task})
         sizes = file["state_size"][:].tolist()
         lower, upper = file["lower_bound"][:].tolist(), file["upper_bound"][:].tolist()
         return Floors(

@@ -26,7 +26,7 @@ from mfbench.report.failures import failure_table
 from mfbench.report.notes import NOTES
 from mfbench.report.optimum import distance_table
 from mfbench.report.summary import summary_table
-from mfbench.storage import write_text
+from mfbench.storage import read_json, write_text
 
 
 def write_report(path: str | Path, *, cube: xr.Dataset, figures: Sequence[str | Path]) -> None:
@@ -41,7 +41,7 @@ def write_report(path: str | Path, *, cube: xr.Dataset, figures: Sequence[str | 
     figures : sequence of path
         Vega-Lite specifications (.json), in the order in which they are shown.
     """
-    specifications = [json.loads(Path(f).read_text(encoding="utf-8")) for f in figures]
+    specifications = [read_json(f) for f in figures]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,

@@ -17,7 +17,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from mfbench.storage import atomic
+from mfbench.storage import BrokenFileError, atomic, sealed
 from mfbench.training.member import Progress, member_name
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class Checkpoints:
         if not path.is_file():
             return None
         try:
-            with safe_open(path, framework="pt") as file:
+            with safe_open(sealed(path), framework="pt") as file:
                 metadata = file.metadata() or {}
                 if metadata.get("key") != key:
                     log.info("%s was made by other settings, data or code: starting anew", path)
@@ -65,6 +65,9 @@ class Checkpoints:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
                 fields = json.loads(metadata["progress"])
                 curves = {name: tensors.pop(name) for name in _CURVES}
+        except BrokenFileError as error:
+            log.warning("%s cannot be read (%s): starting anew", path, error.problem)
+            return None
         except (SafetensorError, OSError, KeyError, ValueError) as error:
             log.warning("%s cannot be read (%s): starting anew", path, error)
             return None

@@ -5,21 +5,48 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import traceback
+from collections.abc import Iterable
 from pathlib import Path
+from types import TracebackType
 
 from mfbench.storage import git_commit
+from mfbench.workflow.clock import set_back_future_times
 
 
-def start_job(log: str | Path) -> None:
-    """Send all that this process says to a log file, and note the commit that it works with."""
+def start_job(log: str | Path, *, inputs: Iterable[str | Path] = ()) -> None:
+    """Send all that this process says to a log file, and note the commit that it works with.
+
+    Parameters
+    ----------
+    log : path
+        The log file. What cannot be written to it, since its disk is full, goes to where the
+        process spoke before.
+    inputs : iterable of path
+        The files that the job reads; those that come from the future are set back.
+    """
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    terminal = os.dup(sys.stderr.fileno())
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
         os.dup2(descriptor, stream.fileno())
     os.close(descriptor)
+
+    def report(
+        kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        text = "".join(traceback.format_exception(kind, error, trace))
+        try:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+        except OSError:
+            os.write(terminal, text.encode())
+
+    sys.excepthook = report
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     logging.captureWarnings(True)
     git_commit()
+    set_back_future_times(inputs)

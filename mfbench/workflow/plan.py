@@ -34,9 +34,10 @@ def floor_settings(study: Study) -> dict[str, Any]:
 
 
 def training_settings(study: Study, *, architecture: str, width: int) -> dict[str, Any]:
-    """What a trained cell depends on beside its dataset."""
+    """What a trained cell depends on; of its dataset, all but the kernel and rho."""
     return stable(  # type: ignore[no-any-return]
         {
+            "task": study.task.model_dump(),
             "architecture": study.architectures[architecture].resolved(),
             "width": width,
             "training": study.training_of(architecture).model_dump(exclude=set(EXECUTION)),
@@ -45,11 +46,10 @@ def training_settings(study: Study, *, architecture: str, width: int) -> dict[st
 
 
 def evaluation_settings(study: Study, *, architecture: str, width: int) -> dict[str, Any]:
-    """What an evaluation depends on beside its datasets and trained cells."""
+    """What an evaluation depends on; of its datasets and cells, all but the kernel and rho."""
     return stable(  # type: ignore[no-any-return]
         {
-            "architecture": study.architectures[architecture].resolved(),
-            "width": width,
+            **training_settings(study, architecture=architecture, width=width),
             # What counts as success is a matter of the cube.
             "evaluation": study.evaluation.model_dump(exclude={"success"}),
         }
@@ -82,16 +82,28 @@ def claim(results: str | Path, owner: str) -> None:
     Raises
     ------
     ValueError
-        The folder belongs to another study file.
+        The folder belongs to another study file, or cannot be written.
     """
     check_claim(results, owner)
-    write_text(Path(results) / ".study", owner + "\n")
+    try:
+        write_text(Path(results) / ".study", owner + "\n")
+    except OSError as error:
+        raise ValueError(
+            f"the results folder {results} cannot be written ({error}): nothing was run; make room "
+            "or make it writable, or give the study another `results`"
+        ) from None
 
 
 def check_claim(results: str | Path, owner: str) -> None:
     """Raise ValueError where a results folder belongs to another study file."""
     marker = Path(results) / ".study"
-    found = marker.read_text(encoding="utf-8").strip() if marker.is_file() else owner
+    try:
+        found = marker.read_text(encoding="utf-8").strip() if marker.is_file() else owner
+    except UnicodeDecodeError:
+        raise ValueError(
+            f"{marker}: corrupt, it should name the study file that the folder belongs to; delete "
+            f"it if that is {owner}"
+        ) from None
     if found and found != owner:
         raise ValueError(
             f"the results folder {results} belongs to the study file {found}, not to {owner}: "

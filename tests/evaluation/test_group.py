@@ -25,6 +25,7 @@ from mfbench.evaluation.length_generalisation import generalisation_error, longe
 from mfbench.evaluation.member import MEASURED, EvaluationData, measure_member
 from mfbench.evaluation.perturbation import perturbation_error
 from mfbench.floors.record import read_floors, write_floors
+from mfbench.storage.integrity import seal
 from mfbench.training.cell import Pack, train_pack
 from mfbench.training.member import Progress, TrainingData, initial_model
 from mfbench.training.record import write_training, write_weights
@@ -261,7 +262,7 @@ def test_weights_that_do_not_fit_are_named(rnn_files: list[Files], tmp_path: Pat
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(b"nothing")
     files = replace(rnn_files[0], weights=broken)
-    with pytest.raises(ValueError, match=r"broken\.safetensors cannot be read"):
+    with pytest.raises(ValueError, match=r"broken\.safetensors: corrupt"):
         evaluate("rnn", [files])
 
 
@@ -289,6 +290,7 @@ def test_a_linear_model_that_beats_its_floor_fails_the_evaluation(
     # As if the architecture had declared a smaller state than it has.
     with netCDF4.Dataset(files.floors, "a") as file:
         file["lower_bound"][:] = 2 * float(group.kernel_error.max())
+    seal(Path(files.floors), ".nc")
     with pytest.raises(ValueError, match=r"0\.6\.safetensors.*learning_rate=.*is linear.*below"):
         evaluate_files(architecture_settings("lru", **linear), [files], settings=settings)
     # Were its response to vary over time, it might.
@@ -312,6 +314,7 @@ def test_a_linear_model_that_varies_is_bound_by_its_receptive_field_alone(
     files = make_level(tmp_path, "lru", "0.6", **linear)
     with netCDF4.Dataset(files.floors, "a") as file:
         file["lower_bound"][:] = 0.5
+    seal(Path(files.floors), ".nc")
     monkeypatch.setattr(module, "measure_member", varying)
     settings = EvaluationSettings(probes=32)
     evaluate_files(architecture_settings("lru", **linear), [files], settings=settings)

@@ -11,6 +11,7 @@ from mfbench.config.floors import FloorSettings
 from mfbench.config.task import TaskSettings
 from mfbench.floors import fir_floor, lower_bound, upper_bound
 from mfbench.floors.record import Floors, read_floors, write_floors
+from mfbench.storage import BrokenFileError, atomic
 
 TASK = TaskSettings.model_validate({"length": 32})
 SETTINGS = FloorSettings(state_sizes=[4, 1])
@@ -82,8 +83,9 @@ def test_what_lies_beyond_a_receptive_field_is_lost_whole(floors: Floors) -> Non
 
 def test_a_file_without_floors_is_named(tmp_path: Path) -> None:
     path = tmp_path / "empty.nc"
-    netCDF4.Dataset(path, "w").close()
-    with pytest.raises(ValueError, match=r"empty\.nc holds no floors"):
+    with atomic(path) as temporary:
+        netCDF4.Dataset(temporary, "w").close()
+    with pytest.raises(BrokenFileError, match=r"empty\.nc: no floors of mfbench"):
         read_floors(path)
     with pytest.raises(OSError, match=r"missing\.nc"):
         read_floors(tmp_path / "missing.nc")

@@ -18,6 +18,7 @@ from mfbench.report.notes import NOTES
 from mfbench.report.optimum import distance_table
 from mfbench.report.page import _times, write_report
 from mfbench.report.summary import summary_table
+from mfbench.storage import write_json
 from tests.figures.conftest import make_cube, spoil, with_boundaries
 
 
@@ -124,7 +125,7 @@ def test_architectures_differ_where_no_seed_of_one_overlaps_the_other(cube: xr.D
 
 def test_the_page_carries_everything(cube: xr.Dataset, tmp_path: Path) -> None:
     figure = tmp_path / "error_parts.json"
-    figure.write_text(json.dumps({"$schema": "s", "title": "</script><b>"}))
+    write_json(figure, {"$schema": "s", "title": "</script><b>"})
     write_report(tmp_path / "report.html", cube=cube, figures=[figure])
     page = (tmp_path / "report.html").read_text()
     assert "mfbench: known" in page

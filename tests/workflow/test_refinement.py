@@ -13,6 +13,7 @@ import yaml
 
 import mfbench
 from mfbench.failure import CENSORED
+from mfbench.storage import read_json
 from tests.conftest import small_study
 from tests.workflow.conftest import Project, copy_of_the_tree
 
@@ -75,7 +76,7 @@ def files(folder: Path, pattern: str) -> dict[str, int]:
 
 
 def test_levels_are_added_around_the_boundary_alone(refined: Path) -> None:
-    entries = json.loads((refined / RESULTS / "refined_levels.json").read_text())
+    entries = read_json(refined / RESULTS / "refined_levels.json")["groups"]
     assert [(e["architecture"], e["width"], e["kernel"]) for e in entries] == [
         ("rnn", 4, "impulse")
     ]
@@ -171,8 +172,29 @@ def test_without_a_boundary_on_the_grid_nothing_is_added(project: Project) -> No
     project.configure(lambda s: s["evaluation"].update(success=1e-9))
     done = project.snakemake(CUBE)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert json.loads((project.folder / RESULTS / "refined_levels.json").read_text()) == []
+    assert read_json(project.folder / RESULTS / "refined_levels.json") == {"groups": []}
     cube = mfbench.open_benchmark(project.folder / RESULTS / "cubes/benchmark.nc")
     assert cube.sizes["level"] == 2
     assert (cube.boundary_censored == CENSORED.index("below")).all()
+    assert project.planned(CUBE) == {}
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("name", ["refined_levels.json", "added_evaluations.json"])
+def test_a_broken_list_of_the_second_pass_is_named_and_made_anew(
+    name: str, project: Project
+) -> None:
+    """One digit of a list has changed: no other level is trained, and none is lost."""
+    file = project.folder / RESULTS / name
+    text = file.read_text()
+    file.write_text(text.replace("4", "6", 1))
+    (project.folder / CUBE).unlink()
+    done = project.snakemake(CUBE)
+    assert done.returncode != 0
+    assert f"{RESULTS / name}: corrupt, its content does not match its seal" in (
+        done.stdout + done.stderr
+    )
+    file.unlink()
+    done = project.snakemake(CUBE)
+    assert done.returncode == 0, done.stdout + done.stderr
     assert project.planned(CUBE) == {}

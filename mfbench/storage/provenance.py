@@ -1,13 +1,11 @@
-"""Files that are either whole or not there, and say where they come from."""
+"""Where a file comes from: settings, seeds, versions and commit."""
 
 from __future__ import annotations
 
 import json
-import os
 import platform
 import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
@@ -26,48 +24,6 @@ _PACKAGES = (
     "pydantic",
     "altair",
 )
-
-
-def _umask() -> int:
-    """The process's mask of permissions, which can only be read by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-_UMASK = _umask()
-
-
-@contextmanager
-def atomic(path: str | Path) -> Iterator[Path]:
-    """A temporary path in the same folder that becomes `path` when the block ends well.
-
-    The file is flushed to disk before it is renamed, and removed when the block raises, so a file
-    under its final name is always complete.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        # Some writers keep a file to its owner; a group that shares a study reads each other's.
-        temporary.chmod(0o666 & ~_UMASK)
-        temporary.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # the new name itself
-        finally:
-            os.close(folder)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_text(path: str | Path, text: str) -> None:
-    """Write a text file atomically."""
-    with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
 
 
 def provenance(*, title: str, settings: Mapping[str, Any], seeds: Any) -> dict[str, str]:
@@ -116,7 +72,7 @@ def git_commit() -> str:
     The first call of a process counts: jobs ask before they work, so that a commit made meanwhile
     does not end up in their files.
     """
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parent.parent.parent
 
     def git(*arguments: str) -> str:
         done = subprocess.run(

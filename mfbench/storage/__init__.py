@@ -1,0 +1,20 @@
+"""Files that are whole or not there, say where they come from, and show when they are broken."""
+
+from mfbench.storage.atomic import atomic, write_text
+from mfbench.storage.document import read_json, write_json
+from mfbench.storage.integrity import BrokenFileError, check_identity, check_variables, sealed
+from mfbench.storage.provenance import git_commit, package_versions, provenance
+
+__all__ = [
+    "BrokenFileError",
+    "atomic",
+    "check_identity",
+    "check_variables",
+    "git_commit",
+    "package_versions",
+    "provenance",
+    "read_json",
+    "sealed",
+    "write_json",
+    "write_text",
+]

@@ -1,0 +1,153 @@
+"""What each stage of the tiny study writes and reads, called as its workflow script does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+
+from mfbench.config.evaluation import EvaluationSettings
+from mfbench.config.floors import FloorSettings
+from mfbench.config.study import Study, load_study
+from mfbench.config.task import TaskSettings
+from mfbench.cubes import assemble_benchmark, open_benchmark, write_benchmark
+from mfbench.datasets import read_dataset, write_dataset
+from mfbench.evaluation.group import cell_files, evaluate_group, write_evaluation
+from mfbench.figures.export import draw, write_figure
+from mfbench.floors.record import write_floors
+from mfbench.report.page import write_report
+from mfbench.storage import write_json
+from mfbench.training.cell import Cell, train_cell
+from mfbench.training.checkpoints import Checkpoints
+from mfbench.training.member import TrainingData
+from mfbench.training.record import write_training, write_weights
+from mfbench.workflow.plan import evaluation_settings, study_settings, training_settings
+from tests.faults.conftest import tiny_study
+
+KERNEL, RHO, ARCHITECTURE = "impulse", "3", "rnn"
+
+
+@dataclass
+class Stages:
+    """The stages on one results folder."""
+
+    results: Path
+
+    @property
+    def study(self) -> Study:
+        """The tiny study."""
+        return load_study(tiny_study())
+
+    def task_settings(self) -> dict[str, Any]:
+        """Settings of a task, as a training job has them."""
+        return self.training_settings()["task"]  # type: ignore[no-any-return]
+
+    def training_settings(self) -> dict[str, Any]:
+        """Params of a training job."""
+        return training_settings(self.study, architecture=ARCHITECTURE, width=4)
+
+    def train(self, checkpoints: Path) -> Cell:
+        """A trained cell, with its checkpoints in a folder."""
+        settings = self.training_settings()
+        task = read_dataset(
+            self.results / f"datasets/{KERNEL}/rho={RHO}.nc",
+            splits=("train", "validation"),
+            made_for={"kernel": KERNEL, "rho": RHO, "task": settings["task"]},
+        )
+        arrays = (task.x["train"], task.y["train"], task.x["validation"], task.y["validation"])
+        return train_cell(
+            settings["architecture"],
+            TrainingData(
+                *(torch.from_numpy(a) for a in arrays),
+                scored_from=task.scored_from,
+                variance=task.variance,
+            ),
+            width=4,
+            settings=self.study.training_of(ARCHITECTURE),
+            code="",
+            checkpoints=Checkpoints(checkpoints),
+        )
+
+    def evaluate(self) -> Any:
+        """The evaluation of one architecture's levels."""
+        r, cells = self.results, f"{ARCHITECTURE}/width=4/{KERNEL}"
+        settings = evaluation_settings(self.study, architecture=ARCHITECTURE, width=4)
+        rhos = ("3", "5")
+        return evaluate_group(
+            settings["architecture"],
+            cell_files(
+                [r / f"datasets/{KERNEL}/rho={rho}.nc" for rho in rhos],
+                [r / f"floors/{KERNEL}/rho={rho}.nc" for rho in rhos],
+                [r / f"training/{cells}/rho={rho}.nc" for rho in rhos],
+                [r / f"training/{cells}/rho={rho}.safetensors" for rho in rhos],
+                settings=settings,
+                names={"architecture": ARCHITECTURE, "width": "4", "kernel": KERNEL},
+            ),
+            width=4,
+            settings=EvaluationSettings.model_validate(settings["evaluation"]),
+        )
+
+    def assemble(self) -> Any:
+        """The cube."""
+        return assemble_benchmark(
+            [self.results / f"evaluation/{a}/width=4/{KERNEL}.nc" for a in ("rnn", "lru")],
+            architectures=["rnn", "lru"],
+            kernels=[KERNEL],
+            resolved=study_settings(self.study),
+        )
+
+    def cube(self) -> Any:
+        """The finished cube."""
+        return open_benchmark(self.results / "cubes/benchmark.nc")
+
+
+def writers(finished: Stages) -> dict[str, Callable[[Path], None]]:
+    """Writer of one file of each kind, by the name of its stage, with all but the writing done."""
+    study, about = finished.study, {"resolved": finished.training_settings(), "title": "t"}
+    cell = finished.train(finished.results / "checkpoints/for/writers")
+    group, cube = finished.evaluate(), finished.cube()
+    chart, figure = draw("error_map", cube), finished.results / "figures/error_map.json"
+
+    def write_checkpoint(path: Path) -> None:
+        Checkpoints(path.parent).save(0.01, 0, "key", cell.members[0.01, 0])
+
+    def figures(path: Path) -> None:
+        write_figure(
+            chart, SimpleNamespace(**{k: path.with_suffix(f".{k}") for k in _FIGURE_KINDS})
+        )
+
+    return {
+        "d.nc": lambda p: write_dataset(
+            p, settings=TaskSettings.model_validate(study.task), family=KERNEL, rho=RHO
+        ),
+        "f.nc": lambda p: write_floors(
+            p,
+            task=TaskSettings(length=8),  # quickly computed
+            settings=FloorSettings(state_sizes=[2]),
+            family=KERNEL,
+            rho=RHO,
+        ),
+        "w.safetensors": lambda p: write_weights(p, cell, **about),
+        "t.nc": lambda p: write_training(
+            p, cell, settings=study.training_of(ARCHITECTURE), device="cpu", **about
+        ),
+        "learning_rate=0.01,seed=0.safetensors": write_checkpoint,
+        "e.nc": lambda p: write_evaluation(
+            p,
+            group,
+            resolved={"architecture_name": "rnn", "width": 4, "kernel": KERNEL},
+            title="t",
+        ),
+        "b.nc": lambda p: write_benchmark(p, finished.assemble()),
+        "levels.json": lambda p: write_json(p, {"groups": [json.dumps(study.model_dump())]}),
+        "figure.json": figures,
+        "report.html": lambda p: write_report(p, cube=cube, figures=[figure]),
+    }
+
+
+_FIGURE_KINDS = ("html", "svg", "png", "json")

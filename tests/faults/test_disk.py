@@ -1,0 +1,107 @@
+"""A disk that is full or cannot be written: said clearly, and what was there stays."""
+
+from __future__ import annotations
+
+import errno
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import xarray as xr
+
+from mfbench.storage import atomic
+from tests.faults.conftest import CUBE, RESULTS, Mount, fill, numbers, remount, said
+from tests.faults.stages import Stages, writers
+from tests.workflow.conftest import Project
+
+pytestmark = pytest.mark.faults
+
+NAMES = (
+    *("d.nc", "f.nc", "w.safetensors", "t.nc", "learning_rate=0.01,seed=0.safetensors"),
+    *("e.nc", "b.nc", "levels.json", "figure.json", "report.html"),
+)
+
+
+@pytest.fixture(scope="module")
+def writer(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Callable]:
+    copy = tmp_path_factory.mktemp("writers") / "results"
+    shutil.copytree(tiny / RESULTS, copy)
+    return writers(Stages(copy))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("share", [0.0, 0.5], ids=["none", "half"])
+def test_a_full_disk_is_named_and_the_old_file_stays(
+    name: str, share: float, writer: dict[str, Callable], mount: Mount, tmp_path: Path
+) -> None:
+    """With no room at all, and with room for half of the file."""
+    disk = tmp_path / "disk"
+    mount(disk, 24 * 2**20)
+    writer[name](disk / name)
+    before = {f: f.read_bytes() for f in disk.iterdir()}
+    fill(disk, leave=int(share * (disk / name).stat().st_size))
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        writer[name](disk / name)
+    assert caught.value.errno == errno.ENOSPC
+    assert Path(caught.value.filename).parent == disk
+    assert ".tmp" not in caught.value.filename
+    (disk / "ballast").unlink()
+    assert {f: f.read_bytes() for f in disk.iterdir()} == before  # and no temporary file
+
+
+def test_a_library_that_hides_the_cause_is_not_blamed_on_the_disk(tmp_path: Path) -> None:
+    def fail() -> None:
+        with atomic(tmp_path / "a.nc"):
+            raise RuntimeError("NetCDF: HDF error")
+
+    with pytest.raises(RuntimeError, match="HDF error"):
+        fail()
+
+
+def test_a_study_on_a_full_disk_says_so_and_goes_on_with_more_room(
+    project: Project, mount: Mount, tiny: Path
+) -> None:
+    """The training finds no room; a larger disk is all that the next run needs."""
+    results = project.folder / RESULTS
+    kept = results.with_name("kept")
+    results.rename(kept)
+    mount(results, 32 * 2**20)
+    shutil.copytree(kept, results, dirs_exist_ok=True)
+    shutil.rmtree(results / "training/rnn")
+    shutil.rmtree(results / "checkpoints/rnn")
+    (results / "evaluation/rnn/width=4/impulse.nc").unlink()
+    (results / "cubes/benchmark.nc").unlink()
+    evaluation = results / "evaluation/lru/width=4/impulse.nc"
+    old = evaluation.read_bytes()
+    fill(results, leave=16 * 2**10)  # logs and folders have room
+    done = project.snakemake(CUBE)
+    assert done.returncode != 0
+    assert re.search(
+        r"^OSError: \[Errno 28\] No space left on device: '.*(checkpoints|training)/rnn/",
+        said(done),
+        re.M,
+    ), said(done)
+    assert evaluation.read_bytes() == old
+    assert not list(results.rglob("*.tmp"))
+    (results / "ballast").unlink()
+    done = project.snakemake(CUBE)
+    assert done.returncode == 0, said(done)
+    xr.testing.assert_identical(numbers(project.folder / CUBE), numbers(tiny / CUBE))
+
+
+def test_a_results_folder_that_cannot_be_written_is_named_before_any_work(
+    project: Project, mount: Mount
+) -> None:
+    results = project.folder / RESULTS
+    shutil.rmtree(results)
+    mount(results, 2**20)
+    remount(results, "ro")
+    done = project.snakemake(CUBE)
+    assert done.returncode != 0
+    assert f"the results folder {RESULTS} cannot be written" in said(done)
+    assert "Read-only file system" in said(done)
+    assert "Traceback" not in said(done)
+    assert "rule dataset" not in said(done).partition("cannot be written")[0].partition("total")[2]
+    assert list(results.iterdir()) == []

@@ -1,0 +1,115 @@
+"""SIGKILL at random moments: nothing is lost or half written, and the numbers are the same."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import xarray as xr
+import yaml
+
+from mfbench.storage import read_json, sealed
+from tests.conftest import REPOSITORY
+from tests.faults.conftest import begin, numbers, said
+from tests.workflow.conftest import Project
+
+pytestmark = pytest.mark.faults
+
+KILLS, SEED = 20, 20250605
+SECONDS = 4.0  # at most, after a run has started its first job
+RESULTS = Path("results/smoke")
+CUBE = RESULTS / "cubes/benchmark.nc"
+
+
+def check_files(results: Path) -> int:
+    """Every file under its final name is whole; their number."""
+    readers: dict[str, Callable[[Path], object]] = {
+        ".nc": sealed,
+        ".safetensors": sealed,
+        ".json": read_json,
+    }
+    files = [f for f in results.rglob("*") if f.suffix in readers and "logs" not in f.parts]
+    for file in files:
+        with suppress(FileNotFoundError):  # an orphan's run may have replaced it since
+            readers[file.suffix](file)
+    return len(files)
+
+
+def start(project: Project) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", str(CUBE)]
+    return subprocess.Popen(
+        [*command, "--configfile", "study.yaml"],
+        cwd=project.folder,
+        env={**os.environ, "PYTHONPATH": str(project.folder)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def wait_for_a_job(running: subprocess.Popen[bytes], results: Path) -> None:
+    """Wait until a run has started a job or ended: a job begins with an empty log."""
+    began = time.time_ns()
+    while running.poll() is None:
+        logs = results.rglob("*.log")
+        with suppress(FileNotFoundError):
+            if any(log.stat().st_mtime_ns > began for log in logs):
+                return
+        time.sleep(0.05)
+
+
+def test_a_study_killed_again_and_again_ends_with_the_same_cube(tmp_path: Path) -> None:
+    """Sometimes Snakemake alone, whose jobs go on beside those of the next run, sometimes all."""
+    study = yaml.safe_load((REPOSITORY / "config/smoke.yaml").read_text())
+    # Three of its architectures, and trainings that take about as long as the start of a job.
+    study["architectures"] = {k: study["architectures"][k] for k in ("rnn", "transformer", "lru")}
+    study["training"].update(steps=120, checkpoints={"minutes": 0.001})
+    undisturbed = begin(tmp_path / "undisturbed", study)
+    project = begin(tmp_path / "killed", study)
+    done = undisturbed.snakemake(str(CUBE))
+    assert done.returncode == 0, said(done)
+
+    chance = random.Random(SEED)
+    print(f"random seed {SEED}")  # noqa: T201
+    groups: list[int] = []
+    kills = midway = 0
+    try:
+        while kills < KILLS:
+            running = start(project)
+            groups.append(running.pid)
+            try:
+                if chance.random() < 0.85:  # else while it still looks at the files
+                    wait_for_a_job(running, project.folder / RESULTS)
+                running.wait(timeout=chance.uniform(0, SECONDS))
+            except subprocess.TimeoutExpired:
+                alone = chance.random() < 0.4
+                (os.kill if alone else os.killpg)(running.pid, signal.SIGKILL)
+                running.wait()
+                kills += 1
+            else:  # it was finished, or stopped at the lock: begin the training again
+                assert running.returncode == 0
+                shutil.rmtree(project.folder / RESULTS / "training")
+            results = project.folder / RESULTS
+            midway += bool(list(results.rglob("*.tmp"))) or not (project.folder / CUBE).exists()
+            print(f"kill {kills}: {check_files(results)} whole files")  # noqa: T201
+            unlocked = project.snakemake("--unlock")
+            assert unlocked.returncode == 0, said(unlocked)
+        done = project.snakemake(str(CUBE))
+        assert done.returncode == 0, said(done)
+    finally:
+        for group in groups:
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
+    assert midway > KILLS // 2, "the kills came too late to hit anything"
+    check_files(project.folder / RESULTS)
+    assert not list((project.folder / RESULTS).rglob("*.tmp"))
+    xr.testing.assert_identical(numbers(project.folder / CUBE), numbers(undisturbed.folder / CUBE))

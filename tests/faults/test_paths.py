@@ -1,0 +1,65 @@
+"""Blanks, quotes and letters of all languages in the names of folders and files."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import mfbench
+from mfbench.config.study import StudyError, load_study
+from tests.conftest import small_study
+from tests.faults.conftest import begin, said, tiny_study
+
+pytestmark = pytest.mark.faults
+
+MINE = """from torch import nn
+from mfbench.architectures.mixer import Mixer
+
+
+class Mine(Mixer):
+    def __init__(self, width, layer, length, *, taps: int = 4):
+        super().__init__()
+        self.conv = nn.Conv1d(width, width, taps, padding=taps - 1)
+
+    def forward(self, u):
+        return self.conv(u.mT)[..., : u.shape[1]].mT
+"""
+
+
+def test_a_study_runs_whatever_its_folders_are_called(tmp_path: Path) -> None:
+    results = 'ergebnisse für später/a\'b "c" [d] *e? $f #g ;h& %i |j'
+    study = tiny_study()
+    study["results"] = results
+    study["kernels"] = {"impulse": {"rho": [3]}}
+    study["architectures"] = {"mine": {"model": "módelos y más/mi modelo.py:Mine", "widths": [4]}}
+    file = "stüdie – 1.yaml"
+    project = begin(tmp_path / "Das Projekt: ünïcode 项目 'x'", study, file=file)
+    own = project.folder / "módelos y más/mi modelo.py"
+    own.parent.mkdir()
+    own.write_text(MINE, encoding="utf-8")
+    targets = [f"{results}/cubes/benchmark.nc", f"{results}/figures/error_map.svg"]
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *targets, "--configfile", file]
+    for message in ("steps (100%) done", "Nothing to be done"):
+        done = subprocess.run(
+            command, cwd=project.folder, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, said(done)
+        assert message in said(done)
+    cube = mfbench.open_benchmark(project.folder / targets[0])
+    assert (cube.status == "ok").all()
+
+
+@pytest.mark.parametrize("results", ["a{b}", "a}", "a\nb", " a", "a ", "~/a", "s3://bucket/a"])
+def test_a_folder_that_snakemake_cannot_take_is_refused(results: str) -> None:
+    with pytest.raises(StudyError, match=r"\n  results: "):
+        load_study({**small_study(), "results": results})
+
+
+@pytest.mark.parametrize(
+    ("results", "same"), [("./a", "a"), ("a//b/", "a/b"), ("/x/../y", "/y"), ("../a", "../a")]
+)
+def test_a_folder_has_one_name(results: str, same: str) -> None:
+    assert load_study({**small_study(), "results": results}).results == same

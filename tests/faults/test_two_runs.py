@@ -1,0 +1,64 @@
+"""Two runs in one folder: the second is told, and the first goes on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.faults.conftest import CUBE, RESULTS, said
+from tests.workflow.conftest import Project
+
+pytestmark = pytest.mark.faults
+
+
+def test_a_second_run_of_the_study_is_told_that_one_is_under_way(project: Project) -> None:
+    (project.folder / CUBE).unlink()
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", CUBE]
+    first = subprocess.Popen(
+        [*command, "--configfile", "study.yaml"],
+        cwd=project.folder,
+        env={**os.environ, "PYTHONPATH": str(project.folder)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        locks = project.folder / ".snakemake/locks"
+        while not list(locks.glob("*")):
+            assert first.poll() is None, "the first run ended before the second began"
+            time.sleep(0.02)
+        os.killpg(first.pid, signal.SIGSTOP)  # so that it cannot end too early
+        second = project.snakemake(CUBE)
+        os.killpg(first.pid, signal.SIGCONT)
+        assert second.returncode != 0
+        assert "Directory cannot be locked" in said(second)
+        assert "--unlock" in said(second)  # what to do after a power cut
+        assert first.wait(timeout=300) == 0
+    finally:
+        if first.poll() is None:
+            os.killpg(first.pid, signal.SIGKILL)
+            first.wait()
+    assert project.planned(CUBE) == {}
+
+
+def test_another_study_for_the_same_results_is_refused(project: Project) -> None:
+    (project.folder / "study.yaml").rename(project.folder / "first.yaml")
+    (project.folder / "study.yaml").write_text((project.folder / "first.yaml").read_text())
+    (project.folder / RESULTS / ".study").write_text("first.yaml\n")
+    done = project.snakemake(CUBE)
+    assert done.returncode != 0
+    assert f"{RESULTS} belongs to the study file first.yaml, not to study.yaml" in said(done)
+    assert "Traceback" not in said(done)
+
+
+def test_a_broken_claim_is_named(project: Project) -> None:
+    (project.folder / RESULTS / ".study").write_bytes(b"\xff\xfe\x00")
+    done = project.snakemake(CUBE)
+    assert done.returncode != 0
+    assert f"{RESULTS}/.study: corrupt" in said(done)
+    assert "Traceback" not in said(done)
