@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from mfbench.architectures.build import ArchitectureError
@@ -25,6 +26,7 @@ from mfbench.evaluation.length_generalisation import generalisation_error, longe
 from mfbench.evaluation.member import MEASURED, EvaluationData, measure_member
 from mfbench.evaluation.perturbation import perturbation_error
 from mfbench.floors.record import read_floors, write_floors
+from mfbench.storage import atomic
 from mfbench.storage.integrity import seal
 from mfbench.training.cell import Pack, train_pack
 from mfbench.training.member import Progress, TrainingData, initial_model
@@ -414,10 +416,13 @@ def test_a_model_that_breaks_in_the_evaluation_alone_fails_its_cell(
     broken = "if u.shape[1] > 16 and float(self.gain) > 1.5: raise KeyError('long')"
     reference = own_architecture(tmp_path, broken)
     files = [make_level(tmp_path, reference, rho) for rho in ("0.3", "0.5")]
+    with safe_open(files[1].weights, framework="pt") as opened:
+        metadata = opened.metadata()
     tensors = load_file(files[1].weights)
     name = "rho=0.5/learning_rate=0.01,seed=5/layers.0.mixer.gain"
     tensors[name][:] = 2.0
-    save_file(tensors, files[1].weights)
+    with atomic(files[1].weights) as temporary:
+        save_file(tensors, temporary, metadata=metadata)
     said = (
         r"width 4, rho = 0\.5, evaluation: learning rate 0\.01, seed 5: "
         r"on sequences of 32 steps: KeyError: 'long'"

@@ -16,13 +16,18 @@ from mfbench.config.floors import FloorSettings
 from mfbench.config.study import Study, load_study
 from mfbench.config.task import TaskSettings
 from mfbench.cubes import assemble_benchmark, open_benchmark, write_benchmark
-from mfbench.datasets import read_dataset, write_dataset
-from mfbench.evaluation.group import cell_files, evaluate_group, write_evaluation
+from mfbench.datasets import read_dataset, task_named, write_dataset
+from mfbench.evaluation.group import (
+    evaluate_group,
+    pack_files,
+    task_files,
+    write_evaluation,
+)
 from mfbench.figures.export import draw, write_figure
 from mfbench.floors.record import write_floors
 from mfbench.report.page import write_report
 from mfbench.storage import write_json
-from mfbench.training.cell import Cell, train_cell
+from mfbench.training.cell import Pack, train_pack
 from mfbench.training.checkpoints import Checkpoints
 from mfbench.training.member import TrainingData
 from mfbench.training.record import write_training, write_weights
@@ -51,26 +56,29 @@ class Stages:
         """Params of a training job."""
         return training_settings(self.study, architecture=ARCHITECTURE, width=4)
 
-    def train(self, checkpoints: Path) -> Cell:
-        """A trained cell, with its checkpoints in a folder."""
+    def train(self, checkpoints: Path) -> Pack:
+        """A trained pack, with its checkpoints in a folder."""
         settings = self.training_settings()
+        path = self.results / f"datasets/{KERNEL}/rho={RHO}.nc"
         task = read_dataset(
-            self.results / f"datasets/{KERNEL}/rho={RHO}.nc",
+            path,
             splits=("train", "validation"),
-            made_for={"kernel": KERNEL, "rho": RHO, "task": settings["task"]},
+            made_for=task_named(path, task=settings["task"], kernel=KERNEL),
         )
-        arrays = (task.x["train"], task.y["train"], task.x["validation"], task.y["validation"])
-        return train_cell(
+        data = TrainingData.of(
+            task.x,
+            task.y,
+            scored_from=task.scored_from,
+            variance=task.variance,
+            device=torch.device("cpu"),
+        )
+        return train_pack(
             settings["architecture"],
-            TrainingData(
-                *(torch.from_numpy(a) for a in arrays),
-                scored_from=task.scored_from,
-                variance=task.variance,
-            ),
+            {RHO: data},
             width=4,
             settings=self.study.training_of(ARCHITECTURE),
             code="",
-            checkpoints=Checkpoints(checkpoints),
+            checkpoints=checkpoints,
         )
 
     def evaluate(self) -> Any:
@@ -80,9 +88,13 @@ class Stages:
         rhos = ("3", "5")
         return evaluate_group(
             settings["architecture"],
-            cell_files(
+            task_files(
                 [r / f"datasets/{KERNEL}/rho={rho}.nc" for rho in rhos],
                 [r / f"floors/{KERNEL}/rho={rho}.nc" for rho in rhos],
+                task=settings["task"],
+                kernel=KERNEL,
+            ),
+            pack_files(
                 [r / f"training/{cells}/rho={rho}.nc" for rho in rhos],
                 [r / f"training/{cells}/rho={rho}.safetensors" for rho in rhos],
                 settings=settings,
@@ -109,12 +121,12 @@ class Stages:
 def writers(finished: Stages) -> dict[str, Callable[[Path], None]]:
     """Writer of one file of each kind, by the name of its stage, with all but the writing done."""
     study, about = finished.study, {"resolved": finished.training_settings(), "title": "t"}
-    cell = finished.train(finished.results / "checkpoints/for/writers")
+    pack = finished.train(finished.results / "checkpoints/for/writers")
     group, cube = finished.evaluate(), finished.cube()
     chart, figure = draw("error_map", cube), finished.results / "figures/error_map.json"
 
     def write_checkpoint(path: Path) -> None:
-        Checkpoints(path.parent).save(0.01, 0, "key", cell.members[0.01, 0])
+        Checkpoints(path.parent).save(0.01, 0, "key", pack.cells[RHO].members[0.01, 0])
 
     def figures(path: Path) -> None:
         write_figure(
@@ -132,9 +144,9 @@ def writers(finished: Stages) -> dict[str, Callable[[Path], None]]:
             family=KERNEL,
             rho=RHO,
         ),
-        "w.safetensors": lambda p: write_weights(p, cell, **about),
+        "w.safetensors": lambda p: write_weights(p, pack, **about),
         "t.nc": lambda p: write_training(
-            p, cell, settings=study.training_of(ARCHITECTURE), device="cpu", **about
+            p, pack, settings=study.training_of(ARCHITECTURE), device="cpu", **about
         ),
         "learning_rate=0.01,seed=0.safetensors": write_checkpoint,
         "e.nc": lambda p: write_evaluation(

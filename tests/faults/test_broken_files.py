@@ -146,20 +146,21 @@ def test_a_file_of_another_study_is_refused(
 def test_a_broken_checkpoint_is_named_and_trained_anew(
     stages: Stages, caplog: pytest.LogCaptureFixture
 ) -> None:
-    folder = stages.results / "new"
-    first = stages.train(folder)
+    new = stages.results / "new"
+    folder, first = new / "rho=3", stages.train(new).cells["3"]
     path = folder / "learning_rate=0.01,seed=0.safetensors"
     whole = path.read_bytes()
     for change in DAMAGES.values():
         path.write_bytes(change(whole))
         caplog.clear()
-        again = stages.train(folder)
+        again = stages.train(new).cells["3"]
         assert f"{path} cannot be read" in caplog.text
         assert again.members[0.01, 0].best_error == first.members[0.01, 0].best_error
         sealed(path)
     other = folder / "learning_rate=0.01,seed=1.safetensors"
     shutil.copy(other, path)
-    assert stages.train(folder).members[0.01, 0].best_error == first.members[0.01, 0].best_error
+    again = stages.train(new).cells["3"]
+    assert again.members[0.01, 0].best_error == first.members[0.01, 0].best_error
 
 
 def test_a_broken_input_is_made_anew_once_it_is_deleted(project: Project, tiny: Path) -> None:
