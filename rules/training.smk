@@ -31,3 +31,8 @@ rule train:
         checkpoints=f"{RESULTS}/checkpoints/{CELL}",
     script:
         "../workflow_scripts/train_cell.py"
+
+
+if STUDY.training.device == "cpu":
+    # A profile's set-resources come after the rule's own.
+    workflow.get_rule("train").resources["gpu"] = 0
