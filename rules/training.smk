@@ -16,8 +16,8 @@ rule train:
         "../envs/training.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: 240 * attempt,
+        mem_mb=training_memory(STUDY),
+        runtime=training_runtime(STUDY),
         gpu=gpus_for(STUDY.training.device),
         # How a job runs stands here and not in params, so that changing it reruns nothing.
         device=STUDY.training.device,

@@ -1,8 +1,8 @@
 """A real SLURM on this machine alone: munged, slurmctld and slurmd from Debian's packages.
 
-One node, started in the foreground as children of this process: it listens on loopback, keeps all
-its files in one folder and dies with its parent. CPUs and GPUs are counters that the scheduler hands
-out, so there may be more of them than the machine has. There is no accounting database.
+One node, whose daemons run in the foreground as children of this process: it listens on loopback,
+keeps all its files in one folder and dies with its parent. CPUs and GPUs are counters that the
+scheduler hands out, so there may be more of them than the machine has. There is no accounting.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -31,7 +31,7 @@ _LONGEST_FOLDER = 72  # of a path with UNIX sockets below it, which may have 108
 _SEARCHED = ("/usr/lib/*/slurm-wlm", "/usr/lib/*/slurm", "/usr/lib64/slurm")
 
 
-class Unavailable(RuntimeError):
+class NoClusterError(RuntimeError):
     """There can be no cluster here; the message says why."""
 
 
@@ -40,7 +40,7 @@ def install() -> None:
 
     Raises
     ------
-    Unavailable
+    NoClusterError
         Something is missing and cannot be installed.
     """
     missing = [c for c in (*DAEMONS, *CLIENTS) if shutil.which(c, path=_PATH) is None]
@@ -48,7 +48,7 @@ def install() -> None:
         return
     names = ", ".join(missing)
     if os.getuid() != 0 or shutil.which("apt-get") is None:
-        raise Unavailable(f"no {names}, and this is not root on a Debian: install {PACKAGES}")
+        raise NoClusterError(f"no {names}, and this is not root on a Debian: install {PACKAGES}")
     policy = Path("/usr/sbin/policy-rc.d")  # while it says 101, packages start no services
     made = not policy.exists()
     if made:
@@ -64,7 +64,7 @@ def install() -> None:
                 check=False,
             )
             if done.returncode != 0:
-                raise Unavailable(f"no {names}, and apt-get failed: {done.stderr[-500:]}")
+                raise NoClusterError(f"no {names}, and apt-get failed: {done.stderr[-500:]}")
     finally:
         if made:
             policy.unlink()
@@ -108,7 +108,7 @@ class Cluster:
         partitions: tuple[str, ...] = ("main", "other"),
     ) -> None:
         if len(str(folder)) > _LONGEST_FOLDER:
-            raise Unavailable(f"{folder} is too long a path for UNIX sockets")
+            raise NoClusterError(f"{folder} is too long a path for UNIX sockets")
         self.folder, self.gpus, self.partitions = folder, gpus, partitions
         self._cpus, self._memory_mb = cpus, memory_mb
         self._configuration = folder / "slurm.conf"
@@ -203,10 +203,8 @@ class Cluster:
 
     def _stop(self) -> None:
         if len(self._daemons) == len(DAEMONS):
-            try:
+            with suppress(RuntimeError, TimeoutError):  # what is left is ended below
                 self.cancel_all()
-            except (RuntimeError, TimeoutError):
-                pass  # what is left is ended below
         for daemon in reversed(self._daemons):
             daemon.terminate()
         for daemon in reversed(self._daemons):
@@ -241,7 +239,7 @@ class Cluster:
         plugins = [p for pattern in _SEARCHED for p in Path("/").glob(pattern[1:])]
         plugins = [p for p in plugins if (p / "auth_munge.so").exists()]
         if not plugins:
-            raise Unavailable(f"no plugins of SLURM in {', '.join(_SEARCHED)}")
+            raise NoClusterError(f"no plugins of SLURM in {', '.join(_SEARCHED)}")
         controller, daemon = _free_ports(2)
         devices = DEVICES[: self.gpus]
         assert len(devices) == self.gpus
@@ -301,9 +299,7 @@ class Cluster:
             command = [*(self._in_namespace if name == "srun" else []), str(program)]
             quoted = " ".join(f"'{part}'" for part in command)
             wrapper = folder / "bin" / name
-            wrapper.write_text(
-                f'#!/bin/sh\nSLURM_CONF={self._configuration} exec {quoted} "$@"\n'
-            )
+            wrapper.write_text(f'#!/bin/sh\nSLURM_CONF={self._configuration} exec {quoted} "$@"\n')
             wrapper.chmod(0o755)
 
 
@@ -323,7 +319,9 @@ def _host() -> tuple[str, list[str]]:
     namespace = ["unshare", "--uts", "sh", "-c", rename, "sh"]
     done = subprocess.run([*namespace, "true"], capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise Unavailable(f"the host name {name} is not that of 127.0.0.1: {done.stderr.strip()}")
+        raise NoClusterError(
+            f"the host name {name} is not that of 127.0.0.1: {done.stderr.strip()}"
+        )
     return "localhost", namespace
 
 
@@ -354,9 +352,5 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
 
 
-@contextmanager
-def _may_be_gone() -> Iterator[None]:
-    try:
-        yield
-    except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
-        pass
+def _may_be_gone() -> suppress:
+    return suppress(psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess)

@@ -1,0 +1,166 @@
+"""A real one-node cluster for the whole session, and copies of the project that run on it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import xarray as xr
+import yaml
+
+import mfbench
+from tests.slurm.cluster import Cluster, NoClusterError, install, until
+from tests.workflow.conftest import Project, copy_of_the_tree
+
+CUBE = "results/small/cubes/benchmark.nc"
+STEPS = 400
+# What a test changes of the profile: how soon and how often it asks.
+QUICK = ("--slurm-init-seconds-before-status-checks", "6", "--max-jobs-per-second", "20")
+
+
+@dataclass
+class Job:
+    """A training job, by its own notes (see eventful.py)."""
+
+    device: str
+    steps: list[float] = field(default_factory=list)  # when each one started
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        return self.steps[0], self.steps[-1]
+
+
+@dataclass
+class ClusterProject(Project):
+    """A working copy that runs on the cluster."""
+
+    cluster: Cluster
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start Snakemake on this submit host; what it says goes to snakemake.log."""
+        command = [sys.executable, "-m", "snakemake", "--profile", "slurm", *QUICK, *arguments]
+        with (self.folder / "snakemake.log").open("wb") as out:
+            return subprocess.Popen(
+                [*command, "--configfile", "study.yaml"],
+                cwd=self.folder,
+                env=self.environment(),
+                stdout=out,
+                stderr=out,
+            )
+
+    def environment(self) -> dict[str, str]:
+        return {**self.cluster.environment(), "PYTHONPATH": str(self.folder)}
+
+    def said(self) -> str:
+        return (self.folder / "snakemake.log").read_text()
+
+    def finish(self, snakemake: subprocess.Popen[bytes], *, seconds: float) -> None:
+        """Wait for the end of a run that must end well."""
+        assert snakemake.wait(timeout=seconds) == 0, self.said()
+
+    def cube(self) -> xr.Dataset:
+        """The study's cube without what differs from run to run."""
+        return mfbench.open_benchmark(self.folder / CUBE).drop_vars("seconds")
+
+    def trained(self, cell: str) -> dict[str, Job]:
+        """The jobs in which a cell was trained, by their SLURM id, in the order of their start."""
+        jobs: dict[str, Job] = defaultdict(lambda: Job(""))
+        for notes in sorted(
+            (self.folder / "events" / cell).glob("[0-9]*"), key=lambda p: int(p.name)
+        ):
+            for kind, _, value in (line.partition(" ") for line in notes.read_text().splitlines()):
+                if kind == "device":
+                    jobs[notes.name].device = value
+                else:
+                    jobs[notes.name].steps.append(float(value))
+        return {name: job for name, job in jobs.items() if job.steps}
+
+    def wait_for_steps(self, cell: str, count: int, snakemake: subprocess.Popen[bytes]) -> str:
+        """Wait until a cell has trained for some steps, and say in which job."""
+
+        def trained() -> bool:
+            assert snakemake.poll() is None, self.said()
+            return any(len(job.steps) >= count for job in self.trained(cell).values())
+
+        until(trained, seconds=180, what=f"{count} training steps of {cell}")
+        return next(iter(self.trained(cell)))
+
+
+def study(architectures: Mapping[str, Any]) -> dict[str, Any]:
+    """One cell for each architecture and width, with a checkpoint every other second."""
+    return {
+        "name": "small",
+        "task": {"length": 16, "sequences": {"train": 32, "validation": 8, "test": 8}},
+        "kernels": {"impulse": {"rho": [1]}},
+        "architectures": dict(architectures),
+        "training": {
+            "steps": STEPS,
+            "batch_size": 8,
+            "learning_rates": [0.01],
+            "seeds": [0],
+            "validations": 4,
+            "checkpoints": {"minutes": 0.03},
+        },
+        "evaluation": {"probes": 16},
+    }
+
+
+def eventful(event: str, *widths: int) -> dict[str, Any]:
+    """A study's entry of the architecture that notes what it sees."""
+    model = "tests/slurm/eventful.py:Eventful"
+    return {"model": model, "widths": list(widths), "options": {"event": event}}
+
+
+@pytest.fixture(scope="session")
+def _cluster() -> Iterator[Cluster]:
+    folder = Path(tempfile.mkdtemp(prefix="mfbench-slurm-"))
+    try:
+        try:
+            install()
+            cluster = Cluster(folder / "cluster")
+        except NoClusterError as reason:
+            if os.environ.get("MFBENCH_REQUIRE_SLURM"):
+                pytest.fail(f"no SLURM here, but MFBENCH_REQUIRE_SLURM is set: {reason}")
+            pytest.skip(f"no SLURM here: {reason}")
+        with cluster.running():
+            yield cluster
+        assert cluster.processes() == []
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def cluster(_cluster: Cluster) -> Iterator[Cluster]:
+    """The cluster; no job and no Snakemake outlives a module's tests, failed ones included."""
+    yield _cluster
+    for child in psutil.Process().children():
+        if "snakemake" in child.cmdline():
+            child.kill()
+            child.wait()
+    _cluster.cancel_all()
+
+
+def copy_with(folder: Path, content: Mapping[str, Any], cluster: Cluster) -> ClusterProject:
+    """A copy of the tree with a study in it."""
+    copy_of_the_tree(folder)
+    (folder / "study.yaml").write_text(yaml.safe_dump(dict(content), sort_keys=False))
+    return ClusterProject(folder, cluster)
+
+
+def run_undisturbed(folder: Path, content: Mapping[str, Any]) -> xr.Dataset:
+    """The cube of a study that runs on this machine, without SLURM."""
+    copy_of_the_tree(folder)
+    (folder / "study.yaml").write_text(yaml.safe_dump(dict(content), sort_keys=False))
+    done = Project(folder).snakemake(CUBE)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return mfbench.open_benchmark(folder / CUBE).drop_vars("seconds")

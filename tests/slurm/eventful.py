@@ -1,0 +1,74 @@
+"""An architecture to which something happens in the first SLURM job that trains it.
+
+It notes in `events/<event>-<width>/<job>` on which GPU it is and when each training step starts.
+Outside of SLURM nothing happens, and it notes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Literal
+
+from torch import Tensor, nn
+
+from mfbench.architectures.mixer import Mixer
+
+SECONDS = {"slow": 0.25, "killed": 0.02, "none": 0.005}  # a training step takes, by event
+KILLED_AT = 20  # calls in training mode until the job kills itself, as if out of memory
+
+
+class Eventful(Mixer):
+    """A causal convolution of two steps.
+
+    Parameters
+    ----------
+    event : {"none", "killed", "overtime", "cancelled", "orphaned"}
+        "killed": the first job kills itself. For the last three it is slow, and what happens to it
+        is done from outside. Any later job is as fast as those without an event.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        layer: int,
+        length: int,
+        *,
+        event: Literal["none", "killed", "overtime", "cancelled", "orphaned"] = "none",
+    ) -> None:
+        super().__init__()
+        self.convolution = nn.Conv1d(width, width, 2, padding=1)
+        self.calls = 0
+        self.seconds, self.kills, self.notes = 0.0, False, None
+        job = os.environ.get("SLURM_JOB_ID")
+        if job is None:
+            return
+        folder = Path("events") / f"{event}-{width}"
+        folder.mkdir(parents=True, exist_ok=True)
+        self.notes = folder / job
+        try:
+            with (folder / "first").open("x") as file:
+                file.write(job)
+        except FileExistsError:
+            pass
+        happens = event if (folder / "first").read_text() == job else "none"
+        self.seconds = SECONDS.get(happens, SECONDS["slow"])
+        self.kills = happens == "killed"
+        self.note("device", os.environ.get("CUDA_VISIBLE_DEVICES", ""))
+
+    def note(self, *words: object) -> None:
+        """Append a line to the job's notes."""
+        if self.notes is not None:
+            with self.notes.open("a") as file:
+                file.write(" ".join(map(str, words)) + "\n")
+
+    def forward(self, u: Tensor) -> Tensor:
+        if self.training and self.notes is not None:
+            self.calls += 1
+            self.note("step", time.time())
+            time.sleep(self.seconds)
+            if self.kills and self.calls == KILLED_AT:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return self.convolution(u.mT)[..., : u.shape[1]].mT
