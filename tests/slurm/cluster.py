@@ -30,6 +30,25 @@ _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _LONGEST_FOLDER = 72  # of a path with UNIX sockets below it, which may have 108 characters
 _SEARCHED = ("/usr/lib/*/slurm-wlm", "/usr/lib/*/slurm", "/usr/lib64/slurm")
 
+# Snakemake asks less and less often while no job ends. So that tests do not wait for that, a query
+# of its kind is answered when one more job of its run has ended, none is left, or 40 s are over.
+_PATIENT = """#!/bin/sh
+query() {{ {call}; }}
+case "$*" in *--states=all*"--name "*) ;; *) query "$@"; exit ;; esac
+seen={run}/ended.${{*##*--name }}
+rounds=0
+while :; do
+  out=$(query "$@") || exit
+  alive=$(echo "$out" | grep -cE "[|](PENDING|CONFIGURING|RUNNING|COMPLETING)")
+  ended=$(($(echo "$out" | grep -c "[|]") - alive))
+  rounds=$((rounds + 1))
+  [ $alive = 0 ] || [ $ended != "$(cat "$seen" 2>&1)" ] || [ $rounds = 80 ] && break
+  sleep 0.5
+done
+echo $ended > "$seen"
+echo "$out"
+"""
+
 
 class NoClusterError(RuntimeError):
     """There can be no cluster here; the message says why."""
@@ -197,6 +216,7 @@ class Cluster:
                     stdin=subprocess.DEVNULL,
                     stdout=out,
                     stderr=out,
+                    start_new_session=True,  # Ctrl-C is for pytest, which then stops them
                     preexec_fn=_die_with_parent,  # noqa: PLW1509
                 )
             )
@@ -216,7 +236,7 @@ class Cluster:
         self._daemons.clear()
         left = self.processes()
         for process in left:
-            with _may_be_gone():
+            with may_be_gone():
                 process.kill()
         psutil.wait_procs(left, timeout=10)
 
@@ -224,7 +244,7 @@ class Cluster:
         """All processes that SLURM started, jobs and what they started included."""
         found: dict[int, psutil.Process] = {}
         for process in psutil.process_iter():
-            with _may_be_gone():
+            with may_be_gone():
                 if process.environ().get("SLURM_CONF") == str(self._configuration):
                     found[process.pid] = process
                     found |= {child.pid: child for child in process.children(recursive=True)}
@@ -298,8 +318,10 @@ class Cluster:
             program = shutil.which(name, path=_PATH)
             command = [*(self._in_namespace if name == "srun" else []), str(program)]
             quoted = " ".join(f"'{part}'" for part in command)
+            call = f'SLURM_CONF={self._configuration} {quoted} "$@"'
+            patient = _PATIENT.format(call=call, run=folder / "run")
             wrapper = folder / "bin" / name
-            wrapper.write_text(f'#!/bin/sh\nSLURM_CONF={self._configuration} exec {quoted} "$@"\n')
+            wrapper.write_text(patient if name == "squeue" else f"#!/bin/sh\n{call}\n")
             wrapper.chmod(0o755)
 
 
@@ -352,5 +374,6 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
 
 
-def _may_be_gone() -> suppress:
+def may_be_gone() -> suppress:
+    """For what may fail because a process ends meanwhile."""
     return suppress(psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,13 +20,16 @@ import xarray as xr
 import yaml
 
 import mfbench
-from tests.slurm.cluster import Cluster, NoClusterError, install, until
+from tests.slurm.cluster import Cluster, NoClusterError, install, may_be_gone, until
 from tests.workflow.conftest import Project, copy_of_the_tree
 
 CUBE = "results/small/cubes/benchmark.nc"
 STEPS = 400
-# What a test changes of the profile: how soon and how often it asks.
-QUICK = ("--slurm-init-seconds-before-status-checks", "6", "--max-jobs-per-second", "20")
+# Steps that a cell may repeat: those since the last checkpoint. Jobs are stopped later than that.
+REPEATED = 30
+STOPPED_AFTER = 60
+# What tests change of the profile: it asks every second, and squeue answers once there is news.
+QUICK = ("--slurm-init-seconds-before-status-checks", "1", "--max-status-checks-per-second", "2")
 
 
 @dataclass
@@ -123,6 +127,8 @@ def eventful(event: str, *widths: int) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def _cluster() -> Iterator[Cluster]:
+    # A time limit of whoever started pytest ends it as Ctrl-C does, and fixtures clean up.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="mfbench-slurm-"))
     try:
         try:
@@ -143,10 +149,10 @@ def _cluster() -> Iterator[Cluster]:
 def cluster(_cluster: Cluster) -> Iterator[Cluster]:
     """The cluster; no job and no Snakemake outlives a module's tests, failed ones included."""
     yield _cluster
-    for child in psutil.Process().children():
-        if "snakemake" in child.cmdline():
-            child.kill()
-            child.wait()
+    for child in psutil.Process().children(recursive=True):
+        with may_be_gone():
+            if "snakemake" in child.cmdline():
+                child.kill()
     _cluster.cancel_all()
 
 

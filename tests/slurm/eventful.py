@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from mfbench.architectures.mixer import Mixer
 
-SECONDS = {"slow": 0.25, "killed": 0.02, "none": 0.005}  # a training step takes, by event
-KILLED_AT = 20  # calls in training mode until the job kills itself, as if out of memory
+# That a training step takes in the first job, and in all later ones.
+SECONDS = {"overtime": 0.25, "cancelled": 0.1, "orphaned": 0.2, "killed": 0.02, "none": 0.005}
+KILLED_AT = 20  # steps until the job kills itself, as the kernel does where memory runs out
 
 
 class Eventful(Mixer):
@@ -26,8 +27,7 @@ class Eventful(Mixer):
     Parameters
     ----------
     event : {"none", "killed", "overtime", "cancelled", "orphaned"}
-        "killed": the first job kills itself. For the last three it is slow, and what happens to it
-        is done from outside. Any later job is as fast as those without an event.
+        "killed": the first job kills itself. The last three are done to it from outside.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Eventful(Mixer):
         except FileExistsError:
             pass
         happens = event if (folder / "first").read_text() == job else "none"
-        self.seconds = SECONDS.get(happens, SECONDS["slow"])
+        self.seconds = SECONDS[happens]
         self.kills = happens == "killed"
         self.note("device", os.environ.get("CUDA_VISIBLE_DEVICES", ""))
 

@@ -18,7 +18,10 @@ from safetensors import safe_open
 from tests.slurm.cluster import Cluster, until
 from tests.slurm.conftest import (
     CUBE,
+    QUICK,
+    REPEATED,
     STEPS,
+    STOPPED_AFTER,
     ClusterProject,
     copy_with,
     eventful,
@@ -30,7 +33,6 @@ from tests.test_readme import block
 pytestmark = pytest.mark.slurm
 
 WIDTHS = (2, 3, 4)  # one cell more than there are GPUs
-REPEATED = 60  # steps since the last checkpoint, and looks at an untrained model
 
 
 @dataclass
@@ -49,7 +51,7 @@ def recovery(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Reco
     project = copy_with(tmp_path_factory.mktemp("recovery"), content, cluster)
     snakemake = project.start(CUBE)
     until(
-        lambda: sum(len(seen(project, width)) >= 20 for width in WIDTHS) == 2,
+        lambda: sum(len(seen(project, width)) >= STOPPED_AFTER for width in WIDTHS) == 2,
         seconds=180,
         what="two cells to be trained",
     )
@@ -68,7 +70,7 @@ def recovery(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Reco
     for line, here in (
         (".venv/bin/snakemake", f"{sys.executable} -m snakemake"),
         (" all ", f" {CUBE} "),
-        ("config/paper.yaml", "study.yaml --slurm-init-seconds-before-status-checks 6"),
+        ("config/paper.yaml", " ".join(["study.yaml", *QUICK])),
     ):
         assert line in recover
         recover = recover.replace(line, here)
