@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,15 +89,34 @@ class ClusterProject(Project):
                     jobs[notes.name].steps.append(float(value))
         return {name: job for name, job in jobs.items() if job.steps}
 
-    def wait_for_steps(self, cell: str, count: int, snakemake: subprocess.Popen[bytes]) -> str:
-        """Wait until a cell has trained for some steps, and say in which job."""
+    def once_trained(
+        self,
+        steps: Mapping[str, int],
+        snakemake: subprocess.Popen[bytes],
+        act: Callable[[str, str], object] = lambda cell, job: None,
+    ) -> None:
+        """Wait until cells have trained for some steps, and act on each one when it has.
+
+        Parameters
+        ----------
+        steps : mapping
+            Number of training steps by cell.
+        snakemake : Popen
+            The run that trains them.
+        act : function of cell and SLURM job
+        """
+        waiting = dict(steps)
 
         def trained() -> bool:
             assert snakemake.poll() is None, self.said()
-            return any(len(job.steps) >= count for job in self.trained(cell).values())
+            for cell, count in list(waiting.items()):
+                job = next(iter(self.trained(cell)), None)
+                if job is not None and len(self.trained(cell)[job].steps) >= count:
+                    act(cell, job)
+                    del waiting[cell]
+            return not waiting
 
-        until(trained, seconds=180, what=f"{count} training steps of {cell}")
-        return next(iter(self.trained(cell)))
+        until(trained, seconds=180, what=f"training steps of {', '.join(steps)}")
 
 
 def study(architectures: Mapping[str, Any]) -> dict[str, Any]:

@@ -53,10 +53,14 @@ def run(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Run:
     content = study({event: eventful(event, *widths) for event, widths in CELLS.items()})
     project = copy_with(tmp_path_factory.mktemp("events"), content, cluster)
     snakemake = project.start(CUBE)
-    # SLURM's shortest limit; the job's own would last for hours.
-    late = project.wait_for_steps("overtime-2", 1, snakemake)
-    cluster.run("scontrol", "update", f"JobId={late}", "TimeLimit=1")
-    cluster.run("scancel", project.wait_for_steps("cancelled-2", STOPPED_AFTER, snakemake))
+
+    def disturb(cell: str, job: str) -> None:
+        if cell == "cancelled-2":
+            cluster.run("scancel", job)
+        else:  # SLURM's shortest limit; the job's own is not due for a while
+            cluster.run("scontrol", "update", f"JobId={job}", "TimeLimit=1")
+
+    project.once_trained({"overtime-2": 1, "cancelled-2": STOPPED_AFTER}, snakemake, disturb)
     undisturbed = run_undisturbed(tmp_path_factory.mktemp("undisturbed"), content)
     project.finish(snakemake, seconds=300)
     requests: dict[str, list[Request]] = {}
