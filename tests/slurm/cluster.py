@@ -241,14 +241,23 @@ class Cluster:
         psutil.wait_procs(left, timeout=10)
 
     def processes(self) -> list[psutil.Process]:
-        """All processes that SLURM started, jobs and what they started included."""
+        """All processes of the cluster: daemons, jobs, and what these started."""
         found: dict[int, psutil.Process] = {}
         for process in psutil.process_iter():
             with may_be_gone():
-                if process.environ().get("SLURM_CONF") == str(self._configuration):
+                if self._uses(process):
                     found[process.pid] = process
                     found |= {child.pid: child for child in process.children(recursive=True)}
         return [p for p in found.values() if p.pid != os.getpid()]
+
+    def _uses(self, process: psutil.Process) -> bool:
+        if process.environ().get("SLURM_CONF") == str(self._configuration):
+            return True
+        # slurmstepd writes its title over its environment; but it has the log of slurmd open.
+        if not process.name().startswith("slurm"):
+            return False
+        opened = [os.readlink(f) for f in Path(f"/proc/{process.pid}/fd").iterdir()]
+        return any(file.startswith(f"{self.folder}/") for file in opened)
 
     @property
     def _socket(self) -> Path:
@@ -376,4 +385,4 @@ def _die_with_parent() -> None:
 
 def may_be_gone() -> suppress:
     """For what may fail because a process ends meanwhile."""
-    return suppress(psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess)
+    return suppress(psutil.Error, FileNotFoundError, PermissionError)

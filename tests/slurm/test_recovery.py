@@ -52,7 +52,7 @@ def recovery(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Reco
     snakemake = project.start(CUBE)
     until(
         lambda: sum(len(seen(project, width)) >= STOPPED_AFTER for width in WIDTHS) == 2,
-        seconds=180,
+        seconds=300,
         what="two cells to be trained",
     )
     snakemake.kill()

@@ -34,7 +34,7 @@ def test_the_smoke_study_ends_with_the_same_cube(cluster: Cluster, tmp_path: Pat
     (local / "study.yaml").write_text((project.folder / "study.yaml").read_text())
     done = Project(local).snakemake("all", "scoreboard")
     assert done.returncode == 0, done.stdout + done.stderr
-    project.finish(snakemake, seconds=400)
+    project.finish(snakemake, seconds=500)
     assert (project.folder / "results/smoke/report.html").is_file()
     cubes = [
         mfbench.open_benchmark(folder / "results/smoke/cubes/benchmark.nc").drop_vars("seconds")
