@@ -34,5 +34,6 @@ rule train:
 
 
 if STUDY.training.device == "cpu":
-    # A profile's set-resources come after the rule's own.
+    # What a profile sets comes after the rule's own resources; the study has the last word.
     workflow.get_rule("train").resources["gpu"] = 0
+    workflow.get_rule("train").resources["gpu_model"] = None

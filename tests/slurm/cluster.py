@@ -256,7 +256,7 @@ class Cluster:
         # slurmstepd writes its title over its environment; but it has the log of slurmd open.
         if not process.name().startswith("slurm"):
             return False
-        opened = [os.readlink(f) for f in Path(f"/proc/{process.pid}/fd").iterdir()]
+        opened = [str(f.readlink()) for f in Path(f"/proc/{process.pid}/fd").iterdir()]
         return any(file.startswith(f"{self.folder}/") for file in opened)
 
     @property

@@ -32,49 +32,50 @@ def bare_path(tmp_path: Path) -> str:
     return str(folder)
 
 
-def resources(project: Project, name: str, path: str, *arguments: str) -> dict[str, set[str]]:
-    """All values of a resource that a dry run on the cluster shows, by rule."""
+def dry_run(project: Project, path: str, *arguments: str) -> dict[str, list[dict[str, str]]]:
+    """The resources of every job that a dry run on the cluster shows, by rule."""
     done = project.snakemake("--profile", "slurm", "--dry-run", "all", *arguments, PATH=path)
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
-    values: dict[str, set[str]] = {}
+    jobs: dict[str, list[dict[str, str]]] = {}
     for rule, job in re.findall(r"^(?:rule|checkpoint) (\w+):\n((?: .*\n)+)", said, re.MULTILINE):
-        values.setdefault(rule, set()).update(re.findall(rf"\b{name}=([^,\s]+)", job))
-    return values
+        (listed,) = re.findall(r"^ +resources: (.*)$", job, re.MULTILINE)
+        jobs.setdefault(rule, []).append(dict(r.split("=", 1) for r in listed.split(", ")))
+    jobs.pop("all", None)  # it does nothing and runs on the submit host
+    assert len(jobs) >= 7
+    return jobs
 
 
-@pytest.mark.parametrize(
-    ("device", "expected"),
-    [("auto", "1"), ("cuda", "1"), ("cpu", "0")],
-    ids=["auto", "cuda", "cpu"],
-)
-def test_training_asks_for_one_gpu_unless_the_study_says_cpu(
-    fresh: Project, bare_path: str, device: str, expected: str
+@pytest.mark.parametrize("device", ["auto", "cuda"])
+def test_each_training_job_asks_for_one_gpu_and_no_other_job_for_any(
+    fresh: Project, bare_path: str, device: str
 ) -> None:
     fresh.configure(lambda s: s["training"].update(device=device))
-    gpus = resources(fresh, "gpu", bare_path)
-    assert gpus.pop("train") == {expected}
-    gpus.pop("all", None)
-    assert len(gpus) >= 6
-    assert set().union(*gpus.values()) == {"0"}
+    jobs = dry_run(fresh, bare_path)
+    assert {job["gpu"] for job in jobs.pop("train")} == {"1"}
+    assert {job["gpu"] for others in jobs.values() for job in others} == {"0"}
+
+
+def test_a_study_on_cpus_asks_for_no_gpu_whatever_the_profile_says(
+    fresh: Project, bare_path: str
+) -> None:
+    fresh.configure(lambda s: s["training"].update(device="cpu"))
+    jobs = dry_run(fresh, bare_path, "--set-resources", "train:gpu=1", "train:gpu_model=a100")
+    assert {job["gpu"] for rule in jobs.values() for job in rule} == {"0"}
+    assert not any("gpu_model" in job for job in jobs["train"])
 
 
 def test_a_site_sets_partition_and_account_and_keeps_the_rest(
     fresh: Project, bare_path: str
 ) -> None:
     site = ("--default-resources", "slurm_partition=north", "slurm_account=us")
-    for name, expected in (("slurm_partition", "north"), ("slurm_account", "us")):
-        values = resources(fresh, name, bare_path, *site)
-        assert values.pop("all", {expected}) == {expected}
-        assert set(map(frozenset, values.values())) == {frozenset([expected])}
-    assert resources(fresh, "gpu", bare_path, *site)["train"] == {"1"}
-
-
-def test_every_job_asks_for_memory_and_time_of_its_own(fresh: Project, bare_path: str) -> None:
-    for name in ("mem_mb", "runtime"):
-        values = resources(fresh, name, bare_path)
-        values.pop("all", None)
-        assert all(len(v) >= 1 and all(x.isdigit() for x in v) for v in values.values()), values
+    jobs = dry_run(fresh, bare_path, *site)
+    for rule in jobs.values():
+        for job in rule:
+            assert (job["slurm_partition"], job["slurm_account"]) == ("north", "us")
+            assert int(job["mem_mb"]) > 0
+            assert int(job["runtime"]) > 0
+    assert {job["gpu"] for job in jobs["train"]} == {"1"}
 
 
 def test_the_profile_leaves_to_the_default_profile_what_is_its_own() -> None:
