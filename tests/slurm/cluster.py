@@ -67,7 +67,9 @@ def install() -> None:
         return
     names = ", ".join(missing)
     if os.getuid() != 0 or shutil.which("apt-get") is None:
-        raise NoClusterError(f"no {names}, and this is not root on a Debian: install {PACKAGES}")
+        raise NoClusterError(
+            f"no {names}, and this is not root on a Debian: install {' '.join(PACKAGES)}"
+        )
     policy = Path("/usr/sbin/policy-rc.d")  # while it says 101, packages start no services
     made = not policy.exists()
     if made:

@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import netCDF4
 import psutil
 import pytest
 import xarray as xr
 import yaml
+from safetensors import safe_open
 
 import mfbench
 from tests.slurm.cluster import Cluster, NoClusterError, install, may_be_gone, until
@@ -88,6 +90,23 @@ class ClusterProject(Project):
                 else:
                     jobs[notes.name].steps.append(float(value))
         return {name: job for name, job in jobs.items() if job.steps}
+
+    def read_all_files(self) -> set[str]:
+        """Read all numbers of all results; raises where a file is not whole, returns suffixes."""
+        read = set()
+        for file in (self.folder / "results").rglob("*"):
+            if file.name.startswith("."):
+                continue  # a temporary file of a job that was killed while it wrote
+            if file.suffix == ".nc":
+                with netCDF4.Dataset(file) as opened:
+                    for variable in opened.variables.values():
+                        variable[...]
+            elif file.suffix == ".safetensors":
+                with safe_open(file, framework="np") as opened:
+                    for name in opened.keys():  # noqa: SIM118
+                        opened.get_tensor(name)
+            read.add(file.suffix)
+        return read
 
     def once_trained(
         self,

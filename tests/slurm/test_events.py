@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 import xarray as xr
@@ -147,6 +146,5 @@ def minutes(limit: str) -> int:
     return int(days or 0) * 1440 + seconds // 60
 
 
-def test_every_file_of_the_run_is_whole(run: Run) -> None:
-    results: Path = run.project.folder / "results"
-    assert not list(results.rglob("*.tmp"))
+def test_no_file_is_half_written(run: Run) -> None:
+    assert {".nc", ".safetensors"} <= run.project.read_all_files()
