@@ -1,4 +1,5 @@
 # Two commands do everything: `make all` ends with a report, `make test` tests the project.
+# What takes minutes or a machine of its own is tested apart: a real SLURM, faults, large studies.
 # Each prints what it runs; PYTHON chooses the interpreter (3.11 or newer).
 PYTHON ?= python3
 VENV   ?= .venv
@@ -9,7 +10,7 @@ BIN     := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint envs/constraints.txt
 RUN     := $(BIN)/snakemake --cores $(CORES) all --configfile
 
-.PHONY: all test lint smoke setup setup-test schema clean
+.PHONY: all test test-cluster test-faults test-scale lint smoke setup setup-test schema clean
 
 all: setup
 	$(RUN) $(STUDY)
@@ -19,6 +20,15 @@ smoke: setup
 
 test: setup-test
 	$(BIN)/python -m pytest --numprocesses $(CORES)
+
+test-cluster: setup-test
+	$(BIN)/python -m pytest -m slurm -rs --durations=5
+
+test-faults: setup-test
+	$(BIN)/python -m pytest -m faults -rs
+
+test-scale: setup-test
+	$(BIN)/python -m pytest -m scale -rs
 
 lint: setup-test
 	$(BIN)/ruff check .

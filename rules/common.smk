@@ -21,6 +21,17 @@ from mfbench.workflow.plan import (
     study_settings,
     training_settings,
 )
+from mfbench.workflow.resources import (
+    cube_memory,
+    dataset_memory,
+    evaluation_memory,
+    evaluation_runtime,
+    fixed,
+    floor_memory,
+    floor_runtime,
+    training_memory,
+    training_runtime,
+)
 
 STUDY_FILE = " + ".join(os.path.relpath(f) for f in workflow.configfiles)
 

@@ -18,8 +18,8 @@ rule benchmark_cube:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=30,
+        mem_mb=cube_memory(STUDY),
+        runtime=fixed(30),
         gpu=0,
     params:
         files=evaluations(EVALUATION),

@@ -13,8 +13,8 @@ rule dataset:
         "../envs/datasets.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=dataset_memory(STUDY),
+        runtime=fixed(30),
         gpu=0,
     params:
         settings=dataset_settings(STUDY),

@@ -23,8 +23,8 @@ rule evaluate:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        mem_mb=evaluation_memory(STUDY),
+        runtime=evaluation_runtime(STUDY),
         gpu=0,
         keep_going=keep_going,
     params:

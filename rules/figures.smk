@@ -31,8 +31,8 @@ rule figure:
         "../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=30,
+        mem_mb=cube_memory(STUDY),
+        runtime=fixed(30),
         gpu=0,
     params:
         code=lambda wildcards: stage_digest(

@@ -13,8 +13,8 @@ rule floors:
         "../envs/datasets.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        mem_mb=floor_memory(STUDY),
+        runtime=floor_runtime(STUDY),
         gpu=0,
     params:
         settings=floor_settings(STUDY),

@@ -34,8 +34,8 @@ checkpoint refine:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=30,
+        mem_mb=cube_memory(STUDY),
+        runtime=fixed(30),
         gpu=0,
     params:
         levels=STUDY.refine.levels,
@@ -79,8 +79,8 @@ rule added:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=fixed(700),
+        runtime=fixed(10),
         gpu=0,
     params:
         code=stage_digest(script_path("list_added.py")),

@@ -13,8 +13,8 @@ rule report_page:
         "../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=30,
+        mem_mb=cube_memory(STUDY),
+        runtime=fixed(30),
         gpu=0,
     params:
         code=stage_digest(script_path("write_report.py")),

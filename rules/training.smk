@@ -18,10 +18,8 @@ rule train:
         "../envs/training.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: 240
-        * attempt
-        * len(levels_of_pack(wildcards.pack)),
+        mem_mb=training_memory(STUDY),
+        runtime=training_runtime(STUDY),
         gpu=gpus_for(STUDY.training.device),
         # How a job runs stands here and not in params, so that changing it reruns nothing.
         device=STUDY.training.device,
@@ -38,3 +36,9 @@ rule train:
         state=f"{RESULTS}/jobs/{GROUP}/rho={{pack}}.json",
     script:
         "../workflow_scripts/train_pack.py"
+
+
+if STUDY.training.device == "cpu":
+    # What a profile sets comes after the rule's own resources; the study has the last word.
+    workflow.get_rule("train").resources["gpu"] = 0
+    workflow.get_rule("train").resources["gpu_model"] = None

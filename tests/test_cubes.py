@@ -304,7 +304,8 @@ def fail(path: Path, level: int, message: str, *, built: bool = True) -> None:
     group.selected_learning_rate[level] = np.nan
     if not built:
         group.parameters[:] = np.nan
-    group.to_netcdf(path)
+    with atomic(path) as temporary:
+        group.to_netcdf(temporary)
 
 
 def test_a_failed_cell_is_neither_absent_nor_diverged(tmp_path: Path) -> None:

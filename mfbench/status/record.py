@@ -13,7 +13,7 @@ import netCDF4
 from mfbench.training.status import STATUS
 from mfbench.workflow.packs import levels_of
 
-Kind = Literal["dataset", "training", "evaluation"]
+Kind = Literal["training", "evaluation"]
 _DIMENSIONS = {"status": ("level", "learning_rate", "seed"), "rho": ("level",)}
 
 
@@ -23,7 +23,7 @@ class UnreadableError(ValueError):
 
 @dataclass(frozen=True)
 class Record:
-    """What a dataset, a training record or an evaluation says about itself.
+    """What a training record or an evaluation says about itself.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class Record:
         When, as ISO 8601 in UTC, by the clock of the job. It is part of the file and not the time
         of the file, which copying changes.
     rho : tuple of float
-        Its levels; none in a dataset.
+        Its levels.
     statuses : tuple of tuple of int
         For each level, the code of every member, an index into `STATUS`.
     failure : tuple of str
@@ -42,8 +42,8 @@ class Record:
 
     settings: Mapping[str, Any]
     written: str
-    rho: tuple[float, ...] = ()
-    statuses: tuple[tuple[int, ...], ...] = ()
+    rho: tuple[float, ...]
+    statuses: tuple[tuple[int, ...], ...]
     failure: tuple[str, ...] = ()
 
 
@@ -67,8 +67,6 @@ def _read(path: str, kind: Kind) -> Record:
         written = str(file.getncattr("history")).splitlines()[-1].partition(": written by")[0]
         if not isinstance(settings, dict):
             raise UnreadableError("its attribute settings is no JSON object")
-        if kind == "dataset":
-            return Record(settings, written)
         variables = file.variables
         for name in ("status", "rho"):
             if name not in variables or variables[name].dimensions != _DIMENSIONS[name]:

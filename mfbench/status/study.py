@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -13,10 +12,11 @@ from typing import Any, Literal
 
 from mfbench.config.study import Study
 from mfbench.status.record import Kind, Record, UnreadableError, read_record
+from mfbench.storage import BrokenFileError, read_json
 from mfbench.training.status import STATUS
 from mfbench.workflow.job_state import JobState, read_states
 from mfbench.workflow.packs import levels_of, packs_in, plan_packs
-from mfbench.workflow.plan import dataset_settings, evaluation_settings, training_settings
+from mfbench.workflow.plan import evaluation_settings, training_settings
 
 State = Literal["done", "running", "failed", "diverged", "missing"]
 STATES: tuple[State, ...] = ("done", "running", "failed", "diverged", "missing")
@@ -144,12 +144,10 @@ def study_status(study: Study, *, processes: int = 1, known: Known | None = None
     for p in passes:
         if p.records:
             kinds |= dict.fromkeys(p.records.values(), "training")
-            kinds |= dict.fromkeys(p.datasets.values(), "dataset")
             kinds[p.evaluation] = "evaluation"
     found = _read_all(kinds, {} if known is None else known, processes)
     problems += [f"{path}: {r}" for path, r in found.items() if isinstance(r, UnreadableError)]
 
-    task = dataset_settings(study)
     models = {(name, width) for name, width, _ in study.groups()}
     trainings = {m: training_settings(study, architecture=m[0], width=m[1]) for m in models}
     evaluations = {m: evaluation_settings(study, architecture=m[0], width=m[1]) for m in models}
@@ -161,9 +159,6 @@ def study_status(study: Study, *, processes: int = 1, known: Known | None = None
         for rho, memory_length in p.levels.items():
             left = found.get(p.records.get(rho, ""))
             record = _made_by(left, training)
-            data = found.get(p.datasets.get(rho, ""))
-            if record and isinstance(data, Record) and _is_of_another_task(record, data, task):
-                record = None
             judged = evaluation if record and _covers(evaluation, record, rho) else None
             evaluated[p.group] = evaluated.get(p.group, True) and judged is not None
             state = (
@@ -203,7 +198,6 @@ class _Pass:
     added: bool
     levels: Mapping[str, int]  # M99 by rho, from easy to hard
     records: Mapping[str, str]  # by rho, where there is one
-    datasets: Mapping[str, str]  # by rho
     evaluation: str
 
 
@@ -216,12 +210,9 @@ def _passes(study: Study, results: Path, problems: list[str]) -> list[_Pass]:
         place = f"{architecture}/width={width}/{kernel}"
         for levels, ending in ((own, ".nc"), (added.get(group, {}), ".refined.nc")):
             records = _records(results / "training" / place, list(levels))
-            datasets = {rho: str(results / f"datasets/{kernel}/rho={rho}.nc") for rho in records}
             evaluation = str(results / "evaluation" / (place + ending))
             if levels:
-                passes.append(
-                    _Pass(group, levels is not own, levels, records, datasets, evaluation)
-                )
+                passes.append(_Pass(group, levels is not own, levels, records, evaluation))
     return passes
 
 
@@ -248,12 +239,12 @@ def _added_levels(study: Study, results: Path, problems: list[str]) -> dict[Grou
             (g["architecture"], g["width"], g["kernel"]): {
                 level["rho"]: level["memory_length"] for level in g["levels"]
             }
-            for g in json.loads(path.read_text(encoding="utf-8"))
+            for g in read_json(path)["groups"]
         }
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        problems.append(f"{path}: no list of added levels: {error}")
+    except (OSError, BrokenFileError) as error:
+        problems.append(str(error))
         return {}
 
 
@@ -310,11 +301,6 @@ def _made_by(found: object, settings: Mapping[str, Any]) -> Record | None:
 
 def _contains(settings: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     return all(key in settings and settings[key] == value for key, value in wanted.items())
-
-
-def _is_of_another_task(record: Record, data: Record, task: Mapping[str, Any]) -> bool:
-    """Whether a record's dataset is another by now, or is about to be."""
-    return data.settings.get("task") != task or data.written > record.written
 
 
 def _covers(evaluation: Record | None, record: Record, rho: str) -> bool:

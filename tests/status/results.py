@@ -12,7 +12,7 @@ import numpy as np
 
 from mfbench.config.study import Study
 from mfbench.training.status import STATUS
-from mfbench.workflow.plan import dataset_settings, evaluation_settings, training_settings
+from mfbench.workflow.plan import evaluation_settings, training_settings
 
 EARLY, MIDDLE, LATE = (f"2026-01-01T0{hour}:00:00+00:00" for hour in (1, 2, 3))
 
@@ -24,12 +24,6 @@ class Results:
         self.study = study
         self.folder = Path(study.results)
 
-    def dataset(self, kernel: str, rho: str, *, written: str = EARLY) -> Path:
-        """A dataset with the study's task."""
-        path = self.folder / f"datasets/{kernel}/rho={rho}.nc"
-        settings = {"task": dataset_settings(self.study), "kernel": kernel, "rho": rho}
-        return _write(path, settings, written)
-
     def training(
         self,
         architecture: str,
@@ -39,13 +33,11 @@ class Results:
         failure: Mapping[str, str] | None = None,
         written: str = MIDDLE,
     ) -> Path:
-        """A pack of levels with the outcomes of their members, its weights and its datasets."""
+        """A pack of levels with the outcomes of their members and its weights."""
         (width,) = self.study.architectures[architecture].widths
         pack = "_".join(levels)
         path = self.folder / f"training/{architecture}/width={width}/{kernel}/rho={pack}.nc"
         settings = training_settings(self.study, architecture=architecture, width=width)
-        for rho in levels:
-            self.dataset(kernel, rho)
         _write(path, settings, written, levels, failure or {}, self._members())
         path.with_suffix(".safetensors").touch()
         return path
@@ -80,20 +72,19 @@ def _write(
     path: Path,
     settings: Mapping[str, Any],
     written: str,
-    levels: Mapping[str, Sequence[str]] | None = None,
-    failure: Mapping[str, str] | None = None,
-    members: tuple[int, int] = (0, 0),
+    levels: Mapping[str, Sequence[str]],
+    failure: Mapping[str, str],
+    members: tuple[int, int],
 ) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with netCDF4.Dataset(path, "w") as file:
         file.setncatts({"settings": json.dumps(settings), "history": f"{written}: written by us"})
-        if levels is not None:
-            grid = ("level", "learning_rate", "seed")
-            for name, size in zip(grid, (len(levels), *members), strict=True):
-                file.createDimension(name, size)
-            file.createVariable("rho", "f8", grid[:1])[:] = [float(rho) for rho in levels]
-            codes = [[STATUS.index(word) for word in words] for words in levels.values()]
-            file.createVariable("status", "i1", grid)[:] = np.reshape(codes, (-1, *members))
-            messages = np.array([(failure or {}).get(rho, "") for rho in levels], dtype=object)
-            file.createVariable("failure", str, grid[:1])[:] = messages
+        grid = ("level", "learning_rate", "seed")
+        for name, size in zip(grid, (len(levels), *members), strict=True):
+            file.createDimension(name, size)
+        file.createVariable("rho", "f8", grid[:1])[:] = [float(rho) for rho in levels]
+        codes = [[STATUS.index(word) for word in words] for words in levels.values()]
+        file.createVariable("status", "i1", grid)[:] = np.reshape(codes, (-1, *members))
+        messages = np.array([failure.get(rho, "") for rho in levels], dtype=object)
+        file.createVariable("failure", str, grid[:1])[:] = messages
     return path

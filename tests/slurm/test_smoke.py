@@ -1,0 +1,47 @@
+"""The smoke study on a cluster ends as it does on a laptop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import xarray as xr
+import yaml
+
+import mfbench
+from tests.conftest import REPOSITORY
+from tests.slurm.cluster import Cluster
+from tests.slurm.conftest import copy_with
+from tests.workflow.conftest import Project, copy_of_the_tree
+
+pytestmark = pytest.mark.slurm
+
+# All rules, and one architecture of each kind: a job on a cluster starts Snakemake twice.
+ARCHITECTURES = ("rnn", "transformer", "s4d")
+KERNELS = ("impulse",)
+
+
+def test_the_smoke_study_ends_with_the_same_cube(cluster: Cluster, tmp_path: Path) -> None:
+    content = yaml.safe_load((REPOSITORY / "config/smoke.yaml").read_text())
+    content["architectures"] = {name: content["architectures"][name] for name in ARCHITECTURES}
+    content["kernels"] = {name: content["kernels"][name] for name in KERNELS}
+    project = copy_with(tmp_path / "cluster", content, cluster)
+    # A site's own settings, as the README has them; the second partition is not the default.
+    site = f"slurm_partition={cluster.partitions[1]}"
+    snakemake = project.start("all", "scoreboard", "--default-resources", site)
+    local = tmp_path / "local"
+    copy_of_the_tree(local)
+    (local / "study.yaml").write_text((project.folder / "study.yaml").read_text())
+    done = Project(local).snakemake("all", "scoreboard")
+    assert done.returncode == 0, done.stdout + done.stderr
+    project.finish(snakemake, seconds=500)
+    assert (project.folder / "results/smoke/report.html").is_file()
+    cubes = [
+        mfbench.open_benchmark(folder / "results/smoke/cubes/benchmark.nc").drop_vars("seconds")
+        for folder in (project.folder, local)
+    ]
+    xr.testing.assert_equal(*cubes)
+    assert (cubes[0].status == "ok").any()
+    used = cluster.run("squeue", "--noheader", "--states=all", "--format=%Z|%P").splitlines()
+    partitions = {line.split("|")[1] for line in used if line.startswith(f"{project.folder}|")}
+    assert partitions == {cluster.partitions[1]}
