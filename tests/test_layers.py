@@ -17,7 +17,8 @@ LAYERS: list[tuple[set[str], set[str]]] = [
       "architectures.registry", "workflow"},
      {"numpy", "scipy", "pydantic", "pydantic_core", "yaml", "grimp"}),
     ({"architectures", "training"}, {"torch", "safetensors", "netCDF4"}),
-    ({"floors.record", "datasets", "evaluation", "cubes", "failure", "refinement"}, {"xarray"}),
+    ({"floors.record", "datasets", "evaluation", "aggregation", "cubes", "failure",
+      "refinement"}, {"xarray"}),
     ({"predictions"}, {"pandas"}),
     ({"figures", "report"}, {"altair", "jinja2", "vl_convert"}),
 ]  # fmt: skip
