@@ -23,7 +23,6 @@ from mfbench.aggregation.block import (
     Variable,
     empty,
     read_block,
-    write_block,
 )
 from mfbench.aggregation.placement import (
     MEASURED,
@@ -33,7 +32,6 @@ from mfbench.aggregation.placement import (
     levels_in,
     ordered,
     place,
-    union,
 )
 from mfbench.failure import boundary_variables
 from mfbench.storage import atomic, provenance
@@ -45,32 +43,6 @@ _LABELS = {
     "width": {"long_name": "number of channels", "units": "1"},
     "kernel": {"long_name": "family of memory functions"},
 }
-
-
-def assemble_architecture(path: str | Path, sources: Iterable[str | Path]) -> None:
-    """Put the evaluation files of one architecture together in one file.
-
-    Its axes are what those files hold, whatever the study and other architectures have: it stays
-    as it is when something else changes.
-
-    Parameters
-    ----------
-    path : path
-        The file to write.
-    sources : iterable of path
-        Evaluation files; all are held in memory.
-
-    Raises
-    ------
-    ValueError
-        No file, files of several architectures, or a file that is no evaluation of mfbench.
-    """
-    blocks = [read_block(source) for source in sources]
-    names = sorted({block.architecture for block in blocks})
-    if len(names) != 1:
-        raise ValueError(f"{path} is of one architecture, not of {names}")
-    title = f"mfbench evaluations of {names[0]}"
-    write_block(path, union(blocks), provenance(title=title, settings={}, seeds=[]))
 
 
 def assemble_benchmark(
@@ -257,7 +229,7 @@ def _template(plan: _Plan, axes: Axes, attributes: Mapping[str, str]) -> xr.Data
         )
         for name, like in plan.like.items()
     }
-    cube = xr.Dataset(variables, _coordinates(plan, one), attributes)
+    cube = xr.Dataset(coords=_coordinates(plan, one), attrs=attributes).assign(variables)
     cube.rho.attrs["long_name"] = "knob of the kernel's family"
     cube.status.attrs.update(
         comment="absent: not in the study (then parameters or rho are NaN too), or not run yet",
