@@ -128,8 +128,8 @@ def assemble_benchmark(
                 for name in set(arrays) - set(shared):
                     file[name][i] = arrays[name]
                 boundaries = boundary_variables(_small(plan, arrays, axes, attributes))
-                for name, variable in boundaries.data_vars.items():
-                    file[str(name)][i] = variable.values[0]
+                for boundary, variable in boundaries.data_vars.items():
+                    file[str(boundary)][i] = variable.values[0]
             # Last, since every architecture has its part in them.
             for name, values in shared.items():
                 file[name][...] = values
@@ -198,20 +198,23 @@ def _small(
     plan: _Plan, arrays: Mapping[str, NDArray[Any]], axes: Axes, attributes: Mapping[str, str]
 ) -> xr.Dataset:
     """What the failure boundaries of one architecture follow from."""
-    variables = {}
-    for name in ("status", "relative_mse", "selected_learning_rate", "rho", "memory_length"):
-        dims = _dims(name, plan.like[name].dims)
-        variables[name] = (
-            dims,
-            arrays[name].reshape([1] * ("architecture" in dims) + [*arrays[name].shape]),
-        )
-    small = xr.Dataset(variables, _coordinates(plan, axes), attributes)
+    arrays = dict(arrays)
     # What was selected among learning rates that the study no longer has is no trial of it.
-    chosen = small.selected_learning_rate
-    stale = chosen.notnull() & ~chosen.isin(axes.labels["learning_rate"])
-    small["status"] = small.status.where(~stale, ABSENT)
-    small["selected_learning_rate"] = chosen.where(~stale)
-    return small.set_coords(["rho", "memory_length"])
+    chosen = arrays["selected_learning_rate"]
+    stale = ~np.isnan(chosen) & ~np.isin(chosen, axes.labels["learning_rate"])
+    arrays["selected_learning_rate"] = np.where(stale, np.nan, chosen)
+    arrays["status"] = np.where(stale[..., None, None], np.int8(ABSENT), arrays["status"])
+    variables = {}
+    for name in ("status", "relative_mse", "selected_learning_rate"):
+        variables[name] = _dims(name, plan.like[name].dims), arrays[name][None]
+    coordinates = {
+        name: coordinate
+        for name, coordinate in _coordinates(plan, axes).items()
+        if name not in MEASURED
+    }
+    for name in ("rho", "memory_length"):
+        coordinates[name] = plan.like[name].dims, arrays[name]
+    return xr.Dataset(variables, coordinates, attributes)
 
 
 def _template(plan: _Plan, axes: Axes, attributes: Mapping[str, str]) -> xr.Dataset:
@@ -248,14 +251,15 @@ def _defined(
     plain = {n: {"_FillValue": None} for n, v in template.variables.items() if v.dtype != object}
     template.to_netcdf(path, engine="netcdf4", encoding=plain)
     lengths = {
-        d: len(architectures) if d == "architecture" else axes.length(d) for d in template.dims
+        d: len(architectures) if d == "architecture" else axes.length(d)
+        for d in map(str, template.dims)
     }
     with netCDF4.Dataset(path) as like:
         definitions = {n: (v.dtype, v.dimensions, v.__dict__) for n, v in like.variables.items()}
         attributes = dict(like.__dict__)
     with netCDF4.Dataset(path, "w") as file:
         for name, length in lengths.items():
-            file.createDimension(str(name), length)
+            file.createDimension(name, length)
         for name, (kind, dims, described) in definitions.items():
             fill = described.pop("_FillValue", None if kind is str else False)
             packed: dict[str, Any] = {}

@@ -116,7 +116,8 @@ def read_block(path: str | Path, *, names: frozenset[str] | None = None) -> Bloc
         The file is no evaluation of mfbench (the message names it).
     """
     with _opened(path) as file:
-        labels, variables = {}, {}
+        labels: dict[str, Variable] = {}
+        variables: dict[str, Variable] = {}
         one = "width" not in file.dimensions  # an evaluation: one width and one kernel
         for name, variable in file.variables.items():
             if name in file.dimensions or names is None or name in names:
@@ -133,7 +134,7 @@ def read_block(path: str | Path, *, names: frozenset[str] | None = None) -> Bloc
         return Block(str(file.architecture_name), labels, variables)
 
 
-def _attributes(variable: netCDF4.Variable) -> dict[str, Any]:
+def _attributes(variable: Any) -> dict[str, Any]:
     return {name: variable.getncattr(name) for name in variable.ncattrs()}
 
 
