@@ -34,6 +34,7 @@ if STUDY.refine:
 
 onstart:
     claim(RESULTS, STUDY_FILE)
+    lock_what_is_made()
 
 
 rule all:

@@ -12,6 +12,7 @@ sys.path.insert(0, workflow.basedir)  # this tree, whatever else is installed
 from mfbench.config.study import StudyError, load_study
 from mfbench.predictions.registry import predictions
 from mfbench.workflow.digest import architecture_digest, stage_digest
+from mfbench.workflow.run_lock import lock_parts, part_of
 from mfbench.workflow.plan import (
     check_claim,
     claim,
@@ -129,6 +130,22 @@ def added_architectures(pattern):
         pattern.format(architecture=name)
         for name in sorted({architecture for architecture, _, _ in refined()})
     ]
+
+
+def lock_what_is_made():
+    """Where Snakemake does not lock, keep other runs away from the parts of this one."""
+    if workflow.execution_settings.lock:
+        return
+    made = list(workflow.dag.needrun_jobs())
+    read = [before for job in made for before in workflow.dag.dependencies[job]]
+    parts = [
+        {part_of(job.rule.name, job.wildcards_dict) for job in jobs}
+        for jobs in (made, read)
+    ]
+    try:
+        lock_parts(RESULTS, parts[0], read=parts[1])
+    except ValueError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def newest(files):

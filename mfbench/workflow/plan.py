@@ -87,7 +87,8 @@ def claim(results: str | Path, owner: str) -> None:
         The folder belongs to another study file.
     """
     check_claim(results, owner)
-    write_text(Path(results) / ".study", owner + "\n")
+    if not (Path(results) / ".study").is_file():  # of several runs at once only the first writes
+        write_text(Path(results) / ".study", owner + "\n")
 
 
 def check_claim(results: str | Path, owner: str) -> None:
