@@ -137,7 +137,7 @@ def _empty_cube(axes: Mapping[str, list[Any]], *, like: xr.Dataset) -> xr.Datase
         empty: Any = np.int8(STATUS.index("absent")) if name == "status" else np.nan
         if like[name].dtype == np.float32:  # the large ones
             empty = np.float32(empty)
-        if like[name].dtype == object:
+        if like[name].dtype.kind in "OUT":
             empty = ""
         kind = object if empty == "" else None
         full = np.full([len(axes[d]) for d in dims], empty, dtype=kind)

@@ -21,7 +21,10 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("begun") / "project"
     folder.mkdir()
     copy_of_the_tree(folder)
-    (folder / "study.yaml").write_text(yaml.safe_dump(small_study(), sort_keys=False))
+    study = small_study()
+    study["kernels"]["exponential"]["memory_length"].pop()
+    study["training"] |= {"learning_rates": [0.01], "seeds": [0]}
+    (folder / "study.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
     done = Project(folder).snakemake("shared")
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
