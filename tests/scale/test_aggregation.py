@@ -17,7 +17,7 @@ from tests.test_cubes import RATES, SEEDS, make_group
 
 pytestmark = pytest.mark.scale
 
-LAGS, WIDTHS, LEVELS = 600, [4, 8, 16, 32], 8
+LAGS, WIDTHS, LEVELS = 2000, [4, 8, 16, 32], 8
 SLAB = len(WIDTHS) * LEVELS * len(RATES) * len(SEEDS) * LAGS * (8 + 2 * 4) / 1e6  # MB, the large
 FEW, MANY = 4, 16
 
