@@ -36,6 +36,7 @@ if STUDY.refine:
 onstart:
     try:
         claim(RESULTS, STUDY_FILE)
+        lock_what_is_made()
     except ValueError as error:
         raise WorkflowError(str(error)) from None
 

@@ -1,5 +1,6 @@
 """The study of this run, and the names that all stages share."""
 
+import functools
 import os
 import sys
 
@@ -11,6 +12,7 @@ from mfbench.config.study import StudyError, load_study
 from mfbench.predictions.registry import predictions
 from mfbench.storage import read_json
 from mfbench.workflow.digest import architecture_digest, stage_digest
+from mfbench.workflow.run_lock import lock_parts, part_of
 from mfbench.workflow.plan import (
     check_claim,
     claim,
@@ -44,6 +46,11 @@ except (StudyError, ValueError) as error:
 RESULTS = STUDY.results
 LEVELS = {kernel: [v.rho for v in STUDY.levels(kernel)] for kernel in STUDY.kernels}
 GROUPS = STUDY.groups()
+GROUPS_OF = {name: [] for name in STUDY.architectures}
+for name, width, kernel in GROUPS:
+    GROUPS_OF[name].append((width, kernel))
+
+SETTINGS = study_settings(STUDY)
 
 # Once per parse and not per job: a study has thousands of cells of a few models.
 MODELS = {(name, width) for name, width, _ in GROUPS}
@@ -54,6 +61,10 @@ TRAINING_SETTINGS = {
 EVALUATION_SETTINGS = {
     (name, str(width)): evaluation_settings(STUDY, architecture=name, width=width)
     for name, width in MODELS
+}
+ARCHITECTURE_SETTINGS = {  # those that all its widths share
+    name: {key: value for key, value in settings.items() if key != "width"}
+    for (name, _), settings in EVALUATION_SETTINGS.items()
 }
 ARCHITECTURE_CODE = {
     name: architecture_digest(entry.model)
@@ -73,25 +84,38 @@ def levels_of(pattern):
     )
 
 
-def evaluations(pattern, only_existing=False):
-    """The files of a pattern for all groups of the study."""
+def evaluations_of(pattern):
+    """The files of a pattern for all groups of an architecture."""
+    return lambda wildcards: [
+        pattern.format(architecture=wildcards.architecture, width=width, kernel=kernel)
+        for width, kernel in GROUPS_OF.get(wildcards.architecture, [])
+    ]
+
+
+def evaluated(pattern):
+    """The files of a pattern that there are."""
     files = [
         pattern.format(architecture=architecture, width=width, kernel=kernel)
         for architecture, width, kernel in GROUPS
     ]
-    return [file for file in files if os.path.exists(file) or not only_existing]
+    return [file for file in files if os.path.exists(file)]
 
 
-def added_levels(architecture, width, kernel):
-    """The rho of the levels that the second pass adds to a group, once the first one has run."""
-    groups = read_json(checkpoints.refine.get().output[0])["groups"]
-    return [
-        level["rho"]
-        for group in groups
-        if (group["architecture"], str(group["width"]), group["kernel"])
-        == (architecture, str(width), kernel)
-        for level in group["levels"]
-    ]
+@functools.lru_cache(maxsize=1)
+def _refined(path, time):
+    """The rho of the levels that the second pass adds, by architecture, width and kernel."""
+    return {
+        (group["architecture"], str(group["width"]), group["kernel"]): [
+            level["rho"] for level in group["levels"]
+        ]
+        for group in read_json(path)["groups"]
+    }
+
+
+def refined():
+    """The levels that the second pass adds, once the first one has run."""
+    path = checkpoints.refine.get().output[0]
+    return _refined(path, os.stat(path).st_mtime_ns)
 
 
 def added_levels_of(pattern):
@@ -99,17 +123,40 @@ def added_levels_of(pattern):
     return lambda wildcards: expand(
         pattern,
         **dict(wildcards),
-        rho=added_levels(wildcards.architecture, wildcards.width, wildcards.kernel),
+        rho=refined().get(
+            (wildcards.architecture, wildcards.width, wildcards.kernel), []
+        ),
     )
 
 
-def added_evaluations(pattern):
-    """The files of a pattern for the groups to which the second pass adds levels."""
+def added_evaluations_of(pattern):
+    """The files of a pattern for an architecture's groups to which the second pass adds levels."""
     return lambda wildcards: [
         pattern.format(architecture=architecture, width=width, kernel=kernel)
-        for architecture, width, kernel in GROUPS
-        if added_levels(architecture, width, kernel)
+        for architecture, width, kernel in refined()
+        if architecture == wildcards.architecture
     ]
+
+
+def added_architectures(pattern):
+    """The files of a pattern for the architectures to which the second pass adds levels."""
+    return lambda wildcards: [
+        pattern.format(architecture=name)
+        for name in sorted({architecture for architecture, _, _ in refined()})
+    ]
+
+
+def lock_what_is_made():
+    """Where Snakemake does not lock, keep other runs away from the parts of this one."""
+    if workflow.execution_settings.lock:
+        return
+    made = list(workflow.dag.needrun_jobs())
+    read = [before for job in made for before in workflow.dag.dependencies[job]]
+    parts = [
+        {part_of(job.rule.name, job.wildcards_dict) for job in jobs}
+        for jobs in (made, read)
+    ]
+    lock_parts(RESULTS, parts[0], read=parts[1])
 
 
 def newest(files):

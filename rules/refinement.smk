@@ -4,7 +4,7 @@
 use rule benchmark_cube as coarse_cube with:
     # The first pass alone.
     input:
-        evaluations(EVALUATION),
+        architectures=ARCHITECTURE_CUBES,
     output:
         f"{RESULTS}/cubes/coarse.nc",
     log:
@@ -12,11 +12,9 @@ use rule benchmark_cube as coarse_cube with:
     benchmark:
         f"{RESULTS}/benchmarks/cubes/coarse.tsv"
     params:
-        files=evaluations(EVALUATION),
-        added=[],
         architectures=list(STUDY.architectures),
         kernels=list(STUDY.kernels),
-        settings=study_settings(STUDY) | {"refine": None},
+        settings=SETTINGS | {"refine": None},
         code=stage_digest(script_path("assemble_benchmark.py")),
 
 
@@ -61,6 +59,17 @@ use rule evaluate as evaluate_added with:
         f"{RESULTS}/benchmarks/evaluation/{{architecture}}/width={{width}}/{{kernel}}.refined.tsv"
 
 
+use rule architecture_cube as added_cube with:
+    input:
+        added_evaluations_of(ADDED_EVALUATION),
+    output:
+        ADDED_CUBE,
+    log:
+        f"{RESULTS}/logs/cubes/added/{{architecture}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/cubes/added/{{architecture}}.tsv"
+
+
 rule added:
     """The list of what the second pass has evaluated.
 
@@ -68,7 +77,7 @@ rule added:
     set of inputs of a job that waits for a checkpoint itself.
     """
     input:
-        added_evaluations(ADDED_EVALUATION),
+        added_architectures(ADDED_CUBE),
     output:
         ADDED,
     log:

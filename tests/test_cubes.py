@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -11,16 +12,11 @@ import pytest
 import xarray as xr
 
 import mfbench
-from mfbench.cubes import (
-    assemble_benchmark,
-    failed,
-    open_benchmark,
-    selected,
-    trained,
-    write_benchmark,
-)
+from mfbench.aggregation.benchmark import assemble_benchmark
+from mfbench.cubes import failed, open_benchmark, selected, trained
 from mfbench.storage import BrokenFileError, atomic
 from mfbench.workflow.failures import count_failed
+from tests.cube_oracle import write_benchmark
 
 RATES, SEEDS = [0.003, 0.01], [0, 1, 2]
 STUDY: dict[str, Any] = {
@@ -98,7 +94,11 @@ def assemble(paths: list[Path], **changes: Any) -> xr.Dataset:
         "resolved": STUDY,
         **changes,
     }
-    return assemble_benchmark(paths, **given)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "cube.nc"
+        assemble_benchmark(path, paths, **given)
+        with xr.open_dataset(path, mask_and_scale=False) as file:
+            return file.load()
 
 
 @pytest.fixture
@@ -110,8 +110,8 @@ def cube(tmp_path: Path) -> xr.Dataset:
         for k in ("impulse", "airy")
     ]
     paths.append(make_group(tmp_path, "b", 4, "impulse"))
-    made = assemble(paths)
-    write_benchmark(tmp_path / "cube.nc", made)
+    given = {"architectures": ["b", "a"], "kernels": ["impulse", "airy"], "resolved": STUDY}
+    assemble_benchmark(tmp_path / "cube.nc", paths, **given)
     return mfbench.open_benchmark(tmp_path / "cube.nc")
 
 
@@ -283,7 +283,7 @@ def test_levels_of_one_memory_length_are_in_the_order_of_their_family(tmp_path: 
     """The polynomial with the smaller power is the harder one."""
     levels = [{"rho": "0.5", "memory_length": 2}, {"rho": "1.5", "memory_length": 2}]
     study = {**STUDY, "kernels": {"polynomial": levels}}
-    cube = assemble_benchmark(
+    cube = assemble(
         [make_group(tmp_path, "a", 4, "polynomial")],
         architectures=["a"],
         kernels=["polynomial"],

@@ -10,9 +10,10 @@ import pytest
 import xarray as xr
 
 from mfbench.boundaries import failure_boundary
-from mfbench.cubes import open_benchmark, write_benchmark
+from mfbench.cubes import open_benchmark
 from mfbench.failure import CENSORED, boundary_variables, success_threshold
 from mfbench.training.status import STATUS
+from tests.cube_oracle import write_benchmark
 from tests.figures.conftest import KERNELS, LENGTHS, make_cube, spoil
 
 GROUP = {"architecture": "a", "width": 8, "kernel": "impulse"}

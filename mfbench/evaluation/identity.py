@@ -1,4 +1,4 @@
-"""Does an evaluation file belong to this study, and to its name?"""
+"""Does a file of evaluations belong to this study, and to its name?"""
 
 from __future__ import annotations
 
@@ -13,22 +13,54 @@ from mfbench.storage import BrokenFileError, check_identity, check_variables
 
 # Where the workflow keeps it; elsewhere a name says nothing.
 _PLACE = re.compile(r"(?:.*/)?([^/]+)/width=(\d+)/([^/]+?)(?:\.refined)?\.nc")
-_NAMES = ("architecture_name", "width", "kernel")
+_PLACE_OF_ALL = re.compile(r"(?:.*/)?cubes/(?:architectures|added)/([^/]+)\.nc")
 # Evaluations differ in these from a study that got more or fewer of them, and are still its own.
 _AXES = ("learning_rates", "seeds")
 
 
-def check_evaluation(
-    path: str | Path, attributes: Mapping[str, Any], study: Mapping[str, Any]
+def check_evaluations(
+    path: str | Path, attributes: Mapping[str, Any], expected: Mapping[str, Any]
 ) -> None:
-    """Refuse an evaluation of another group than its path says, or of another study.
+    """Refuse evaluations of another group than their path says, or that were made otherwise.
 
     Parameters
     ----------
     path : path
-        The file; its place counts where it is ``.../ARCHITECTURE/width=WIDTH/KERNEL.nc``.
+        A file of one evaluation or of all of an architecture. Its place counts where it is
+        ``.../ARCHITECTURE/width=WIDTH/KERNEL.nc`` or ``.../cubes/architectures/ARCHITECTURE.nc``.
     attributes : mapping
         Its global attributes.
+    expected : mapping
+        The settings that it must have been made with.
+
+    Raises
+    ------
+    BrokenFileError
+        The message names the file and the first difference.
+    """
+    of_one = "kernel" in attributes
+    names = ("architecture_name", "width", "kernel") if of_one else ("architecture_name",)
+    check_variables(path, "evaluation", attributes, needed=(*names, "settings"))
+    found = json.loads(attributes["settings"])
+    found |= {name: attributes[name] for name in names}
+    if of_one:
+        found["width"] = int(found["width"])
+    place = (_PLACE if of_one else _PLACE_OF_ALL).fullmatch(Path(path).as_posix())
+    if place is not None:
+        parts = (place[1], int(place[2]), place[3]) if of_one else (place[1],)
+        check_identity(path, found, dict(zip(names, parts, strict=True)))
+    check_identity(path, found, expected)
+
+
+def check_of_study(
+    path: str | Path, attributes: Mapping[str, Any], study: Mapping[str, Any]
+) -> None:
+    """Refuse evaluations of another study, or of another group than their path says.
+
+    Parameters
+    ----------
+    path, attributes
+        As for `check_evaluations`.
     study : mapping
         The resolved study, as a cube keeps it.
 
@@ -37,25 +69,16 @@ def check_evaluation(
     BrokenFileError
         The message names the file and the first difference.
     """
-    check_variables(path, "evaluation", attributes, needed=(*_NAMES, "settings"))
-    name, kernel = str(attributes["architecture_name"]), str(attributes["kernel"])
-    found = {
-        **json.loads(attributes["settings"]),
-        "architecture_name": name,
-        "width": int(attributes["width"]),
-        "kernel": kernel,
-    }
-    if place := _PLACE.fullmatch(Path(path).as_posix()):
-        names = {"architecture_name": place[1], "width": int(place[2]), "kernel": place[3]}
-        check_identity(path, found, names)
+    check_variables(path, "evaluation", attributes, needed=("architecture_name",))
+    name = str(attributes["architecture_name"])
     entry = study["architectures"].get(name)
     if entry is None:
         raise BrokenFileError(path, f"it holds the architecture {name}, which this study lacks")
     training = changed(study["training"], entry.get("training", {}))
-    wanted = {
+    expected = {
         "task": study["task"],
         "architecture": {k: v for k, v in entry.items() if k not in ("widths", "training")},
         "training": {k: v for k, v in training.items() if k not in _AXES},
         "evaluation": {k: v for k, v in study["evaluation"].items() if k != "success"},
     }
-    check_identity(path, found, wanted)
+    check_evaluations(path, attributes, expected)

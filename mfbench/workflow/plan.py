@@ -85,8 +85,11 @@ def claim(results: str | Path, owner: str) -> None:
         The folder belongs to another study file, or cannot be written.
     """
     check_claim(results, owner)
+    marker = Path(results) / ".study"
+    if marker.is_file():  # of several runs at once only the first writes
+        return
     try:
-        write_text(Path(results) / ".study", owner + "\n")
+        write_text(marker, owner + "\n")
     except OSError as error:
         raise ValueError(
             f"the results folder {results} cannot be written ({error}): nothing was run; make room "

@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from mfbench.cubes import write_benchmark
 from mfbench.predictions.__main__ import main
 from mfbench.predictions.registry import prediction, predictions
 from mfbench.predictions.scoreboard import (
@@ -22,6 +21,7 @@ from mfbench.predictions.scoreboard import (
 )
 from mfbench.predictions.verdict import NOT_DECIDED
 from mfbench.training.status import STATUS
+from tests.cube_oracle import write_benchmark
 from tests.predictions.cubes import Member, make_cube, study_of
 
 

@@ -44,6 +44,7 @@ def test_versions_are_those_of_the_constraints(env: Path) -> None:
         ("generate_dataset", "datasets"),
         ("train_pack", "training"),
         ("evaluate_group", "evaluation"),
+        ("assemble_architecture", "evaluation"),
         ("assemble_benchmark", "evaluation"),
         ("refine_levels", "evaluation"),
         ("draw_figure", "figures"),

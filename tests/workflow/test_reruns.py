@@ -13,7 +13,9 @@ import pytest
 from tests.workflow.conftest import Project
 
 BEHIND_THE_CUBE = {"benchmark_cube": 1, "figure": 10, "report_page": 1}
-ALL_TRAINING = {"train": 6, "evaluate": 4, **BEHIND_THE_CUBE}
+BEHIND_ONE = {"architecture_cube": 1, **BEHIND_THE_CUBE}  # when one architecture changes
+BEHIND_BOTH = {"architecture_cube": 2, **BEHIND_THE_CUBE}
+ALL_TRAINING = {"train": 6, "evaluate": 4, **BEHIND_BOTH}
 ALL_BUT_FLOORS = {"dataset": 3, **ALL_TRAINING}
 EVERYTHING = {"floors": 3, **ALL_BUT_FLOORS}
 
@@ -33,13 +35,20 @@ def test_a_second_run_has_nothing_to_do(project: Project) -> None:
 def test_plans_do_not_depend_on_the_hash_seed(project: Project, seed: str) -> None:
     assert project.planned("all", PYTHONHASHSEED=seed) == {}
     project.configure(lambda s: s["architectures"].update(gru={"widths": [4]}))
-    expected = {"train": 3, "evaluate": 2, **BEHIND_THE_CUBE}
+    expected = {"train": 3, "evaluate": 2, **BEHIND_ONE}
     assert project.planned("all", PYTHONHASHSEED=seed) == expected
 
 
 def test_an_added_level_schedules_its_own_cells(project: Project) -> None:
     project.configure(lambda s: s["kernels"]["impulse"]["rho"].append(5))
-    expected = {"dataset": 1, "floors": 1, "train": 2, "evaluate": 2, **BEHIND_THE_CUBE}
+    expected = {
+        "dataset": 1,
+        "floors": 1,
+        "train": 2,
+        "evaluate": 2,
+        "architecture_cube": 2,
+        **BEHIND_THE_CUBE,
+    }
     assert project.planned("all") == expected
 
 
@@ -48,7 +57,7 @@ def test_packs_are_planned_around_what_is_finished(project: Project) -> None:
     assert project.planned("all") == {}
     # Two new levels of impulse make one pack each for rnn and s4d; rho=3 stays as it is.
     project.configure(lambda s: s["kernels"]["impulse"]["rho"].extend([4, 5]))
-    expected = {"dataset": 2, "floors": 2, "train": 2, "evaluate": 2, **BEHIND_THE_CUBE}
+    expected = {"dataset": 2, "floors": 2, "train": 2, "evaluate": 2, **BEHIND_BOTH}
     assert project.planned("all") == expected
     evaluation = "results/small/evaluation/rnn/width=4/impulse.nc"
     done = project.snakemake(evaluation)
@@ -72,7 +81,12 @@ def test_packs_of_a_fresh_study(fresh: Project) -> None:
 
 def test_an_added_width_schedules_its_own_cells(project: Project) -> None:
     project.configure(lambda s: s["architectures"]["rnn"]["widths"].append(6))
-    assert project.planned("all") == {"train": 3, "evaluate": 2, **BEHIND_THE_CUBE}
+    assert project.planned("all") == {
+        "train": 3,
+        "evaluate": 2,
+        "architecture_cube": 1,
+        **BEHIND_THE_CUBE,
+    }
 
 
 def test_an_added_seed_makes_no_dataset_and_trains_only_its_members(project: Project) -> None:
@@ -92,14 +106,14 @@ def test_an_added_seed_makes_no_dataset_and_trains_only_its_members(project: Pro
         ("training.steps", 13, ALL_TRAINING),
         ("training.optimiser", {"weight_decay": 0.1}, ALL_TRAINING),
         ("task.seed", 1, ALL_BUT_FLOORS),
-        ("floors.delta", 0.02, {"floors": 3, "evaluate": 4, **BEHIND_THE_CUBE}),
+        ("floors.delta", 0.02, {"floors": 3, "evaluate": 4, **BEHIND_BOTH}),
         ("evaluation.success", 0.2, BEHIND_THE_CUBE),
-        ("evaluation.probes", 8, {"evaluate": 4, **BEHIND_THE_CUBE}),
-        ("architectures.s4d.options.state", 6, {"train": 3, "evaluate": 2, **BEHIND_THE_CUBE}),
+        ("evaluation.probes", 8, {"evaluate": 4, **BEHIND_BOTH}),
+        ("architectures.s4d.options.state", 6, {"train": 3, "evaluate": 2, **BEHIND_ONE}),
         (
             "architectures.s4d.training",
             {"loss": {"time_power": 1}},
-            {"train": 3, "evaluate": 2, **BEHIND_THE_CUBE},
+            {"train": 3, "evaluate": 2, **BEHIND_ONE},
         ),
         ("training.checkpoints", {"minutes": 9}, {}),
         ("training.device", "cpu", {}),
@@ -133,25 +147,25 @@ def test_an_option_that_repeats_the_default_reruns_nothing(project: Project) -> 
             "mfbench/architectures/s4d.py",
             "+ self.D * u  # (B, T, C)",
             "+ 1.5 * self.D * u  # (B, T, C)",
-            {"train": 3, "evaluate": 2, **BEHIND_THE_CUBE},
+            {"train": 3, "evaluate": 2, **BEHIND_ONE},
         ),
         (
             "mfbench/training/schedule.py",
             "return 1.0",
             "return 1.01",
-            {"train": 6, "evaluate": 4, **BEHIND_THE_CUBE},
+            {"train": 6, "evaluate": 4, **BEHIND_BOTH},
         ),
         (
             "mfbench/kernels/impulse.py",
             "1.0, 0.0",
             "1.5, 0.0",
-            {"dataset": 1, "floors": 1, "train": 2, "evaluate": 2, **BEHIND_THE_CUBE},
+            {"dataset": 1, "floors": 1, "train": 2, "evaluate": 2, **BEHIND_BOTH},
         ),
         (
             "mfbench/evaluation/error.py",
             "relative.mean(1)",
             "relative.mean(axis=1)",
-            {"evaluate": 4, **BEHIND_THE_CUBE},
+            {"evaluate": 4, **BEHIND_BOTH},
         ),
         (
             "mfbench/figures/error_map.py",
@@ -168,9 +182,9 @@ def test_an_option_that_repeats_the_default_reruns_nothing(project: Project) -> 
         ("mfbench/report/page.html", "<h2>Tasks</h2>", "<h2>The tasks</h2>", {"report_page": 1}),
         (
             "workflow_scripts/evaluate_group.py",
-            "list(map(TaskFiles, ",
-            "tuple(map(TaskFiles, ",
-            {"evaluate": 4, **BEHIND_THE_CUBE},
+            'keep_going == "yes"',
+            'keep_going in ("yes",)',
+            {"evaluate": 4, **BEHIND_BOTH},
         ),
         ("README.md", "mfbench", "MFBench", {}),
         ("mfbench/architectures/gru.py", "1 - n**2", "1.0 - n**2", {}),  # not in this study
@@ -223,7 +237,7 @@ def test_an_architecture_of_ones_own_reruns_with_its_file_and_its_neighbours(
     project.configure(
         lambda s: s["architectures"].update(own={"model": "mine/own.py:Own", "widths": [4]})
     )
-    own = {"train": 3, "evaluate": 2, **BEHIND_THE_CUBE}
+    own = {"train": 3, "evaluate": 2, **BEHIND_ONE}
     assert project.planned("all") == own
     done = project.snakemake("all")
     assert done.returncode == 0, done.stdout + done.stderr

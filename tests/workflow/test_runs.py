@@ -265,6 +265,7 @@ def test_training_asks_for_a_gpu_where_the_study_does(
         "dataset",
         "floors",
         "evaluate",
+        "architecture_cube",
         "benchmark_cube",
         "figure",
         "report_page",

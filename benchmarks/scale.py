@@ -1,0 +1,257 @@
+"""How a study grows: planning, planning again when all is done, and aggregation.
+
+Nothing is trained. For the plans all files are empty and Snakemake only touches them; for the
+aggregation one real evaluation is copied under other names. Seconds of processor time (one core)
+and peak memory, each of a process of its own; the clock is shown too.
+Usage: python benchmarks/scale.py [--cells 1000 10000 50000] [--evaluations 1000 10000 50000]
+    [--levels 10] [--cells-per-job 1] [--architecture-cells 200] [--folder FOLDER]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import netCDF4
+import numpy as np
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+KERNELS = ("exponential", "polynomial", "impulse", "airy")
+WIDTHS = (4, 8, 16, 32, 64)
+MODELS = ("rnn", "gru", "lstm", "tcn", "transformer", "s4d", "lru")
+
+# Snakemake waits a tenth of a second with every file that it touches.
+TOUCH = "import sys, time; time.sleep = lambda s: None; from snakemake.cli import main; main()"
+ARCHITECTURES = """
+import sys, json
+from mfbench.aggregation.architecture import assemble_architecture
+for target, sources in json.load(open(sys.argv[1])).items():
+    assemble_architecture(target, sources)
+"""
+MERGE = """
+import sys, json
+from mfbench.aggregation.benchmark import assemble_benchmark
+given = json.load(open(sys.argv[1]))
+assemble_benchmark(given.pop("path"), given.pop("sources"), **given)
+"""
+
+
+class Cost(NamedTuple):
+    """What a process cost."""
+
+    processor: float  # s, user and system
+    clock: float  # s
+    memory: float  # MB, peak
+
+    def __str__(self) -> str:
+        return f"{self.processor:.1f} ({self.clock:.1f}) s, {self.memory:.0f} MB"
+
+
+def measured(*command: str, folder: Path) -> Cost:
+    """Run a command to its end."""
+    with tempfile.TemporaryFile() as said:
+        started = time.monotonic()
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"},
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        clock = time.monotonic() - started
+        if process.returncode:
+            said.seek(0)
+            raise SystemExit(said.read().decode()[-3000:])
+    return Cost(usage.ru_utime + usage.ru_stime, clock, usage.ru_maxrss / 1024)
+
+
+def make_study(
+    cells: int, *, levels: int, per_architecture: int, cells_per_job: int
+) -> dict[str, Any]:
+    """A study of so many cells: architectures at five widths and on four kernels."""
+    lengths = np.unique(np.geomspace(4, 256, levels).round().astype(int)).tolist()
+    if len(lengths) < levels:
+        raise SystemExit(f"--levels {levels}: at most {len(lengths)} fit")
+    widths = WIDTHS[: max(1, per_architecture // (levels * len(KERNELS)))]
+    count = math.ceil(cells / (levels * len(KERNELS) * len(widths)))
+    study = {
+        "name": "scale",
+        "task": {"length": 512},
+        "kernels": {kernel: {"memory_length": lengths} for kernel in KERNELS},
+        "architectures": {
+            f"a{i:05d}": {"model": MODELS[i % len(MODELS)], "widths": list(widths)}
+            for i in range(count)
+        },
+        "training": {"steps": 100, "device": "cpu"},
+    }
+    if cells_per_job > 1:
+        study["training"]["cells_per_job"] = cells_per_job
+    return study
+
+
+def copy_of_the_tree(folder: Path) -> None:
+    """What a run needs of the project."""
+    for name in ("Snakefile", "config.yaml"):
+        shutil.copy(ROOT / name, folder / name)
+    for name in ("rules", "profiles", "mfbench", "workflow_scripts", "envs"):
+        shutil.copytree(ROOT / name, folder / name)
+
+
+def plan(study: dict[str, Any], folder: Path) -> tuple[int, Cost, Cost]:
+    """Jobs of a study, the cost of its dry run, and that of a run when all is done."""
+    folder.mkdir()
+    copy_of_the_tree(folder)
+    (folder / "study.yaml").write_text(yaml.safe_dump(study))
+    run = ("--cores", "2", "--configfile", "study.yaml", "--quiet", "rules")
+    snakemake = (sys.executable, "-m", "snakemake")
+    cube = "results/scale/cubes/benchmark.nc"
+    fresh = measured(*snakemake, "--dry-run", cube, *run, folder=folder)
+    listed = subprocess.run(
+        [*snakemake, "--summary", cube, *run],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+    )
+    files = [line.split("\t")[0] for line in listed.stdout.splitlines()[1:]]
+    for name in files:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"x")
+    measured(sys.executable, "-c", TOUCH, "--touch", "--forceall", cube, *run, folder=folder)
+    done = measured(*snakemake, cube, *run, folder=folder)
+    return len(files), fresh, done
+
+
+def real_evaluation(folder: Path, levels: int) -> Path:
+    """An evaluation of a small model that was trained for a moment."""
+    folder.mkdir()
+    copy_of_the_tree(folder)
+    study = {
+        "name": "real",
+        "task": {"length": 32, "sequences": {"train": 32, "validation": 8, "test": 8}},
+        "kernels": {"impulse": {"rho": list(range(1, levels + 1))}},
+        "architectures": {"rnn": {"widths": [4]}},
+        "training": {"steps": 8, "batch_size": 8, "validations": 4, "device": "cpu"},
+        "evaluation": {"probes": 8},
+    }
+    study["training"] |= {"learning_rates": [0.01, 0.03], "seeds": [0, 1, 2]}
+    (folder / "study.yaml").write_text(yaml.safe_dump(study))
+    target = "results/real/evaluation/rnn/width=4/impulse.nc"
+    run = ("--cores", "1", "--configfile", "study.yaml")
+    measured(sys.executable, "-m", "snakemake", target, *run, folder=folder)
+    return folder / target
+
+
+def aggregate(count: int, *, template: Path, groups: int, folder: Path) -> list[str]:
+    """Files, their size, and the costs of both stages of the aggregation of so many evaluations."""
+    folder.mkdir()
+    widths = [4 * (i + 1) for i in range(max(1, groups // len(KERNELS)))]
+    names = [f"a{i:05d}" for i in range(math.ceil(count / (len(widths) * len(KERNELS))))]
+    work: dict[str, list[str]] = {}
+    size = 0
+    for name in names:
+        for width in widths:
+            for kernel in KERNELS:
+                path = folder / f"{name}-{width}-{kernel}.nc"
+                shutil.copy(template, path)
+                with netCDF4.Dataset(path, "r+") as file:
+                    file.setncatts({"architecture_name": name, "width": width, "kernel": kernel})
+                work.setdefault(str(folder / f"{name}.nc"), []).append(str(path))
+                size += path.stat().st_size
+    with netCDF4.Dataset(template) as file:
+        tasks = [
+            {"rho": str(rho), "memory_length": int(length)}
+            for rho, length in zip(file["rho"][:], file["memory_length"][:], strict=True)
+        ]
+        training = {n: file[n][:].tolist() for n in ("learning_rate", "seed")}
+    (folder / "work.json").write_text(json.dumps(work))
+    first = measured(sys.executable, "-c", ARCHITECTURES, str(folder / "work.json"), folder=ROOT)
+    one = dict([next(iter(work.items()))])
+    (folder / "one.json").write_text(json.dumps(one))
+    single = measured(sys.executable, "-c", ARCHITECTURES, str(folder / "one.json"), folder=ROOT)
+    given = {
+        "path": str(folder / "benchmark.nc"),
+        "sources": list(work),
+        "architectures": names,
+        "kernels": list(KERNELS),
+        "resolved": {
+            "name": "scale",
+            "task": {"seed": 0},
+            "evaluation": {"success": 0.1},
+            "architectures": {name: {"widths": widths} for name in names},
+            "kernels": dict.fromkeys(KERNELS, tasks),
+            "training": {
+                "learning_rates": training["learning_rate"],
+                "seeds": training["seed"],
+            },
+        },
+    }
+    (folder / "merge.json").write_text(json.dumps(given))
+    second = measured(sys.executable, "-c", MERGE, str(folder / "merge.json"), folder=ROOT)
+    return [f"{len(names)}", f"{size / 1e6:.0f} MB", str(first), str(single), str(second)]
+
+
+def print_row(*cells: object) -> None:
+    """One row of a Markdown table."""
+    print("| " + " | ".join(str(cell) for cell in cells) + " |", flush=True)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("--cells", type=int, nargs="*", default=[1000, 10_000, 50_000])
+    parser.add_argument("--evaluations", type=int, nargs="*", default=[1000, 10_000, 50_000])
+    parser.add_argument("--levels", type=int, default=10, help="levels of each kernel in the plans")
+    parser.add_argument("--file-levels", type=int, default=3, help="levels in an evaluation file")
+    parser.add_argument("--cells-per-job", type=int, default=1)
+    parser.add_argument("--architecture-cells", type=int, default=200)
+    parser.add_argument("--groups", type=int, default=20, help="evaluations of an architecture")
+    parser.add_argument("--folder", type=Path, help="where to work, /tmp where not given")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=given.folder) as name:
+        folder = Path(name)
+        if given.cells:
+            print_row("cells", "files", "dry run", "run when all is done")
+            print_row(*["---"] * 4)
+        for cells in given.cells:
+            study = make_study(
+                cells,
+                levels=given.levels,
+                per_architecture=given.architecture_cells,
+                cells_per_job=given.cells_per_job,
+            )
+            where = folder / f"plan{cells}"
+            print_row(cells, *plan(study, where))
+            shutil.rmtree(where)
+        if given.evaluations:
+            template = real_evaluation(folder / "real", given.file_levels)
+            titles = ("architectures", "size", "per architecture", "one of them", "all to the cube")
+            print_row("evaluations", *titles)
+            print_row(*["---"] * (1 + len(titles)))
+        for count in given.evaluations:
+            where = folder / f"aggregate{count}"
+            row = aggregate(
+                count,
+                template=template,
+                groups=given.groups,
+                folder=where,
+            )
+            print_row(count, *row)
+            shutil.rmtree(where)
+
+
+if __name__ == "__main__":
+    main()

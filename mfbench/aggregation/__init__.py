@@ -1,0 +1,1 @@
+"""Many evaluation files, one cube: per architecture first, then all, in bounded memory."""

@@ -1,0 +1,106 @@
+"""A study in parts: real runs beside each other, and then one that only puts them together."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import xarray as xr
+
+import mfbench
+from mfbench.workflow import run_lock
+from tests.workflow.conftest import Project
+
+pytestmark = pytest.mark.scale
+
+RESULTS = "results/small"
+CUBE = f"{RESULTS}/cubes/benchmark.nc"
+ARCHITECTURES = [f"{RESULTS}/cubes/architectures/{name}.nc" for name in ("rnn", "s4d")]
+SNAKEMAKE = [sys.executable, "-m", "snakemake", "--cores", "1", "--nolock"]
+KERNELS = [f"{RESULTS}/kernels/{name}.txt" for name in ("exponential", "impulse")]
+
+
+@pytest.fixture
+def project(begun: Path, tmp_path: Path) -> Project:
+    shutil.copytree(begun, tmp_path / "project")
+    return Project(tmp_path / "project")
+
+
+@pytest.fixture(scope="module")
+def undivided(begun: Path, tmp_path_factory: pytest.TempPathFactory) -> xr.Dataset:
+    """The cube of one run of the whole study."""
+    folder = tmp_path_factory.mktemp("undivided") / "project"
+    shutil.copytree(begun, folder)
+    done = Project(folder).snakemake(CUBE)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return mfbench.open_benchmark(folder / CUBE).drop_vars("seconds")
+
+
+def start(folder: Path, target: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*SNAKEMAKE, target, "--configfile", "study.yaml"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+    )
+
+
+@pytest.mark.parametrize(
+    ("targets", "left"),
+    [
+        (ARCHITECTURES, {"benchmark_cube": 1}),
+        (KERNELS, {"architecture_cube": 2, "benchmark_cube": 1}),
+    ],
+    ids=["by architecture", "by kernel"],
+)
+def test_parts_run_beside_each_other_and_make_the_same_cube(
+    project: Project, undivided: xr.Dataset, targets: list[str], left: dict[str, int]
+) -> None:
+    running = [start(project.folder, target) for target in targets]
+    for run in running:
+        said, _ = run.communicate(timeout=300)
+        assert run.returncode == 0, said
+    assert project.planned(CUBE) == left  # nothing is trained or evaluated again
+    done = project.snakemake(CUBE)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert project.planned(CUBE) == {}
+    cube = mfbench.open_benchmark(project.folder / CUBE).drop_vars("seconds")
+    for attribute in ("history", "git_commit"):
+        cube.attrs[attribute] = undivided.attrs[attribute]
+    xr.testing.assert_identical(cube, undivided)
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        (ARCHITECTURES[0], {"train": 2, "evaluate": 2, "architecture_cube": 1}),
+        (KERNELS[1], {"train": 2, "evaluate": 2, "kernel_evaluations": 1}),
+    ],
+)
+def test_a_part_plans_itself_alone(project: Project, target: str, expected: dict[str, int]) -> None:
+    assert project.planned(target) == expected
+
+
+def test_a_part_that_is_at_work_already_is_refused(project: Project) -> None:
+    datasets = project.folder / RESULTS / "datasets"
+    (free,) = (f"{RESULTS}/datasets/exponential/{p.name}" for p in datasets.glob("exponential/*"))
+    shutil.rmtree(datasets)
+    run_lock.lock_parts(project.folder / RESULTS, ["dataset of impulse"])
+    try:
+        same = project.snakemake("--nolock", f"{RESULTS}/datasets/impulse/rho=3.nc")
+        said = same.stdout + same.stderr
+        assert same.returncode != 0
+        assert f"another run is at work on dataset of impulse in {RESULTS}" in said
+        assert "Traceback" not in said
+        other = project.snakemake("--nolock", free)
+        assert other.returncode == 0, other.stdout + other.stderr
+    finally:
+        os.close(run_lock._held.pop())
+    again = project.snakemake("--nolock", f"{RESULTS}/datasets/impulse/rho=3.nc")
+    assert again.returncode == 0, again.stdout + again.stderr
