@@ -25,6 +25,8 @@ import netCDF4
 import numpy as np
 import yaml
 
+from mfbench.storage.integrity import seal
+
 ROOT = Path(__file__).resolve().parent.parent
 KERNELS = ("exponential", "polynomial", "impulse", "airy")
 WIDTHS = (4, 8, 16, 32, 64)
@@ -35,8 +37,9 @@ TOUCH = "import sys, time; time.sleep = lambda s: None; from snakemake.cli impor
 ARCHITECTURES = """
 import sys, json
 from mfbench.aggregation.architecture import assemble_architecture
-for target, sources in json.load(open(sys.argv[1])).items():
-    assemble_architecture(target, sources)
+given = json.load(open(sys.argv[1]))
+for target, sources in given["work"].items():
+    assemble_architecture(target, sources, resolved=given["resolved"])
 """
 MERGE = """
 import sys, json
@@ -169,6 +172,7 @@ def aggregate(count: int, *, template: Path, groups: int, folder: Path) -> list[
                 shutil.copy(template, path)
                 with netCDF4.Dataset(path, "r+") as file:
                     file.setncatts({"architecture_name": name, "width": width, "kernel": kernel})
+                seal(path, ".nc")
                 work.setdefault(str(folder / f"{name}.nc"), []).append(str(path))
                 size += path.stat().st_size
     with netCDF4.Dataset(template) as file:
@@ -176,11 +180,12 @@ def aggregate(count: int, *, template: Path, groups: int, folder: Path) -> list[
             {"rho": str(rho), "memory_length": int(length)}
             for rho, length in zip(file["rho"][:], file["memory_length"][:], strict=True)
         ]
-        training = {n: file[n][:].tolist() for n in ("learning_rate", "seed")}
-    (folder / "work.json").write_text(json.dumps(work))
+        made = json.loads(file.settings)
+    resolved = {key: made[key] for key in ("task", "architecture", "training", "evaluation")}
+    (folder / "work.json").write_text(json.dumps({"work": work, "resolved": resolved}))
     first = measured(sys.executable, "-c", ARCHITECTURES, str(folder / "work.json"), folder=ROOT)
     one = dict([next(iter(work.items()))])
-    (folder / "one.json").write_text(json.dumps(one))
+    (folder / "one.json").write_text(json.dumps({"work": one, "resolved": resolved}))
     single = measured(sys.executable, "-c", ARCHITECTURES, str(folder / "one.json"), folder=ROOT)
     given = {
         "path": str(folder / "benchmark.nc"),
@@ -189,14 +194,11 @@ def aggregate(count: int, *, template: Path, groups: int, folder: Path) -> list[
         "kernels": list(KERNELS),
         "resolved": {
             "name": "scale",
-            "task": {"seed": 0},
-            "evaluation": {"success": 0.1},
-            "architectures": {name: {"widths": widths} for name in names},
+            "task": resolved["task"],
+            "training": resolved["training"],
+            "evaluation": {**resolved["evaluation"], "success": 0.1},
+            "architectures": {n: {**resolved["architecture"], "widths": widths} for n in names},
             "kernels": dict.fromkeys(KERNELS, tasks),
-            "training": {
-                "learning_rates": training["learning_rate"],
-                "seeds": training["seed"],
-            },
         },
     }
     (folder / "merge.json").write_text(json.dumps(given))

@@ -45,11 +45,16 @@ def check_evaluations(
     found |= {name: attributes[name] for name in names}
     if of_one:
         found["width"] = int(found["width"])
-    place = (_PLACE if of_one else _PLACE_OF_ALL).fullmatch(Path(path).as_posix())
-    if place is not None:
-        parts = (place[1], int(place[2]), place[3]) if of_one else (place[1],)
-        check_identity(path, found, dict(zip(names, parts, strict=True)))
-    check_identity(path, found, expected)
+    check_identity(path, found, {**_named(Path(path).as_posix()), **expected})
+
+
+def _named(path: str) -> dict[str, Any]:
+    """What a file must hold by its path."""
+    if place := _PLACE_OF_ALL.fullmatch(path):
+        return {"architecture_name": place[1], "kernel": None}
+    if place := _PLACE.fullmatch(path):
+        return {"architecture_name": place[1], "width": int(place[2]), "kernel": place[3]}
+    return {}
 
 
 def check_of_study(

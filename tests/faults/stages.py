@@ -11,11 +11,13 @@ from typing import Any
 
 import torch
 
+from mfbench.aggregation.architecture import assemble_architecture
+from mfbench.aggregation.benchmark import assemble_benchmark
 from mfbench.config.evaluation import EvaluationSettings
 from mfbench.config.floors import FloorSettings
 from mfbench.config.study import Study, load_study
 from mfbench.config.task import TaskSettings
-from mfbench.cubes import assemble_benchmark, open_benchmark, write_benchmark
+from mfbench.cubes import open_benchmark
 from mfbench.datasets import read_dataset, task_named, write_dataset
 from mfbench.evaluation.group import (
     evaluate_group,
@@ -104,10 +106,20 @@ class Stages:
             settings=EvaluationSettings.model_validate(settings["evaluation"]),
         )
 
-    def assemble(self) -> Any:
+    def assemble_one(self, path: Path) -> None:
+        """All evaluations of one architecture."""
+        settings = evaluation_settings(self.study, architecture=ARCHITECTURE, width=4)
+        assemble_architecture(
+            path,
+            [self.results / f"evaluation/{ARCHITECTURE}/width=4/{KERNEL}.nc"],
+            resolved={key: value for key, value in settings.items() if key != "width"},
+        )
+
+    def assemble(self, path: Path) -> None:
         """The cube."""
-        return assemble_benchmark(
-            [self.results / f"evaluation/{a}/width=4/{KERNEL}.nc" for a in ("rnn", "lru")],
+        assemble_benchmark(
+            path,
+            [self.results / f"cubes/architectures/{a}.nc" for a in ("rnn", "lru")],
             architectures=["rnn", "lru"],
             kernels=[KERNEL],
             resolved=study_settings(self.study),
@@ -155,7 +167,8 @@ def writers(finished: Stages) -> dict[str, Callable[[Path], None]]:
             resolved={"architecture_name": "rnn", "width": 4, "kernel": KERNEL},
             title="t",
         ),
-        "b.nc": lambda p: write_benchmark(p, finished.assemble()),
+        "a.nc": finished.assemble_one,
+        "b.nc": finished.assemble,
         "levels.json": lambda p: write_json(p, {"groups": [json.dumps(study.model_dump())]}),
         "figure.json": figures,
         "report.html": lambda p: write_report(p, cube=cube, figures=[figure]),

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import xarray as xr
 
+from mfbench.datasets import read_dataset
+from mfbench.floors.record import read_floors
 from mfbench.storage import BrokenFileError, read_json, sealed
 from tests.faults.conftest import CUBE, RESULTS, numbers, said
 from tests.faults.stages import Stages
@@ -28,7 +30,8 @@ READ_BY = {
     "floors/impulse/rho=3.nc": lambda s: s.evaluate(),
     "training/rnn/width=4/impulse/rho=3.nc": lambda s: s.evaluate(),
     "training/rnn/width=4/impulse/rho=3.safetensors": lambda s: s.evaluate(),
-    "evaluation/rnn/width=4/impulse.nc": lambda s: s.assemble(),
+    "evaluation/rnn/width=4/impulse.nc": lambda s: s.assemble_one(s.results / "new.nc"),
+    "cubes/architectures/rnn.nc": lambda s: s.assemble(s.results / "new.nc"),
     "cubes/benchmark.nc": lambda s: s.cube(),
     "figures/error_map.json": lambda s: read_json(s.results / "figures/error_map.json"),
 }
@@ -50,7 +53,12 @@ FOREIGN = {
         "evaluation/lru/width=4/impulse.nc",
         "cubes/benchmark.nc",
     ],
-    "cubes/benchmark.nc": ["evaluation/rnn/width=4/impulse.nc"],
+    "cubes/architectures/rnn.nc": [
+        "cubes/architectures/lru.nc",
+        "cubes/benchmark.nc",
+        "evaluation/lru/width=4/impulse.nc",
+    ],
+    "cubes/benchmark.nc": ["cubes/architectures/rnn.nc", "evaluation/rnn/width=4/impulse.nc"],
 }
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda whole: b"",
@@ -110,6 +118,11 @@ def test_a_file_under_another_name_is_refused(name: str, other: str, stages: Sta
             {"evaluation": {"probes": 8}},
             "evaluation.probes = 16, not 8",
         ),
+        (
+            "cubes/architectures/rnn.nc",
+            {"evaluation": {"probes": 8}},
+            "evaluation.probes = 16, not 8",
+        ),
     ],
 )
 def test_a_file_of_another_study_is_refused(
@@ -129,14 +142,11 @@ def test_a_file_of_another_study_is_refused(
 
     changed = merged(module.tiny_study(), change)
     monkeypatch.setattr(module, "tiny_study", lambda: changed)
-    if "floors" in name:  # the dataset is read first
-        from mfbench.floors.record import read_floors
-
-        def read(stages: Stages) -> object:
-            settings = {"kernel": "impulse", "rho": "3", "task": stages.task_settings()}
-            return read_floors(stages.results / name, made_for=settings)
-    else:
-        read = READ_BY[name] if "training/" not in name else (lambda s: s.evaluate())
+    path = stages.results / name
+    settings = {"kernel": "impulse", "rho": "3", "task": stages.task_settings()}
+    # A stage that reads several files would name another one first.
+    alone = {"datasets": read_dataset, "floors": read_floors}.get(name.partition("/")[0])
+    read = READ_BY[name] if alone is None else (lambda s: alone(path, made_for=settings))
     with pytest.raises(BrokenFileError) as caught:
         read(stages)
     assert str(caught.value).startswith(f"{stages.results / name}: ")

@@ -28,7 +28,12 @@ def test_a_dataset_from_the_future_costs_one_rerun_and_no_more(project: Project)
     dataset = project.folder / DATASET
     assert dataset.stat().st_size > 1_000_000
     shift(dataset, HOUR)
-    assert project.planned(CUBE) == {"train": 2, "evaluate": 2, "benchmark_cube": 1}
+    assert project.planned(CUBE) == {
+        "train": 2,
+        "evaluate": 2,
+        "architecture_cube": 2,
+        "benchmark_cube": 1,
+    }
     done = project.snakemake(CUBE)
     assert done.returncode == 0, said(done)
     log = project.folder / RESULTS / "logs/training/rnn/width=4/impulse/rho=3.log"

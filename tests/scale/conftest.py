@@ -11,10 +11,6 @@ from tests.conftest import small_study
 from tests.workflow.conftest import Project, copy_of_the_tree
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "scale: studies of many cells")
-
-
 @pytest.fixture(scope="module")
 def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small study with what its parts share."""

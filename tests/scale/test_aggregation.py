@@ -12,8 +12,11 @@ import netCDF4
 import pytest
 
 from mfbench.aggregation.architecture import assemble_architecture
+from mfbench.storage import atomic
+from mfbench.storage.integrity import seal
+from tests.aggregation.test_benchmark import SETTINGS
 from tests.conftest import REPOSITORY
-from tests.test_cubes import RATES, SEEDS, make_group
+from tests.test_cubes import RATES, SEEDS, STUDY, make_group
 
 pytestmark = pytest.mark.scale
 
@@ -51,7 +54,8 @@ def wide_group(folder: Path, width: int) -> Path:
     for name in ("learned_memory_function", "memory_over_training"):
         values = rng.random(group[name].shape)
         group[name] = group[name].dims, values.astype(group[name].dtype), group[name].attrs
-    group.to_netcdf(path)
+    with atomic(path) as temporary:
+        group.to_netcdf(temporary)
     return path
 
 
@@ -65,8 +69,9 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         for group in groups:
             with netCDF4.Dataset(group, "r+") as file:
                 file.architecture_name = f"a{i}"
+            seal(group, ".nc")
         made.append(folder / f"a{i}.nc")
-        assemble_architecture(made[-1], groups)
+        assemble_architecture(made[-1], groups, resolved=SETTINGS)
     return made
 
 
@@ -75,9 +80,9 @@ def growth(sources: list[Path], folder: Path) -> float:
     tasks = [{"rho": f"{i}.5", "memory_length": 2**i} for i in range(LEVELS)]
     resolved: dict[str, Any] = {
         "name": "s",
-        "task": {"seed": 0},
-        "evaluation": {"success": 0.1},
-        "training": {"learning_rates": RATES, "seeds": SEEDS},
+        "task": STUDY["task"],
+        "evaluation": STUDY["evaluation"],
+        "training": STUDY["training"],
         "kernels": {"impulse": tasks},
     }
     given = {"sources": [str(s) for s in sources], "widths": WIDTHS, "resolved": resolved}
