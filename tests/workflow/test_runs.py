@@ -186,7 +186,10 @@ BROKEN = {
     "shape": ("return u[:, :-1]", "the model maps (2, 16, 1) to (2, 15, 1), not to (B, T, 1)"),
     "nan": ("return u * float('nan')", "the untrained model returns numbers that are not finite"),
     "leaks": ("return u.flip(1)", "the model is not causal: changing x from step 8 on"),
-    "stretched": ("return u / (u.shape[1] <= 16)", "on sequences of 32 steps: ZeroDivisionError"),
+    "stretched": (
+        "return u * (1 / (u.shape[1] <= 16))",
+        "on sequences of 32 steps: ZeroDivisionError",
+    ),
 }
 
 
