@@ -52,4 +52,5 @@ def study_levels(wildcards):
 
 def levels_added(wildcards):
     """The rho of the levels that the second pass adds to a group."""
-    return added_levels(wildcards.architecture, wildcards.width, wildcards.kernel)
+    group = (wildcards.architecture, wildcards.width, wildcards.kernel)
+    return refined().get(group, [])
