@@ -398,3 +398,56 @@ def test_what_is_the_machines_fails_the_job(
     reference = write_architecture(tmp_path, f"raise {raised}")
     with pytest.raises((MemoryError, OSError, RuntimeError)):
         train(data, tmp_path / "c", reference, keep_going=True)
+
+
+def test_the_members_of_a_pack_train_as_one_stack(tmp_path: Path) -> None:
+    tasks = {"4": make_data(), "8": make_data(2.0)}
+    alone = train_several(tasks, tmp_path / "alone", "gru")
+    together = train_several(tasks, tmp_path / "together", "gru", stack=6)
+    write(tmp_path, together)
+    with netCDF4.Dataset(tmp_path / "a.nc") as file:
+        file.set_auto_mask(False)
+        # Eight members in two stacks of four, across the two levels or within them.
+        assert (file["stack_size"][:] == 4).all()
+        numbers, counts = np.unique(file["stack"][:], return_counts=True)
+        assert counts.tolist() == [4, 4]
+        assert (numbers > 0).all()
+    for rho, cell in alone.cells.items():
+        for member, progress in cell.members.items():
+            assert (progress.stack_size, progress.stack) == (1, 0)
+            other = together.cells[rho].members[member]
+            np.testing.assert_allclose(progress.losses, other.losses, rtol=1e-4)
+            np.testing.assert_allclose(progress.validation_error, other.validation_error, rtol=1e-4)
+
+
+def test_members_that_are_finished_are_in_no_stack(
+    data: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    first = train(data, tmp_path, seeds=[0])
+    more = train(data, tmp_path, seeds=[0, 1, 2], stack=4)
+    for (rate, seed), progress in more.members.items():
+        assert progress.stack_size == (1 if seed == 0 else 4)
+        if seed == 0:
+            assert torch.equal(progress.losses, first.members[rate, seed].losses)
+
+
+def test_a_stack_that_breaks_goes_on_member_by_member(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A model that breaks for good: who was trained before is kept, and the rest is named."""
+    reference = write_architecture(
+        tmp_path,
+        "self.calls = self.calls + self.training\n"
+        "        if self.calls > 12: raise KeyError('tired')\n"
+        "        return u * self.gain",
+        init="self.calls = 0; self.gain = torch.nn.Parameter(torch.ones(1))",
+    )
+    tasks = {"4": make_data(), "8": make_data(2.0)}
+    pack = train_several(tasks, tmp_path / "c", reference, keep_going=True, stack=8)
+    assert "a stack of members broke; they go on one at a time: step " in caplog.text
+    assert "KeyError: 'tired'" in caplog.text
+    for rho, cell in pack.cells.items():
+        assert re.search(
+            rf"width 4, rho = {rho}, learning rate 0\.01, seed 0: step 25: ", cell.failure
+        )
