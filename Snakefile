@@ -42,12 +42,12 @@ onstart:
 
 
 onsuccess:
-    from mfbench.workflow.failures import count_failed
+    from mfbench.workflow.failed_cells import count_failed
 
     if failed := count_failed(BENCHMARK):
         print(
             f"{failed} cells of this study failed, as their architecture's own code broke: "
-            f"{RESULTS}/report.html says at what.",
+            "`mfbench status --failures` says at what.",
             file=sys.stderr,
         )
 

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from mfbench.storage import check_variables, sealed
-from mfbench.training.status import MEASURED, STATUS
+from mfbench.training.status import STATUS, TRIALS
 
 
 def open_benchmark(path: str | Path) -> xr.Dataset:
@@ -47,7 +47,7 @@ def trained(cube: xr.Dataset) -> xr.DataArray:
         A benchmark cube with its status as words, or, while it is assembled, as codes.
     """
     words = cube.status.dtype == object
-    codes = [name if words else STATUS.index(name) for name in MEASURED]
+    codes = [name if words else STATUS.index(name) for name in TRIALS]
     found: xr.DataArray = cube.status.isin(codes)
     return found
 

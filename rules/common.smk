@@ -24,6 +24,7 @@ from mfbench.workflow.plan import (
     training_settings,
 )
 from mfbench.workflow.resources import (
+    assembly_memory,
     cube_memory,
     dataset_memory,
     evaluation_memory,
@@ -77,7 +78,7 @@ def script_path(name):
     return os.path.join(workflow.basedir, "workflow_scripts", name)
 
 
-def levels_of(pattern):
+def all_levels(pattern):
     """The files of a pattern for all levels of a kernel, from easy to hard."""
     return lambda wildcards: expand(
         pattern, **dict(wildcards), rho=LEVELS.get(wildcards.kernel, [])

@@ -19,7 +19,7 @@ rule architecture_cube:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=cube_memory(STUDY),
+        mem_mb=assembly_memory(STUDY),
         runtime=fixed(30),
         gpu=0,
     params:
@@ -44,7 +44,7 @@ rule benchmark_cube:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=cube_memory(STUDY),
+        mem_mb=assembly_memory(STUDY),
         runtime=fixed(30),
         gpu=0,
     params:

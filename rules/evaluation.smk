@@ -9,8 +9,8 @@ ADDED = f"{RESULTS}/added_evaluations.json"  # and a list of them
 rule evaluate:
     """All levels of one (architecture, width, kernel), so that torch starts once for them."""
     input:
-        datasets=levels_of(DATASET),
-        floors=levels_of(FLOORS),
+        datasets=all_levels(DATASET),
+        floors=all_levels(FLOORS),
         records=packs_of(rules.train.output.record, study_levels),
         weights=packs_of(rules.train.output.weights, study_levels),
     output:

@@ -2,8 +2,7 @@
 
 import functools
 
-from mfbench.workflow.packs import PACK, packs_in, plan_packs
-from mfbench.workflow.packs import levels_of as levels_of_pack
+from mfbench.workflow.packs import PACK, levels_of, packs_in, plan_packs
 
 GROUP = "{architecture}/width={width}/{kernel}"
 
@@ -19,7 +18,7 @@ def keep_going(wildcards):
 def of_pack(pattern):
     """The files of a pattern for the levels of a pack."""
     return lambda wildcards: expand(
-        pattern, kernel=wildcards.kernel, rho=levels_of_pack(wildcards.pack)
+        pattern, kernel=wildcards.kernel, rho=levels_of(wildcards.pack)
     )
 
 

@@ -15,7 +15,7 @@ import mfbench
 from mfbench.aggregation.benchmark import assemble_benchmark
 from mfbench.cubes import failed, open_benchmark, selected, trained
 from mfbench.storage import BrokenFileError, atomic
-from mfbench.workflow.failures import count_failed
+from mfbench.workflow.failed_cells import count_failed
 from tests.cube_oracle import write_benchmark
 
 RATES, SEEDS = [0.003, 0.01], [0, 1, 2]

@@ -16,7 +16,7 @@ LAYERS: list[tuple[set[str], set[str]]] = [
     ({"kernels", "floors", "statistics", "boundaries", "storage", "config",
       "architectures.registry", "workflow"},
      {"numpy", "scipy", "pydantic", "pydantic_core", "yaml", "grimp"}),
-    ({"architectures", "training", "workflow.failures", "status"},
+    ({"architectures", "training", "workflow.failed_cells", "status"},
       {"torch", "safetensors", "netCDF4"}),
     ({"floors.record", "datasets", "evaluation", "aggregation", "cubes", "failure",
       "refinement"}, {"xarray"}),

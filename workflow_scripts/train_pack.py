@@ -11,16 +11,16 @@ from mfbench.workflow.job_state import job_state
 
 start_job(snakemake.log[0], inputs=snakemake.input)
 prepare_process(threads=snakemake.threads)
-device = choose_device(snakemake.resources.device)
-settings = TrainingSettings.model_validate(
-    {
-        **snakemake.params.settings["training"],
-        "device": snakemake.resources.device,
-        "stack": snakemake.resources.stack,
-        "checkpoints": {"minutes": float(snakemake.resources.checkpoint_minutes)},
-    }
-)
 with job_state(snakemake.params.state, settings=snakemake.params.settings):
+    device = choose_device(snakemake.resources.device)
+    settings = TrainingSettings.model_validate(
+        {
+            **snakemake.params.settings["training"],
+            "device": snakemake.resources.device,
+            "stack": snakemake.resources.stack,
+            "checkpoints": {"minutes": float(snakemake.resources.checkpoint_minutes)},
+        }
+    )
     names = dict(snakemake.wildcards.items())
     tasks = [
         read_dataset(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -13,62 +11,8 @@ from torch import Tensor
 
 from mfbench.architectures.mixer import Mixer
 from mfbench.architectures.model import SequenceModel
+from mfbench.architectures.own_code import own_code
 from mfbench.architectures.registry import load_class, locate
-
-# What torch says, as a plain RuntimeError, where memory is short or a GPU is at fault.
-_OF_THE_MACHINE = re.compile(
-    r"allocate memory|not enough memory|out of memory|CUDA|CUBLAS|CUDNN|cuDNN|CUFFT|HIP error"
-)
-
-
-class ArchitectureError(ValueError):
-    """An architecture's own code breaks: it is no fault of the task or of the machine."""
-
-
-@contextmanager
-def own_code(where: str = "") -> Iterator[None]:
-    """Turn what an architecture's own code raises into an ArchitectureError.
-
-    What is the machine's (memory, files, the GPU) passes as it is: it may work another time.
-
-    Parameters
-    ----------
-    where : str
-        What the message starts with, as in 'step 12'.
-    """
-    try:
-        yield
-    except Exception as error:
-        if of_the_machine(error):
-            raise
-        named = isinstance(error, ValueError)
-        text = f"{error}" if named else f"{type(error).__name__}: {error}"
-        raise ArchitectureError(f"{where}: {text}" if where else text) from error
-
-
-def of_the_machine(error: BaseException) -> bool:
-    """Whether an error says nothing about the code that met it: memory, files, or the GPU."""
-    if isinstance(error, MemoryError | OSError | torch.OutOfMemoryError):
-        return True
-    fault: type[BaseException] | None = getattr(torch, "AcceleratorError", None)  # since torch 2.8
-    if fault is not None and isinstance(error, fault):
-        return True
-    return isinstance(error, RuntimeError) and bool(_OF_THE_MACHINE.search(str(error)))
-
-
-def checked_shape(y: Tensor, x: Tensor) -> Tensor:
-    """The output y of a model for x (B, T, 1), where it has that shape.
-
-    Raises
-    ------
-    ArchitectureError
-        It has another one.
-    """
-    if y.shape != x.shape:
-        raise ArchitectureError(
-            f"the model maps {tuple(x.shape)} to {tuple(y.shape)}, not to (B, T, 1)"
-        )
-    return y
 
 
 def build_model(settings: Mapping[str, Any], *, width: int, length: int) -> SequenceModel:
@@ -124,7 +68,7 @@ def _check_contract(model: SequenceModel, *, length: int) -> None:
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(2, length, 1, generator=generator).to(next(model.parameters()))
     with torch.no_grad():
-        y = checked_shape(model(x), x)
+        y = model(x)
         if not torch.isfinite(y).all():
             raise ValueError("the untrained model returns numbers that are not finite")
         _check_response(model, x)

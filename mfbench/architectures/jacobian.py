@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mfbench.architectures.model import SequenceModel
+from mfbench.architectures.own_code import own_code
 from mfbench.architectures.stacked import StackedModel
 
 
@@ -40,7 +41,8 @@ def jacobian_rows(model: SequenceModel | StackedModel, x: Tensor, times: Tensor)
     # cuDNN's recurrent networks have no backward pass outside of training mode.
     with torch.backends.cudnn.flags(enabled=False):
         outputs = model(x[..., None])[..., pairs, times, 0]  # (..., P)
-        (gradient,) = torch.autograd.grad(outputs.sum(), x)  # (..., P, T) over input step
+        with own_code():  # a backward pass of its own
+            (gradient,) = torch.autograd.grad(outputs.sum(), x)  # (..., P, T) over input step
     step = times[:, None] - torch.arange(x.shape[-1], device=x.device)  # input step of each lag
     lagged = gradient.gather(-1, step.clamp(min=0).expand_as(gradient))
     return torch.where(step >= 0, lagged, 0.0)

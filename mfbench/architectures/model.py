@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from mfbench.architectures.mixer import Mixer, RecurrentMixer, State
+from mfbench.architectures.own_code import own_code
 
 _NORMS = {"none": nn.Identity, "layer": nn.LayerNorm, "rms": nn.RMSNorm}
 _ACTIVATIONS = {
@@ -82,10 +83,16 @@ class SequenceModel(nn.Module):
             self.decoder.weight.mul_(0.5)
 
     def forward(self, x: Tensor) -> Tensor:
-        u = self.encoder(x)  # (B, T, C)
-        for layer in self.layers:
-            u = layer(u)
-        return self.decoder(u)  # (B, T, 1)
+        with own_code():
+            u = self.encoder(x)  # (B, T, C)
+            for layer in self.layers:
+                u = layer(u)
+            y = self.decoder(u)  # (B, T, 1)
+            if y.shape != x.shape:
+                raise ValueError(
+                    f"the model maps {tuple(x.shape)} to {tuple(y.shape)}, not to (B, T, 1)"
+                )
+        return y
 
     def recur(self, x: Tensor) -> Tensor:
         """forward() step by step with a carried state; for recurrent mixers only."""

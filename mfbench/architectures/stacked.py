@@ -16,6 +16,7 @@ from torch.func import functional_call, vmap
 
 from mfbench.architectures.mixer import Mixer
 from mfbench.architectures.model import SequenceModel
+from mfbench.architectures.own_code import of_the_machine
 
 
 class _OverMembers(torch.autograd.Function):
@@ -109,11 +110,11 @@ def stacking_error(models: Sequence[SequenceModel], x: Tensor) -> str | None:
         # cuDNN's recurrent networks have no backward pass outside of training mode.
         with torch.backends.cudnn.flags(enabled=False):
             _compare(alone, x[..., None])
-    except (MemoryError, torch.OutOfMemoryError, OSError):
-        raise
     except _DiffersError as error:
         return str(error)
     except Exception as error:  # whatever vmap or a user's own code raises
+        if of_the_machine(error):
+            raise
         lines = str(error).strip().splitlines()
         return f"{type(error).__name__}: {lines[0] if lines else ''}"
     return None

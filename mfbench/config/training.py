@@ -120,7 +120,8 @@ class TrainingSettings(Section):
     cells_per_job: PositiveInt = Field(
         1,
         description="Levels of one architecture, width and kernel that one job trains. What is "
-        "finished stays as it is when this changes.",
+        "there (also by other settings, which are trained anew) stays in its files when this "
+        "changes; without the study's folder `training` all are packed anew.",
     )
     stack: Literal["auto"] | PositiveInt = Field(
         "auto",

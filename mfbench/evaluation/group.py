@@ -19,8 +19,9 @@ import xarray as xr
 from safetensors import safe_open
 from torch import Tensor
 
-from mfbench.architectures.build import ArchitectureError, build_model, own_code
+from mfbench.architectures.build import build_model
 from mfbench.architectures.model import SequenceModel
+from mfbench.architectures.own_code import ArchitectureError, during
 from mfbench.config.evaluation import EvaluationSettings
 from mfbench.datasets import Task, read_dataset, task_named
 from mfbench.evaluation.member import MEASURED, EvaluationData, measure_member
@@ -318,7 +319,7 @@ def _evaluate_level(
                 continue  # its errors stay NaN
             prefix = weight_name(task.rho, rate, seed, "")
             _load(model, found.weights, prefix)
-            with own_code(f"learning rate {rate:g}, seed {seed}"):
+            with during(f"learning rate {rate:g}, seed {seed}"):
                 measured = measure_member(model, data, settings, seed=seed)
             if model.linear:
                 name = f"{found.weights}: the member {prefix.rstrip('/')}"

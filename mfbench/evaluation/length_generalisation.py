@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mfbench.architectures.build import own_code
 from mfbench.architectures.model import SequenceModel
+from mfbench.architectures.own_code import during
 from mfbench.datasets import Task, convolve, new_inputs
 from mfbench.evaluation.error import relative_mse
 from mfbench.kernels.memory import memory_function, window_weights
@@ -90,7 +90,7 @@ def generalisation_error(model: SequenceModel, task: LongerTask, *, batch_size: 
     limit = model.maximum_length
     if limit is not None and len(task.kernel) > limit:
         return float("nan")
-    with own_code(f"on sequences of {len(task.kernel)} steps"):
+    with during(f"on sequences of {len(task.kernel)} steps"):
         return relative_mse(
             model,
             task.x,

@@ -249,8 +249,7 @@ def _added_levels(study: Study, results: Path, problems: list[str]) -> dict[Grou
 
 
 def _jobs(folder: Path, problems: list[str]) -> dict[tuple[Group, str], JobState]:
-    """The state of the job of each cell; of several, the one that is furthest."""
-    order = ("running", "failed", "interrupted")
+    """The state of the job of each cell; of several, the running one, else the latest."""
     jobs: dict[tuple[Group, str], JobState] = {}
     for job in read_states(folder):
         try:
@@ -263,10 +262,12 @@ def _jobs(folder: Path, problems: list[str]) -> dict[tuple[Group, str], JobState
             problems.append(f"{job.path}: {error}")
             continue
         for rho in rhos:
-            other = jobs.setdefault((group, rho), job)
-            if order.index(job.state) < order.index(other.state):
-                jobs[group, rho] = job
+            jobs[group, rho] = max(jobs.get((group, rho), job), job, key=_rank)
     return jobs
+
+
+def _rank(job: JobState) -> tuple[bool, str]:
+    return job.state == "running", str(job.about.get("started", ""))
 
 
 def _read_all(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import logging
@@ -10,8 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mfbench.architectures.build import ArchitectureError, check_contract
+import torch
+
+from mfbench.architectures.build import check_contract
 from mfbench.architectures.model import SequenceModel
+from mfbench.architectures.own_code import ArchitectureError
 from mfbench.config.training import EXECUTION, TrainingSettings
 from mfbench.storage import package_versions
 from mfbench.training.checkpoints import Checkpoints, member_key
@@ -119,6 +123,11 @@ class Member:
             )
             self.progress = self.run.progress
         return self.run
+
+    def reload(self) -> None:
+        """Leave its work, and take what the last checkpoint has of it."""
+        self.run = None
+        self.progress = self.checkpoints.load(self.learning_rate, self.seed, self.key)
 
     def save(self, progress: Progress) -> None:
         """Write its checkpoint."""
@@ -243,19 +252,37 @@ def _train_stacked(
 ) -> None:
     """Train the members that are not finished as stacks, where the settings or the device ask so.
 
-    Whose fault it is where a stack breaks shows when its members go on alone.
+    Whose fault it is where a stack breaks shows when its members go on alone. A stack whose size
+    is left to mfbench is halved where the memory does not suffice.
     """
     left = [member for member in members if not member.finished]
     size = stack_size(
         settings.stack, model=model, members=len(left), device=members[0].data.x.device
     )
-    if size == 1:
-        return
-    runs = [member.start(architecture, width=width, settings=settings) for member in left]
-    try:
-        train_stack(runs, size=size, save=lambda i, progress: left[i].save(progress))
-    except ArchitectureError as error:
-        log.warning("a stack of members broke; they go on one at a time: %s", error)
+    while size > 1 and left:
+        runs = [member.start(architecture, width=width, settings=settings) for member in left]
+        save = functools.partial(_save, left)
+        try:
+            train_stack(runs, size=size, save=save)
+        except ArchitectureError as error:
+            log.warning("a stack of members broke; they go on one at a time: %s", error)
+            size = 1
+        except (MemoryError, torch.OutOfMemoryError) as error:
+            if settings.stack != "auto":
+                raise
+            size //= 2
+            log.warning("%s: stacks of %d members are tried", error, size)
+        # A stack may have broken between a step and the validation that is due after it.
+        del runs
+        for member in left:
+            member.run = None
+            if not member.finished:
+                member.reload()
+        left = [member for member in left if not member.finished]
+
+
+def _save(members: Sequence[Member], index: int, progress: Progress) -> None:
+    members[index].save(progress)
 
 
 def _train(

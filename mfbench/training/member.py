@@ -12,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mfbench.architectures.build import build_model, checked_shape, own_code
+from mfbench.architectures.build import build_model
 from mfbench.architectures.jacobian import mean_over_steps, probe_jacobians
 from mfbench.architectures.model import SequenceModel
+from mfbench.architectures.own_code import during, own_code
 from mfbench.architectures.stacked import StackedModel
 from mfbench.config.training import TrainingSettings
 from mfbench.training.loss import time_weights
@@ -203,13 +204,13 @@ class Steps:
         """One optimiser step, and what is due after it."""
         settings, step = self.settings, self.done
         x, y = self.batch(step)
-        with own_code(f"step {step + 1}"):
-            outputs = checked_shape(self.model(x[..., None]), x[..., None])  # (..., B, T, 1)
+        with during(f"step {step + 1}"):
+            outputs = self.model(x[..., None])  # (..., B, T, 1)
         scored = (outputs[..., 0] - y)[..., self.scored_from :]
         if self.time_weights is not None:
             scored = scored * self.time_weights
         loss = scored.square().mean((-2, -1))  # (...)
-        with own_code(f"step {step + 1}, backward"):
+        with during(f"step {step + 1}, backward"), own_code():
             self.optimiser.differentiate(loss)
         if settings.gradient_clipping is not None:
             self.optimiser.clip(settings.gradient_clipping)
@@ -245,12 +246,12 @@ class Steps:
             return
         before = max((s for s in self.validated if s < self.done), default=0)
         recent = self.losses[..., before : self.done].mean(-1).reshape(-1).tolist()
-        with own_code(f"validation at step {self.done}"):
+        with during(f"validation at step {self.done}"):
             errors = self.validation_errors().reshape(-1).tolist()
         for i in self.running():
             self.members[i].note_validation(recent[i], errors[i])
         if self.settings.memory_probes and self.running():
-            with own_code(f"memory function at step {self.done}"):
+            with during(f"memory function at step {self.done}"):
                 memories = self.memory().reshape(len(self.members), -1)
             for i in self.running():
                 self.members[i].progress.memory[self.validated.index(self.done)] = memories[i]

@@ -6,4 +6,4 @@ and is no evidence of what the architecture can or cannot learn.
 """
 
 STATUS = ("absent", "ok", "diverged", "failed")  # codes 0, 1, 2, 3
-MEASURED = ("ok", "diverged")  # a member that is a trial, with success or without
+TRIALS = ("ok", "diverged")  # a member that is a trial, with success or without

@@ -207,7 +207,7 @@ def _terminated(number: int, _: object) -> None:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def _may_run(about: Mapping[str, Any]) -> bool:

@@ -123,7 +123,7 @@ def evaluation_runtime(study: Study) -> Request:
         # A model of a state size that the study's floors leave out has its own computed.
         floor = _floor_seconds(task.length, [min(task.length, 256) // 2])
         seconds = _levels(study, wildcards) * (members * member + floor)
-        return min(_DAY, _minutes(seconds) * attempt)
+        return min(_DAY, _minutes(seconds)) * attempt  # it starts anew, so retries may last days
 
     return request
 
@@ -147,10 +147,21 @@ def dataset_memory(study: Study) -> Request:
 
 
 def cube_memory(study: Study) -> Request:
-    """MB of whatever holds the cube of the study: its assembly, figures, the report."""
-    cells = sum(len(study.levels(kernel)) for _, _, kernel in study.groups())
-    members = len(study.training.learning_rates) * len(study.training.seeds)
-    return _constant(_ALTAIR + 4 * cells * members * _of_a_member(study))
+    """MB of what holds the whole cube of the study: figures, the report."""
+    slabs = sum(_slab(study, name) for name in study.architectures)
+    return _constant(_ALTAIR + 4 * slabs)
+
+
+def assembly_memory(study: Study) -> Request:
+    """MB of putting cubes together, which holds one architecture at a time."""
+
+    def request(wildcards: Wildcards, attempt: int) -> int:
+        name = wildcards.get("architecture", "")
+        names = [name] if name else list(study.architectures)
+        largest = max(_slab(study, name) for name in names)
+        return math.ceil(_NUMPY + 4 * largest) * attempt
+
+    return request
 
 
 def fixed(amount: int) -> Request:
@@ -173,6 +184,15 @@ def _minutes(seconds: float) -> int:
 def _sequences(study: Study, count: int) -> float:
     """MB of the inputs and targets of some sequences."""
     return 2 * count * study.task.length * _FLOAT / _MB
+
+
+def _slab(study: Study, architecture: str) -> float:
+    """MB of an architecture's part of the cube, in which all kernels have as many levels."""
+    added = study.refine.levels if study.refine else 0
+    levels = max(len(study.levels(kernel)) for kernel in study.kernels) + added
+    groups = len(study.architectures[architecture].widths) * len(study.kernels)
+    members = len(study.training.learning_rates) * len(study.training.seeds)
+    return groups * levels * members * _of_a_member(study)
 
 
 def _of_a_member(study: Study) -> float:

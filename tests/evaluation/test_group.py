@@ -15,7 +15,7 @@ import xarray as xr
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from mfbench.architectures.build import ArchitectureError
+from mfbench.architectures.own_code import ArchitectureError
 from mfbench.config.evaluation import EvaluationSettings
 from mfbench.config.floors import FloorSettings
 from mfbench.config.task import TaskSettings
@@ -446,6 +446,24 @@ def test_what_is_the_machines_fails_the_evaluation(tmp_path: Path) -> None:
         evaluate_files(
             architecture_settings(reference),
             files,
+            settings=EvaluationSettings(probes=32),
+            keep_going=True,
+        )
+
+
+def test_a_slip_of_mfbench_is_not_blamed_on_the_architecture(
+    rnn_files: list[Files], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mfbench.evaluation import group as module
+
+    def slip(*_: Any, **__: Any) -> None:
+        raise IndexError("ours")
+
+    monkeypatch.setattr(module, "measure_member", slip)
+    with pytest.raises(IndexError, match="ours"):
+        evaluate_files(
+            architecture_settings("rnn"),
+            rnn_files[:1],
             settings=EvaluationSettings(probes=32),
             keep_going=True,
         )

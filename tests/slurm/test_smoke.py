@@ -20,10 +20,22 @@ pytestmark = pytest.mark.slurm
 ARCHITECTURES = ("rnn", "transformer", "s4d")
 KERNELS = ("impulse",)
 
+BROKEN = """
+from mfbench.architectures.mixer import Mixer
+class Broken(Mixer):
+    def __init__(self, width, layer, length):
+        super().__init__()
+    def forward(self, u):
+        raise KeyError('mine')
+"""
+
 
 def test_the_smoke_study_ends_with_the_same_cube(cluster: Cluster, tmp_path: Path) -> None:
     content = yaml.safe_load((REPOSITORY / "config/smoke.yaml").read_text())
     content["architectures"] = {name: content["architectures"][name] for name in ARCHITECTURES}
+    own = tmp_path / "own.py"
+    own.write_text(BROKEN)
+    content["architectures"]["broken"] = {"model": f"{own}:Broken", "widths": [4]}
     content["kernels"] = {name: content["kernels"][name] for name in KERNELS}
     project = copy_with(tmp_path / "cluster", content, cluster)
     # A site's own settings, as the README has them; the second partition is not the default.
@@ -32,7 +44,8 @@ def test_the_smoke_study_ends_with_the_same_cube(cluster: Cluster, tmp_path: Pat
     local = tmp_path / "local"
     copy_of_the_tree(local)
     (local / "study.yaml").write_text((project.folder / "study.yaml").read_text())
-    done = Project(local).snakemake("all", "scoreboard")
+    # The profile has keep-going, of which a Snakemake on a node is not told by Snakemake itself.
+    done = Project(local).snakemake("all", "scoreboard", "--keep-going")
     assert done.returncode == 0, done.stdout + done.stderr
     project.finish(snakemake, seconds=500)
     assert (project.folder / "results/smoke/report.html").is_file()
@@ -41,7 +54,8 @@ def test_the_smoke_study_ends_with_the_same_cube(cluster: Cluster, tmp_path: Pat
         for folder in (project.folder, local)
     ]
     xr.testing.assert_equal(*cubes)
-    assert (cubes[0].status == "ok").any()
+    assert (cubes[0].status.sel(architecture="rnn", kernel="impulse") == "ok").all()
+    assert "KeyError: 'mine'" in cubes[0].failure.sel(architecture="broken").values.flat[0]
     used = cluster.run("squeue", "--noheader", "--states=all", "--format=%Z|%P").splitlines()
     partitions = {line.split("|")[1] for line in used if line.startswith(f"{project.folder}|")}
     assert partitions == {cluster.partitions[1]}

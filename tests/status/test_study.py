@@ -129,7 +129,8 @@ def test_a_failed_job_that_runs_again_is_running(results: Results, easy: str, ha
     with job_state(results.job("rnn", "exponential", easy)):
         status = study_status(results.study)
     assert cell(status, "rnn", "exponential", easy).state == "running"
-    assert cell(status, "rnn", "exponential", hard).state == "failed"
+    last = cell(status, "rnn", "exponential", hard)
+    assert (last.state, last.reason) == ("missing", "interrupted")
 
 
 def test_what_other_settings_made_is_missing(tmp_path: Path, results: Results) -> None:

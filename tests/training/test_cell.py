@@ -14,12 +14,13 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from mfbench.architectures.build import ArchitectureError
+from mfbench.architectures.own_code import ArchitectureError
 from mfbench.training import cell as cell_module
 from mfbench.training.cell import Cell, Pack, train_pack
 from mfbench.training.checkpoints import Checkpoints
 from mfbench.training.member import TrainingData
 from mfbench.training.record import weight_name, write_training, write_weights
+from mfbench.training.stack import StackedRun
 from mfbench.training.status import STATUS
 from tests.conftest import architecture_settings
 from tests.training.conftest import make_data, make_settings
@@ -390,6 +391,9 @@ def test_a_cell_that_fails_does_not_stop_the_others_of_its_pack(
         "OSError('stale file handle')",
         "RuntimeError('CUDA error: an illegal memory access was encountered')",
         'RuntimeError("DefaultCPUAllocator: can\'t allocate memory: you tried to allocate")',
+        "RuntimeError('std::bad_alloc')",
+        "RuntimeError('could not create a primitive')",
+        "RuntimeError('cusolver error: CUSOLVER_STATUS_INTERNAL_ERROR')",
     ],
 )
 def test_what_is_the_machines_fails_the_job(
@@ -449,5 +453,42 @@ def test_a_stack_that_breaks_goes_on_member_by_member(
     assert "KeyError: 'tired'" in caplog.text
     for rho, cell in pack.cells.items():
         assert re.search(
-            rf"width 4, rho = {rho}, learning rate 0\.01, seed 0: step 25: ", cell.failure
+            rf"width 4, rho = {rho}, learning rate 0\.01, seed 0: step 13: ", cell.failure
         )
+
+
+def test_a_stack_that_breaks_in_a_validation_leaves_no_hole_in_the_curves(
+    data: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Only a stack of so many members validates eight sequences at a time.
+    reference = write_architecture(
+        tmp_path,
+        "if not self.training and len(u) == 8: raise KeyError('eight')\n"
+        "        return u * self.gain",
+        init="self.gain = torch.nn.Parameter(torch.ones(1))",
+    )
+    seeds = {"seeds": list(range(16))}
+    stacked = train(data, tmp_path / "stacked", reference, stack=32, **seeds)
+    assert "a stack of members broke; they go on one at a time: validation at step 1" in caplog.text
+    alone = train(data, tmp_path / "alone", reference, **seeds)
+    for member, progress in alone.members.items():
+        assert_same(stacked.members[member], progress)
+
+
+def test_stacks_of_a_size_left_to_mfbench_are_halved_where_memory_is_short(
+    data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = StackedRun.step
+
+    def short(self: StackedRun) -> None:
+        if len(self.members) > 1 + 1 and self.done == 3:
+            raise torch.OutOfMemoryError("out of memory")
+        step(self)
+
+    monkeypatch.setattr(StackedRun, "step", short)
+    with pytest.raises(torch.OutOfMemoryError):
+        train(data, tmp_path / "told", stack=4)
+    monkeypatch.setattr(cell_module, "stack_size", lambda setting, **about: 4)
+    cell = train(data, tmp_path / "free")
+    assert {progress.stack_size for progress in cell.members.values()} == {2}
+    assert all(progress.finished for progress in cell.members.values())

@@ -10,6 +10,7 @@ import pytest
 from mfbench.config.study import Study, load_study
 from mfbench.workflow.resources import (
     Request,
+    assembly_memory,
     cube_memory,
     dataset_memory,
     evaluation_memory,
@@ -179,6 +180,7 @@ ALL = [
     floor_runtime,
     dataset_memory,
     cube_memory,
+    assembly_memory,
 ]
 
 
@@ -244,3 +246,17 @@ def test_training_asks_for_a_day_at_most() -> None:
 def test_a_job_that_may_get_a_gpu_has_room_for_its_libraries() -> None:
     cpu, gpu = (training_memory(study(training={"device": d})) for d in ("cpu", "cuda"))
     assert asked(gpu) == asked(cpu) + 3000
+
+
+def test_cubes_are_put_together_in_the_memory_of_one_architecture() -> None:
+    names = {f"a{i}": {"model": "rnn", "widths": [16, 32]} for i in range(50)}
+    kernels = {"impulse": {"rho": list(range(1, 20))}}
+    one, many = (
+        load_study(
+            {"name": "s", "task": {"length": 1024}, "kernels": kernels, "architectures": chosen}
+        )
+        for chosen in ({"a0": names["a0"]}, names)
+    )
+    assert assembly_memory(one)({}, 1) == assembly_memory(many)({}, 1)
+    assert asked(assembly_memory(many), architecture="a7") == assembly_memory(many)({}, 1)
+    assert asked(cube_memory(many)) > 10 * asked(cube_memory(one))
