@@ -182,10 +182,13 @@ def aggregate(count: int, *, template: Path, groups: int, folder: Path) -> list[
         ]
         made = json.loads(file.settings)
     resolved = {key: made[key] for key in ("task", "architecture", "training", "evaluation")}
-    (folder / "work.json").write_text(json.dumps({"work": work, "resolved": resolved}))
+    rhos = [task["rho"] for task in tasks]
+    levels = {f"{width}/{kernel}": rhos for width in widths for kernel in KERNELS}
+    given = {"work": work, "resolved": {**resolved, "levels": levels}}
+    (folder / "work.json").write_text(json.dumps(given))
     first = measured(sys.executable, "-c", ARCHITECTURES, str(folder / "work.json"), folder=ROOT)
     one = dict([next(iter(work.items()))])
-    (folder / "one.json").write_text(json.dumps({"work": one, "resolved": resolved}))
+    (folder / "one.json").write_text(json.dumps({**given, "work": one}))
     single = measured(sys.executable, "-c", ARCHITECTURES, str(folder / "one.json"), folder=ROOT)
     given = {
         "path": str(folder / "benchmark.nc"),

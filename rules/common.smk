@@ -2,7 +2,9 @@
 
 import functools
 import os
+import re
 import sys
+import time
 
 from snakemake.exceptions import WorkflowError
 
@@ -10,7 +12,7 @@ sys.path.insert(0, workflow.basedir)  # this tree, whatever else is installed
 
 from mfbench.config.study import StudyError, load_study
 from mfbench.predictions.registry import predictions
-from mfbench.storage import read_json
+from mfbench.storage import BrokenFileError, read_json
 from mfbench.workflow.digest import architecture_digest, stage_digest
 from mfbench.workflow.run_lock import lock_parts, part_of
 from mfbench.workflow.plan import (
@@ -36,6 +38,7 @@ from mfbench.workflow.resources import (
     training_runtime,
 )
 
+STARTED = time.time_ns()
 STUDY_FILE = " + ".join(os.path.relpath(f) for f in workflow.configfiles)
 
 try:
@@ -116,7 +119,39 @@ def _refined(path, time):
 def refined():
     """The levels that the second pass adds, once the first one has run."""
     path = checkpoints.refine.get().output[0]
-    return _refined(path, os.stat(path).st_mtime_ns)
+    try:
+        return _refined(path, os.stat(path).st_mtime_ns)
+    except BrokenFileError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def group_levels(levels):
+    """The settings of an architecture's cube: what its evaluations share, and their levels."""
+    return lambda wildcards: {
+        **ARCHITECTURE_SETTINGS[wildcards.architecture],
+        "levels": levels(wildcards.architecture),
+    }
+
+
+def levels_in_study(architecture):
+    """The rho of each group of an architecture."""
+    return {
+        f"{width}/{kernel}": LEVELS[kernel] for width, kernel in GROUPS_OF[architecture]
+    }
+
+
+def levels_refined(architecture):
+    """The rho that the second pass adds to each group of an architecture."""
+    return {
+        f"{width}/{kernel}": rhos
+        for (name, width, kernel), rhos in refined().items()
+        if name == architecture
+    }
+
+
+def any_of(names):
+    """The pattern of a wildcard that is one of these names."""
+    return "|".join(map(re.escape, names))
 
 
 def added_levels_of(pattern):
@@ -158,11 +193,30 @@ def lock_what_is_made():
         for jobs in (made, read)
     ]
     lock_parts(RESULTS, parts[0], read=parts[1])
+    outputs = [file for job in made for file in job.output]
+    if late := newest_of(outputs, since=STARTED):
+        raise ValueError(
+            f"another run has made {late} since this one was planned: start this one again"
+        )
+
+
+def changed_at(file):
+    """When a file was changed, 0 where there is none (any more)."""
+    try:
+        return os.stat(file).st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def newest(files):
     """The latest time of change of some files, 0 where there are none."""
-    return max((os.stat(file).st_mtime_ns for file in files), default=0)
+    return max(map(changed_at, files), default=0)
+
+
+def newest_of(files, since):
+    """The file that was changed last, where that was after some time."""
+    last = max(files, key=changed_at, default=None)
+    return last if last and changed_at(last) > since else None
 
 
 wildcard_constraints:

@@ -15,6 +15,8 @@ rule architecture_cube:
         f"{RESULTS}/logs/cubes/architectures/{{architecture}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/cubes/architectures/{{architecture}}.tsv"
+    wildcard_constraints:
+        architecture=any_of(STUDY.architectures),
     conda:
         "../envs/evaluation.yaml"
     threads: 1
@@ -23,7 +25,7 @@ rule architecture_cube:
         runtime=fixed(30),
         gpu=0,
     params:
-        settings=lambda wildcards: ARCHITECTURE_SETTINGS[wildcards.architecture],
+        settings=group_levels(levels_in_study),
         code=stage_digest(script_path("assemble_architecture.py")),
     script:
         "../workflow_scripts/assemble_architecture.py"
@@ -96,6 +98,8 @@ rule kernel_evaluations:
         f"{RESULTS}/kernels/{{kernel}}.txt",
     log:
         f"{RESULTS}/logs/kernels/{{kernel}}.log",
+    wildcard_constraints:
+        kernel=any_of(STUDY.kernels),
     conda:
         "../envs/evaluation.yaml"
     threads: 1

@@ -35,6 +35,7 @@ rule figure:
         runtime=fixed(30),
         gpu=0,
     params:
+        settings=SETTINGS,
         code=lambda wildcards: stage_digest(
             script_path("draw_figure.py"),
             modules=(f"mfbench.figures.{wildcards.figure}",),

@@ -37,6 +37,7 @@ checkpoint refine:
         gpu=0,
     params:
         levels=STUDY.refine.levels,
+        settings=SETTINGS | {"refine": None},
         code=stage_digest(
             script_path("refine_levels.py"),
             modules=tuple(f"mfbench.kernels.{kernel}" for kernel in STUDY.kernels),
@@ -68,6 +69,9 @@ use rule architecture_cube as added_cube with:
         f"{RESULTS}/logs/cubes/added/{{architecture}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/cubes/added/{{architecture}}.tsv"
+    params:
+        settings=group_levels(levels_refined),
+        code=stage_digest(script_path("assemble_architecture.py")),
 
 
 rule added:

@@ -17,6 +17,7 @@ rule report_page:
         runtime=fixed(30),
         gpu=0,
     params:
+        settings=SETTINGS,
         code=stage_digest(script_path("write_report.py")),
     script:
         "../workflow_scripts/write_report.py"

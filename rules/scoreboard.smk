@@ -25,6 +25,7 @@ rule judge_predictions:
         runtime=fixed(30),
         gpu=0,
     params:
+        settings=SETTINGS,
         code=stage_digest(
             script_path("judge_predictions.py"),
             modules=tuple(f"mfbench.predictions.{name}" for name in predictions()),

@@ -82,16 +82,15 @@ def assemble_benchmark(
     for group in groups:
         _place(group, cube, axes, levels)
     cube = cube.set_coords(["rho", "memory_length", "order", *_BY_WIDTH])
-    found = {
-        (g.attrs["architecture_name"], int(g.attrs["width"]), g.attrs["kernel"]) for g in groups
-    }
-    wanted = {
-        (a, w, k)
+    absent = [
+        (cube.status.sel(architecture=a, width=w, kernel=k, level=i) == STATUS.index("absent"))
         for a in architectures
         for w in resolved["architectures"][a]["widths"]
         for k in kernels
-    }
-    kind = "partial benchmark" if wanted - found else "benchmark"
+        for i, task in enumerate(levels[k])
+        if task["rho"] in [float(own["rho"]) for own in resolved["kernels"][k]]
+    ]
+    kind = "partial benchmark" if any(one.any() for one in absent) else "benchmark"
     title = f"mfbench {kind} cube of study {resolved['name']}"
     seeds = {"data": resolved["task"]["seed"], "members": axes["seed"]}
     return cube.assign_attrs(provenance(title=title, settings=resolved, seeds=seeds))

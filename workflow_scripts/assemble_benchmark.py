@@ -5,12 +5,15 @@ from mfbench.storage import read_json
 from mfbench.workflow.job import start_job
 
 start_job(snakemake.log[0], inputs=snakemake.input)
+files = snakemake.params.get("files")  # what there is of an unfinished study
+partial = files is not None
 listing = snakemake.input.get("added")
 assemble_benchmark(
     snakemake.output[0],
-    snakemake.params.get("files") or snakemake.input.architectures,
+    files if partial else snakemake.input.architectures,
     architectures=snakemake.params.architectures,
     kernels=snakemake.params.kernels,
     resolved=snakemake.params.settings,
     added=read_json(listing)["files"] if listing else snakemake.params.get("added", []),
+    partial=partial,
 )

@@ -5,4 +5,5 @@ from mfbench.predictions.scoreboard import judge_predictions, write_scoreboard
 from mfbench.workflow.job import start_job
 
 start_job(snakemake.log[0], inputs=snakemake.input)
-write_scoreboard(judge_predictions(open_benchmark(snakemake.input[0])), **snakemake.output)
+cube = open_benchmark(snakemake.input[0], made_for=snakemake.params.settings)
+write_scoreboard(judge_predictions(cube), **snakemake.output)

@@ -6,5 +6,6 @@ from mfbench.storage import write_json
 from mfbench.workflow.job import start_job
 
 start_job(snakemake.log[0], inputs=snakemake.input)
-added = refined_levels(open_benchmark(snakemake.input[0]), levels=snakemake.params.levels)
+cube = open_benchmark(snakemake.input[0], made_for=snakemake.params.settings)
+added = refined_levels(cube, levels=snakemake.params.levels)
 write_json(snakemake.output[0], {"groups": added})

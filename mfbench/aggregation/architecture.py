@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mfbench.aggregation.block import read_block, write_block
+from mfbench.aggregation.block import read_block, rho_of, write_block
 from mfbench.aggregation.placement import union
 from mfbench.evaluation.identity import check_evaluations
-from mfbench.storage import provenance
+from mfbench.storage import check_identity, provenance
 
 
 def assemble_architecture(
@@ -32,7 +32,8 @@ def assemble_architecture(
     sources : iterable of path
         Evaluation files; all are held in memory.
     resolved : mapping
-        The settings that all of them must have been made with.
+        The settings that all of them must have been made with, and ``levels``: the rho that the
+        evaluation of each ``WIDTH/KERNEL`` must have.
 
     Raises
     ------
@@ -41,8 +42,15 @@ def assemble_architecture(
     ValueError
         No file, or files of several architectures.
     """
-    check = functools.partial(check_evaluations, expected=resolved)
-    blocks = [read_block(source, check=check) for source in sources]
+    expected = {key: value for key, value in resolved.items() if key != "levels"}
+    check = functools.partial(check_evaluations, expected=expected)
+    blocks = []
+    for source in sources:
+        block = read_block(source, check=check)
+        group = f"{block.axis('width')[0]}/{block.axis('kernel')[0]}"
+        wanted = sorted(map(float, resolved["levels"].get(group, [])))
+        check_identity(source, {"rho": sorted(rho_of(block))}, {"rho": wanted})
+        blocks.append(block)
     names = sorted({block.architecture for block in blocks})
     if len(names) != 1:
         raise ValueError(f"{path} is of one architecture, not of {names}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -37,9 +38,10 @@ from mfbench.aggregation.placement import (
 )
 from mfbench.evaluation.identity import check_of_study
 from mfbench.failure import boundary_variables
-from mfbench.storage import atomic, provenance
+from mfbench.storage import OtherFileError, atomic, provenance
 from mfbench.training.status import STATUS
 
+log = logging.getLogger(__name__)
 _CHUNK = 4 << 20  # bytes: what HDF5 compresses, and a reader decompresses, in one go
 _LABELS = {
     "architecture": {"long_name": "name of the architecture in the study"},
@@ -56,6 +58,7 @@ def assemble_benchmark(
     kernels: Sequence[str],
     resolved: Mapping[str, Any],
     added: Iterable[str | Path] = (),
+    partial: bool = False,
 ) -> None:
     """Write one cube of a study, with its failure boundaries, from the files that there are.
 
@@ -75,6 +78,9 @@ def assemble_benchmark(
         The whole study with all its defaults filled in.
     added : iterable of path
         The same of evaluations whose levels are added to those of the study.
+    partial : bool
+        Leave out, with a warning, files that vanish meanwhile or were made with other settings:
+        those of a study at work.
 
     Raises
     ------
@@ -84,12 +90,17 @@ def assemble_benchmark(
         There is no file.
     """
     check = functools.partial(check_of_study, study=resolved)
+    passing = (OtherFileError, FileNotFoundError) if partial else ()
     plan = _Plan(check)
     for source in sources:
-        plan.scan(source)
+        with _left_out(*passing):
+            plan.scan(source)
     if not plan.files:
         raise ValueError("no evaluation file to make a benchmark of")
-    extra = [plan.scan(source) for source in added]
+    extra = []
+    for source in added:
+        with _left_out(*passing):
+            extra.append(plan.scan(source))
     lengths = {
         k: {float(task["rho"]): float(task["memory_length"]) for task in resolved["kernels"][k]}
         for k in kernels
@@ -109,15 +120,9 @@ def assemble_benchmark(
         },
         {kernel: ordered(kernel, found) for kernel, found in lengths.items()},
     )
-    wanted = {
-        (a, w, k)
-        for a in architectures
-        for w in resolved["architectures"][a]["widths"]
-        for k in kernels
-    }
-    kind = "partial benchmark" if wanted - plan.found else "benchmark"
+    title = f"mfbench benchmark cube of study {resolved['name']}"
     attributes = provenance(
-        title=f"mfbench {kind} cube of study {resolved['name']}",
+        title=title,
         settings=resolved,
         seeds={"data": resolved["task"]["seed"], "members": axes.labels["seed"]},
     )
@@ -125,20 +130,47 @@ def assemble_benchmark(
     with atomic(path) as temporary:
         template = _template(plan, axes, attributes)
         with _defined(temporary, template, axes, architectures) as file:
+            whole = True
             for i, architecture in enumerate(architectures):
                 arrays = shared | _empty(plan, axes, set(plan.like) - set(shared))
                 for source in plan.files.get(architecture, []):
-                    place(read_block(source, check=check), arrays, axes)
+                    with _left_out(*passing):
+                        place(read_block(source, check=check), arrays, axes)
                 for name, part in (("rho", 0), ("memory_length", 1)):
                     fill_levels(arrays[name], axes.levels, kernels, part)
                 for name in set(arrays) - set(shared):
                     file[name][i] = arrays[name]
+                whole &= _is_whole(arrays["status"], axes, architecture, resolved)
                 boundaries = boundary_variables(_small(plan, arrays, axes, attributes))
                 for boundary, variable in boundaries.data_vars.items():
                     file[str(boundary)][i] = variable.values[0]
             # Last, since every architecture has its part in them.
             for name, values in shared.items():
                 file[name][...] = values
+            if not whole:
+                file.title = title.replace("benchmark", "partial benchmark", 1)
+
+
+def _is_whole(
+    status: NDArray[Any], axes: Axes, architecture: str, resolved: Mapping[str, Any]
+) -> bool:
+    """Whether there is every member of an architecture that the study has."""
+    for width in resolved["architectures"][architecture]["widths"]:
+        for k, kernel in enumerate(axes.labels["kernel"]):
+            rhos = [float(task["rho"]) for task in resolved["kernels"][kernel]]
+            levels = [i for i, (rho, _) in enumerate(axes.levels[kernel]) if rho in rhos]
+            if (status[axes.labels["width"].index(width), k, levels] == ABSENT).any():
+                return False
+    return True
+
+
+@contextmanager
+def _left_out(*errors: type[Exception]) -> Iterator[None]:
+    """Go on without a file at which one of these errors is raised."""
+    try:
+        yield
+    except errors as error:
+        log.warning("left out: %s", error)
 
 
 @dataclass
@@ -152,7 +184,6 @@ class _Plan:
     measured: dict[str, set[Any]] = field(
         default_factory=lambda: {name: set() for name in MEASURED}
     )
-    found: set[tuple[str, int, str]] = field(default_factory=set)
 
     def scan(self, source: str | Path) -> Block:
         """Note what one file holds; the block has no more values than needed for that."""
@@ -165,8 +196,6 @@ class _Plan:
             self.like |= {n: _without_values(v) for n, v in new.items() if n not in self.like}
         for name in MEASURED:
             self.measured[name].update(block.axis(name))
-        for w, k in np.argwhere(block.present().any(-1)).tolist():
-            self.found.add((block.architecture, block.axis("width")[w], block.axis("kernel")[k]))
         return block
 
 

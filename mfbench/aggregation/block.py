@@ -65,6 +65,13 @@ class Block:
         return there.any(axis=tuple(range(3, there.ndim)))  # type: ignore[no-any-return]
 
 
+def rho_of(block: Block) -> list[float]:
+    """All rho of a block, kernel by kernel."""
+    rho = block.variables["rho"].values
+    found: list[float] = rho[~np.isnan(rho)].tolist()
+    return found
+
+
 def dims_of(name: str, dims: tuple[str, ...]) -> tuple[str, ...]:
     """Dimensions in a block of a variable with these dimensions in an evaluation file."""
     rest = tuple(d for d in dims if d != "level")

@@ -13,7 +13,7 @@ from mfbench.storage import BrokenFileError, check_identity, check_variables
 
 # Where the workflow keeps it; elsewhere a name says nothing.
 _PLACE = re.compile(r"(?:.*/)?([^/]+)/width=(\d+)/([^/]+?)(?:\.refined)?\.nc")
-_PLACE_OF_ALL = re.compile(r"(?:.*/)?cubes/(?:architectures|added)/([^/]+)\.nc")
+_PLACE_OF_ALL = re.compile(r"(?:.*/)?cubes/(architectures|added)/([^/]+)\.nc")
 # Evaluations differ in these from a study that got more or fewer of them, and are still its own.
 _AXES = ("learning_rates", "seeds")
 
@@ -51,7 +51,7 @@ def check_evaluations(
 def _named(path: str) -> dict[str, Any]:
     """What a file must hold by its path."""
     if place := _PLACE_OF_ALL.fullmatch(path):
-        return {"architecture_name": place[1], "kernel": None}
+        return {"architecture_name": place[2], "kernel": None}
     if place := _PLACE.fullmatch(path):
         return {"architecture_name": place[1], "width": int(place[2]), "kernel": place[3]}
     return {}
@@ -86,4 +86,10 @@ def check_of_study(
         "training": {k: v for k, v in training.items() if k not in _AXES},
         "evaluation": {k: v for k, v in study["evaluation"].items() if k != "success"},
     }
+    if (place := _PLACE_OF_ALL.fullmatch(Path(path).as_posix())) and place[1] == "architectures":
+        expected["levels"] = {
+            f"{width}/{kernel}": [task["rho"] for task in tasks]
+            for width in entry["widths"]
+            for kernel, tasks in study["kernels"].items()
+        }
     check_evaluations(path, attributes, expected)

@@ -2,11 +2,19 @@
 
 from mfbench.storage.atomic import atomic, write_text
 from mfbench.storage.document import read_json, write_json
-from mfbench.storage.integrity import BrokenFileError, check_identity, check_variables, sealed
+from mfbench.storage.integrity import (
+    BrokenFileError,
+    OtherFileError,
+    check_identity,
+    check_variables,
+    sealed,
+)
+from mfbench.storage.machine import this_machine
 from mfbench.storage.provenance import git_commit, package_versions, provenance
 
 __all__ = [
     "BrokenFileError",
+    "OtherFileError",
     "atomic",
     "check_identity",
     "check_variables",
@@ -15,6 +23,7 @@ __all__ = [
     "provenance",
     "read_json",
     "sealed",
+    "this_machine",
     "write_json",
     "write_text",
 ]

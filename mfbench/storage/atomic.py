@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from mfbench.storage.integrity import seal
+from mfbench.storage.integrity import BrokenFileError, seal
+from mfbench.storage.machine import this_machine
 
 _PROBE = 2**20  # bytes that a disk with room takes
-_NAMESPACE = Path("/proc/self/ns/pid")
 
 
 def _umask() -> int:
@@ -21,14 +20,7 @@ def _umask() -> int:
     return mask
 
 
-def _host() -> str:
-    """Where this process's id means this process: its host and, in a container, the container."""
-    name = platform.node() or "localhost"
-    return f"{name}-{_NAMESPACE.stat().st_ino}" if _NAMESPACE.exists() else name
-
-
 _UMASK = _umask()
-_HOST = _host()
 
 
 @contextmanager
@@ -48,7 +40,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(path)
-    temporary = path.with_name(f".{path.name}.{_HOST}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{this_machine()}.{os.getpid()}.tmp")
     try:
         yield temporary
         seal(temporary, path.suffix)
@@ -62,6 +54,8 @@ def atomic(path: str | Path) -> Iterator[Path]:
             os.fsync(folder)  # the new name itself
         finally:
             os.close(folder)
+    except BrokenFileError:
+        raise  # of what was read
     except Exception as error:
         problem = _problem_of_the_disk(error, temporary)
         if problem is None:
@@ -88,7 +82,7 @@ def _problem_of_the_disk(error: Exception, temporary: Path) -> OSError | None:
 
 def _remove_leftovers(path: Path) -> None:
     """Remove temporary files of the same name whose writers on this host are dead."""
-    head, tail = f".{path.name}.{_HOST}.", ".tmp"
+    head, tail = f".{path.name}.{this_machine()}.", ".tmp"
     with os.scandir(path.parent) as entries:
         names = [e.name for e in entries if e.name.startswith(head) and e.name.endswith(tail)]
     for name in names:

@@ -14,7 +14,16 @@ _KEY = "sha256"
 
 
 def write_json(path: str | Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON object atomically, with its seal."""
+    """Write a JSON object atomically, with its seal under ``usermeta``.
+
+    Raises
+    ------
+    ValueError
+        The object has that key already.
+    """
+    content = json.loads(json.dumps(content))  # as it is read again: keys are texts
+    if "usermeta" in content:
+        raise ValueError(f"{path}: the key 'usermeta' is that of the seal")
     document = {**content, "usermeta": {_KEY: digest_of(canonical(content))}}
     write_text(path, json.dumps(document, indent=1, sort_keys=True) + "\n")
 

@@ -44,6 +44,10 @@ class BrokenFileError(ValueError):
         return f"{self.path}: {self.problem}; delete it and run again, which makes it anew"
 
 
+class OtherFileError(BrokenFileError):
+    """A whole file that was made for something else."""
+
+
 def sealed(path: str | Path) -> Path:
     """The path of a NetCDF or safetensors file, once its seal is found intact.
 
@@ -94,7 +98,10 @@ def seal(path: Path, suffix: str) -> None:
         metadata[_KEY] = digest_of(canonical(header), data)
         text = json.dumps(header, separators=(",", ":")).encode()
         text += b" " * (-len(text) % 8)  # tensors start at multiples of 8 bytes
-        path.write_bytes(len(text).to_bytes(8, "little") + text + data)
+        with open(path, "wb") as file:  # part by part: data may be large
+            file.write(len(text).to_bytes(8, "little"))
+            file.write(text)
+            file.write(data)
 
 
 def check_identity(path: str | Path, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
@@ -111,13 +118,13 @@ def check_identity(path: str | Path, found: Mapping[str, Any], expected: Mapping
 
     Raises
     ------
-    BrokenFileError
+    OtherFileError
         It belongs to another cell or study; the message names the first difference.
     """
     plain = json.loads(json.dumps(dict(expected)))
     difference = _difference(dict(found), plain, "")
     if difference:
-        raise BrokenFileError(path, f"another file under this name, {difference}")
+        raise OtherFileError(path, f"another file under this name, {difference}")
 
 
 def check_variables(

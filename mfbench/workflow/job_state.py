@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from mfbench.storage import write_text
+from mfbench.storage import this_machine, write_text
 
 HEARTBEAT = 30.0  # seconds between two touches
 # Four beats may be missed: file systems of clusters show times up to a minute late, and the clocks
@@ -154,7 +154,7 @@ class _Keeper:
         self._path = path
         self._about = {
             "host": socket.gethostname(),
-            "machine": _machine(),
+            "machine": this_machine(),
             "pid": os.getpid(),
             "process_started": _process_started(os.getpid()),
             "slurm_job_id": os.environ.get("SLURM_JOB_ID"),
@@ -212,22 +212,10 @@ def _now() -> str:
 
 def _may_run(about: Mapping[str, Any]) -> bool:
     """Whether a job's process is there, True where that cannot be looked up from here."""
-    here = (socket.gethostname(), _machine())
+    here = (socket.gethostname(), this_machine())
     if (about["host"], about["machine"]) != here or not sys.platform.startswith("linux"):
         return True
     return bool(_process_started(about["pid"]) == about["process_started"])
-
-
-def _machine() -> str:
-    """Which processes this one can see: the boot of its machine, and its namespace of processes.
-
-    Containers and cloned machines share a host name and no processes.
-    """
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
-    except OSError:
-        return ""
 
 
 def _process_started(pid: int) -> int | None:

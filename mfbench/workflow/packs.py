@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 PACK = r"[0-9.e+-]+(?:_[0-9.e+-]+)*"  # a wildcard's constraint
-# A file name has at most 255 bytes. Names of temporary files add up to 30 to this; the SLURM plugin
+# A file name has at most 255 bytes. Names of temporary files add about 40 to this; the SLURM plugin
 # makes one folder's name of all wildcards of a job.
 LONGEST = 160
 _BETWEEN = "_"

@@ -6,7 +6,9 @@ sorted keys go in; nothing that does not change numbers does (device, checkpoint
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -86,10 +88,11 @@ def claim(results: str | Path, owner: str) -> None:
     """
     check_claim(results, owner)
     marker = Path(results) / ".study"
-    if marker.is_file():  # of several runs at once only the first writes
-        return
     try:
-        write_text(marker, owner + "\n")
+        if not marker.is_file():  # of several runs at once only the first writes
+            write_text(marker, owner + "\n")
+        elif not os.access(results, os.W_OK):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(results))
     except OSError as error:
         raise ValueError(
             f"the results folder {results} cannot be written ({error}): nothing was run; make room "

@@ -46,8 +46,11 @@ def lock_parts(results: str | Path, made: Iterable[str], *, read: Iterable[str] 
     """
     made = set(made)
     path = Path(results) / ".locks"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be opened for the locks of runs: {error}") from error
     try:
         for part in sorted(made | set(read)):
             kind = fcntl.LOCK_EX if part in made else fcntl.LOCK_SH

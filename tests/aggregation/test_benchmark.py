@@ -13,7 +13,8 @@ import xarray as xr
 from mfbench.aggregation.architecture import assemble_architecture
 from mfbench.aggregation.benchmark import assemble_benchmark
 from mfbench.failure import boundary_variables
-from mfbench.storage import BrokenFileError, atomic
+from mfbench.storage import BrokenFileError, OtherFileError, atomic
+from mfbench.storage.integrity import seal
 from tests import cube_oracle
 from tests.test_cubes import STUDY, make_group
 
@@ -27,6 +28,10 @@ SETTINGS = {
     "architecture": {},
     "training": STUDY["training"],
     "evaluation": {},
+    "levels": {
+        **{f"{width}/impulse": ["0.5", "1.5"] for width in (4, 8)},
+        **{f"{width}/airy": ["0.5", "1.5", "2.5"] for width in (4, 8)},
+    },
 }
 
 
@@ -101,7 +106,8 @@ def test_added_levels_come_from_files_of_their_own(files: list[Path], tmp_path: 
     changed["memory_length"] = "level", [2.0, 3.0], changed.memory_length.attrs
     with atomic(added) as temporary:
         changed.to_netcdf(temporary)
-    assemble_architecture(tmp_path / "added.nc", [added], resolved=SETTINGS)
+    levels = {"8/airy": ["1.25", "2.0"]}
+    assemble_architecture(tmp_path / "added.nc", [added], resolved={**SETTINGS, "levels": levels})
     first = [tmp_path / f"{name}.nc" for name in ("a", "b")]
     for source in first:
         assemble_architecture(
@@ -157,3 +163,40 @@ def test_what_was_made_otherwise_is_refused_at_both_steps(
     place.write_bytes(damaged)
     with pytest.raises(BrokenFileError, match="does not match its seal"):
         assemble_benchmark(tmp_path / "cube.nc", [place], **GIVEN)
+
+
+def test_evaluations_with_other_levels_are_refused(files: list[Path], tmp_path: Path) -> None:
+    mine = [f for f in files if f.stem[0] == "a"]
+    levels = {**SETTINGS["levels"], "8/airy": ["0.5", "1.5"]}
+    with pytest.raises(BrokenFileError, match=r"a-8-airy\.nc: .* rho = \[0\.5, 1\.5, 2\.5\], not"):
+        assemble_architecture(tmp_path / "a.nc", mine, resolved={**SETTINGS, "levels": levels})
+    place = tmp_path / "cubes/architectures/a.nc"
+    fewer = [f for f in mine if "airy" not in f.stem]
+    assemble_architecture(place, fewer, resolved=SETTINGS)
+    assemble_benchmark(tmp_path / "cube.nc", [place], **GIVEN)
+    more = {"kernels": {**STUDY["kernels"], "impulse": STUDY["kernels"]["airy"]}}
+    with pytest.raises(BrokenFileError, match=r"levels\.4/impulse"):
+        assemble_benchmark(tmp_path / "cube.nc", [place], **{**GIVEN, "resolved": STUDY | more})
+
+
+def test_a_study_at_work_leaves_out_what_is_in_change(
+    files: list[Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    study = {**STUDY, "training": {**STUDY["training"], "steps": 11}}
+    for path in files[:2]:  # made anew with other settings; the rest is still to come
+        with netCDF4.Dataset(path, "r+") as file:
+            file.settings = file.settings.replace('"steps": 10', '"steps": 11')
+        seal(path, ".nc")
+    gone = tmp_path / "gone.nc"
+    given = {**GIVEN, "resolved": study}
+    with pytest.raises((OtherFileError, FileNotFoundError)):
+        assemble_benchmark(tmp_path / "cube.nc", [*files, gone], **given)
+    assemble_benchmark(tmp_path / "cube.nc", [*files, gone], partial=True, **given)
+    assert caplog.text.count("left out: ") == len(files) - 2 + 1
+    with xr.open_dataset(tmp_path / "cube.nc", mask_and_scale=False) as cube:
+        assert "partial" in cube.title
+        there = (cube.status == 1).any(["level", "learning_rate", "seed"])
+        assert int(there.sum()) == 2
+    files[0].write_bytes(b"broken")  # and what is broken is never left out in silence
+    with pytest.raises(BrokenFileError, match="no seal"):
+        assemble_benchmark(tmp_path / "cube.nc", files, partial=True, **given)

@@ -112,7 +112,10 @@ class Stages:
         assemble_architecture(
             path,
             [self.results / f"evaluation/{ARCHITECTURE}/width=4/{KERNEL}.nc"],
-            resolved={key: value for key, value in settings.items() if key != "width"},
+            resolved={
+                **{key: value for key, value in settings.items() if key != "width"},
+                "levels": {f"4/{KERNEL}": ["3", "5"]},
+            },
         )
 
     def assemble(self, path: Path) -> None:

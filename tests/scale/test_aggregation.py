@@ -21,6 +21,7 @@ from tests.test_cubes import RATES, SEEDS, STUDY, make_group
 pytestmark = pytest.mark.scale
 
 LAGS, WIDTHS, LEVELS = 2000, [4, 8, 16, 32], 8
+LEVELS_OF = {f"{width}/impulse": [f"{i}.5" for i in range(LEVELS)] for width in WIDTHS}
 SLAB = len(WIDTHS) * LEVELS * len(RATES) * len(SEEDS) * LAGS * (8 + 2 * 4) / 1e6  # MB, the large
 FEW, MANY = 4, 16
 
@@ -71,7 +72,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
                 file.architecture_name = f"a{i}"
             seal(group, ".nc")
         made.append(folder / f"a{i}.nc")
-        assemble_architecture(made[-1], groups, resolved=SETTINGS)
+        assemble_architecture(made[-1], groups, resolved={**SETTINGS, "levels": LEVELS_OF})
     return made
 
 
