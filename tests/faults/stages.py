@@ -130,7 +130,8 @@ class Stages:
 
     def cube(self) -> Any:
         """The finished cube."""
-        return open_benchmark(self.results / "cubes/benchmark.nc")
+        study = study_settings(self.study)
+        return open_benchmark(self.results / "cubes/benchmark.nc", made_for=study)
 
 
 def writers(finished: Stages) -> dict[str, Callable[[Path], None]]:

@@ -123,6 +123,7 @@ def test_a_file_under_another_name_is_refused(name: str, other: str, stages: Sta
             {"evaluation": {"probes": 8}},
             "evaluation.probes = 16, not 8",
         ),
+        ("cubes/benchmark.nc", {"evaluation": {"probes": 8}}, "evaluation.probes = 16, not 8"),
     ],
 )
 def test_a_file_of_another_study_is_refused(

@@ -91,12 +91,18 @@ def test_a_study_on_a_full_disk_says_so_and_goes_on_with_more_room(
     xr.testing.assert_identical(numbers(project.folder / CUBE), numbers(tiny / CUBE))
 
 
+@pytest.mark.parametrize("begun", [False, True])
 def test_a_results_folder_that_cannot_be_written_is_named_before_any_work(
-    project: Project, mount: Mount
+    project: Project, mount: Mount, begun: bool
 ) -> None:
     results = project.folder / RESULTS
-    shutil.rmtree(results)
-    mount(results, 2**20)
+    kept = results.with_name("kept")
+    results.rename(kept)
+    mount(results, 32 * 2**20)
+    if begun:
+        shutil.copytree(kept, results, dirs_exist_ok=True)
+        shutil.rmtree(results / "cubes")
+    before = sorted(results.rglob("*"))
     remount(results, "ro")
     done = project.snakemake(CUBE)
     assert done.returncode != 0
@@ -104,4 +110,4 @@ def test_a_results_folder_that_cannot_be_written_is_named_before_any_work(
     assert "Read-only file system" in said(done)
     assert "Traceback" not in said(done)
     assert "rule dataset" not in said(done).partition("cannot be written")[0].partition("total")[2]
-    assert list(results.iterdir()) == []
+    assert sorted(results.rglob("*")) == before

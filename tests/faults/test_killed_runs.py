@@ -99,7 +99,8 @@ def test_a_study_killed_again_and_again_ends_with_the_same_cube(tmp_path: Path) 
                 assert running.returncode == 0
                 shutil.rmtree(project.folder / RESULTS / "training")
             results = project.folder / RESULTS
-            midway += bool(list(results.rglob("*.tmp"))) or not (project.folder / CUBE).exists()
+            # A job that was killed at its work leaves its state, or a file that is half written.
+            midway += any(results.glob("jobs/**/*.json")) or any(results.rglob("*.tmp"))
             print(f"kill {kills}: {check_files(results)} whole files")  # noqa: T201
             unlocked = project.snakemake("--unlock")
             assert unlocked.returncode == 0, said(unlocked)
@@ -109,7 +110,7 @@ def test_a_study_killed_again_and_again_ends_with_the_same_cube(tmp_path: Path) 
         for group in groups:
             with suppress(ProcessLookupError):
                 os.killpg(group, signal.SIGKILL)
-    assert midway > KILLS // 2, "the kills came too late to hit anything"
+    assert midway > KILLS // 4, "the kills hit hardly any job at its work"
     check_files(project.folder / RESULTS)
     assert not list((project.folder / RESULTS).rglob("*.tmp"))
     xr.testing.assert_identical(numbers(project.folder / CUBE), numbers(undisturbed.folder / CUBE))

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,43 @@ def test_a_part_that_is_at_work_already_is_refused(project: Project) -> None:
         os.close(run_lock._held.pop())
     again = project.snakemake("--nolock", f"{RESULTS}/datasets/impulse/rho=3.nc")
     assert again.returncode == 0, again.stdout + again.stderr
+
+
+def test_a_part_that_was_made_while_it_was_planned_is_not_made_again(project: Project) -> None:
+    # A run that waits between its planning and its locks, as a large one does.
+    project.edit(
+        "rules/common.smk",
+        "    made = list(workflow.dag.needrun_jobs())\n",
+        "    made = list(workflow.dag.needrun_jobs())\n"
+        "    while os.path.exists('wait') and os.environ.get('SLOW'):\n"
+        "        open('planned', 'w').close()\n"
+        "        time.sleep(0.05)\n",
+    )
+    wait, planned = project.folder / "wait", project.folder / "planned"
+    wait.touch()
+    os.environ["SLOW"] = "1"
+    try:
+        slow = start(project.folder, KERNELS[1])
+    finally:
+        del os.environ["SLOW"]
+    while not planned.exists():
+        assert slow.poll() is None
+        time.sleep(0.05)
+    done = project.snakemake("--nolock", KERNELS[1])
+    assert done.returncode == 0, done.stdout + done.stderr
+    record = project.folder / RESULTS / "training/rnn/width=4/impulse/rho=3.nc"
+    before = record.stat().st_mtime_ns
+    wait.unlink()
+    said, _ = slow.communicate(timeout=120)
+    assert slow.returncode != 0
+    assert "since this one was planned: start this one again" in said
+    assert "Traceback" not in said
+    assert record.stat().st_mtime_ns == before
+    assert project.planned(KERNELS[1]) == {}
+
+
+@pytest.mark.parametrize("target", ["kernels/airy.txt", "cubes/architectures/s4.nc"])
+def test_a_part_that_the_study_lacks_is_refused(project: Project, target: str) -> None:
+    done = project.snakemake("--nolock", f"{RESULTS}/{target}", "--dry-run")
+    assert done.returncode != 0
+    assert "MissingRuleException" in done.stdout + done.stderr
