@@ -7,10 +7,11 @@ from mfbench.training.device import choose_device, describe_device, prepare_proc
 from mfbench.training.member import TrainingData
 from mfbench.training.record import write_training, write_weights
 from mfbench.workflow.job import start_job
-from mfbench.workflow.job_state import job_state
+from mfbench.workflow.job_state import job_state, wait_for_another
 
 start_job(snakemake.log[0], inputs=snakemake.input)
 prepare_process(threads=snakemake.threads)
+wait_for_another(snakemake.params.state)
 with job_state(snakemake.params.state, settings=snakemake.params.settings):
     device = choose_device(snakemake.resources.device)
     settings = TrainingSettings.model_validate(

@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -103,6 +103,34 @@ def job_state(path: str | Path, **about: Any) -> Iterator[None]:
         stop.set()
         beat.join()
         keeper.end(**end)
+
+
+def wait_for_another(path: str | Path, *, poll: float = 2.0) -> None:
+    """Wait while another job is at work on the same thing, as its state says.
+
+    A job may outlive the Snakemake that started it, and the next one starts it again: what is then
+    finished is found so, and nothing is computed twice.
+
+    Parameters
+    ----------
+    path : path
+        The file of the state.
+    poll : float
+        Seconds between two looks.
+    """
+    path, beat, since = Path(path), -1.0, time.monotonic()
+    while (state := read_state(path, now=time.time())) is not None and state.state == "running":
+        with suppress(FileNotFoundError):
+            last = path.stat().st_mtime
+            if last != beat:
+                if beat < 0:
+                    who = {k: state.about.get(k) for k in ("host", "pid", "slurm_job_id")}
+                    log.warning("another job is at work on this, waiting for its end: %s", who)
+                beat, since = last, time.monotonic()
+        # By this process's own clock: that of the other may be far ahead.
+        if time.monotonic() - since > FRESH:
+            return
+        time.sleep(poll)
 
 
 def read_states(folder: str | Path, *, now: float | None = None) -> list[JobState]:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from mfbench.workflow import job_state as module
-from mfbench.workflow.job_state import FRESH, job_state, read_states
+from mfbench.workflow.job_state import FRESH, job_state, read_states, wait_for_another
 from tests.conftest import REPOSITORY
 
 # A job in a process of its own that says when it is inside.
@@ -215,3 +215,41 @@ def test_a_broken_state_is_named(tmp_path: Path, content: str) -> None:
 def test_a_folder_that_is_not_there_has_no_states(tmp_path: Path) -> None:
     assert read_states(tmp_path / "none") == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_job_waits_for_another_that_is_at_work_on_the_same(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "job.json"
+    wait_for_another(path)  # there is none
+    with pytest.raises(ValueError, match="failed"), job_state(path):
+        raise ValueError("failed")
+    wait_for_another(path)  # nor is one that has failed
+    assert not caplog.records
+    job = start(path)
+    waiting = threading.Thread(target=wait_for_another, args=(path,), kwargs={"poll": 0.05})
+    waiting.start()
+    waiting.join(0.5)
+    assert waiting.is_alive()
+    assert f"'pid': {job.pid}" in caplog.text
+    finish(job, signal.SIGKILL)  # its file is still there
+    waiting.join(10)
+    assert not waiting.is_alive()
+    assert path.exists()
+
+
+def test_a_job_without_a_heartbeat_is_not_waited_for_however_late_its_clock_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "job.json"
+    with job_state(path):
+        altered(path, host="another")
+        content = path.read_text()
+    path.write_text(content)
+    ahead = time.time() + 3600
+    os.utime(path, (ahead, ahead))
+    assert states(tmp_path) == {"job.json": "running"}
+    monkeypatch.setattr(module, "FRESH", 0.3)
+    began = time.monotonic()
+    wait_for_another(path, poll=0.05)
+    assert time.monotonic() - began >= 0.3
