@@ -206,7 +206,11 @@ def test_edited_code_reruns_the_stages_that_use_it(
         ("mfbench/training/member.py", "# (B, T)", "# batch, time"),
         ("mfbench/datasets.py", "y = y + scale * noises", "y = (y + scale * noises"),
         ("mfbench/cubes.py", '"""The benchmark cube:', '"""The cube:'),
-        ("workflow_scripts/train_pack.py", "    device = choose", "    # It has\n    device = choose"),
+        (
+            "workflow_scripts/train_pack.py",
+            "    device = choose",
+            "    # It has\n    device = choose",
+        ),
     ],
 )
 def test_comments_docstrings_and_formatting_change_nothing(
