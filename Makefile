@@ -25,10 +25,10 @@ test-cluster: setup-test
 	$(BIN)/python -m pytest -m slurm -rs --durations=5
 
 test-faults: setup-test
-	$(BIN)/python -m pytest -m faults -rs
+	$(BIN)/python -m pytest -m faults -rs --numprocesses $(CORES)
 
 test-scale: setup-test
-	$(BIN)/python -m pytest -m scale -rs
+	$(BIN)/python -m pytest -m scale -rs --numprocesses $(CORES)
 
 lint: setup-test
 	$(BIN)/ruff check .
