@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -40,7 +41,10 @@ def check_files(results: Path) -> int:
     files = [f for f in results.rglob("*") if f.suffix in readers and "logs" not in f.parts]
     for file in files:
         with suppress(FileNotFoundError):  # an orphan's run may have replaced it since
-            readers[file.suffix](file)
+            if "jobs" in file.parts:  # states of jobs, which carry no seal
+                json.loads(file.read_text())
+            else:
+                readers[file.suffix](file)
     return len(files)
 
 
