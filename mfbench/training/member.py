@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -144,7 +145,7 @@ def initial_model(
         return build_model(architecture, width=width, length=length)
 
 
-class Steps:
+class Steps(ABC):
     """Optimiser steps of members that are at the same step, and what is due after them.
 
     The same for one member as for a stack: in the shapes, ... is nothing for one member and M for
@@ -183,17 +184,17 @@ class Steps:
         return self.members[0].progress.step
 
     @property
+    @abstractmethod
     def losses(self) -> Tensor:
         """Training loss of each step, (..., steps)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """Input and target of a step, (..., B, T) each."""
-        raise NotImplementedError
 
+    @abstractmethod
     def validation(self, rows: slice) -> tuple[Tensor, Tensor]:
         """Input and target of some sequences of the validation split, (..., n, T) each."""
-        raise NotImplementedError
 
     @property
     def validation_batch(self) -> int:
