@@ -58,6 +58,22 @@ def architecture_settings(reference: str, **changes: Any) -> dict[str, Any]:
     return {"model": reference, **stack, **changes, "options": options}
 
 
+def write_architecture(folder: Path, forward: str, *, init: str = "pass") -> str:
+    """Reference of an architecture of a user's own, with these lines in forward and __init__."""
+    file = folder / "own.py"
+    file.write_text(
+        "import torch\n"
+        "from mfbench.architectures.mixer import Mixer\n"
+        "class Own(Mixer):\n"
+        "    def __init__(self, width, layer, length):\n"
+        "        super().__init__()\n"
+        f"        {init}\n"
+        "    def forward(self, u):\n"
+        f"        {forward}\n"
+    )
+    return f"{file}:Own"
+
+
 @pytest.fixture
 def settings_of() -> Callable[..., dict[str, Any]]:
     return architecture_settings

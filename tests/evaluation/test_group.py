@@ -32,7 +32,7 @@ from mfbench.training.cell import Pack, train_pack
 from mfbench.training.member import Progress, TrainingData, initial_model
 from mfbench.training.record import write_training, write_weights
 from mfbench.training.status import STATUS
-from tests.conftest import architecture_settings
+from tests.conftest import architecture_settings, write_architecture
 
 TASK = TaskSettings.model_validate(
     {"length": 16, "sequences": {"train": 64, "validation": 16, "test": 32}}
@@ -353,19 +353,11 @@ def test_a_level_that_was_not_trained_is_named(rnn_files: list[Files]) -> None:
 
 def own_architecture(folder: Path, broken: str) -> str:
     """A model of a user, u -> gain * u, with a line of its own in front."""
-    file = folder / "own.py"
-    file.write_text(
-        "import torch\n"
-        "from mfbench.architectures.mixer import Mixer\n"
-        "class Own(Mixer):\n"
-        "    def __init__(self, width, layer, length):\n"
-        "        super().__init__()\n"
-        "        self.gain = torch.nn.Parameter(torch.ones(1))\n"
-        "    def forward(self, u):\n"
-        f"        {broken}\n"
-        "        return self.gain * u\n"
+    return write_architecture(
+        folder,
+        f"{broken}\n        return self.gain * u",
+        init="self.gain = torch.nn.Parameter(torch.ones(1))",
     )
-    return f"{file}:Own"
 
 
 def check_failed(group: xr.Dataset, level: int) -> None:

@@ -22,7 +22,7 @@ from mfbench.training.member import TrainingData
 from mfbench.training.record import weight_name, write_training, write_weights
 from mfbench.training.stack import StackedRun
 from mfbench.training.status import STATUS
-from tests.conftest import architecture_settings
+from tests.conftest import architecture_settings, write_architecture
 from tests.training.conftest import make_data, make_settings
 from tests.training.test_member import assert_same
 
@@ -66,22 +66,6 @@ BROKEN = {
     "return u * float('nan')": "the untrained model returns numbers that are not finite",
     "return u.flip(1)": "the model is not causal: changing x from step 8 on",
 }
-
-
-def write_architecture(folder: Path, forward: str, *, init: str = "pass") -> str:
-    """Reference of an architecture of one's own."""
-    file = folder / "own.py"
-    file.write_text(
-        "import torch\n"
-        "from mfbench.architectures.mixer import Mixer\n"
-        "class Own(Mixer):\n"
-        "    def __init__(self, width, layer, length):\n"
-        "        super().__init__()\n"
-        f"        {init}\n"
-        "    def forward(self, u):\n"
-        f"        {forward}\n"
-    )
-    return f"{file}:Own"
 
 
 def how(caplog: pytest.LogCaptureFixture) -> list[str]:

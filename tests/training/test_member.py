@@ -17,7 +17,7 @@ from mfbench.training.loss import time_weights
 from mfbench.training.member import Progress, Run, TrainingData, initial_model, train_member
 from mfbench.training.schedule import validation_steps
 from mfbench.training.streams import BatchOrder
-from tests.conftest import architecture_settings
+from tests.conftest import architecture_settings, write_architecture
 from tests.training.conftest import make_data, make_settings
 
 NAMES = ["rnn", "lstm", "tcn", "s4d", "lru", "transformer", "gru"]
@@ -91,17 +91,11 @@ def test_an_interrupted_member_ends_with_the_same_numbers(name: str, data: Train
 
 
 def test_layers_that_draw_random_numbers_resume_exactly(data: TrainingData, tmp_path: Path) -> None:
-    file = tmp_path / "noisy.py"
-    file.write_text(
-        "from torch import nn\n"
-        "from mfbench.architectures.mixer import Mixer\n"
-        "class Noisy(Mixer):\n"
-        "    def __init__(self, width, layer, length):\n"
-        "        super().__init__()\n"
-        "        self.W, self.drop = nn.Linear(width, width), nn.Dropout(0.5)\n"
-        "    def forward(self, u):\n        return self.drop(self.W(u))\n"
+    name = write_architecture(
+        tmp_path,
+        "return self.drop(self.W(u))",
+        init="self.W, self.drop = torch.nn.Linear(width, width), torch.nn.Dropout(0.5)",
     )
-    name = f"{file}:Noisy"
     whole = train(data, name)
     kept: list[Progress] = []
 
