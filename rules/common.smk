@@ -154,14 +154,16 @@ def any_of(names):
     return "|".join(map(re.escape, names))
 
 
+def levels_added(wildcards):
+    """The rho of the levels that the second pass adds to a group."""
+    group = (wildcards.architecture, wildcards.width, wildcards.kernel)
+    return refined().get(group, [])
+
+
 def added_levels_of(pattern):
     """The files of a pattern for the levels that the second pass adds to a group."""
     return lambda wildcards: expand(
-        pattern,
-        **dict(wildcards),
-        rho=refined().get(
-            (wildcards.architecture, wildcards.width, wildcards.kernel), []
-        ),
+        pattern, **dict(wildcards), rho=levels_added(wildcards)
     )
 
 

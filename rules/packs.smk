@@ -47,9 +47,3 @@ def packs_of(pattern, levels):
 def study_levels(wildcards):
     """The rho of a group's levels in the study."""
     return LEVELS.get(wildcards.kernel, [])
-
-
-def levels_added(wildcards):
-    """The rho of the levels that the second pass adds to a group."""
-    group = (wildcards.architecture, wildcards.width, wildcards.kernel)
-    return refined().get(group, [])
