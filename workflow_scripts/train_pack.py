@@ -2,9 +2,9 @@
 
 from mfbench.config.training import TrainingSettings
 from mfbench.datasets import read_dataset, task_named
-from mfbench.training.cell import train_pack
+from mfbench.training.data import TrainingData
 from mfbench.training.device import choose_device, describe_device, prepare_process
-from mfbench.training.member import TrainingData
+from mfbench.training.pack import train_pack
 from mfbench.training.record import write_training, write_weights
 from mfbench.workflow.job import start_job
 from mfbench.workflow.job_state import job_state, wait_for_another

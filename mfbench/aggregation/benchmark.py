@@ -28,7 +28,7 @@ from mfbench.aggregation.block import (
     read_block,
 )
 from mfbench.aggregation.placement import (
-    MEASURED,
+    AXES_OF_FILES,
     Axes,
     fill_levels,
     labelled,
@@ -116,7 +116,7 @@ def assemble_benchmark(
             "kernel": list(kernels),
             "learning_rate": sorted(resolved["training"]["learning_rates"]),
             "seed": sorted(resolved["training"]["seeds"]),
-            **{name: sorted(plan.measured[name]) for name in MEASURED},
+            **{name: sorted(plan.found[name]) for name in AXES_OF_FILES},
         },
         {kernel: ordered(kernel, found) for kernel, found in lengths.items()},
     )
@@ -181,8 +181,8 @@ class _Plan:
     files: dict[str, list[str | Path]] = field(default_factory=dict)  # by architecture
     labels: dict[str, Variable] = field(default_factory=dict)
     like: dict[str, Variable] = field(default_factory=dict)  # empty, but for names and types
-    measured: dict[str, set[Any]] = field(
-        default_factory=lambda: {name: set() for name in MEASURED}
+    found: dict[str, set[Any]] = field(
+        default_factory=lambda: {name: set() for name in AXES_OF_FILES}
     )
 
     def scan(self, source: str | Path) -> Block:
@@ -194,8 +194,8 @@ class _Plan:
         if not block.variables.keys() <= self.like.keys():
             new = read_block(source).variables
             self.like |= {n: _without_values(v) for n, v in new.items() if n not in self.like}
-        for name in MEASURED:
-            self.measured[name].update(block.axis(name))
+        for name in AXES_OF_FILES:
+            self.found[name].update(block.axis(name))
         return block
 
 
@@ -247,7 +247,7 @@ def _small(
     coordinates = {
         name: coordinate
         for name, coordinate in _coordinates(plan, axes).items()
-        if name not in MEASURED
+        if name not in AXES_OF_FILES
     }
     for name in ("rho", "memory_length"):
         coordinates[name] = plan.like[name].dims, arrays[name]

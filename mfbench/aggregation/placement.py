@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from mfbench.aggregation.block import OF_A_MODEL, Block, Variable, empty
 from mfbench.kernels.registry import family as find_family
 
-MEASURED = ("step", "lag", "time", "threshold", "perturbation", "length_factor")
+# Axes whose labels are those that the files have; the others are the study's.
+AXES_OF_FILES = ("step", "lag", "time", "threshold", "perturbation", "length_factor")
 # The axes of blocks whose places follow from their labels; levels go by their rho.
-_LABELLED = ("learning_rate", "seed", *MEASURED)
+_LABELLED = ("learning_rate", "seed", *AXES_OF_FILES)
 
 Levels = Mapping[str, Sequence[tuple[float, float]]]  # rho and memory length, from easy to hard
 

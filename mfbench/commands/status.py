@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from mfbench.status.study import Cell, StudyStatus
+    from mfbench.status.state import Cell, StudyStatus
 
 _SHOWN = 10  # failed cells and problems, where not all are asked for
 _PROCESSES = 8  # at most: a login node belongs to many
@@ -98,7 +98,7 @@ def show(console: Console, status: StudyStatus, *, limit: int | None = _SHOWN) -
     from rich.table import Table
     from rich.text import Text
 
-    from mfbench.status.study import STATES, total
+    from mfbench.status.state import STATES, total
 
     counts = status.counts()
     everything = total(counts.values())

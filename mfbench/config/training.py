@@ -24,6 +24,8 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 # are still to be trained do follow the device, and their checkpoints are kept apart by it; files
 # record what they were trained on.)
 EXECUTION = frozenset({"device", "checkpoints", "cells_per_job", "stack"})
+# Sequences that are validated at once; does not change the result beyond rounding.
+VALIDATION_BATCH = 256
 
 
 class Optimiser(Section):

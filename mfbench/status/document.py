@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from mfbench.status.study import Cell, StudyStatus, total
+from mfbench.status.state import Cell, StudyStatus, total
 
 VERSION = 1
 

@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from mfbench.storage import BrokenFileError, atomic, sealed
-from mfbench.training.member import Progress, member_name
+from mfbench.training.progress import Progress, member_name
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from safetensors.numpy import save_file
 
 from mfbench.config.training import TrainingSettings
 from mfbench.storage import atomic, provenance
-from mfbench.training.cell import Pack
-from mfbench.training.member import Progress, member_name
+from mfbench.training.pack import Pack
+from mfbench.training.progress import Progress, member_name
 from mfbench.training.schedule import validation_steps
 from mfbench.training.status import STATUS
 

@@ -18,8 +18,10 @@ from torch import Tensor
 
 from mfbench.architectures.model import SequenceModel
 from mfbench.architectures.stacked import StackedModel, stacked_buffers, stacking_error
-from mfbench.training.member import Progress, Run, Steps, advance
+from mfbench.training.member import Run, advance
 from mfbench.training.optimiser import FlatAdamW
+from mfbench.training.progress import Progress
+from mfbench.training.steps import Steps
 
 log = logging.getLogger(__name__)
 

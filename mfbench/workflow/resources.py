@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from mfbench.config.study import Study
+from mfbench.config.training import VALIDATION_BATCH
 from mfbench.workflow.packs import levels_of
 
 # MB. A job is two Snakemakes of up to 170 MB each, which wait while its script runs, and the
@@ -23,14 +24,12 @@ _NUMPY, _ALTAIR, _TORCH = 700, 1200, 900
 _CUDA = 3000
 _MB = 1e6
 _FLOAT = 4  # bytes
-_VALIDATION = 256  # sequences that are validated at once (mfbench/training/member.py)
-_DAY = (
-    1440  # minutes; what most sites allow. Training that takes longer goes on from its checkpoint.
-)
-_START = (
-    10  # minutes for starting Python from a network file system, and for whatever is not counted
-)
-_SLOWER = 4  # nodes, and jobs that share them, than the machine that the seconds were measured on
+# Minutes. What most sites allow: training that takes longer goes on from its checkpoint.
+_DAY = 1440
+# Minutes for starting Python from a network file system, and for whatever is not counted.
+_START = 10
+# How much slower nodes may be, and jobs that share them, than the machine of the measurements.
+_SLOWER = 4
 
 
 class Wildcards(Protocol):
@@ -58,7 +57,7 @@ def training_memory(study: Study) -> Request:
         name = wildcards.get("architecture", "")
         c = channels(name, wildcards)
         # Validation keeps up to 22 tensors (B, T, C) at once; a step keeps up to 10 of each layer.
-        tensors = 24 * _VALIDATION + 12 * layers[name] * training.batch_size
+        tensors = 24 * VALIDATION_BATCH + 12 * layers[name] * training.batch_size
         cells = _cells(wildcards)
         stacked = min(stack, cells * members)
         at_work = stacked * tensors * task.length * c * _FLOAT / _MB

@@ -22,7 +22,8 @@ from mfbench.evaluation.decomposition import (
     mean_lagged_products,
 )
 from mfbench.evaluation.error import error_of_predictions, predict
-from mfbench.training.member import Run, TrainingData, train_member
+from mfbench.training.data import TrainingData
+from mfbench.training.member import Run, train_member
 from tests.conftest import architecture_settings
 from tests.evaluation.tasks import exponential_model, make_model, make_task
 

@@ -21,15 +21,18 @@ from mfbench.config.floors import FloorSettings
 from mfbench.config.task import TaskSettings
 from mfbench.config.training import TrainingSettings
 from mfbench.datasets import read_dataset, write_dataset
-from mfbench.evaluation.group import PackFiles, TaskFiles, evaluate_group, write_evaluation
+from mfbench.evaluation.group import evaluate_group, write_evaluation
+from mfbench.evaluation.inputs import PackFiles, TaskFiles
 from mfbench.evaluation.length_generalisation import generalisation_error, longer_task
 from mfbench.evaluation.member import MEASURED, EvaluationData, measure_member
 from mfbench.evaluation.perturbation import perturbation_error
 from mfbench.floors.record import read_floors, write_floors
 from mfbench.storage import atomic
 from mfbench.storage.integrity import seal
-from mfbench.training.cell import Pack, train_pack
-from mfbench.training.member import Progress, TrainingData, initial_model
+from mfbench.training.data import TrainingData
+from mfbench.training.member import initial_model
+from mfbench.training.pack import Pack, train_pack
+from mfbench.training.progress import Progress
 from mfbench.training.record import write_training, write_weights
 from mfbench.training.status import STATUS
 from tests.conftest import architecture_settings, write_architecture
@@ -297,7 +300,7 @@ def test_a_linear_model_that_beats_its_floor_fails_the_evaluation(
         evaluate_files(architecture_settings("lru", **linear), [files], settings=settings)
     # Were its response to vary over time, it might.
     monkeypatch.setattr(
-        "mfbench.evaluation.group.measure_member",
+        "mfbench.evaluation.level.measure_member",
         lambda *given, **options: measure_member(*given, **options) | {"time_variation": 1e-3},
     )
     evaluate_files(architecture_settings("lru", **linear), [files], settings=settings)
@@ -307,7 +310,7 @@ def test_a_linear_model_that_varies_is_bound_by_its_receptive_field_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """No built-in linear model varies over time, so the measurement is changed."""
-    import mfbench.evaluation.group as module
+    import mfbench.evaluation.level as module
 
     def varying(*args: Any, **options: Any) -> dict[str, Any]:
         return {**measure_member(*args, **options), "kernel_error": 0.0, "time_variation": 0.1}
@@ -446,7 +449,7 @@ def test_what_is_the_machines_fails_the_evaluation(tmp_path: Path) -> None:
 def test_a_slip_of_mfbench_is_not_blamed_on_the_architecture(
     rnn_files: list[Files], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mfbench.evaluation import group as module
+    from mfbench.evaluation import level as module
 
     def slip(*_: Any, **__: Any) -> None:
         raise IndexError("ours")

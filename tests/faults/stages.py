@@ -19,19 +19,15 @@ from mfbench.config.study import Study, load_study
 from mfbench.config.task import TaskSettings
 from mfbench.cubes import open_benchmark
 from mfbench.datasets import read_dataset, task_named, write_dataset
-from mfbench.evaluation.group import (
-    evaluate_group,
-    pack_files,
-    task_files,
-    write_evaluation,
-)
+from mfbench.evaluation.group import evaluate_group, write_evaluation
+from mfbench.evaluation.inputs import pack_files, task_files
 from mfbench.figures.export import draw, write_figure
 from mfbench.floors.record import write_floors
 from mfbench.report.page import write_report
 from mfbench.storage import write_json
-from mfbench.training.cell import Pack, train_pack
 from mfbench.training.checkpoints import Checkpoints
-from mfbench.training.member import TrainingData
+from mfbench.training.data import TrainingData
+from mfbench.training.pack import Pack, train_pack
 from mfbench.training.record import write_training, write_weights
 from mfbench.workflow.plan import evaluation_settings, study_settings, training_settings
 from tests.faults.conftest import tiny_study

@@ -15,7 +15,8 @@ import pytest
 from mfbench.config.study import Study, load_study
 from mfbench.status import study as module
 from mfbench.status.document import status_document
-from mfbench.status.study import STATES, Cell, Known, StudyStatus, study_status, total
+from mfbench.status.state import STATES, Cell, StudyStatus, total
+from mfbench.status.study import Known, study_status
 from mfbench.storage import write_json
 from mfbench.workflow.job_state import FRESH, job_state
 from tests.conftest import small_study

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mfbench.config.training import TrainingSettings
-from mfbench.training.member import TrainingData
+from mfbench.training.data import TrainingData
 
 
 def make_data(scale: float = 1.0) -> TrainingData:

@@ -13,8 +13,10 @@ import torch
 
 from mfbench.architectures.build import build_model
 from mfbench.architectures.jacobian import mean_over_steps, probe_jacobians
+from mfbench.training.data import TrainingData
 from mfbench.training.loss import time_weights
-from mfbench.training.member import Progress, Run, TrainingData, initial_model, train_member
+from mfbench.training.member import Run, initial_model, train_member
+from mfbench.training.progress import Progress
 from mfbench.training.schedule import validation_steps
 from mfbench.training.streams import BatchOrder
 from tests.conftest import architecture_settings, write_architecture

@@ -16,7 +16,9 @@ from scipy.stats import ks_2samp
 from mfbench.architectures.registry import registered
 from mfbench.config.training import TrainingSettings
 from mfbench.training.checkpoints import Checkpoints
-from mfbench.training.member import Progress, Run, TrainingData, initial_model, train_member
+from mfbench.training.data import TrainingData
+from mfbench.training.member import Run, initial_model, train_member
+from mfbench.training.progress import Progress
 from mfbench.training.stack import StackedRun, stack_size, train_stack
 from tests.conftest import architecture_settings
 from tests.training.conftest import make_data, make_settings

@@ -7,7 +7,8 @@ import torch
 
 from mfbench.config.study import read_study
 from mfbench.datasets import read_dataset, write_dataset
-from mfbench.training.member import Run, TrainingData, train_member
+from mfbench.training.data import TrainingData
+from mfbench.training.member import Run, train_member
 from tests.conftest import REPOSITORY
 
 

@@ -19,7 +19,9 @@ from mfbench.architectures.own_code import ArchitectureError
 from mfbench.config.training import EXECUTION, TrainingSettings
 from mfbench.storage import package_versions
 from mfbench.training.checkpoints import Checkpoints, member_key
-from mfbench.training.member import Progress, Run, TrainingData, initial_model, train_member
+from mfbench.training.data import TrainingData
+from mfbench.training.member import Run, initial_model, train_member
+from mfbench.training.progress import Progress
 from mfbench.training.stack import stack_size, train_stack
 
 log = logging.getLogger(__name__)

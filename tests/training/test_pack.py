@@ -15,10 +15,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from mfbench.architectures.own_code import ArchitectureError
-from mfbench.training import cell as cell_module
-from mfbench.training.cell import Cell, Pack, train_pack
+from mfbench.training import pack as pack_module
 from mfbench.training.checkpoints import Checkpoints
-from mfbench.training.member import TrainingData
+from mfbench.training.data import TrainingData
+from mfbench.training.pack import Cell, Pack, train_pack
 from mfbench.training.record import weight_name, write_training, write_weights
 from mfbench.training.stack import StackedRun
 from mfbench.training.status import STATUS
@@ -171,13 +171,13 @@ def test_a_killed_job_goes_on_where_it_was(
         train(data, tmp_path / "killed", checkpoints={"minutes": 0})
     monkeypatch.setattr(Checkpoints, "save", save)
     started = []
-    original = cell_module.train_member
+    original = pack_module.train_member
 
     def watched(run, **options):
         started.append(run.progress.step)
         return original(run, **options)
 
-    monkeypatch.setattr(cell_module, "train_member", watched)
+    monkeypatch.setattr(pack_module, "train_member", watched)
     resumed = train(data, tmp_path / "killed")
     assert started == [18, 0, 0]  # the first member was finished, the second half way
     for member, progress in whole.members.items():
@@ -472,7 +472,7 @@ def test_stacks_of_a_size_left_to_mfbench_are_halved_where_memory_is_short(
     monkeypatch.setattr(StackedRun, "step", short)
     with pytest.raises(torch.OutOfMemoryError):
         train(data, tmp_path / "told", stack=4)
-    monkeypatch.setattr(cell_module, "stack_size", lambda setting, **about: 4)
+    monkeypatch.setattr(pack_module, "stack_size", lambda setting, **about: 4)
     cell = train(data, tmp_path / "free")
     assert {progress.stack_size for progress in cell.members.values()} == {2}
     assert all(progress.finished for progress in cell.members.values())

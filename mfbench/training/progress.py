@@ -1,0 +1,72 @@
+"""How far the training of a member is, and under which name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+@dataclass
+class Progress:
+    """Everything that changes while a member trains; what a checkpoint holds.
+
+    Attributes
+    ----------
+    step : int
+        Optimiser steps done.
+    best_step : int
+        The validated step with the least error; 0 is the untrained model.
+    diverged_step : int
+        The first step with a loss that is not finite, or the validated step with an error above
+        the threshold; -1 where there is none.
+    seconds : float
+        Time spent, over all processes that worked on it; in a stack its share.
+    stack_size : int
+        Members in the largest stack that it was trained in; 1 where it was trained alone.
+    stack : int
+        A number that the members of that stack share; 0 where it was trained alone.
+    train_error, validation_error : list of float
+        Relative errors at the validated steps; the former is the mean loss since the one before.
+    tensors : dict
+        Flat vectors of the optimiser, and ``best.*``, the state dict of the best step.
+    losses : (steps,) tensor
+        Training loss of each step.
+    memory : (validations, T) tensor
+        Learned memory function at the validated steps; NaN where it is not (yet) known.
+    """
+
+    step: int = 0
+    best_step: int = 0
+    best_error: float = float("inf")
+    diverged_step: int = -1
+    seconds: float = 0.0
+    stack_size: int = 1
+    stack: int = 0
+    train_error: list[float] = field(default_factory=list)
+    validation_error: list[float] = field(default_factory=list)
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    losses: Tensor = field(default_factory=lambda: torch.empty(0))
+    memory: Tensor = field(default_factory=lambda: torch.empty(0, 0))
+
+    @property
+    def finished(self) -> bool:
+        """All steps are done, or the member has diverged."""
+        return self.diverged_step >= 0 or 0 < len(self.losses) == self.step
+
+    def best_weights(self) -> dict[str, NDArray[np.float32]]:
+        """The state dict of the best step as arrays."""
+        prefix = "best."
+        return {
+            name.removeprefix(prefix): tensor.cpu().numpy()
+            for name, tensor in self.tensors.items()
+            if name.startswith(prefix)
+        }
+
+
+def member_name(learning_rate: float, seed: int) -> str:
+    """Name of a member in file names and among tensors; no two learning rates share one."""
+    return f"learning_rate={learning_rate!r},seed={seed}"
