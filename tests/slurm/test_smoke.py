@@ -42,7 +42,9 @@ def test_the_smoke_study_ends_with_the_same_cube(cluster: Cluster, tmp_path: Pat
     done = Project(local).snakemake("all", "scoreboard", "--keep-going")
     assert done.returncode == 0, done.stdout + done.stderr
     project.finish(snakemake, seconds=900)
-    assert (project.folder / "results/smoke/report.html").is_file()
+    report = (project.folder / "results/smoke/report.html").read_text()
+    assert "4 cells failed" in report
+    assert "KeyError: &#39;mine&#39;" in report
     cubes = [
         mfbench.open_benchmark(folder / "results/smoke/cubes/benchmark.nc").drop_vars("seconds")
         for folder in (project.folder, local)

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
+from filelock import FileLock
 
 from tests.conftest import REPOSITORY, small_study
 
@@ -82,13 +83,18 @@ def copy_of_the_tree(folder: Path) -> None:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small study, run once for real."""
-    folder = tmp_path_factory.mktemp("finished") / "project with spaces"
-    folder.mkdir()
-    copy_of_the_tree(folder)
-    (folder / "study.yaml").write_text(yaml.safe_dump(small_study(), sort_keys=False))
-    done = Project(folder).snakemake("all")
-    assert done.returncode == 0, done.stdout + done.stderr
+    """The small study, run once for real and for all workers of pytest."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder = shared / "project with spaces"
+    with FileLock(shared / "finished.lock"):
+        if not (folder / "results/small/report.html").exists():
+            folder.mkdir(exist_ok=True)
+            copy_of_the_tree(folder)
+            (folder / "study.yaml").write_text(yaml.safe_dump(small_study(), sort_keys=False))
+            done = Project(folder).snakemake("all")
+            assert done.returncode == 0, done.stdout + done.stderr
     return folder
 
 
