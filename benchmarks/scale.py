@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -52,9 +53,9 @@ assemble_benchmark(given.pop("path"), given.pop("sources"), **given)
 class Cost(NamedTuple):
     """What a process cost."""
 
-    processor: float  # s, user and system
+    processor: float  # s, user and system, of all processes
     clock: float  # s
-    memory: float  # MB, peak
+    memory: float  # MB, peak of the largest process
 
     def __str__(self) -> str:
         return f"{self.processor:.1f} ({self.clock:.1f}) s, {self.memory:.0f} MB"
@@ -62,22 +63,34 @@ class Cost(NamedTuple):
 
 def measured(*command: str, folder: Path) -> Cost:
     """Run a command to its end."""
+    return measured_together([command], folder=folder)
+
+
+def measured_together(commands: Sequence[Sequence[str]], *, folder: Path) -> Cost:
+    """Run commands side by side to their end."""
+    processor = memory = 0.0
     with tempfile.TemporaryFile() as said:
         started = time.monotonic()
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            stdout=said,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"},
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        processes = [
+            subprocess.Popen(
+                command,
+                cwd=folder,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"},
+            )
+            for command in commands
+        ]
+        for process in processes:
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            processor += usage.ru_utime + usage.ru_stime
+            memory = max(memory, usage.ru_maxrss / 1024)
         clock = time.monotonic() - started
-        if process.returncode:
+        if any(process.returncode for process in processes):
             said.seek(0)
             raise SystemExit(said.read().decode()[-3000:])
-    return Cost(usage.ru_utime + usage.ru_stime, clock, usage.ru_maxrss / 1024)
+    return Cost(processor, clock, memory)
 
 
 def make_study(
@@ -184,12 +197,19 @@ def aggregate(count: int, *, template: Path, groups: int, folder: Path) -> list[
     resolved = {key: made[key] for key in ("task", "architecture", "training", "evaluation")}
     rhos = [task["rho"] for task in tasks]
     levels = {f"{width}/{kernel}": rhos for width in widths for kernel in KERNELS}
-    given = {"work": work, "resolved": {**resolved, "levels": levels}}
-    (folder / "work.json").write_text(json.dumps(given))
-    first = measured(sys.executable, "-c", ARCHITECTURES, str(folder / "work.json"), folder=ROOT)
-    one = dict([next(iter(work.items()))])
-    (folder / "one.json").write_text(json.dumps({**given, "work": one}))
-    single = measured(sys.executable, "-c", ARCHITECTURES, str(folder / "one.json"), folder=ROOT)
+
+    def first_stage(name: str, targets: list[str]) -> list[str]:
+        given = {
+            "work": {target: work[target] for target in targets},
+            "resolved": {**resolved, "levels": levels},
+        }
+        (folder / name).write_text(json.dumps(given))
+        return [sys.executable, "-c", ARCHITECTURES, str(folder / name)]
+
+    cores = os.cpu_count() or 1
+    shares = [first_stage(f"work{i}.json", list(work)[i::cores]) for i in range(cores)]
+    first = measured_together(shares, folder=ROOT)
+    single = measured(*first_stage("one.json", list(work)[:1]), folder=ROOT)
     given = {
         "path": str(folder / "benchmark.nc"),
         "sources": list(work),
