@@ -127,8 +127,8 @@ def show(console: Console, status: StudyStatus, *, limit: int | None = _SHOWN) -
     for reason, meaning in _REASONS.items():
         if everything[reason]:
             console.print(f"{everything[reason]} of the missing {meaning}")
-    failed = status.of("failed")
-    _listing(console, "Failed:", [f"{_name(c)}: {c.message}" for c in failed], limit)
+    failed = [f"{_name(c)}: {c.message}\n    see {c.log}" for c in status.of("failed")]
+    _listing(console, "Failed:", failed, limit)
     _listing(console, "Files that cannot be used:", list(status.problems), limit)
 
 

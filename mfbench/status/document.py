@@ -26,8 +26,8 @@ def status_document(status: StudyStatus) -> dict[str, Any]:
     ``cells.running``, ``.failed``, ``.diverged``, ``.missing``
         Lists of cells: ``architecture``, ``width``, ``kernel``, ``rho`` (text, as in file names),
         ``memory_length`` and ``added`` (by the second pass), with ``host``, ``pid``,
-        ``slurm_job_id`` and ``started``; ``message``; ``diverged_members``; ``reason`` and
-        ``message``, respectively.
+        ``slurm_job_id`` and ``started``; ``message`` and ``log``; ``diverged_members``;
+        ``reason`` and ``message``, respectively.
     ``problems``
         Files that cannot be used, as text.
     """
@@ -48,7 +48,9 @@ def status_document(status: StudyStatus) -> dict[str, Any]:
         },
         "cells": {
             "running": [_named(c) | dict(c.job) for c in status.of("running")],
-            "failed": [_named(c) | {"message": c.message} for c in status.of("failed")],
+            "failed": [
+                _named(c) | {"message": c.message, "log": c.log} for c in status.of("failed")
+            ],
             "diverged": [
                 _named(c) | {"diverged_members": c.diverged_members} for c in status.of("diverged")
             ],

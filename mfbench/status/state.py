@@ -35,6 +35,8 @@ class Cell:
         One of `REASONS` where a missing cell has left something, else empty.
     message : str
         What a failed cell, or an unreadable file, says.
+    log : str
+        Where a failed cell says more.
     diverged_members : int
         Number of members that diverged.
     job : dict
@@ -50,6 +52,7 @@ class Cell:
     state: State
     reason: str = ""
     message: str = ""
+    log: str = ""
     diverged_members: int = 0
     job: Mapping[str, Any] = field(default_factory=dict)
 

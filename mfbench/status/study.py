@@ -64,11 +64,11 @@ def study_status(study: Study, *, processes: int = 1, known: Known | None = None
             record = _made_by(left, training)
             judged = evaluation if record and _covers(evaluation, record, rho) else None
             evaluated[p.group] = evaluated.get(p.group, True) and judged is not None
-            state = (
-                _outcome([record, judged], rho)
-                or _of_job(jobs.get((p.group, rho)), training)
-                or _left_over(left)
-            )
+            job = jobs.get((p.group, rho))
+            outcomes = {p.records.get(rho, ""): record, p.evaluation: judged}
+            state = _outcome(outcomes, rho) or _of_job(job, training) or _left_over(left)
+            if state["state"] == "failed":
+                state["log"] = _log_of(state["log"], results)
             cells.append(Cell(*p.group, rho, memory_length, p.added, **state))
     return StudyStatus(
         name=study.name,
@@ -203,15 +203,17 @@ def _covers(evaluation: Record | None, record: Record, rho: str) -> bool:
     )
 
 
-def _outcome(records: list[Record | None], rho: str) -> dict[str, Any]:
+def _outcome(records: Mapping[str, Record | None], rho: str) -> dict[str, Any]:
     """How a cell ended by its training, and by its evaluation, where there are these."""
     outcome: dict[str, Any] = {}
-    for record in filter(None, records):
+    for path, record in records.items():
+        if record is None:
+            continue
         level = record.rho.index(float(rho))
         status = record.statuses[level]
         if _FAILED in status:
             message = record.failure[level] if record.failure else ""
-            return {"state": "failed", "message": message}
+            return {"state": "failed", "message": message, "log": path}
         diverged = sum(code == _DIVERGED for code in status)
         outcome = {"state": "diverged" if diverged else "done", "diverged_members": diverged}
     return outcome
@@ -225,8 +227,14 @@ def _of_job(job: JobState | None, training: Mapping[str, Any]) -> dict[str, Any]
         about = {key: job.about.get(key) for key in ("host", "pid", "slurm_job_id", "started")}
         return {"state": "running", "job": about}
     if job.state == "failed":
-        return {"state": "failed", "message": job.message}
+        return {"state": "failed", "message": job.message, "log": job.path}
     return {"state": "missing", "reason": "interrupted"}
+
+
+def _log_of(file: str | Path, results: Path) -> str:
+    """The log of the job that wrote a record, an evaluation, or its own state."""
+    stage, *place = Path(file).relative_to(results).with_suffix(".log").parts
+    return str(results.joinpath("logs", "training" if stage == "jobs" else stage, *place))
 
 
 def _left_over(found: Record | UnreadableError | None) -> dict[str, Any]:

@@ -102,6 +102,9 @@ def test_every_state_is_told_by_its_files(results: Results, easy: str, hard: str
     assert cell(status, "rnn", "exponential", hard).diverged_members == 2
     assert cell(status, "s4d", "exponential", easy).message == message
     assert cell(status, "s4d", "exponential", hard).message == "MemoryError: out of memory"
+    for rho in (easy, hard):
+        log = results.folder / f"logs/training/s4d/width=4/exponential/rho={rho}.log"
+        assert cell(status, "s4d", "exponential", rho).log == str(log)
     assert cell(status, "rnn", "impulse", "3").job["pid"] == os.getpid()
     assert cell(status, "s4d", "impulse", "3").reason == "interrupted"
     assert not status.problems
@@ -271,6 +274,7 @@ def test_a_cell_that_fails_in_its_evaluation_is_failed(results: Results) -> None
     results.evaluation("rnn", "impulse", {"3": FAILED}, failure={"3": "breaks at length 64"})
     found = cell(study_status(results.study), "rnn", "impulse", "3")
     assert (found.state, found.message) == ("failed", "breaks at length 64")
+    assert found.log == str(results.folder / "logs/evaluation/rnn/width=4/impulse.log")
 
 
 def test_levels_that_the_second_pass_adds_count_once_they_are_known(tmp_path: Path) -> None:
@@ -424,7 +428,7 @@ SCHEMA = {
                 "running": cells_with(
                     host=TEXT, pid=WHOLE, slurm_job_id={"type": ["string", "null"]}, started=TEXT
                 ),
-                "failed": cells_with(message=TEXT),
+                "failed": cells_with(message=TEXT, log=TEXT),
                 "diverged": cells_with(diverged_members=WHOLE),
                 "missing": cells_with(
                     reason={"enum": ["", "interrupted", "outdated", "unreadable"]}, message=TEXT
@@ -457,5 +461,6 @@ def test_the_document_keeps_its_schema(results: Results, easy: str, hard: str) -
             "memory_length": 2,
             "added": False,
             "message": "why",
+            "log": str(results.folder / f"logs/training/s4d/width=4/exponential/rho={easy}.log"),
         }
     ]
