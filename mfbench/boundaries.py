@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Literal
 
@@ -93,11 +94,7 @@ def failure_boundary(
         raise ValueError(f"confidence = {confidence} must lie between 0 and 1")
     rate = isotonic_regression(s / n, weights=n, increasing=False).x
     position = _crossing(rate)
-    posterior = np.random.default_rng(seed).beta(s + 0.5, n - s + 0.5, (draws, len(n)))
-    above = levels_above(posterior, n, 0.5)  # the crossing lies between levels above-1 and above
-    tail = (1 - confidence) / 2
-    low = float(np.quantile(above - 1, tail, method="lower"))
-    high = float(np.quantile(above, 1 - tail, method="higher"))
+    low, high = _interval(tuple(s), tuple(n), confidence, draws, seed)
     length = np.exp(_at([position], np.log(M), hard=np.inf)[0])
     length_low, length_high = _at([low, high], M, hard=np.inf)  # levels of the grid, not rounded
     # The knob's ends are numbers in order, so that they swap where a harder task has less of it.
@@ -115,6 +112,27 @@ def failure_boundary(
         rho_high=float(knobs[1:].max()),
         censored=censored,
     )
+
+
+@functools.lru_cache(maxsize=4096)
+def _interval(
+    successes: tuple[float, ...],
+    trials: tuple[float, ...],
+    confidence: float,
+    draws: int,
+    seed: int,
+) -> tuple[float, float]:
+    """Levels below and above the crossing; kept, as few seeds have the same counts again and again.
+
+    -1 and the number of levels are off the grid.
+    """
+    s, n = np.array(successes), np.array(trials)
+    posterior = np.random.default_rng(seed).beta(s + 0.5, n - s + 0.5, (draws, len(n)))
+    above = levels_above(posterior, n, 0.5)  # the crossing lies between levels above-1 and above
+    tail = (1 - confidence) / 2
+    low = float(np.quantile(above - 1, tail, method="lower"))
+    high = float(np.quantile(above, 1 - tail, method="higher"))
+    return low, high
 
 
 def levels_above(
