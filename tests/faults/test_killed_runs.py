@@ -8,7 +8,6 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,7 +20,6 @@ import yaml
 from mfbench.storage import read_json, sealed
 from tests.conftest import REPOSITORY
 from tests.faults.conftest import begin, numbers, said
-from tests.workflow.conftest import Project
 
 pytestmark = pytest.mark.faults
 
@@ -46,18 +44,6 @@ def check_files(results: Path) -> int:
             else:
                 readers[file.suffix](file)
     return len(files)
-
-
-def start(project: Project) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", str(CUBE)]
-    return subprocess.Popen(
-        [*command, "--configfile", "study.yaml"],
-        cwd=project.folder,
-        env={**os.environ, "PYTHONPATH": str(project.folder)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
 
 
 def wait_for_a_job(running: subprocess.Popen[bytes], results: Path) -> None:
@@ -87,7 +73,7 @@ def test_a_study_killed_again_and_again_ends_with_the_same_cube(tmp_path: Path) 
     kills = midway = 0
     try:
         while kills < KILLS:
-            running = start(project)
+            running = project.start(str(CUBE))
             groups.append(running.pid)
             try:
                 if chance.random() < 0.85:  # else while it still looks at the files

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
@@ -18,15 +16,7 @@ pytestmark = pytest.mark.faults
 
 def test_a_second_run_of_the_study_is_told_that_one_is_under_way(project: Project) -> None:
     (project.folder / CUBE).unlink()
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", CUBE]
-    first = subprocess.Popen(
-        [*command, "--configfile", "study.yaml"],
-        cwd=project.folder,
-        env={**os.environ, "PYTHONPATH": str(project.folder)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    first = project.start(CUBE)
     try:
         locks = project.folder / ".snakemake/locks"
         while not list(locks.glob("*")):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -21,7 +19,7 @@ pytestmark = pytest.mark.scale
 RESULTS = "results/small"
 CUBE = f"{RESULTS}/cubes/benchmark.nc"
 ARCHITECTURES = [f"{RESULTS}/cubes/architectures/{name}.nc" for name in ("rnn", "s4d")]
-SNAKEMAKE = [sys.executable, "-m", "snakemake", "--cores", "1", "--nolock"]
+BESIDE_OTHERS = ("--cores", "1", "--nolock")
 KERNELS = [f"{RESULTS}/kernels/{name}.txt" for name in ("exponential", "impulse")]
 
 
@@ -41,17 +39,6 @@ def undivided(begun: Path, tmp_path_factory: pytest.TempPathFactory) -> xr.Datas
     return mfbench.open_benchmark(folder / CUBE).drop_vars("seconds")
 
 
-def start(folder: Path, target: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*SNAKEMAKE, target, "--configfile", "study.yaml"],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(folder)},
-    )
-
-
 @pytest.mark.parametrize(
     ("targets", "left"),
     [
@@ -63,10 +50,12 @@ def start(folder: Path, target: str) -> subprocess.Popen[str]:
 def test_parts_run_beside_each_other_and_make_the_same_cube(
     project: Project, undivided: xr.Dataset, targets: list[str], left: dict[str, int]
 ) -> None:
-    running = [start(project.folder, target) for target in targets]
-    for run in running:
-        said, _ = run.communicate(timeout=300)
-        assert run.returncode == 0, said
+    logs = [f"{Path(target).stem}.log" for target in targets]
+    running = [
+        project.start(*BESIDE_OTHERS, t, log=log) for t, log in zip(targets, logs, strict=True)
+    ]
+    for run, log in zip(running, logs, strict=True):
+        assert run.wait(timeout=300) == 0, project.said(log)
     assert project.planned(CUBE) == left  # nothing is trained or evaluated again
     done = project.snakemake(CUBE)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -119,11 +108,7 @@ def test_a_part_that_was_made_while_it_was_planned_is_not_made_again(project: Pr
     )
     wait, planned = project.folder / "wait", project.folder / "planned"
     wait.touch()
-    os.environ["SLOW"] = "1"
-    try:
-        slow = start(project.folder, KERNELS[1])
-    finally:
-        del os.environ["SLOW"]
+    slow = project.start(*BESIDE_OTHERS, KERNELS[1], SLOW="1")
     while not planned.exists():
         assert slow.poll() is None
         time.sleep(0.05)
@@ -132,8 +117,8 @@ def test_a_part_that_was_made_while_it_was_planned_is_not_made_again(project: Pr
     record = project.folder / RESULTS / "training/rnn/width=4/impulse/rho=3.nc"
     before = record.stat().st_mtime_ns
     wait.unlink()
-    said, _ = slow.communicate(timeout=120)
-    assert slow.returncode != 0
+    assert slow.wait(timeout=120) != 0
+    said = project.said()
     assert "since this one was planned: start this one again" in said
     assert "Traceback" not in said
     assert record.stat().st_mtime_ns == before

@@ -6,13 +6,12 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import netCDF4
 import psutil
@@ -51,24 +50,10 @@ class ClusterProject(Project):
     """A working copy that runs on the cluster."""
 
     cluster: Cluster
-
-    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start Snakemake on this submit host; what it says goes to snakemake.log."""
-        command = [sys.executable, "-m", "snakemake", "--profile", "slurm", *QUICK, *arguments]
-        with (self.folder / "snakemake.log").open("wb") as out:
-            return subprocess.Popen(
-                [*command, "--configfile", "study.yaml"],
-                cwd=self.folder,
-                env=self.environment(),
-                stdout=out,
-                stderr=out,
-            )
+    OPTIONS: ClassVar[tuple[str, ...]] = ("--profile", "slurm", *QUICK)
 
     def environment(self) -> dict[str, str]:
         return {**self.cluster.environment(), "PYTHONPATH": str(self.folder)}
-
-    def said(self) -> str:
-        return (self.folder / "snakemake.log").read_text()
 
     def finish(self, snakemake: subprocess.Popen[bytes], *, seconds: float) -> None:
         """Wait for the end of a run that must end well."""

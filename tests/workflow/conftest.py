@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import yaml
@@ -25,18 +25,43 @@ class Project:
     """A working copy in a folder of its own."""
 
     folder: Path
+    OPTIONS: ClassVar[tuple[str, ...]] = ("--cores", "2")
 
     def snakemake(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run Snakemake on the small study; the copy's own package comes first."""
-        command = [sys.executable, "-m", "snakemake", "--cores", "2"]
+        """Run Snakemake on the small study."""
         return subprocess.run(
-            [*command, *arguments, "--configfile", "study.yaml"],
+            self.command(*arguments),
             cwd=self.folder,
             capture_output=True,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(self.folder), **environment},
+            env=self.environment() | environment,
             check=False,
         )
+
+    def start(
+        self, *arguments: str, log: str = "snakemake.log", **environment: str
+    ) -> subprocess.Popen[bytes]:
+        """Start Snakemake in a session of its own; what it says goes to a file."""
+        with (self.folder / log).open("wb") as out:
+            return subprocess.Popen(
+                self.command(*arguments),
+                cwd=self.folder,
+                env=self.environment() | environment,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+
+    def said(self, log: str = "snakemake.log") -> str:
+        """What a run that was started has said so far."""
+        return (self.folder / log).read_text()
+
+    def command(self, *arguments: str) -> list[str]:
+        snakemake = [sys.executable, "-m", "snakemake", *self.OPTIONS]
+        return [*snakemake, *arguments, "--configfile", "study.yaml"]
+
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "PYTHONPATH": str(self.folder)}  # the copy's own package comes first
 
     def planned(self, *arguments: str, **environment: str) -> Counter[str]:
         """Number of jobs by rule that a dry run would do; `all` is left out."""

@@ -147,15 +147,7 @@ def test_a_study_killed_in_the_middle_of_training_goes_on_to_the_same_cube(
     undisturbed = tmp_path / "undisturbed"
     shutil.copytree(fresh.folder, undisturbed, ignore=shutil.ignore_patterns("undisturbed"))
     cube = "results/small/cubes/benchmark.nc"
-    command = [sys.executable, "-m", "snakemake", cube, "--cores", "1"]
-    running = subprocess.Popen(
-        [*command, "--configfile", "study.yaml"],
-        cwd=fresh.folder,
-        env={**os.environ, "PYTHONPATH": str(fresh.folder)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    running = fresh.start(cube)
     folder = fresh.folder / "results/small/checkpoints/gru/width=4/impulse/rho=3"
     second = folder / "learning_rate=0.01,seed=1.safetensors"
     deadline = time.monotonic() + 120
