@@ -20,9 +20,8 @@ from mfbench.__main__ import main
 from mfbench.config.study import load_study
 from mfbench.workflow.job_state import job_state
 from tests.conftest import REPOSITORY, small_study
-from tests.status.results import Results
+from tests.status.results import OK, Results
 
-OK = ["ok"] * 4
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
 
 

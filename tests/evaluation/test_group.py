@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,109 +11,29 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
-from mfbench.architectures.own_code import ArchitectureError
 from mfbench.config.evaluation import EvaluationSettings
-from mfbench.config.floors import FloorSettings
-from mfbench.config.task import TaskSettings
-from mfbench.config.training import TrainingSettings
-from mfbench.datasets import read_dataset, write_dataset
-from mfbench.evaluation.group import evaluate_group, write_evaluation
-from mfbench.evaluation.inputs import PackFiles, TaskFiles
+from mfbench.datasets import read_dataset
+from mfbench.evaluation.group import write_evaluation
 from mfbench.evaluation.length_generalisation import generalisation_error, longer_task
 from mfbench.evaluation.member import MEASURED, EvaluationData, measure_member
 from mfbench.evaluation.perturbation import perturbation_error
-from mfbench.floors.record import read_floors, write_floors
-from mfbench.storage import atomic
+from mfbench.floors.record import read_floors
 from mfbench.storage.integrity import seal
-from mfbench.training.data import TrainingData
 from mfbench.training.member import initial_model
-from mfbench.training.pack import Pack, train_pack
-from mfbench.training.progress import Progress
-from mfbench.training.record import write_training, write_weights
+from mfbench.training.pack import train_pack
 from mfbench.training.status import STATUS
-from tests.conftest import architecture_settings, write_architecture
-
-TASK = TaskSettings.model_validate(
-    {"length": 16, "sequences": {"train": 64, "validation": 16, "test": 32}}
+from tests.conftest import architecture_settings
+from tests.evaluation.groups import (
+    TRAINING,
+    Files,
+    evaluate,
+    evaluate_files,
+    make_level,
+    training_data,
+    write_pack,
 )
-FLOORS = FloorSettings(state_sizes=[1, 4])
-TRAINING = TrainingSettings(
-    steps=20, batch_size=8, learning_rates=[0.003, 0.01], seeds=[0, 5], validations=5
-)
-
-
-@dataclass(frozen=True)
-class Files:
-    """The files of one level, trained in a pack of its own."""
-
-    dataset: Path
-    floors: Path
-    training: Path
-    weights: Path
-
-
-def training_data(files: Files) -> TrainingData:
-    task = read_dataset(files.dataset)
-    arrays = (task.x["train"], task.y["train"], task.x["validation"], task.y["validation"])
-    return TrainingData(
-        *(torch.from_numpy(a) for a in arrays), scored_from=8, variance=task.variance
-    )
-
-
-def make_level(
-    folder: Path,
-    name: str,
-    rho: str,
-    *,
-    family: str = "exponential",
-    spoil: bool = False,
-    **changes: Any,
-) -> Files:
-    """Dataset, floors, record and weights of one trained level."""
-    kinds = ("nc", "f.nc", "t.nc", "safetensors")
-    files = Files(*(folder / f"{rho}.{kind}" for kind in kinds))
-    write_dataset(files.dataset, settings=TASK, family=family, rho=rho)
-    write_floors(files.floors, task=TASK, settings=FLOORS, family=family, rho=rho)
-    pack = train_pack(
-        architecture_settings(name, **changes),
-        {rho: training_data(files)},
-        width=4,
-        settings=TRAINING,
-        code="",
-        checkpoints=folder / "checkpoints",
-        keep_going=True,
-    )
-    if spoil:
-        member: Progress = pack.cells[rho].members[0.01, 5]
-        member.diverged_step, member.validation_error[-1] = 20, float("inf")
-    write_pack(files, pack)
-    return files
-
-
-def write_pack(files: Files, pack: Pack) -> None:
-    about: dict[str, Any] = {"resolved": {}, "title": "t"}
-    write_weights(files.weights, pack, **about)
-    write_training(files.training, pack, settings=TRAINING, device="cpu: test", **about)
-
-
-def evaluate_files(architecture: dict[str, Any], files: list[Files], **options: Any) -> xr.Dataset:
-    tasks = [TaskFiles(f.dataset, f.floors) for f in files]
-    packs = {f.training: PackFiles(f.training, f.weights) for f in files}
-    return evaluate_group(architecture, tasks, list(packs.values()), width=4, **options)
-
-
-def evaluate(name: str, files: list[Files]) -> xr.Dataset:
-    settings = EvaluationSettings(probes=32)
-    return evaluate_files(architecture_settings(name), files, settings=settings)
-
-
-@pytest.fixture(scope="module")
-def rnn_files(tmp_path_factory: pytest.TempPathFactory) -> list[Files]:
-    folder = tmp_path_factory.mktemp("rnn")
-    return [make_level(folder, "rnn", "0.3"), make_level(folder, "rnn", "0.5", spoil=True)]
 
 
 def test_every_member_of_every_level_is_measured(rnn_files: list[Files]) -> None:
@@ -352,113 +271,3 @@ def test_a_level_that_was_not_trained_is_named(rnn_files: list[Files]) -> None:
     other = [replace(rnn_files[0], dataset=rnn_files[1].dataset)]
     with pytest.raises(ValueError, match=r"no training record has rho = 0\.5, the level .*5\.nc"):
         evaluate("rnn", other)
-
-
-def own_architecture(folder: Path, broken: str) -> str:
-    """A model of a user, u -> gain * u, with a line of its own in front."""
-    return write_architecture(
-        folder,
-        f"{broken}\n        return self.gain * u",
-        init="self.gain = torch.nn.Parameter(torch.ones(1))",
-    )
-
-
-def check_failed(group: xr.Dataset, level: int) -> None:
-    """The level has a message and no number; the others have all of theirs."""
-    for at in range(group.sizes["level"]):
-        failed, cell = at == level, group.isel(level=at)
-        assert (cell.status == STATUS.index("failed" if failed else "ok")).all()
-        assert bool(cell.failure.item()) == failed
-        assert np.isnan(cell.selected_learning_rate) == failed
-        for name in (*MEASURED, "validation_error", "optimisation_part", "seconds"):
-            assert np.isnan(cell[name]).all() == failed, name
-        for name in ("rho", "memory_length", "parameters", "upper_floor", "memory_function"):
-            assert np.isfinite(cell[name]).all(), name
-
-
-def test_a_cell_that_failed_in_training_is_passed_on(tmp_path: Path) -> None:
-    broken = "if self.training and BROKEN: raise KeyError('mine')"
-    reference = own_architecture(tmp_path, broken.replace("BROKEN", "False"))
-    easy, hard = (make_level(tmp_path, reference, rho) for rho in ("0.3", "0.6"))
-    own_architecture(tmp_path, broken.replace("BROKEN", "True"))
-    failed = make_level(tmp_path, reference, "0.5")
-    group = evaluate(reference, [easy, failed, hard])
-    check_failed(group, 1)
-    assert group.failure.values[1] == (
-        f"architecture {reference}, width 4, rho = 0.5, learning rate 0.003, seed 0: "
-        "step 1: KeyError: 'mine'"
-    )
-    path = tmp_path / "e.nc"
-    names: dict[str, Any] = {"architecture_name": "own", "width": 4, "kernel": "exponential"}
-    write_evaluation(path, group, resolved=names, title="t")
-    with xr.open_dataset(path) as file:
-        assert file.failure.values.tolist() == group.failure.values.tolist()
-
-
-def test_a_group_that_could_not_be_built_has_no_size(tmp_path: Path) -> None:
-    reference = own_architecture(tmp_path, "raise KeyError('mine')")
-    group = evaluate(reference, [make_level(tmp_path, reference, "0.3")])
-    assert "KeyError: 'mine'" in group.failure.item()
-    for name in ("parameters", "linear", "state_size", "lower_floor", "approximation_part"):
-        assert np.isnan(group[name].item()), name
-    assert group.memory_length.item() > 0
-
-
-def test_a_model_that_breaks_in_the_evaluation_alone_fails_its_cell(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    # Trained at 16 steps; sequences of twice that length break it at one of the two levels.
-    broken = "if u.shape[1] > 16 and float(self.gain) > 1.5: raise KeyError('long')"
-    reference = own_architecture(tmp_path, broken)
-    files = [make_level(tmp_path, reference, rho) for rho in ("0.3", "0.5")]
-    with safe_open(files[1].weights, framework="pt") as opened:
-        metadata = opened.metadata()
-    tensors = load_file(files[1].weights)
-    name = "rho=0.5/learning_rate=0.01,seed=5/layers.0.mixer.gain"
-    tensors[name][:] = 2.0
-    with atomic(files[1].weights) as temporary:
-        save_file(tensors, temporary, metadata=metadata)
-    said = (
-        r"width 4, rho = 0\.5, evaluation: learning rate 0\.01, seed 5: "
-        r"on sequences of 32 steps: KeyError: 'long'"
-    )
-    with pytest.raises(ArchitectureError, match=said):
-        evaluate(reference, files)
-    settings = EvaluationSettings(probes=32)
-    group = evaluate_files(
-        architecture_settings(reference), files, settings=settings, keep_going=True
-    )
-    check_failed(group, 1)
-    assert re.search(said, group.failure.values[1])
-    assert "FAILED, and recorded as such" in caplog.text
-
-
-def test_what_is_the_machines_fails_the_evaluation(tmp_path: Path) -> None:
-    broken = "if u.shape[1] > 16: raise torch.OutOfMemoryError('CUDA out of memory')"
-    reference = own_architecture(tmp_path, broken)
-    files = [make_level(tmp_path, reference, "0.3")]
-    with pytest.raises(torch.OutOfMemoryError):
-        evaluate_files(
-            architecture_settings(reference),
-            files,
-            settings=EvaluationSettings(probes=32),
-            keep_going=True,
-        )
-
-
-def test_a_slip_of_mfbench_is_not_blamed_on_the_architecture(
-    rnn_files: list[Files], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from mfbench.evaluation import level as module
-
-    def slip(*_: Any, **__: Any) -> None:
-        raise IndexError("ours")
-
-    monkeypatch.setattr(module, "measure_member", slip)
-    with pytest.raises(IndexError, match="ours"):
-        evaluate_files(
-            architecture_settings("rnn"),
-            rnn_files[:1],
-            settings=EvaluationSettings(probes=32),
-            keep_going=True,
-        )

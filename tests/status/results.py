@@ -10,11 +10,20 @@ from typing import Any
 import netCDF4
 import numpy as np
 
-from mfbench.config.study import Study
+from mfbench.config.study import Study, load_study
 from mfbench.training.status import STATUS
 from mfbench.workflow.plan import evaluation_settings, training_settings
+from tests.conftest import small_study
 
 EARLY, MIDDLE, LATE = (f"2026-01-01T0{hour}:00:00+00:00" for hour in (1, 2, 3))
+
+OK = ["ok"] * 4
+FAILED = ["failed"] * 4
+
+
+def loaded(folder: Path, **changes: Any) -> Study:
+    """The small study; its exponential kernel has two levels and impulse one, rho = 3."""
+    return load_study({**small_study(), "results": str(folder / "results"), **changes})
 
 
 class Results:

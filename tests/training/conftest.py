@@ -9,6 +9,9 @@ import torch
 
 from mfbench.config.training import TrainingSettings
 from mfbench.training.data import TrainingData
+from mfbench.training.member import Run, train_member
+from mfbench.training.progress import Progress
+from tests.conftest import architecture_settings
 
 
 def make_data(scale: float = 1.0) -> TrainingData:
@@ -36,6 +39,13 @@ def make_settings(**changes: Any) -> TrainingSettings:
         **changes,
     }
     return TrainingSettings.model_validate(given)
+
+
+def train(data: TrainingData, name: str = "rnn", **options: Any) -> Progress:
+    settings = options.pop("settings", make_settings())
+    given = {"width": 4, "learning_rate": 0.03, "seed": 0, **options}
+    loop = {key: given.pop(key) for key in ("save", "clock") if key in given}
+    return train_member(Run(architecture_settings(name), data, settings=settings, **given), **loop)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,22 +13,14 @@ import torch
 from mfbench.architectures.build import build_model
 from mfbench.architectures.jacobian import mean_over_steps, probe_jacobians
 from mfbench.training.data import TrainingData
-from mfbench.training.loss import time_weights
-from mfbench.training.member import Run, initial_model, train_member
+from mfbench.training.member import initial_model
 from mfbench.training.progress import Progress
 from mfbench.training.schedule import validation_steps
 from mfbench.training.streams import BatchOrder
 from tests.conftest import architecture_settings, write_architecture
-from tests.training.conftest import make_data, make_settings
+from tests.training.conftest import make_data, make_settings, train
 
 NAMES = ["rnn", "lstm", "tcn", "s4d", "lru", "transformer", "gru"]
-
-
-def train(data: TrainingData, name: str = "rnn", **options: Any) -> Progress:
-    settings = options.pop("settings", make_settings())
-    given = {"width": 4, "learning_rate": 0.03, "seed": 0, **options}
-    loop = {key: given.pop(key) for key in ("save", "clock") if key in given}
-    return train_member(Run(architecture_settings(name), data, settings=settings, **given), **loop)
 
 
 def assert_same(a: Progress, b: Progress) -> None:
@@ -234,65 +225,6 @@ def test_the_memory_after_a_divergence_is_not_a_number(data: TrainingData) -> No
     done = train(data, settings=make_settings(diverged_above=1e-3))
     assert done.diverged_step == 1
     assert torch.isnan(done.memory).all()
-
-
-@pytest.mark.parametrize("power", [2.0, -1.0])
-def test_the_weighted_loss_and_its_gradient_are_those_of_the_sum(
-    power: float, data: TrainingData
-) -> None:
-    settings = make_settings(loss={"time_power": power}, gradient_clipping=None)
-    run = Run(
-        architecture_settings("rnn"), data, width=4, learning_rate=0.01, seed=0, settings=settings
-    )
-    model = initial_model(architecture_settings("rnn"), width=4, length=16, seed=0)
-    rows = run.order.rows(0)
-    weights = [(t + 1) ** power for t in range(8, 16)]
-    slow = torch.zeros(())
-    for i in rows:
-        prediction = model(data.x[int(i)][None, :, None])[0, :, 0]
-        for v, t in zip(weights, range(8, 16), strict=True):
-            scaled = v * len(weights) / sum(weights)
-            slow = slow + (scaled * (prediction[t] - data.y[int(i), t])) ** 2
-    slow = slow / (len(rows) * len(weights))
-    expected = torch.autograd.grad(slow, list(model.parameters()))
-    run.step()
-    torch.testing.assert_close(run.progress.losses[0], slow.detach(), rtol=1e-5, atol=1e-7)
-    flat = torch.cat([g.reshape(-1) for g in expected])
-    torch.testing.assert_close(run.optimiser.gradient, flat, rtol=1e-4, atol=1e-7)
-
-
-def test_weights_of_the_loss_do_not_touch_validation(data: TrainingData) -> None:
-    settings = make_settings(steps=1, validations=1, learning_rates=[1e-12])
-    weighted = make_settings(
-        steps=1, validations=1, learning_rates=[1e-12], loss={"time_power": 3.0}
-    )
-    plain, late = (train(data, settings=s, learning_rate=1e-12) for s in (settings, weighted))
-    assert plain.validation_error == pytest.approx(late.validation_error, rel=1e-6)
-    assert plain.train_error[0] != pytest.approx(late.train_error[0], rel=1e-3)
-
-
-def test_weights_over_time_are_powers_with_mean_one() -> None:
-    expected = np.array([3.0, 4.0, 5.0]) ** 2 / np.mean([9.0, 16.0, 25.0])
-    np.testing.assert_allclose(time_weights(2.0, length=5, scored_from=2), expected, rtol=1e-14)
-    np.testing.assert_array_equal(time_weights(0.0, length=5, scored_from=2), np.ones(3))
-    huge = time_weights(1e4, length=5, scored_from=2)  # only the last step is left
-    np.testing.assert_allclose(huge, [0.0, 0.0, 3.0], atol=1e-12)
-
-
-def test_a_larger_power_weighs_late_lags_more() -> None:
-    # The weight of lag s in the loss of a linear model: mean over steps of v_t^2 where t >= s.
-    def over_lag(power: float) -> np.ndarray:
-        v = time_weights(power, length=64, scored_from=0)
-        return np.cumsum((v**2)[::-1])[::-1] / 64
-
-    plain, late = over_lag(0.0), over_lag(2.0)
-    np.testing.assert_allclose(plain, 1 - np.arange(64) / 64)  # w_s of docs/tasks.md
-    assert (np.diff(late) < 0).all()  # no positive weights take the preference away
-    relative = late / late[0] / plain
-    assert (np.diff(relative) > 0).all()
-    # In the limit of long sequences W_s / W_0 = 1 - (s/T)^(2p + 1).
-    s = np.arange(64) / 64
-    np.testing.assert_allclose(late / late[0], 1 - s**5, atol=0.05)
 
 
 def test_initialisation_leaves_the_global_generator_alone() -> None:

@@ -1,0 +1,97 @@
+"""Trained levels in files, and their evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import xarray as xr
+
+from mfbench.config.evaluation import EvaluationSettings
+from mfbench.config.floors import FloorSettings
+from mfbench.config.task import TaskSettings
+from mfbench.config.training import TrainingSettings
+from mfbench.datasets import read_dataset, write_dataset
+from mfbench.evaluation.group import evaluate_group
+from mfbench.evaluation.inputs import PackFiles, TaskFiles
+from mfbench.floors.record import write_floors
+from mfbench.training.data import TrainingData
+from mfbench.training.pack import Pack, train_pack
+from mfbench.training.progress import Progress
+from mfbench.training.record import write_training, write_weights
+from tests.conftest import architecture_settings
+
+TASK = TaskSettings.model_validate(
+    {"length": 16, "sequences": {"train": 64, "validation": 16, "test": 32}}
+)
+FLOORS = FloorSettings(state_sizes=[1, 4])
+TRAINING = TrainingSettings(
+    steps=20, batch_size=8, learning_rates=[0.003, 0.01], seeds=[0, 5], validations=5
+)
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of one level, trained in a pack of its own."""
+
+    dataset: Path
+    floors: Path
+    training: Path
+    weights: Path
+
+
+def training_data(files: Files) -> TrainingData:
+    task = read_dataset(files.dataset)
+    arrays = (task.x["train"], task.y["train"], task.x["validation"], task.y["validation"])
+    return TrainingData(
+        *(torch.from_numpy(a) for a in arrays), scored_from=8, variance=task.variance
+    )
+
+
+def make_level(
+    folder: Path,
+    name: str,
+    rho: str,
+    *,
+    family: str = "exponential",
+    spoil: bool = False,
+    **changes: Any,
+) -> Files:
+    """Dataset, floors, record and weights of one trained level."""
+    kinds = ("nc", "f.nc", "t.nc", "safetensors")
+    files = Files(*(folder / f"{rho}.{kind}" for kind in kinds))
+    write_dataset(files.dataset, settings=TASK, family=family, rho=rho)
+    write_floors(files.floors, task=TASK, settings=FLOORS, family=family, rho=rho)
+    pack = train_pack(
+        architecture_settings(name, **changes),
+        {rho: training_data(files)},
+        width=4,
+        settings=TRAINING,
+        code="",
+        checkpoints=folder / "checkpoints",
+        keep_going=True,
+    )
+    if spoil:
+        member: Progress = pack.cells[rho].members[0.01, 5]
+        member.diverged_step, member.validation_error[-1] = 20, float("inf")
+    write_pack(files, pack)
+    return files
+
+
+def write_pack(files: Files, pack: Pack) -> None:
+    about: dict[str, Any] = {"resolved": {}, "title": "t"}
+    write_weights(files.weights, pack, **about)
+    write_training(files.training, pack, settings=TRAINING, device="cpu: test", **about)
+
+
+def evaluate_files(architecture: dict[str, Any], files: list[Files], **options: Any) -> xr.Dataset:
+    tasks = [TaskFiles(f.dataset, f.floors) for f in files]
+    packs = {f.training: PackFiles(f.training, f.weights) for f in files}
+    return evaluate_group(architecture, tasks, list(packs.values()), width=4, **options)
+
+
+def evaluate(name: str, files: list[Files]) -> xr.Dataset:
+    settings = EvaluationSettings(probes=32)
+    return evaluate_files(architecture_settings(name), files, settings=settings)
