@@ -20,7 +20,7 @@ _SHOWN = 10  # failed cells and problems, where not all are asked for
 _PROCESSES = 8  # at most: a login node belongs to many
 _COLOURS = {"running": "cyan", "failed": "red", "diverged": "yellow", "missing": "bright_black"}
 _REASONS = {
-    "interrupted": "interrupted: the job was stopped or killed; it goes on from its last checkpoint, if any",
+    "interrupted": "interrupted: the job was stopped or killed; if it left checkpoints it goes on",
     "outdated": "outdated: trained with other settings than the study's, or on another dataset",
     "unreadable": "unreadable: the file is broken",
 }
