@@ -1,0 +1,146 @@
+"""Cells at which an architecture's own code breaks, and what is the machine's fault."""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+import pytest
+from safetensors.torch import load_file
+
+from mfbench.architectures.own_code import ArchitectureError
+from mfbench.training.data import TrainingData
+from mfbench.training.status import STATUS
+from tests.conftest import write_architecture
+from tests.training.conftest import make_data
+from tests.training.packs import train, train_several, write
+from tests.training.test_member import assert_same
+
+# What the forward pass of a user's architecture does, and what is said of it.
+BROKEN = {
+    "raise KeyError('mine')": "KeyError: 'mine'",
+    "return u[:, :-1]": r"the model maps \(2, 16, 1\) to \(2, 15, 1\), not to \(B, T, 1\)",
+    "return u * float('nan')": "the untrained model returns numbers that are not finite",
+    "return u.flip(1)": "the model is not causal: changing x from step 8 on",
+}
+
+
+@pytest.mark.parametrize("forward", BROKEN)
+def test_an_architecture_that_breaks_is_named_before_training(
+    forward: str, data: TrainingData, tmp_path: Path
+) -> None:
+    reference = write_architecture(tmp_path, forward)
+    with pytest.raises(ArchitectureError, match=rf"own\.py:Own, width 4: {BROKEN[forward]}"):
+        train(data, tmp_path / "c", reference)
+
+
+@pytest.mark.parametrize(
+    ("init", "text"),
+    [
+        ("raise TypeError('no')", "TypeError: no"),
+        ("raise ValueError('heads')", "heads"),
+        ("self.z = torch.nn.Parameter(torch.zeros(1, dtype=torch.cfloat))", "complex parameters"),
+    ],
+)
+def test_an_architecture_that_cannot_be_built_is_named(
+    init: str, text: str, data: TrainingData, tmp_path: Path
+) -> None:
+    reference = write_architecture(tmp_path, "return u", init=init)
+    with pytest.raises(ArchitectureError, match=rf"own\.py:Own, width 4: {text}"):
+        train(data, tmp_path / "c", reference)
+
+
+def test_a_file_that_cannot_be_imported_is_named(data: TrainingData, tmp_path: Path) -> None:
+    reference = write_architecture(tmp_path, "return u")
+    file = tmp_path / "own.py"
+    file.write_text("import nowhere_to_be_found\n" + file.read_text())
+    with pytest.raises(ArchitectureError, match="ModuleNotFoundError: No module named 'nowhere"):
+        train(data, tmp_path / "c", reference)
+
+
+def test_a_pack_that_cannot_be_built_fails_as_a_whole(
+    data: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    reference = write_architecture(tmp_path, "raise KeyError('mine')")
+    tasks = {"4": data, "8": data}
+    pack = train_several(tasks, tmp_path / "c", reference, keep_going=True)
+    assert "FAILED, and recorded as such: architecture" in caplog.text
+    assert "Traceback" in caplog.text
+    write(tmp_path, pack)
+    with netCDF4.Dataset(tmp_path / "a.nc") as file:
+        file.set_auto_mask(False)
+        assert (file["status"][:] == STATUS.index("failed")).all()
+        message = f"architecture {reference}, width 4: KeyError: 'mine'"
+        assert file["failure"][:].tolist() == [message, message]
+        for name in ("validation_error", "train_error", "best_validation_error", "seconds"):
+            assert np.isnan(file[name][:]).all()
+        assert np.isnan(file["memory_over_training"][:]).all()
+        assert file["memory_over_training"].shape == (2, 2, 2, 6, 16)
+        assert not {"parameters", "linear", "state_size"} & set(file.ncattrs())
+    assert load_file(tmp_path / "a.safetensors") == {}
+
+
+AT_ONE_TASK = {  # breaks where inputs are large, in training or in validation
+    "if self.training and u.abs().max() > 1e6: raise KeyError('mine')": "step 1: KeyError: 'mine'",
+    "if not self.training and u.abs().max() > 1e6: raise KeyError('mine')": (
+        r"validation at step 1: KeyError: 'mine'"
+    ),
+    "u = u[:, :9] if u.abs().max() > 1e6 else u": r"step 1: the model maps .* to \(8, 9, 1\)",
+    "if u.requires_grad and u.abs().max() > 1e6: u.register_hook(lambda g: 1 / 0)": (
+        "step 1, backward: ZeroDivisionError: "
+    ),
+}
+
+
+@pytest.mark.parametrize("broken", AT_ONE_TASK)
+def test_a_cell_that_fails_does_not_stop_the_others_of_its_pack(
+    broken: str, data: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    reference = write_architecture(
+        tmp_path,
+        f"{broken}\n        return u * self.gain",
+        init="self.gain = torch.nn.Parameter(torch.ones(1))",
+    )
+    tasks = {"2": data, "4": make_data(1e8), "8": make_data(2.0)}
+    where = rf"own\.py:Own, width 4, rho = 4, learning rate 0\.01, seed 0: {AT_ONE_TASK[broken]}"
+    short: dict[str, Any] = {"steps": 4, "validations": 2}
+    with pytest.raises(ArchitectureError, match=where):
+        train_several(tasks, tmp_path / "c", reference, **short)
+    caplog.set_level(logging.INFO)
+    pack = train_several(tasks, tmp_path / "c", reference, keep_going=True, **short)
+    assert re.search(where, pack.cells["4"].failure)
+    assert not pack.cells["4"].members
+    alone = train_several({"8": tasks["8"]}, tmp_path / "alone", reference, **short).cells["8"]
+    for member, progress in alone.members.items():
+        assert_same(pack.cells["8"].members[member], progress)
+    write(tmp_path, pack, **short)
+    with netCDF4.Dataset(tmp_path / "a.nc") as file:
+        file.set_auto_mask(False)
+        assert file["status"][:, 0, 0].tolist() == [1, 3, 1]
+        assert file["failure"][:].tolist() == ["", pack.cells["4"].failure, ""]
+        assert file.parameters == pack.parameters
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [
+        "MemoryError()",
+        "torch.OutOfMemoryError('CUDA out of memory')",
+        "OSError('stale file handle')",
+        "RuntimeError('CUDA error: an illegal memory access was encountered')",
+        'RuntimeError("DefaultCPUAllocator: can\'t allocate memory: you tried to allocate")',
+        "RuntimeError('std::bad_alloc')",
+        "RuntimeError('could not create a primitive')",
+        "RuntimeError('cusolver error: CUSOLVER_STATUS_INTERNAL_ERROR')",
+    ],
+)
+def test_what_is_the_machines_fails_the_job(
+    raised: str, data: TrainingData, tmp_path: Path
+) -> None:
+    reference = write_architecture(tmp_path, f"raise {raised}")
+    with pytest.raises((MemoryError, OSError, RuntimeError)):
+        train(data, tmp_path / "c", reference, keep_going=True)
