@@ -24,7 +24,7 @@ rule train:
         # How a job runs stands here and not in params, so that changing it reruns nothing.
         device=STUDY.training.device,
         checkpoint_minutes=str(STUDY.training.checkpoints.minutes),
-        stack=STUDY.training.stack,
+        ensemble_size=STUDY.training.ensemble_size,
         keep_going=keep_going,
     params:
         settings=lambda wildcards: TRAINING_SETTINGS[

@@ -18,7 +18,7 @@ with job_state(snakemake.params.state, settings=snakemake.params.settings):
         {
             **snakemake.params.settings["training"],
             "device": snakemake.resources.device,
-            "stack": snakemake.resources.stack,
+            "ensemble_size": snakemake.resources.ensemble_size,
             "checkpoints": {"minutes": float(snakemake.resources.checkpoint_minutes)},
         }
     )

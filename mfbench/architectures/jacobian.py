@@ -13,12 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mfbench.architectures.ensemble import Ensemble
 from mfbench.architectures.model import SequenceModel
 from mfbench.architectures.own_code import own_code
-from mfbench.architectures.stacked import StackedModel
 
 
-def jacobian_rows(model: SequenceModel | StackedModel, x: Tensor, times: Tensor) -> Tensor:
+def jacobian_rows(model: SequenceModel | Ensemble, x: Tensor, times: Tensor) -> Tensor:
     """One row of the Jacobian for each pair of an input and an output step.
 
     Sequences do not touch each other, so one backward pass gives the rows of a whole batch. The
@@ -27,7 +27,7 @@ def jacobian_rows(model: SequenceModel | StackedModel, x: Tensor, times: Tensor)
     Parameters
     ----------
     x : (..., P, T) tensor
-        Inputs; those of each member (M, P, T) for a stack.
+        Inputs; those of each member (M, P, T) for an ensemble.
     times : (P,) tensor of int
         Output step of each pair.
 
@@ -49,7 +49,7 @@ def jacobian_rows(model: SequenceModel | StackedModel, x: Tensor, times: Tensor)
 
 
 def probe_jacobians(
-    model: SequenceModel | StackedModel,
+    model: SequenceModel | Ensemble,
     x: Tensor,
     *,
     scored_from: int,
@@ -60,10 +60,10 @@ def probe_jacobians(
 
     Parameters
     ----------
-    model : SequenceModel or StackedModel
+    model : SequenceModel or Ensemble
         A linear model has one Jacobian for all inputs: of `x` it only takes the number of steps.
     x : (..., N, T) tensor
-        Inputs, each used once as far as they suffice; those of each member (M, N, T) for a stack.
+        Inputs, each used once as far as they suffice; (M, N, T) for an ensemble.
     scored_from : int
         First scored step.
     batch_size : int

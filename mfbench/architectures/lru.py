@@ -12,9 +12,9 @@ import torch
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
-from mfbench.architectures.convolution import causal_convolution
 from mfbench.architectures.mixer import RecurrentMixer
 from mfbench.architectures.registry import register
+from mfbench.architectures.scans.diagonal import diagonal_scan
 
 
 @register
@@ -58,27 +58,27 @@ class LRU(RecurrentMixer):
     def ssm_parameters(self) -> tuple[nn.Parameter, ...]:
         return (self.nu_log, self.theta_log, self.gamma_log)
 
-    def log_lambda(self) -> Tensor:
-        """log(lambda), (N,) complex."""
-        return torch.complex(-torch.exp(self.nu_log), torch.exp(self.theta_log))
+    def lambda_(self) -> Tensor:
+        """The poles, (N,) complex."""
+        return torch.exp(torch.complex(-torch.exp(self.nu_log), torch.exp(self.theta_log)))
 
     def drive(self, u: Tensor) -> Tensor:
         """Gamma * (B u), (..., C) -> (..., N) complex."""
         B = torch.exp(self.gamma_log)[:, None, None] * self.B
-        return torch.complex(u @ B[..., 0].T, u @ B[..., 1].T)
+        Bu = u @ B.transpose(1, 2).flatten(0, 1).T  # (..., 2N), real and imaginary parts in turn
+        return torch.view_as_complex(Bu.unflatten(-1, (-1, 2)))
 
     def read(self, x: Tensor, u: Tensor) -> Tensor:
         """Re(C x) + D u, (..., N) and (..., C) -> (..., C)."""
-        return x.real @ self.C[..., 0].T - x.imag @ self.C[..., 1].T + self.D * u
+        C = torch.stack((self.C[..., 0], -self.C[..., 1]), -1).flatten(-2)  # (C, 2N)
+        return torch.view_as_real(x).flatten(-2) @ C.T + self.D * u
 
     def forward(self, u: Tensor) -> Tensor:
-        t = torch.arange(u.shape[1], device=u.device, dtype=u.dtype)
-        powers = torch.exp(t[:, None] * self.log_lambda())  # (T, N)
-        return self.read(causal_convolution(self.drive(u), powers), u)  # (B, T, C)
+        return self.read(diagonal_scan(self.lambda_(), self.drive(u)), u)  # (B, T, C)
 
     def initial_state(self, batch: int) -> Tensor:
-        return torch.zeros_like(self.log_lambda()).expand(batch, -1)
+        return torch.zeros_like(self.lambda_()).expand(batch, -1)
 
     def step(self, u: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        x = torch.exp(self.log_lambda()) * state + self.drive(u)  # (B, N)
+        x = self.lambda_() * state + self.drive(u)  # (B, N)
         return self.read(x, u), x

@@ -36,8 +36,6 @@ class Mixer(nn.Module):
     residual: ClassVar[bool] = False
     activation: ClassVar[Literal["none", "relu", "gelu", "silu", "tanh"]] = "none"
 
-    stacked = False  # runs under vmap, as one of many members (mfbench.architectures.stacked)
-
     @property
     def linear(self) -> bool:
         """The output is linear in the input (without a constant)."""
@@ -57,11 +55,6 @@ class Mixer(nn.Module):
     def maximum_length(self) -> int | None:
         """Longest sequence in steps that it can run; None where there is no limit."""
         return None
-
-    @property
-    def stack_limit(self) -> int:
-        """Members that are trained as one stack on a GPU, at most; more would not be faster."""
-        return 16
 
     def ssm_parameters(self) -> tuple[nn.Parameter, ...]:
         """Parameters of the state dynamics: own learning rate, no weight decay."""

@@ -145,11 +145,6 @@ class SequenceModel(nn.Module):
         """Longest sequence in steps that it can run; None where there is no limit."""
         return min((m for m in (x.maximum_length for x in self.mixers()) if m), default=None)
 
-    @property
-    def stack_limit(self) -> int:
-        """Members that are trained as one stack on a GPU, at most."""
-        return min(m.stack_limit for m in self.mixers())
-
     def parameter_groups(self) -> dict[str, list[str]]:
         """Names of the parameters by how the optimiser treats them.
 

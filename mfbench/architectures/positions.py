@@ -25,14 +25,17 @@ def sinusoidal(u: Tensor) -> Tensor:
     return torch.cat((angle.sin(), angle.cos()), -1)[:, :C]
 
 
-def rotate(q: Tensor) -> Tensor:
+def rotations(length: int, channels: int, like: Tensor) -> Tensor:
+    """RoPE: cosine and sine of t * frequency_i for each channel pair i, (T, D/2, 2)."""
+    t = torch.arange(length, device=like.device, dtype=like.dtype)
+    angle = t[:, None] * _frequencies(channels, like)
+    return torch.stack((angle.cos(), angle.sin()), -1)
+
+
+def rotate(q: Tensor, rotations: Tensor) -> Tensor:
     """RoPE: rotate channel pairs (2i, 2i+1) of (..., T, D) by angle t * frequency_i."""
-    T, D = q.shape[-2:]
-    t = torch.arange(T, device=q.device, dtype=q.dtype)
-    angle = t[:, None] * _frequencies(D, q)  # (T, D/2)
-    even, odd = q[..., 0::2], q[..., 1::2]
-    turned = (even * angle.cos() - odd * angle.sin(), even * angle.sin() + odd * angle.cos())
-    return torch.stack(turned, -1).flatten(-2)
+    pairs = torch.view_as_complex(q.unflatten(-1, (-1, 2)))  # (..., T, D/2)
+    return torch.view_as_real(pairs * torch.view_as_complex(rotations)).flatten(-2)
 
 
 def alibi(heads: int, like: Tensor) -> Tensor:

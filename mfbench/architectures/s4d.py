@@ -86,15 +86,24 @@ class S4D(RecurrentMixer):
         return dtA, C * torch.expm1(dtA) / A
 
     def kernel(self, T: int) -> Tensor:
-        """The convolution kernel K_t = 2 Re sum_n C_n B_n exp(t dt A_n), (T, C)."""
+        """The convolution kernel K_t = 2 Re sum_n C_n B_n exp(t dt A_n), with D at lag 0: (C, T).
+
+        For t = r I + i the exponential is a product, and the sum over n one of two small matrices.
+        """
         dtA, CB = self.discretise()
-        t = torch.arange(T, device=dtA.device, dtype=self.A_imag.dtype)
-        vandermonde = torch.exp(t[:, None, None] * dtA)  # (T, C, N/2)
-        return 2 * (vandermonde * CB).sum(-1).real
+        I = math.isqrt(T - 1) + 1  # noqa: E741
+        t = torch.arange(I, device=dtA.device, dtype=self.A_imag.dtype)
+        fine = CB[..., None] * torch.exp(dtA[..., None] * t)  # (C, N/2, I)
+        coarse = torch.exp(dtA[..., None] * (I * t))  # (C, N/2, I)
+        fine, coarse = (
+            torch.cat((fine.real, -fine.imag), -2),  # (C, N, I)
+            torch.cat((coarse.real, coarse.imag), -2),
+        )
+        K = 2 * (coarse.mT @ fine).flatten(-2)[:, :T]  # (C, T)
+        return torch.cat((K[:, :1] + self.D[:, None], K[:, 1:]), -1)
 
     def forward(self, u: Tensor) -> Tensor:
-        y = causal_convolution(u, self.kernel(u.shape[1])) + self.D * u  # (B, T, C)
-        return self.W(y)
+        return self.W(causal_convolution(u, self.kernel(u.shape[1])))  # (B, T, C)
 
     def initial_state(self, batch: int) -> Tensor:
         return torch.zeros_like(self.discretise()[0]).expand(batch, -1, -1)

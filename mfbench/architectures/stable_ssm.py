@@ -19,9 +19,9 @@ from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mfbench.architectures.convolution import causal_convolution
 from mfbench.architectures.mixer import RecurrentMixer
 from mfbench.architectures.registry import register
+from mfbench.architectures.scans.diagonal import diagonal_scan
 
 
 def pole(parameterisation: str, w: Tensor) -> Tensor:
@@ -96,9 +96,7 @@ class StableSSM(RecurrentMixer):
         return pole(self.parameterisation, self.w)
 
     def forward(self, u: Tensor) -> Tensor:
-        t = torch.arange(u.shape[1], device=u.device, dtype=u.dtype)
-        powers = self.poles() ** t[:, None]  # (T, N)
-        h = causal_convolution(u @ self.B.T, powers)  # (B, T, N)
+        h = diagonal_scan(self.poles(), u @ self.B.T)  # (B, T, N)
         return h @ self.C.T + self.D * u  # (B, T, C)
 
     def initial_state(self, batch: int) -> Tensor:

@@ -13,10 +13,10 @@ from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mfbench.architectures.attention import causal_attention
 from mfbench.architectures.mixer import Mixer
-from mfbench.architectures.positions import alibi, rotate, sinusoidal
+from mfbench.architectures.positions import alibi, rotate, rotations, sinusoidal
 from mfbench.architectures.registry import register
-from mfbench.architectures.stacked import over_members
 
 
 @register
@@ -24,6 +24,7 @@ class Transformer(Mixer):
     """Self-attention and feed-forward sublayer, each with its own norm and residual."""
 
     layers = 2
+    R: Tensor
 
     def __init__(
         self,
@@ -47,6 +48,9 @@ class Transformer(Mixer):
         self.W_O = nn.Linear(width, width, bias=False)
         self.W_1 = nn.Linear(width, feed_forward * width)
         self.W_2 = nn.Linear(feed_forward * width, width)
+        if positions == "rope":
+            R = rotations(length, width // heads, like=self.W_O.weight)
+            self.register_buffer("R", R, persistent=False)
         if positions == "learned" and self.first:
             self.P = nn.Parameter(0.02 * torch.randn(length, width))
 
@@ -67,26 +71,21 @@ class Transformer(Mixer):
         return u
 
     def attention(self, u: Tensor) -> Tensor:
+        """W_O softmax(Q K' / sqrt(D) + mask) V, (B, T, C) -> (B, T, C)."""
         B, T, C = u.shape
         QKV = self.W_QKV(u).view(B, T, 3, self.heads, C // self.heads)
-        Q, K, V = QKV.permute(2, 0, 3, 1, 4)  # each (B, heads, T, D)
+        QK, V = QKV.permute(2, 0, 3, 1, 4).split((2, 1))  # each (., B, heads, T, D)
         if self.positions == "rope":
-            Q, K = rotate(Q), rotate(K)
-        y = over_members(self._attend_in_stack, Q, K, V) if self.stacked else self._attend(Q, K, V)
+            QK = rotate(QK, self.turns(T))
+        bias = alibi(self.heads, V) if self.positions == "alibi" else None
+        y = causal_attention(QK[0], QK[1], V[0], bias=bias)  # (B, heads, T, D)
         return self.W_O(y.transpose(1, 2).reshape(B, T, C))
 
-    def _attend(self, Q: Tensor, K: Tensor, V: Tensor) -> Tensor:
-        """Softmax(Q K' / sqrt(D) + mask) V, each (B, heads, T, D)."""
-        if self.positions != "alibi":
-            return F.scaled_dot_product_attention(Q, K, V, is_causal=True)
-        T = Q.shape[-2]
-        future = torch.full((T, T), float("-inf"), dtype=Q.dtype, device=Q.device).triu(1)
-        return F.scaled_dot_product_attention(Q, K, V, attn_mask=alibi(self.heads, Q) + future)
-
-    def _attend_in_stack(self, Q: Tensor, K: Tensor, V: Tensor) -> Tensor:
-        """The same of all members, (M, B, heads, T, D): attention has no weights to keep apart."""
-        y = self._attend(Q.flatten(0, 1), K.flatten(0, 1), V.flatten(0, 1))
-        return y.unflatten(0, Q.shape[:2])
+    def turns(self, T: int) -> Tensor:
+        """The rotations of RoPE, kept as far as the training goes: (T, D/2, 2)."""
+        if len(self.R) < T:
+            return rotations(T, 2 * self.R.shape[1], like=self.R)
+        return self.R[:T]
 
     def forward(self, u: Tensor) -> Tensor:
         u = self.encode(u)

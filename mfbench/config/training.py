@@ -23,7 +23,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 # How a job runs: no member's numbers depend on it, and changing it reruns nothing. (Members that
 # are still to be trained do follow the device, and their checkpoints are kept apart by it; files
 # record what they were trained on.)
-EXECUTION = frozenset({"device", "checkpoints", "cells_per_job", "stack"})
+EXECUTION = frozenset({"device", "checkpoints", "cells_per_job", "ensemble_size"})
 # Sequences that are validated at once; does not change the result beyond rounding.
 VALIDATION_BATCH = 256
 
@@ -125,14 +125,14 @@ class TrainingSettings(Section):
         "there (also by other settings, which are trained anew) stays in its files when this "
         "changes; without the study's folder `training` all are packed anew.",
     )
-    stack: Literal["auto"] | PositiveInt = Field(
+    ensemble_size: Literal["auto"] | PositiveInt = Field(
         "auto",
-        description="Members that a job trains at once, as one stacked ensemble, at most; auto: 1 "
-        "on a CPU, where only small batches gain from more; on a GPU all of the job, up to a limit "
-        "of the architecture. The numbers of a member differ from those alone by rounding.",
+        description="Members that a job trains together, at most; auto: as many as fit into the "
+        "job's share of a GPU, or into the caches of a CPU. The numbers of a member differ from "
+        "those alone by rounding.",
     )
 
-    @field_validator("stack", mode="wrap")
+    @field_validator("ensemble_size", mode="wrap")
     @classmethod
     def _one_error_for_both_types(cls, value: Any, check: ValidatorFunctionWrapHandler) -> Any:
         try:

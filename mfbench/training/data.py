@@ -1,8 +1,8 @@
-"""What a cell trains on."""
+"""What members train on."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,3 +55,28 @@ class TrainingData:
     def length(self) -> int:
         """Sequence length T in steps."""
         return self.x.shape[1]
+
+
+class Shared:
+    """A tensor (N, T) of each of M members; equal ones are kept once."""
+
+    def __init__(self, tensors: Sequence[Tensor]) -> None:
+        distinct: list[Tensor] = []
+        known: dict[int, int] = {}  # most members share the very object
+        for tensor in tensors:
+            if id(tensor) not in known:
+                equal = (i for i, other in enumerate(distinct) if torch.equal(other, tensor))
+                known[id(tensor)] = next(equal, len(distinct))
+                if known[id(tensor)] == len(distinct):
+                    distinct.append(tensor)
+        self._values = torch.stack(distinct)  # (D, N, T)
+        which = [known[id(tensor)] for tensor in tensors]
+        self._which = torch.tensor(which, device=self._values.device)  # (M,)
+
+    def rows(self, index: Tensor) -> Tensor:
+        """Own rows of each member: (M, B) -> (M, B, T)."""
+        return self._values[self._which[:, None], index]
+
+    def part(self, rows: slice) -> Tensor:
+        """The same rows of each member, (M, n, T)."""
+        return self._values[:, rows][self._which]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import functools
+import copy
 import hashlib
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,16 @@ from typing import Any
 import torch
 
 from mfbench.architectures.build import check_contract
+from mfbench.architectures.ensemble import ensemble_error
 from mfbench.architectures.model import SequenceModel
 from mfbench.architectures.own_code import ArchitectureError
 from mfbench.config.training import EXECUTION, TrainingSettings
 from mfbench.storage import package_versions
 from mfbench.training.checkpoints import Checkpoints, member_key
 from mfbench.training.data import TrainingData
-from mfbench.training.member import Run, initial_model, train_member
+from mfbench.training.memory import members_at_once, step_bytes
 from mfbench.training.progress import Progress
-from mfbench.training.stack import stack_size, train_stack
+from mfbench.training.trainer import Member, Trainer, initial_model
 
 log = logging.getLogger(__name__)
 
@@ -68,72 +69,36 @@ class Pack:
     linear: bool | None = None
 
 
-@dataclass
-class Member:
-    """One member of a pack before, while and after it is trained.
+@dataclass(eq=False, kw_only=True)
+class PackMember(Member):
+    """A member of a pack, with its checkpoint.
 
     Attributes
     ----------
     rho : str
         The level.
-    learning_rate, seed
-        Which of the members there.
-    data : TrainingData
-        The level's task.
     key : str
         What its checkpoint must have been made from.
     checkpoints : Checkpoints
         Where that lies.
-    progress : Progress or None
-        What there is of it.
-    run : Run or None
-        The member at work.
     """
 
     rho: str
-    learning_rate: float
-    seed: int
-    data: TrainingData
     key: str
     checkpoints: Checkpoints
-    progress: Progress | None = None
-    run: Run | None = None
 
     @property
     def name(self) -> str:
         """For messages."""
         return f"rho = {self.rho}, learning rate {self.learning_rate:g}, seed {self.seed}"
 
-    @property
-    def finished(self) -> bool:
-        """It has nothing left to do."""
-        return self.progress is not None and self.progress.finished
-
-    def start(
-        self, architecture: Mapping[str, Any], *, width: int, settings: TrainingSettings
-    ) -> Run:
-        """Put it to work where it was left."""
-        if self.run is None:
-            self.run = Run(
-                architecture,
-                self.data,
-                width=width,
-                learning_rate=self.learning_rate,
-                seed=self.seed,
-                settings=settings,
-                progress=self.progress,
-            )
-            self.progress = self.run.progress
-        return self.run
-
-    def reload(self) -> None:
-        """Leave its work, and take what the last checkpoint has of it."""
-        self.run = None
+    def load(self) -> None:
+        """Take what the last checkpoint has of it."""
         self.progress = self.checkpoints.load(self.learning_rate, self.seed, self.key)
 
-    def save(self, progress: Progress) -> None:
+    def save(self) -> None:
         """Write its checkpoint."""
-        self.checkpoints.save(self.learning_rate, self.seed, self.key, progress)
+        self.checkpoints.save(self.learning_rate, self.seed, self.key, _progress(self))
 
 
 def train_pack(
@@ -145,6 +110,7 @@ def train_pack(
     code: str,
     checkpoints: str | Path,
     keep_going: bool = False,
+    share: int | None = None,
 ) -> Pack:
     """Train all members of all cells of a pack.
 
@@ -168,6 +134,8 @@ def train_pack(
         Folder in which each level has one with its members.
     keep_going : bool
         Record cells at which the architecture's own code breaks as failed, and go on.
+    share : int, optional
+        Bytes of the GPU that are this job's.
 
     Raises
     ------
@@ -186,26 +154,28 @@ def train_pack(
     members = _members(
         architecture, tasks, width=width, settings=settings, code=code, folder=Path(checkpoints)
     )
-    failures: dict[str, str] = {}
     found = {id(member) for member in members if member.finished}
-    _train_stacked(members, model, architecture, width=width, settings=settings)
+    left = [member for member in members if not member.finished]
+    size = _ensemble_size(left, model, architecture, width=width, settings=settings, share=share)
+    failures: dict[str, ArchitectureError] = {}
+    for together in ensembles(left, size):
+        _train(together, failures, architecture, width=width, settings=settings)
     for member in members:
         if member.rho in failures:
             continue
-        try:
-            done = _train(member, architecture, width=width, settings=settings)
-        except ArchitectureError as error:
-            message = f"{where}, {member.name}: {error}"
-            failures[member.rho] = _failure(message, error, keep_going=keep_going)
-            continue
+        done = _progress(member)
         how = "found finished" if id(member) in found else "trained"
         fate = f"diverged at step {done.diverged_step}" if done.diverged_step >= 0 else "ok"
         log.info(
             "%s: %s, %s, validation error %.3g at step %d, %.1f s",
             *(member.name, how, fate, done.best_error, done.best_step, done.seconds),
         )
+    messages = {
+        rho: _failure(f"{where}, {error}", error, keep_going=keep_going)
+        for rho, error in failures.items()
+    }
     return Pack(
-        {rho: _cell(members, rho, failures.get(rho, "")) for rho in tasks},
+        {rho: _cell(members, rho, messages.get(rho, "")) for rho in tasks},
         length=length,
         parameters=sum(p.numel() for p in model.parameters()),
         state_size=model.state_size,
@@ -222,7 +192,7 @@ def _members(
     settings: TrainingSettings,
     code: str,
     folder: Path,
-) -> list[Member]:
+) -> list[PackMember]:
     """All members of a pack with what is left of them from earlier jobs, by cell."""
     members = []
     for rho, data in tasks.items():
@@ -236,69 +206,123 @@ def _members(
             "device": data.x.device.type,
         }
         kept = Checkpoints(folder / f"rho={rho}")
-        for learning_rate in settings.learning_rates:
+        for rate in settings.learning_rates:
             for seed in settings.seeds:
-                key = member_key({**common, "learning_rate": learning_rate, "seed": seed})
-                found = kept.load(learning_rate, seed, key)
-                members.append(Member(rho, learning_rate, seed, data, key, kept, found))
+                key = member_key({**common, "learning_rate": rate, "seed": seed})
+                member = PackMember(data, rate, seed, rho=rho, key=key, checkpoints=kept)
+                member.load()
+                members.append(member)
     return members
 
 
-def _train_stacked(
-    members: Sequence[Member],
+def _ensemble_size(
+    members: Sequence[PackMember],
     model: SequenceModel,
     architecture: Mapping[str, Any],
     *,
     width: int,
     settings: TrainingSettings,
-) -> None:
-    """Train the members that are not finished as stacks, where the settings or the device ask so.
-
-    Whose fault it is where a stack breaks shows when its members go on alone. A stack whose size
-    is left to mfbench is halved where the memory does not suffice.
-    """
-    left = [member for member in members if not member.finished]
-    size = stack_size(
-        settings.stack, model=model, members=len(left), device=members[0].data.x.device
+    share: int | None,
+) -> int:
+    """How many of these members train together, at most; the log says why where it is only one."""
+    if len(members) < 2:
+        return 1
+    x = members[0].data.x
+    model = copy.deepcopy(model).to(x.device)
+    size = members_at_once(
+        settings.ensemble_size,
+        bytes_of_a_member=step_bytes(model, x[: settings.batch_size]),
+        share=share,
+        members=len(members),
     )
-    while size > 1 and left:
-        runs = [member.start(architecture, width=width, settings=settings) for member in left]
-        save = functools.partial(_save, left)
-        try:
-            train_stack(runs, size=size, save=save)
-        except ArchitectureError as error:
-            log.warning("a stack of members broke; they go on one at a time: %s", error)
-            size = 1
-        except (MemoryError, torch.OutOfMemoryError) as error:
-            if settings.stack != "auto":
-                raise
-            size //= 2
-            log.warning("%s: stacks of %d members are tried", error, size)
-        # A stack may have broken between a step and the validation that is due after it.
-        del runs
-        for member in left:
-            member.run = None
-            if not member.finished:
-                member.reload()
-        left = [member for member in left if not member.finished]
+    if size == 1:
+        return 1
+    # With different seeds where there are any, and a few inputs of each.
+    other = next((m.seed for m in members if m.seed != members[0].seed), members[0].seed)
+    models = [
+        initial_model(architecture, width=width, length=x.shape[1], seed=seed).to(x.device)
+        for seed in (members[0].seed, other)
+    ]
+    count = min(2, len(x) // 2) or 1
+    if (reason := ensemble_error(models, torch.stack((x[:count], x[-count:])))) is not None:
+        log.warning(
+            "%s, width %d, trains one member at a time: %s", architecture["model"], width, reason
+        )
+        return 1
+    return size
 
 
-def _save(members: Sequence[Member], index: int, progress: Progress) -> None:
-    members[index].save(progress)
+def ensembles(members: Sequence[PackMember], size: int) -> Iterator[list[PackMember]]:
+    """Who trains together: what an interrupted job trained together goes on so.
+
+    The others follow in their order, in ensembles of about equal size and at most `size`. Those
+    that are left when the first ensembles are finished are therefore the same as before.
+    """
+    started: dict[tuple[int, int], list[PackMember]] = {}
+    fresh = []
+    for member in members:
+        if member.progress is None:
+            fresh.append(member)
+        else:
+            number = member.progress.ensemble
+            key = (number, member.progress.step) if number else (0, -len(started))
+            started.setdefault(key, []).append(member)
+    for group in started.values():
+        # The setting may have changed since.
+        for start in range(0, len(group), size):
+            yield group[start : start + size]
+    if fresh:
+        smallest, larger = divmod(len(fresh), -(-len(fresh) // size))
+        while fresh:
+            count = smallest + (larger > 0)
+            yield fresh[:count]
+            fresh, larger = fresh[count:], larger - 1
 
 
 def _train(
-    member: Member, architecture: Mapping[str, Any], *, width: int, settings: TrainingSettings
-) -> Progress:
-    """Train a member to its end, where it is not there yet."""
-    if member.progress is None or not member.finished:
-        run = member.start(architecture, width=width, settings=settings)
-        member.save(train_member(run, save=member.save))
-        member.run = None  # a member at work holds memory that a finished one does not need
-    return _progress(member)
+    members: Sequence[PackMember],
+    failures: dict[str, ArchitectureError],
+    architecture: Mapping[str, Any],
+    *,
+    width: int,
+    settings: TrainingSettings,
+) -> None:
+    """Train members together, but for those of cells that have failed.
+
+    Whose fault it is where they break shows when they go on alone, from their last checkpoints.
+    """
+    members = [member for member in members if member.rho not in failures]
+    if not members:
+        return
+    try:
+        Trainer(architecture, members, width=width, settings=settings).train(save=_save)
+    except ArchitectureError as error:
+        if len(members) == 1:
+            error.args = (f"{members[0].name}: {error}",)
+            failures[members[0].rho] = error
+            return
+        log.warning("%d members broke together and go on one at a time: %s", len(members), error)
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        error.add_note(
+            f"{len(members)} members trained together: raise training.jobs_per_gpu, or set "
+            "training.ensemble_size lower"
+        )
+        raise
+    else:
+        return
+    for member in members:
+        member.load()
+        if not member.finished:
+            _train([member], failures, architecture, width=width, settings=settings)
 
 
-def _cell(members: Sequence[Member], rho: str, failure: str) -> Cell:
+def _save(members: Sequence[Member]) -> None:
+    for member in members:
+        assert isinstance(member, PackMember)
+        member.save()
+
+
+def _cell(members: Sequence[PackMember], rho: str, failure: str) -> Cell:
     if failure:
         return Cell({}, failure)
     mine = [m for m in members if m.rho == rho]

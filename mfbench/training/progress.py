@@ -24,11 +24,11 @@ class Progress:
         The first step with a loss that is not finite, or the validated step with an error above
         the threshold; -1 where there is none.
     seconds : float
-        Time spent, over all processes that worked on it; in a stack its share.
-    stack_size : int
-        Members in the largest stack that it was trained in; 1 where it was trained alone.
-    stack : int
-        A number that the members of that stack share; 0 where it was trained alone.
+        Time spent, over all processes that worked on it; its share where others trained with it.
+    ensemble_size : int
+        Members that trained together with it, itself included.
+    ensemble : int
+        A number that these members share; 0 where it trained alone.
     train_error, validation_error : list of float
         Relative errors at the validated steps; the former is the mean loss since the one before.
     tensors : dict
@@ -44,8 +44,8 @@ class Progress:
     best_error: float = float("inf")
     diverged_step: int = -1
     seconds: float = 0.0
-    stack_size: int = 1
-    stack: int = 0
+    ensemble_size: int = 1
+    ensemble: int = 0
     train_error: list[float] = field(default_factory=list)
     validation_error: list[float] = field(default_factory=list)
     tensors: dict[str, Tensor] = field(default_factory=dict)

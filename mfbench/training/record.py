@@ -162,17 +162,17 @@ def write_training(
         ),
         ("seconds", grid, each(lambda m: m.seconds, np.nan), "time spent in training", "s"),
         (
-            "stack_size",
+            "ensemble_size",
             grid,
-            each(lambda m: m.stack_size, 0, "i4"),
-            "members of the largest stack that it was trained in; 1 where it was trained alone",
+            each(lambda m: m.ensemble_size, 0, "i4"),
+            "members that trained together with it, itself included",
             "1",
         ),
         (
-            "stack",
+            "ensemble",
             grid,
-            each(lambda m: m.stack, 0, "i4"),
-            "number that the members of that stack share; 0 where it was trained alone",
+            each(lambda m: m.ensemble, 0, "i4"),
+            "number that these members share; 0 where it trained alone",
             "1",
         ),
     ]

@@ -32,13 +32,24 @@ class BatchOrder:
 
     def __init__(self, *, seed: int, sequences: int, batch_size: int) -> None:
         self.seed, self.sequences, self.batch_size = seed, sequences, batch_size
-        self._epoch, self._permutation = -1, np.empty(0, dtype=np.int64)
+        self._epoch, self._rows = -1, np.empty((0, batch_size), dtype=np.int64)
 
-    def rows(self, step: int) -> NDArray[np.int64]:
-        """Row numbers of the batch of a step (from 0), (batch_size,)."""
-        epoch, batch = divmod(step, self.sequences // self.batch_size)
+    def rows(self, start: int, count: int) -> NDArray[np.int64]:
+        """Row numbers of the batches of some steps from `start` (from 0), (count, batch_size)."""
+        batches = self.sequences // self.batch_size  # in an epoch
+        parts = []
+        while count > 0:
+            epoch, first = divmod(start, batches)
+            parts.append(self._epoch_rows(epoch)[first : first + count])
+            start, count = start + len(parts[-1]), count - len(parts[-1])
+        return np.concatenate(parts)
+
+    def _epoch_rows(self, epoch: int) -> NDArray[np.int64]:
         if epoch != self._epoch:
-            key = (*_ORDER, epoch)
-            stream = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
-            self._epoch, self._permutation = epoch, stream.permutation(self.sequences)
-        return self._permutation[batch * self.batch_size : (batch + 1) * self.batch_size]
+            stream = np.random.default_rng(
+                np.random.SeedSequence(self.seed, spawn_key=(*_ORDER, epoch))
+            )
+            batches = self.sequences // self.batch_size
+            rows = stream.permutation(self.sequences)[: batches * self.batch_size]
+            self._epoch, self._rows = epoch, rows.reshape(batches, self.batch_size)
+        return self._rows

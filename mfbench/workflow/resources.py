@@ -49,7 +49,7 @@ def training_memory(study: Study) -> Request:
     data = 2.5 * _sequences(study, task.sequences.train + task.sequences.validation)
     members = len(training.learning_rates) * len(training.seeds)
     # What is stacked by itself is in the memory of a GPU.
-    stack = 1 if training.stack == "auto" else training.stack
+    stack = 1 if training.ensemble_size == "auto" else training.ensemble_size
     channels, layers = _channels(study), _layers(study)
     base = _TORCH + (_CUDA if training.device != "cpu" else 0)
 

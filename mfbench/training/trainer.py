@@ -1,0 +1,377 @@
+"""The trainer: members of one architecture that train together, all at the same step.
+
+Each keeps what is its own: task, initialisation, order of batches, learning rate, gradient
+clipping, divergence and checkpoints. Only the operations are shared, so that a member's numbers
+are those that it has alone, up to rounding.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mfbench.architectures.build import build_model
+from mfbench.architectures.ensemble import Ensemble
+from mfbench.architectures.jacobian import mean_over_steps, probe_jacobians
+from mfbench.architectures.model import SequenceModel
+from mfbench.architectures.own_code import during, own_code
+from mfbench.config.training import VALIDATION_BATCH, TrainingSettings
+from mfbench.training.capture import replayed, seed_generators, stream_of
+from mfbench.training.data import Shared, TrainingData
+from mfbench.training.loss import time_weights
+from mfbench.training.optimiser import AdamW, clip
+from mfbench.training.progress import Progress
+from mfbench.training.schedule import learning_rate_factor, validation_steps
+from mfbench.training.streams import BatchOrder, initialisation_seed, layer_noise_seed
+
+LOOK_EVERY = 100  # steps between looks at the losses, each of which waits for a GPU
+
+
+@dataclass(eq=False)
+class Member:
+    """One training.
+
+    Attributes
+    ----------
+    data : TrainingData
+        The task, on the device to train on.
+    learning_rate : float
+        Peak learning rate.
+    seed : int
+        Seed of initialisation, batch order and noise of layers.
+    progress : Progress, optional
+        How far it is; None at the start.
+    """
+
+    data: TrainingData
+    learning_rate: float
+    seed: int
+    progress: Progress | None = None
+
+    @property
+    def finished(self) -> bool:
+        """It has nothing left to do."""
+        return self.progress is not None and self.progress.finished
+
+
+def initial_model(
+    architecture: Mapping[str, Any], *, width: int, length: int, seed: int
+) -> SequenceModel:
+    """The untrained model of a member; torch's global generator is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(initialisation_seed(seed))
+        return build_model(architecture, width=width, length=length)
+
+
+class Trainer:
+    """M members at work.
+
+    Parameters
+    ----------
+    architecture : mapping
+        Settings for `build_model`.
+    members : sequence of Member
+        At the same step; lengths, numbers of sequences and scored steps of their tasks are equal.
+    width : int
+        Number of channels.
+    settings : TrainingSettings
+        The training section of the study.
+    """
+
+    def __init__(
+        self,
+        architecture: Mapping[str, Any],
+        members: Sequence[Member],
+        *,
+        width: int,
+        settings: TrainingSettings,
+    ) -> None:
+        data = members[0].data
+        self.members, self.settings, self.data = members, settings, data
+        device, length = data.x.device, data.length
+        models = [
+            initial_model(architecture, width=width, length=length, seed=member.seed).to(device)
+            for member in members
+        ]
+        self.ensemble = Ensemble(models)
+        self.optimiser = AdamW(
+            self.ensemble.parameters,
+            [member.learning_rate for member in members],
+            sizes={name: p.numel() for name, p in models[0].named_parameters()},
+            groups=models[0].parameter_groups(),
+            settings=settings.optimiser,
+        )
+        self.orders = [
+            BatchOrder(seed=m.seed, sequences=len(data.x), batch_size=settings.batch_size)
+            for m in members
+        ]
+        self.x, self.y = (Shared([getattr(m.data, name) for m in members]) for name in ("x", "y"))
+        self.x_validation, self.y_validation = (
+            Shared([getattr(m.data, f"{name}_validation") for m in members]) for name in ("x", "y")
+        )
+        self.time_weights = None  # the plain mean takes one operation less
+        if settings.loss.time_power:
+            weights = time_weights(
+                settings.loss.time_power, length=length, scored_from=data.scored_from
+            )
+            self.time_weights = torch.from_numpy(weights).to(data.x)
+
+        self.validated = validation_steps(settings.steps, settings.validations)
+        self.best = self.ensemble.parameters.clone()  # (M, P)
+        self.best_buffers = {name: b.clone() for name, b in self.ensemble.buffers.items()}
+        self.losses = torch.full((len(members), settings.steps), float("nan"))
+        number = _number(members, architecture, width) if len(members) > 1 else 0
+        for i, member in enumerate(members):
+            if member.progress is None:
+                member.progress = Progress(
+                    losses=self.losses[i],
+                    memory=torch.full((len(self.validated), length), float("nan")),
+                )
+            else:
+                self._resume(i, member.progress)
+            member.progress.ensemble_size, member.progress.ensemble = len(members), number
+        self.step = self.progress[0].step
+
+        # What a step reads and writes lies at fixed places, so that a GPU can replay it.
+        M, B, K = len(members), settings.batch_size, min(LOOK_EVERY, settings.steps)
+        self._rows = torch.zeros(K, M, B, dtype=torch.int64, device=device)
+        self._factors = data.x.new_zeros(K)  # of the learning rate
+        self._corrections = data.x.new_zeros(K, 2)
+        self._recent = data.x.new_zeros(K, M)  # losses since the last look
+        self._count = torch.zeros(1, dtype=torch.int64, device=device)  # steps since then
+        self._run_step = replayed(self._optimise, device)
+
+    @property
+    def progress(self) -> list[Progress]:
+        """How far the members are."""
+        return [member.progress for member in self.members if member.progress is not None]
+
+    @property
+    def running(self) -> list[int]:
+        """Which members have not diverged. The others stay until the end and do not count."""
+        return [i for i, progress in enumerate(self.progress) if progress.diverged_step < 0]
+
+    def train(
+        self,
+        *,
+        save: Callable[[Sequence[Member]], None] | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """Train all members to their end, from the start or from where they were interrupted.
+
+        The numbers do not depend on interruptions.
+
+        Parameters
+        ----------
+        save : callable, optional
+            Called with the members every ``checkpoints.minutes`` of the settings, and at the end.
+        clock : callable
+            Seconds, monotonic.
+
+        Raises
+        ------
+        ArchitectureError
+            The architecture's own code breaks.
+        """
+        interval = 60 * self.settings.checkpoints.minutes
+        saved = counted = clock()
+        with stream_of(self.data.x.device):
+            while self.running and self.step < self.settings.steps:
+                self._prepare()
+                while self.step < self._until:
+                    self._seed_noise()
+                    with during(f"step {self.step + 1}"):
+                        self._run_step()
+                    self.step += 1
+                    if save is not None and clock() - saved >= interval:
+                        break
+                self._look()
+                if self.step in self.validated:
+                    self._validate()
+                now = clock()
+                for progress in self.progress:
+                    progress.seconds += (now - counted) / len(self.members)
+                counted = now
+                if save is not None and now - saved >= interval:
+                    self._snapshot()
+                    save(self.members)
+                    saved = now
+            self._snapshot()
+            if save is not None:
+                save(self.members)
+
+    def _prepare(self) -> None:
+        """Put on the device what changes from step to step, up to the next look."""
+        start, settings = self.step, self.settings
+        following = min(s for s in self.validated if s > start)
+        self._looked, self._until = start, min((start // LOOK_EVERY + 1) * LOOK_EVERY, following)
+        steps = range(start, self._until)
+        rows = np.stack([order.rows(start, len(steps)) for order in self.orders], 1)
+        factors = [
+            learning_rate_factor(step, steps=settings.steps, schedule=settings.schedule)
+            for step in steps
+        ]
+        self._rows[: len(steps)] = torch.from_numpy(rows)
+        self._factors[: len(steps)] = torch.tensor(factors, dtype=torch.float64)
+        self._corrections[: len(steps)] = self.optimiser.corrections(steps)
+        self._count.zero_()
+
+    def _optimise(self) -> None:
+        """One step of all members, without a look at any number."""
+        rows = self._rows.index_select(0, self._count)[0]  # (M, B)
+        x, y = self.x.rows(rows), self.y.rows(rows)  # (M, B, T)
+        outputs = self.ensemble(x[..., None])[..., 0]  # (M, B, T)
+        residual = (outputs - y)[..., self.data.scored_from :]
+        if self.time_weights is not None:
+            residual = residual * self.time_weights
+        loss = residual.square().mean((-2, -1))  # (M,)
+        with during("backward"), own_code():
+            gradient = self.ensemble.gradient(loss)  # (M, P)
+        if self.settings.gradient_clipping is not None:
+            clip(gradient, self.settings.gradient_clipping)
+        self.optimiser.step(
+            gradient,
+            self._factors.index_select(0, self._count)[0],
+            self._corrections.index_select(0, self._count)[0],
+        )
+        self._recent.index_copy_(0, self._count, loss.detach()[None])
+        self._count.add_(1)
+
+    def _seed_noise(self) -> None:
+        """Let layers that draw random numbers do so as a function of seed and step alone.
+
+        Only a member that trains alone can have such layers: vmap refuses them.
+        """
+        if len(self.members) == 1:
+            seed_generators(self.data.x.device, layer_noise_seed(self.members[0].seed) + self.step)
+
+    def _look(self) -> None:
+        """Note the first step with a loss that is not finite, for each member that has one."""
+        start = self._looked
+        self.losses[:, start : self.step] = self._recent[: self.step - start].T.cpu()
+        for i in self.running:
+            progress = self.progress[i]
+            progress.step = self.step
+            broken = torch.nonzero(~torch.isfinite(self.losses[i, start : self.step]))
+            if len(broken):
+                progress.diverged_step = start + 1 + int(broken[0])
+
+    def _validate(self) -> None:
+        """Append to the curves of the running members, and keep the weights that are the best."""
+        if not self.running:
+            return
+        at = self.validated.index(self.step)
+        before = self.validated[at - 1] if at else 0
+        losses = self.losses[:, before : self.step].double().mean(-1).tolist()
+        with during(f"validation at step {self.step}"):
+            errors = self._validation_errors().tolist()
+        improved = torch.zeros(len(self.members), dtype=torch.bool)
+        for i in self.running:
+            progress, variance = self.progress[i], self.members[i].data.variance
+            error = errors[i] / variance
+            progress.train_error.append(losses[i] / variance)
+            progress.validation_error.append(error)
+            if not error <= self.settings.diverged_above:  # also where it is not a number
+                progress.diverged_step = self.step
+            elif error < progress.best_error:
+                progress.best_error, progress.best_step = error, self.step
+                improved[i] = True
+        self._keep(improved.to(self.best.device))
+        if self.settings.memory_probes and self.running:
+            with during(f"memory function at step {self.step}"):
+                memory = self._memory()
+            for i in self.running:
+                self.progress[i].memory[at] = memory[i]
+
+    @property
+    def _validation_batch(self) -> int:
+        """Sequences of a member that are validated at once: no more memory than a step takes."""
+        return max(self.settings.batch_size, VALIDATION_BATCH // len(self.members))
+
+    def _validation_errors(self) -> Tensor:
+        """Mean squared error on the validation split, (M,)."""
+        sequences, size = len(self.data.x_validation), self._validation_batch
+        total = torch.zeros(len(self.members), dtype=torch.float64, device=self.data.x.device)
+        self.ensemble.eval()
+        with torch.no_grad():
+            for start in range(0, sequences, size):
+                part = slice(start, start + size)
+                x, y = self.x_validation.part(part), self.y_validation.part(part)
+                residual = (self.ensemble(x[..., None])[..., 0] - y)[..., self.data.scored_from :]
+                total += residual.square().mean((-2, -1)) * x.shape[-2]
+        self.ensemble.train()
+        return total / sequences
+
+    def _memory(self) -> Tensor:
+        """The memory function learned so far, (M, T): mean Jacobian on the validation split.
+
+        The same probes at every step, so that differences over the training are the model's.
+        """
+        probes = self.settings.memory_probes
+        self.ensemble.eval()
+        rows, times = probe_jacobians(
+            self.ensemble,
+            self.x_validation.part(slice(probes)),
+            scored_from=self.data.scored_from,
+            probes=probes,
+            batch_size=self._validation_batch,
+        )
+        self.ensemble.train()
+        return torch.from_numpy(mean_over_steps(rows, times))
+
+    def _keep(self, improved: Tensor) -> None:
+        """Take the present weights of some members, (M,), as their best."""
+        now = {"": (self.best, self.ensemble.parameters)}
+        now |= {n: (best, self.ensemble.buffers[n]) for n, best in self.best_buffers.items()}
+        for best, present in now.values():
+            which = improved.view(-1, *(1 for _ in present.shape[1:]))
+            best.copy_(torch.where(which, present, best))
+
+    def _snapshot(self) -> None:
+        """Put into the progress what a checkpoint needs to go on from here."""
+        vectors = {
+            "parameters": self.ensemble.parameters.cpu(),
+            "first_moment": self.optimiser.first_moment.cpu(),
+            "second_moment": self.optimiser.second_moment.cpu(),
+            **{f"buffer.{name}": b.cpu() for name, b in self.ensemble.buffers.items()},
+        }
+        best, buffers = self.best.cpu(), {n: b.cpu() for n, b in self.best_buffers.items()}
+        for i, progress in enumerate(self.progress):
+            state = self.ensemble.state(best[i], {n: buffer[i] for n, buffer in buffers.items()})
+            progress.tensors = {f"best.{name}": tensor for name, tensor in state.items()}
+            if not progress.finished:
+                progress.tensors |= {name: rows[i].clone() for name, rows in vectors.items()}
+
+    def _resume(self, i: int, progress: Progress) -> None:
+        """Take member i from where its progress is."""
+        self.losses[i] = progress.losses
+        progress.losses = self.losses[i]
+        kept = progress.tensors
+        with torch.no_grad():
+            self.ensemble.parameters[i] = kept["parameters"]
+            self.optimiser.first_moment[i] = kept["first_moment"]
+            self.optimiser.second_moment[i] = kept["second_moment"]
+            for name, buffer in self.ensemble.buffers.items():
+                buffer[i] = kept[f"buffer.{name}"]
+            self.best[i] = self.ensemble.row({n: kept[f"best.{n}"] for n in self.ensemble.stored})
+            for name, buffer in self.best_buffers.items():
+                if f"best.{name}" in kept:
+                    buffer[i] = kept[f"best.{name}"]
+
+
+def _number(members: Sequence[Member], architecture: Mapping[str, Any], width: int) -> int:
+    """A number from 1 to 2^31 - 1 that says who trains together: the same for the same members."""
+    trained = [
+        # Tasks of a study share the input; the target tells them apart.
+        (m.learning_rate, m.seed, m.data.variance, float(m.data.y.double().sum()))
+        for m in members
+    ]
+    digest = hashlib.blake2b(repr((architecture, width, trained)).encode(), digest_size=8).digest()
+    return int.from_bytes(digest) % (2**31 - 1) + 1
