@@ -63,9 +63,20 @@ class Ensemble:
         return len(self.parameters)
 
     def __call__(self, x: Tensor) -> Tensor:
-        if len(self) == 1:
-            return self.model(x[0])[None]
-        return self._call(self._leaves, self.buffers, x)
+        if len(self) > 1:
+            return self._call(self._leaves, self.buffers, x)
+        y = self.model(x[0])[None]
+        if self.buffers:
+            self._take_buffers()
+        return y
+
+    def _take_buffers(self) -> None:
+        """Where the model has put another tensor in the place of a buffer, keep its values."""
+        for name, buffer in self.model.named_buffers():
+            own = self.buffers[name][0]
+            if buffer.data_ptr() != own.data_ptr():
+                own.copy_(buffer.detach())
+                buffer.data = own
 
     def gradient(self, loss: Tensor) -> Tensor:
         """The gradient of each member's loss, (M,), by its own parameters: (M, P)."""

@@ -2,49 +2,95 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
-from torch import Tensor
-from torch.autograd.graph import saved_tensors_hooks
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
-from mfbench.architectures.model import SequenceModel
+from mfbench.config.training import TrainingSettings
+from mfbench.training.data import TrainingData
+from mfbench.training.trainer import Member, Trainer
 
 # Bytes that a step may take on a CPU: about what its caches hold. With more, members that train
 # together are slower than one after the other (benchmarks/).
 CPU_BYTES = 16_000_000
-# A step's peak over what the forward pass keeps for the backward one (tests/training/test_memory).
-_PEAK = 1.5
+# A member among others takes more than alone: vmap makes temporary copies, a GPU keeps the memory
+# of a recorded step beside that of validations (tests/training/test_memory.py).
+_MARGIN = 1.5
 
 
-def step_bytes(model: SequenceModel, x: Tensor) -> int:
-    """Estimate of the memory that one training step of one member takes.
+def step_bytes(
+    architecture: Mapping[str, Any], data: TrainingData, *, width: int, settings: TrainingSettings
+) -> int:
+    """Estimate of the memory that a member takes among others: that of one alone, and a margin.
+
+    It depends on the sizes alone. A member is built and takes two steps.
 
     Parameters
     ----------
-    model : SequenceModel
-    x : (B, T) tensor
-        A batch.
+    architecture : mapping
+        Settings for `build_model`.
+    data : TrainingData
+        A task, on the device to train on.
+    width : int
+        Number of channels.
+    settings : TrainingSettings
+        The training section of the study.
 
     Returns
     -------
     int
-        Bytes at the peak, parameters and state of the optimiser included.
+        Bytes at the peak of a step, with parameters and state of the optimiser.
     """
-    kept: dict[int, int] = {}
+    member = Member(data, learning_rate=0.0, seed=0)
+    trainer = Trainer(architecture, [member], width=width, settings=settings)
+    trainer.prepare()
+    trainer.optimise()  # the first step allocates what libraries keep
+    trainer.prepare()
+    peak = peak_bytes(trainer.optimise, data.x.device)
+    weights = trainer.ensemble.parameters
+    # The parameters, the best ones and two moments were there before.
+    return int(_MARGIN * (peak + 4 * weights.numel() * weights.element_size()))
 
-    def note(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
 
-    with saved_tensors_hooks(note, lambda tensor: tensor):
-        model(x[..., None])
-    own = {p.untyped_storage().data_ptr() for p in model.parameters()}
-    activations = sum(size for pointer, size in kept.items() if pointer not in own)
-    weights = sum(p.numel() * p.element_size() for p in model.parameters())
-    batch = 2 * x.numel() * x.element_size()
-    # Weights, best weights, gradient (twice while it is put together), two moments and an update.
-    return int(_PEAK * activations + batch + 7 * weights)
+def peak_bytes(step: Callable[[], None], device: torch.device) -> int:
+    """Largest sum of the tensors that a step makes and that live at the same time, in bytes."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        step()
+        return torch.cuda.max_memory_allocated(device) - before
+    with _LiveBytes() as memory:
+        step()
+    return memory.peak
+
+
+class _LiveBytes(TorchDispatchMode):
+    """Counts the bytes of tensors from the operation that makes them until they are freed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.live, self.peak = 0, 0
+        self._known: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(result):
+            if isinstance(tensor, torch.Tensor) and tensor.untyped_storage() not in self._known:
+                storage = tensor.untyped_storage()
+                self._known.add(storage)
+                self.live += storage.nbytes()
+                weakref.finalize(storage, self._freed, storage.nbytes())
+        self.peak = max(self.peak, self.live)
+        return result
+
+    def _freed(self, size: int) -> None:
+        self.live -= size
 
 
 def members_at_once(
@@ -71,8 +117,9 @@ def members_at_once(
     int
         1 or more; what makes ensembles of about equal size.
     """
-    most: int | str = setting
-    if most == "auto":
+    if setting == "auto":
         most = max(1, (CPU_BYTES if share is None else share) // bytes_of_a_member)
+    else:
+        most = setting
     ensembles = -(-members // most)
     return -(-members // max(ensembles, 1)) or 1

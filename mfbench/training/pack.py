@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 import logging
@@ -15,7 +14,6 @@ import torch
 
 from mfbench.architectures.build import check_contract
 from mfbench.architectures.ensemble import ensemble_error
-from mfbench.architectures.model import SequenceModel
 from mfbench.architectures.own_code import ArchitectureError
 from mfbench.config.training import EXECUTION, TrainingSettings
 from mfbench.storage import package_versions
@@ -156,7 +154,7 @@ def train_pack(
     )
     found = {id(member) for member in members if member.finished}
     left = [member for member in members if not member.finished]
-    size = _ensemble_size(left, model, architecture, width=width, settings=settings, share=share)
+    size = _ensemble_size(left, architecture, width=width, settings=settings, share=share)
     failures: dict[str, ArchitectureError] = {}
     for together in ensembles(left, size):
         _train(together, failures, architecture, width=width, settings=settings)
@@ -217,7 +215,6 @@ def _members(
 
 def _ensemble_size(
     members: Sequence[PackMember],
-    model: SequenceModel,
     architecture: Mapping[str, Any],
     *,
     width: int,
@@ -227,24 +224,25 @@ def _ensemble_size(
     """How many of these members train together, at most; the log says why where it is only one."""
     if len(members) < 2:
         return 1
-    x = members[0].data.x
-    model = copy.deepcopy(model).to(x.device)
+    data = members[0].data
+    try:
+        needed = step_bytes(architecture, data, width=width, settings=settings)
+    except ArchitectureError:
+        return 1  # whose fault it is shows when each trains alone
     size = members_at_once(
-        settings.ensemble_size,
-        bytes_of_a_member=step_bytes(model, x[: settings.batch_size]),
-        share=share,
-        members=len(members),
+        settings.ensemble_size, bytes_of_a_member=needed, share=share, members=len(members)
     )
     if size == 1:
         return 1
     # With different seeds where there are any, and a few inputs of each.
     other = next((m.seed for m in members if m.seed != members[0].seed), members[0].seed)
     models = [
-        initial_model(architecture, width=width, length=x.shape[1], seed=seed).to(x.device)
+        initial_model(architecture, width=width, length=data.length, seed=seed).to(data.x.device)
         for seed in (members[0].seed, other)
     ]
-    count = min(2, len(x) // 2) or 1
-    if (reason := ensemble_error(models, torch.stack((x[:count], x[-count:])))) is not None:
+    count = min(2, len(data.x) // 2) or 1
+    inputs = torch.stack((data.x[:count], data.x[-count:]))
+    if (reason := ensemble_error(models, inputs)) is not None:
         log.warning(
             "%s, width %d, trains one member at a time: %s", architecture["model"], width, reason
         )

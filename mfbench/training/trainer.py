@@ -146,7 +146,7 @@ class Trainer:
         self._corrections = data.x.new_zeros(K, 2)
         self._recent = data.x.new_zeros(K, M)  # losses since the last look
         self._count = torch.zeros(1, dtype=torch.int64, device=device)  # steps since then
-        self._run_step = replayed(self._optimise, device)
+        self._run_step = replayed(self.optimise, device)
 
     @property
     def progress(self) -> list[Progress]:
@@ -184,7 +184,7 @@ class Trainer:
         saved = counted = clock()
         with stream_of(self.data.x.device):
             while self.running and self.step < self.settings.steps:
-                self._prepare()
+                self.prepare()
                 while self.step < self._until:
                     self._seed_noise()
                     with during(f"step {self.step + 1}"):
@@ -207,7 +207,7 @@ class Trainer:
             if save is not None:
                 save(self.members)
 
-    def _prepare(self) -> None:
+    def prepare(self) -> None:
         """Put on the device what changes from step to step, up to the next look."""
         start, settings = self.step, self.settings
         following = min(s for s in self.validated if s > start)
@@ -223,7 +223,7 @@ class Trainer:
         self._corrections[: len(steps)] = self.optimiser.corrections(steps)
         self._count.zero_()
 
-    def _optimise(self) -> None:
+    def optimise(self) -> None:
         """One step of all members, without a look at any number."""
         rows = self._rows.index_select(0, self._count)[0]  # (M, B)
         x, y = self.x.rows(rows), self.y.rows(rows)  # (M, B, T)

@@ -211,7 +211,7 @@ def test_one_state_is_enough_for_an_exponential(name: str, options: dict[str, An
         for parameter in parameters.values():
             parameter.fill_(1.0)
         if name == "rnn":
-            parameters["layers.0.mixer.cell.weight_hh_l0"].fill_(0.75)
+            parameters["layers.0.mixer.U"].fill_(0.75)
         else:  # best: f(w) = 3/4 where w^2 + 1/2 = 4
             parameters["layers.0.mixer.w"].fill_(3.5**0.5)
             parameters["layers.0.mixer.D"].fill_(0.0)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from mfbench.training.member import Run, train_member
 from torch import Tensor, nn
 
 from mfbench.architectures.jacobian import jacobian_rows
@@ -23,7 +24,6 @@ from mfbench.evaluation.decomposition import (
 )
 from mfbench.evaluation.error import error_of_predictions, predict
 from mfbench.training.data import TrainingData
-from mfbench.training.member import Run, train_member
 from tests.conftest import architecture_settings
 from tests.evaluation.tasks import exponential_model, make_model, make_task
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from mfbench.training.member import initial_model
 from safetensors.torch import load_file
 
 from mfbench.config.evaluation import EvaluationSettings
@@ -21,7 +22,6 @@ from mfbench.evaluation.member import MEASURED, EvaluationData, measure_member
 from mfbench.evaluation.perturbation import perturbation_error
 from mfbench.floors.record import read_floors
 from mfbench.storage.integrity import seal
-from mfbench.training.member import initial_model
 from mfbench.training.pack import train_pack
 from mfbench.training.status import STATUS
 from tests.conftest import architecture_settings

@@ -14,23 +14,21 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from mfbench.training import pack as pack_module
 from mfbench.training.checkpoints import Checkpoints
 from mfbench.training.data import TrainingData
+from mfbench.training.pack import PackMember, ensembles
 from mfbench.training.record import weight_name
-from mfbench.training.stack import StackedRun
 from mfbench.training.status import STATUS
 from tests.conftest import write_architecture
-from tests.training.conftest import make_data
+from tests.training.conftest import assert_close, assert_same, make_data
 from tests.training.packs import how, train, train_several, write
-from tests.training.test_member import assert_same
 
 
 @pytest.mark.parametrize("name", ["rnn", "s4d", "lstm", "transformer"])
-def test_a_member_is_bitwise_the_same_alone_or_among_others(
+def test_a_member_is_bitwise_the_same_whatever_trains_before_it(
     name: str, data: TrainingData, tmp_path: Path
 ) -> None:
-    together = train(data, tmp_path / "all", name)
+    together = train(data, tmp_path / "all", name, ensemble_size=1)
     alone = train(data, tmp_path / "one", name, learning_rates=[0.03], seeds=[1])
     assert_same(together.members[0.03, 1], alone.members[0.03, 1])
 
@@ -96,41 +94,44 @@ def test_how_a_job_runs_does_not_make_members_stale(
     assert how(caplog) == ["found finished"]
 
 
+@pytest.mark.parametrize("saves", [50, 51, 91])
 def test_a_killed_job_goes_on_where_it_was(
-    data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    saves: int,
+    data: TrainingData,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    whole = train(data, tmp_path / "whole")
-    saves = 0
+    """Killed in the middle of the checkpoints of an ensemble, or between two."""
+    whole = train(data, tmp_path / "whole", ensemble_size=2)
     save = Checkpoints.save
+    done = 0
 
     class KilledError(BaseException):
         pass
 
     def dying(self, *arguments) -> None:
-        nonlocal saves
-        saves += 1
-        if saves == 50:  # in the middle of the second member
+        nonlocal done
+        done += 1
+        if done == saves:
             raise KilledError
         save(self, *arguments)
 
     monkeypatch.setattr(Checkpoints, "save", dying)
     with pytest.raises(KilledError):
-        train(data, tmp_path / "killed", checkpoints={"minutes": 0})
+        train(data, tmp_path / "killed", checkpoints={"minutes": 0}, ensemble_size=2)
     monkeypatch.setattr(Checkpoints, "save", save)
-    started = []
-    original = pack_module.train_member
-
-    def watched(run, **options):
-        started.append(run.progress.step)
-        return original(run, **options)
-
-    monkeypatch.setattr(pack_module, "train_member", watched)
-    resumed = train(data, tmp_path / "killed")
-    assert started == [18, 0, 0]  # the first member was finished, the second half way
+    caplog.set_level(logging.INFO)
+    caplog.clear()
+    resumed = train(data, tmp_path / "killed", ensemble_size=2)
+    assert how(caplog).count("found finished") == (0 if saves <= 51 else 2)
     for member, progress in whole.members.items():
-        assert progress.validation_error == resumed.members[member].validation_error
-        for name, array in progress.best_weights().items():
-            np.testing.assert_array_equal(array, resumed.members[member].best_weights()[name])
+        other = resumed.members[member]
+        assert other.ensemble_size in ((1, 2) if saves == 50 else (2,))
+        if other.ensemble_size == 2:
+            assert_same(progress, other)
+        else:  # only one of the two was saved at that step
+            np.testing.assert_allclose(other.losses, progress.losses, rtol=1e-4)
 
 
 @pytest.mark.parametrize("content", [b"", b"not safetensors at all", None])
@@ -192,7 +193,7 @@ def test_the_files_of_a_pack(data: TrainingData, tmp_path: Path) -> None:
         assert metadata["settings"] == '{"width": 4}'
         assert {"git_commit", "package_versions", "title"} <= set(metadata)
     weights = load_file(tmp_path / "a.safetensors")
-    parameter = "layers.0.mixer.cell.weight_hh_l0"
+    parameter = "layers.0.mixer.U"
     for rho, cell in pack.cells.items():
         name = weight_name(rho, 0.03, 1, parameter)
         assert name == f"rho={rho}/learning_rate=0.03,seed=1/{parameter}"
@@ -211,46 +212,106 @@ def test_a_cell_is_the_same_alone_or_in_a_pack(
     for rho, task in tasks.items():
         alone = train_several({rho: task}, tmp_path / "alone").cells[rho]
         for member, progress in alone.members.items():
-            assert_same(pack.cells[rho].members[member], progress)
+            assert_close(pack.cells[rho].members[member], progress, 1e-4)
     # Its members are found again in whichever pack it comes next.
     caplog.clear()
     train_several({"8": tasks["8"], "16": make_data(3.0)}, tmp_path / "together")
     assert how(caplog) == ["found finished"] * 4 + ["trained"] * 4
 
 
-def test_the_members_of_a_pack_train_as_one_stack(tmp_path: Path) -> None:
+def test_the_record_says_who_trained_together(tmp_path: Path) -> None:
     tasks = {"4": make_data(), "8": make_data(2.0)}
-    alone = train_several(tasks, tmp_path / "alone", "gru")
-    together = train_several(tasks, tmp_path / "together", "gru", stack=6)
+    alone = train_several(tasks, tmp_path / "alone", "gru", ensemble_size=1)
+    together = train_several(tasks, tmp_path / "together", "gru", ensemble_size=6)
     write(tmp_path, together)
     with netCDF4.Dataset(tmp_path / "a.nc") as file:
         file.set_auto_mask(False)
-        # Eight members in two stacks of four, across the two levels or within them.
-        assert (file["stack_size"][:] == 4).all()
-        numbers, counts = np.unique(file["stack"][:], return_counts=True)
+        # Eight members in two ensembles of four, one for each level.
+        assert (file["ensemble_size"][:] == 4).all()
+        numbers, counts = np.unique(file["ensemble"][:], return_counts=True)
         assert counts.tolist() == [4, 4]
         assert (numbers > 0).all()
     for rho, cell in alone.cells.items():
         for member, progress in cell.members.items():
-            assert (progress.stack_size, progress.stack) == (1, 0)
-            other = together.cells[rho].members[member]
-            np.testing.assert_allclose(progress.losses, other.losses, rtol=1e-4)
-            np.testing.assert_allclose(progress.validation_error, other.validation_error, rtol=1e-4)
+            assert (progress.ensemble_size, progress.ensemble) == (1, 0)
+            assert_close(together.cells[rho].members[member], progress, 1e-3)
 
 
-def test_members_that_are_finished_are_in_no_stack(
-    data: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_all_members_of_a_pack_train_together_where_they_fit(
+    data: TrainingData, tmp_path: Path
 ) -> None:
-    caplog.set_level(logging.INFO)
-    first = train(data, tmp_path, seeds=[0])
-    more = train(data, tmp_path, seeds=[0, 1, 2], stack=4)
+    pack = train_several({"4": data, "8": make_data(2.0)}, tmp_path)
+    assert {p.ensemble_size for cell in pack.cells.values() for p in cell.members.values()} == {8}
+
+
+def test_who_trains_together_does_not_depend_on_the_order_in_which_ensembles_finish() -> None:
+    """What is left when the first ensembles are finished makes up the same ensembles."""
+    data = make_data()
+    for count in range(1, 40):
+        for size in range(1, 12):
+            members = [
+                PackMember(data, 0.01, seed, rho="4", key="", checkpoints=Checkpoints("none"))
+                for seed in range(count)
+            ]
+            whole = list(ensembles(members, size))
+            assert [m for together in whole for m in together] == members
+            lengths = [len(together) for together in whole]
+            assert max(lengths) <= size
+            assert max(lengths) - min(lengths) <= 1
+            for i, together in enumerate(whole):
+                left = [m for later in whole[i:] for m in later]
+                assert next(iter(ensembles(left, size))) == together
+
+
+def test_members_that_are_finished_train_with_nobody(data: TrainingData, tmp_path: Path) -> None:
+    first = train(data, tmp_path, seeds=[0], ensemble_size=1)
+    more = train(data, tmp_path, seeds=[0, 1, 2], ensemble_size=4)
     for (rate, seed), progress in more.members.items():
-        assert progress.stack_size == (1 if seed == 0 else 4)
+        assert progress.ensemble_size == (1 if seed == 0 else 4)
         if seed == 0:
             assert torch.equal(progress.losses, first.members[rate, seed].losses)
 
 
-def test_a_stack_that_breaks_goes_on_member_by_member(
+@pytest.mark.parametrize(
+    ("init", "forward", "why"),
+    [
+        (
+            "self.W = torch.nn.Linear(width, width)",
+            "return self.W(u) * (1 + self.W.weight.sum().item())",
+            ".item()",
+        ),
+        (
+            "self.W = torch.nn.Linear(width, width)",
+            "return torch.nn.functional.dropout(self.W(u), 0.5, self.training)",
+            "random operation",
+        ),
+        (
+            "self.W = torch.nn.LSTM(width, width, batch_first=True)",
+            "return self.W(u)[0]",
+            "lstm",
+        ),
+    ],
+)
+def test_what_vmap_cannot_run_trains_one_by_one_and_the_log_says_why(
+    init: str,
+    forward: str,
+    why: str,
+    data: TrainingData,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    reference = write_architecture(tmp_path, forward, init=init)
+    cell = train(data, tmp_path / "c", reference)
+    (message,) = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert "trains one member at a time: " in message
+    assert why in message.lower()
+    for (rate, seed), progress in cell.members.items():
+        assert (progress.ensemble_size, progress.ensemble) == (1, 0)
+        alone = train(data, tmp_path / "a", reference, learning_rates=[rate], seeds=[seed])
+        assert_same(progress, alone.members[rate, seed])
+
+
+def test_members_that_break_together_go_on_one_by_one(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A model that breaks for good: who was trained before is kept, and the rest is named."""
@@ -262,19 +323,18 @@ def test_a_stack_that_breaks_goes_on_member_by_member(
         init="self.calls = 0; self.gain = torch.nn.Parameter(torch.ones(1))",
     )
     tasks = {"4": make_data(), "8": make_data(2.0)}
-    pack = train_several(tasks, tmp_path / "c", reference, keep_going=True, stack=8)
-    assert "a stack of members broke; they go on one at a time: step " in caplog.text
-    assert "KeyError: 'tired'" in caplog.text
+    pack = train_several(tasks, tmp_path / "c", reference, keep_going=True)
+    assert "8 members broke together and go on one at a time: step 13: KeyError" in caplog.text
     for rho, cell in pack.cells.items():
         assert re.search(
             rf"width 4, rho = {rho}, learning rate 0\.01, seed 0: step 13: ", cell.failure
         )
 
 
-def test_a_stack_that_breaks_in_a_validation_leaves_no_hole_in_the_curves(
+def test_members_that_break_in_a_validation_leave_no_hole_in_the_curves(
     data: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # Only a stack of so many members validates eight sequences at a time.
+    # Only an ensemble of so many members validates eight sequences at a time.
     reference = write_architecture(
         tmp_path,
         "if not self.training and len(u) == 8: raise KeyError('eight')\n"
@@ -282,27 +342,26 @@ def test_a_stack_that_breaks_in_a_validation_leaves_no_hole_in_the_curves(
         init="self.gain = torch.nn.Parameter(torch.ones(1))",
     )
     seeds = {"seeds": list(range(16))}
-    stacked = train(data, tmp_path / "stacked", reference, stack=32, **seeds)
-    assert "a stack of members broke; they go on one at a time: validation at step 1" in caplog.text
-    alone = train(data, tmp_path / "alone", reference, **seeds)
+    together = train(data, tmp_path / "together", reference, ensemble_size=32, **seeds)
+    assert "broke together and go on one at a time: validation at step 1" in caplog.text
+    alone = train(data, tmp_path / "alone", reference, ensemble_size=1, **seeds)
     for member, progress in alone.members.items():
-        assert_same(stacked.members[member], progress)
+        assert_same(together.members[member], progress)
 
 
-def test_stacks_of_a_size_left_to_mfbench_are_halved_where_memory_is_short(
-    data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_running_out_of_memory_says_how_many_trained_together(
+    data: TrainingData, tmp_path: Path
 ) -> None:
-    step = StackedRun.step
-
-    def short(self: StackedRun) -> None:
-        if len(self.members) > 1 + 1 and self.done == 3:
-            raise torch.OutOfMemoryError("out of memory")
-        step(self)
-
-    monkeypatch.setattr(StackedRun, "step", short)
-    with pytest.raises(torch.OutOfMemoryError):
-        train(data, tmp_path / "told", stack=4)
-    monkeypatch.setattr(pack_module, "stack_size", lambda setting, **about: 4)
-    cell = train(data, tmp_path / "free")
-    assert {progress.stack_size for progress in cell.members.values()} == {2}
-    assert all(progress.finished for progress in cell.members.values())
+    reference = write_architecture(
+        tmp_path,
+        "self.calls = self.calls + self.training\n"
+        "        if self.calls > 12: raise torch.OutOfMemoryError('no more')\n"
+        "        return u * self.gain",
+        init="self.calls = 0; self.gain = torch.nn.Parameter(torch.ones(1))",
+    )
+    with pytest.raises(torch.OutOfMemoryError, match="no more") as caught:
+        train(data, tmp_path / "c", reference)
+    assert caught.value.__notes__ == [
+        "4 members trained together: raise training.jobs_per_gpu, or set training.ensemble_size "
+        "lower"
+    ]

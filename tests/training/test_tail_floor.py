@@ -8,7 +8,7 @@ import torch
 from mfbench.config.study import read_study
 from mfbench.datasets import read_dataset, write_dataset
 from mfbench.training.data import TrainingData
-from mfbench.training.member import Run, train_member
+from mfbench.training.trainer import Member, Trainer
 from tests.conftest import REPOSITORY
 
 
@@ -35,10 +35,12 @@ def test_the_error_falls_off_a_cliff_where_the_receptive_field_passes_the_lag(
     study = read_study(REPOSITORY / "config" / "predictions" / "tcn_tail_floor.yaml")
     entry = study.architectures[f"tcn-{layers}-layer{'s' if layers > 1 else ''}"]
     settings = study.training.model_copy(update={"steps": steps, "validations": 6})
-    run = Run(entry.resolved(), task, width=1, learning_rate=0.03, seed=1, settings=settings)
-    assert run.model.linear
-    assert run.model.receptive_field == 2**layers
-    done = train_member(run)
+    member = Member(task, learning_rate=0.03, seed=1)
+    trainer = Trainer(entry.resolved(), [member], width=1, settings=settings)
+    assert trainer.ensemble.linear
+    assert trainer.ensemble.model.receptive_field == 2**layers
+    trainer.train()
+    (done,) = trainer.progress
     # Errors are relative to the scaled target; the unscaled one is smaller by its variance.
     absolute = done.validation_error[-1] * 0.1**2 * (1 - 50 / 128)
     if layers <= 5:

@@ -12,7 +12,7 @@ from mfbench.architectures.members import over_members
 
 # States of all sequences and members, from which step by step is faster than by doubling. On a CPU
 # measured (benchmarks/); on a GPU estimated from the time to start a kernel and to move memory.
-_WIDE = {"cpu": 1024, "cuda": 65536}
+WIDE = {"cpu": 1024, "cuda": 65536}
 
 
 def diagonal_scan(lambda_: Tensor, v: Tensor) -> Tensor:
@@ -60,7 +60,7 @@ class _DiagonalScan(torch.autograd.Function):
 def _scan(lambda_: Tensor, v: Tensor, *, backwards: bool = False) -> Tensor:
     """All steps, from the last to the first where `backwards`."""
     a = lambda_.unsqueeze(-2)  # over sequences
-    wide = v[..., 0, :].numel() >= _WIDE.get(v.device.type, _WIDE["cuda"])
+    wide = v[..., 0, :].numel() >= WIDE.get(v.device.type, WIDE["cuda"])
     return (_step_by_step if wide else _doubling)(a, v, backwards=backwards)
 
 

@@ -29,6 +29,11 @@ def lstm_scan(u: Tensor, W: Tensor, U: Tensor, b: Tensor, c: Tensor) -> Tensor:
     """
     if u.is_cpu:
         return over_members(_by_torch, u, W, U, b, c)
+    return lstm_scan_by_step(u, W, U, b, c)
+
+
+def lstm_scan_by_step(u: Tensor, W: Tensor, U: Tensor, b: Tensor, c: Tensor) -> Tensor:
+    """All members at once, step by step: what a GPU gets."""
     v = F.linear(u.transpose(0, 1), W, b + c)  # (T, B, 4N)
     return scan_members(_LSTMScan.apply, v, U).transpose(0, 1)
 

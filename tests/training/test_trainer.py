@@ -1,8 +1,7 @@
-"""One member: learning, divergence, interruption."""
+"""Training of one member: what it learns, how it diverges, and that interruptions do not count."""
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from pathlib import Path
 
@@ -13,29 +12,14 @@ import torch
 from mfbench.architectures.build import build_model
 from mfbench.architectures.jacobian import mean_over_steps, probe_jacobians
 from mfbench.training.data import TrainingData
-from mfbench.training.member import initial_model
 from mfbench.training.progress import Progress
 from mfbench.training.schedule import validation_steps
 from mfbench.training.streams import BatchOrder
+from mfbench.training.trainer import initial_model
 from tests.conftest import architecture_settings, write_architecture
-from tests.training.conftest import make_data, make_settings, train
+from tests.training.conftest import assert_same, copied, make_data, make_settings, train
 
 NAMES = ["rnn", "lstm", "tcn", "s4d", "lru", "transformer", "gru"]
-
-
-def assert_same(a: Progress, b: Progress) -> None:
-    """Bitwise the same numbers."""
-    assert torch.equal(a.losses, b.losses)
-    np.testing.assert_array_equal(a.memory.numpy(), b.memory.numpy())  # equal NaNs
-    assert (a.train_error, a.validation_error) == (b.train_error, b.validation_error)
-    assert (a.best_step, a.best_error, a.diverged_step) == (
-        b.best_step,
-        b.best_error,
-        b.diverged_step,
-    )
-    assert set(a.tensors) == set(b.tensors)
-    for name, tensor in a.tensors.items():
-        assert torch.equal(tensor, b.tensors[name]), name
 
 
 def test_a_linear_model_learns_the_delay(data: TrainingData) -> None:
@@ -63,16 +47,7 @@ def test_an_interrupted_member_ends_with_the_same_numbers(name: str, data: Train
         pass
 
     def save(progress: Progress) -> None:
-        kept.append(
-            dataclasses.replace(
-                progress,
-                tensors={k: v.clone() for k, v in progress.tensors.items()},
-                losses=progress.losses.clone(),
-                memory=progress.memory.clone(),
-                train_error=list(progress.train_error),
-                validation_error=list(progress.validation_error),
-            )
-        )
+        kept.append(copied(progress))
         if len(kept) == 17:
             raise KilledError
 
@@ -94,7 +69,7 @@ def test_layers_that_draw_random_numbers_resume_exactly(data: TrainingData, tmp_
 
     def save(progress: Progress) -> None:
         if progress.step == 11:
-            kept.append(copy.deepcopy(progress))
+            kept.append(copied(progress))
 
     every_step = make_settings(checkpoints={"minutes": 0})
     train(data, name, settings=every_step, save=save)
@@ -103,19 +78,19 @@ def test_layers_that_draw_random_numbers_resume_exactly(data: TrainingData, tmp_
 
 
 def test_time_is_counted_over_interruptions(data: TrainingData) -> None:
-    ticks = iter(range(10_000))
-    whole = train(data, clock=lambda: float(next(ticks)))
+    kept: list[Progress] = []
+    every_step = make_settings(checkpoints={"minutes": 0})
+    whole = train(data, settings=every_step, save=lambda p: kept.append(copied(p)))
     assert whole.seconds == 30.0
-    half = Progress(**{**dataclasses.asdict(whole), "step": 29})
-    assert train(data, progress=half, clock=lambda: float(next(ticks))).seconds == 31.0
+    assert [p.seconds for p in kept[:29]] == list(range(1, 30))
+    assert train(data, progress=kept[11]).seconds == 30.0
 
 
 def test_checkpoints_come_at_the_interval_that_is_set(data: TrainingData) -> None:
-    ticks = iter(range(10_000))
     saved: list[int] = []
-    settings = make_settings(checkpoints={"minutes": 0.1})  # 6 s, a step takes 1 s
-    train(data, settings=settings, clock=lambda: next(ticks), save=lambda p: saved.append(p.step))
-    assert saved == [6, 12, 18, 24, 30]
+    settings = make_settings(checkpoints={"minutes": 0.1}, validations=2)  # 6 s, a step takes 1 s
+    train(data, settings=settings, save=lambda p: saved.append(p.step))
+    assert saved == [6, 12, 18, 24, 30, 30]
 
 
 def test_a_loss_that_is_not_finite_is_recorded_with_its_step(data: TrainingData) -> None:
@@ -133,11 +108,11 @@ def test_a_loss_that_breaks_at_the_last_step_keeps_its_step(data: TrainingData) 
     poisoned = data.y.clone()
     poisoned[:] = float("nan")
     settings = make_settings(steps=3, validations=1)  # validated at steps 1 and 3
-    half = train(data, settings=settings)
-    half = dataclasses.replace(
-        half, step=1, train_error=half.train_error[:1], validation_error=half.validation_error[:1]
-    )
-    done = train(dataclasses.replace(data, y=poisoned), settings=settings, progress=half)
+    kept: list[Progress] = []
+    every_step = make_settings(steps=3, validations=1, checkpoints={"minutes": 0})
+    train(data, settings=every_step, save=lambda p: kept.append(copied(p)))
+    broken = dataclasses.replace(data, y=poisoned)
+    done = train(broken, settings=settings, progress=kept[0])
     assert done.diverged_step == 2  # the first broken step, not the one that noticed it
 
 
@@ -217,7 +192,7 @@ def test_the_memory_shows_which_lag_is_learned(data: TrainingData) -> None:
 def test_the_memory_after_a_divergence_is_not_a_number(data: TrainingData) -> None:
     order = BatchOrder(seed=0, sequences=32, batch_size=8)
     poisoned = data.y.clone()
-    poisoned[int(order.rows(3)[0])] = float("nan")
+    poisoned[int(order.rows(3, 1)[0, 0])] = float("nan")
     done = train(dataclasses.replace(data, y=poisoned))
     assert done.diverged_step == 4  # validated at steps 1, 2, 4, ...
     assert torch.isfinite(done.memory[:2]).all()

@@ -1,4 +1,4 @@
-"""Stacks of models against their members one by one, values and gradients in float64."""
+"""Ensembles against their members one by one, values and gradients in float64."""
 
 from __future__ import annotations
 
@@ -7,16 +7,11 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
-from torch.func import functional_call, vmap
+from torch import Tensor
 
 from mfbench.architectures.build import build_model
-from mfbench.architectures.gru import GRU
-from mfbench.architectures.lstm import LSTM
-from mfbench.architectures.mixer import RecurrentMixer
+from mfbench.architectures.ensemble import Ensemble, ensemble_error
 from mfbench.architectures.model import SequenceModel
-from mfbench.architectures.rnn import RNN
-from mfbench.architectures.stacked import StackedModel, stacked_buffers, stacking_error
 from tests.architectures.test_contract import LENGTH, VARIANTS, WIDTH, identify
 from tests.conftest import architecture_settings
 
@@ -31,73 +26,69 @@ def _float64():
     torch.set_default_dtype(torch.float32)
 
 
-def stacked(parts: list[nn.Module]) -> dict[str, Tensor]:
-    """Parameters of all, as leaves."""
-    named = [dict(part.named_parameters()) for part in parts]
-    return {
-        name: torch.stack([p[name].detach() for p in named]).requires_grad_() for name in named[0]
-    }
-
-
-def compare(
-    together: Tensor,
-    leaves: dict[str, Tensor],
-    x: Tensor,
-    alone: list[tuple[Tensor, nn.Module, Tensor]],
-) -> None:
-    """Outputs of a stack, and gradients by parameters and input, against (output, part, input)."""
+def compare(ensemble: Ensemble, models: list[SequenceModel], x: Tensor, slow: Any) -> None:
+    """Outputs of an ensemble, and gradients by parameters and input, against each model's."""
+    together = ensemble(x)
     weights = torch.randn_like(together)
-    got = torch.autograd.grad((together * weights).sum(), [*leaves.values(), x])
-    for m, (y, part, x_m) in enumerate(alone):
+    by_x = torch.autograd.grad((together * weights).sum(), x, retain_graph=True)[0]
+    gradients = ensemble.split(ensemble.gradient((together * weights).sum((1, 2, 3))))
+    for m, (model, x_m) in enumerate(zip(models, x.unbind(), strict=True)):
+        y = slow(model, x_m)
         torch.testing.assert_close(together[m], y, rtol=1e-10, atol=1e-12)
-        want = torch.autograd.grad((y * weights[m]).sum(), [*part.parameters(), x_m])
-        for a, b in zip(got, want, strict=True):
-            torch.testing.assert_close(a[m], b, rtol=1e-9, atol=1e-11)
+        named = dict(model.named_parameters())
+        want = torch.autograd.grad((y * weights[m]).sum(), [x_m, *named.values()])
+        torch.testing.assert_close(by_x[m], want[0], rtol=1e-9, atol=1e-11)
+        for name, gradient in zip(named, want[1:], strict=True):
+            torch.testing.assert_close(gradients[name][m], gradient, rtol=1e-9, atol=1e-11)
 
 
 @pytest.mark.parametrize(("name", "changes"), VARIANTS, ids=identify)
-def test_a_stack_of_models_is_its_members(name: str, changes: dict[str, Any]) -> None:
+def test_an_ensemble_of_models_is_its_members(name: str, changes: dict[str, Any]) -> None:
     settings = architecture_settings(name, **copy.deepcopy(changes))
     models = [build_model(settings, width=WIDTH, length=LENGTH) for _ in range(MEMBERS)]
-    leaves = stacked(models)
     x = torch.randn(MEMBERS, 2, LENGTH, 1, requires_grad=True)
-    stack = StackedModel(models[0], leaves, stacked_buffers(models))
-    assert stack.linear == models[0].linear
-    compare(
-        stack(x), leaves, x, [(m(x_m), m, x_m) for m, x_m in zip(models, x.unbind(), strict=True)]
-    )
-    assert stacking_error(models, x[..., 0].detach()) is None
+    ensemble = Ensemble(models)
+    assert ensemble.linear == models[0].linear
+    assert len(ensemble) == MEMBERS
+    compare(ensemble, models, x, lambda model, x_m: model(x_m))
+    assert ensemble_error(models, x[..., 0].detach()) is None
 
 
+@pytest.mark.parametrize("members", [1, MEMBERS])
 @pytest.mark.parametrize(
-    ("mixer", "options"), [(RNN, {}), (RNN, {"nonlinearity": "identity"}), (GRU, {}), (LSTM, {})]
+    ("name", "options"),
+    [("rnn", {}), ("rnn", {"nonlinearity": "identity"}), ("gru", {}), ("lstm", {}), ("lru", {})],
 )
-def test_stacked_scans_are_the_recurrences_step_by_step(
-    mixer: type[RecurrentMixer], options: dict[str, Any]
+def test_an_ensemble_of_recurrences_is_each_step_by_step(
+    name: str, options: dict[str, Any], members: int
 ) -> None:
-    mixers = [mixer(5, 0, 9, **options) for _ in range(MEMBERS)]
-    template = copy.deepcopy(mixers[0])
-    template.stacked = True
-    leaves, u = stacked(mixers), torch.randn(MEMBERS, 2, 9, 5, requires_grad=True)
-    together = vmap(lambda p, u: functional_call(template, p, (u,)))(leaves, u)
-    pairs = zip(mixers, u.unbind(), strict=True)
-    compare(together, leaves, u, [(m.recur(u_m), m, u_m) for m, u_m in pairs])
+    settings = architecture_settings(name, options=options)
+    models = [build_model(settings, width=WIDTH, length=LENGTH) for _ in range(members)]
+    x = torch.randn(members, 2, LENGTH, 1, requires_grad=True)
+    compare(Ensemble(models), models, x, lambda model, x_m: model.recur(x_m))
+
+
+@pytest.mark.parametrize("members", [1, MEMBERS])
+def test_members_follow_their_rows_of_the_parameters(members: int) -> None:
+    settings = architecture_settings("s4d")
+    models = [build_model(settings, width=WIDTH, length=LENGTH) for _ in range(members)]
+    ensemble, x = Ensemble(models), torch.randn(members, 2, LENGTH, 1)
+    other = build_model(settings, width=WIDTH, length=LENGTH)
+    assert ensemble(x)[-1].sub(other(x[-1])).abs().max() > 0
+    ensemble.parameters[-1] = ensemble.row(dict(other.named_parameters())).detach()
+    torch.testing.assert_close(ensemble(x)[-1], other(x[-1]))
+    state = ensemble.state(ensemble.parameters[-1], {})
+    assert state.keys() == other.state_dict().keys()
+    for name, tensor in other.state_dict().items():
+        assert torch.equal(state[name], tensor)
 
 
 def test_odd_widths_need_no_aligned_memory() -> None:
     settings = architecture_settings("s4d", options={"state": 2})
     models = [build_model(settings, width=3, length=LENGTH) for _ in range(MEMBERS)]
-    named = dict(models[0].named_parameters())
-    size = sum(p.numel() for p in named.values())
-    assert size % 2 == 1  # so that rows of one matrix start at odd places
-    matrix = torch.randn(MEMBERS, size)
-    start, views = 0, {}
-    for name, parameter in named.items():
-        part = matrix[:, start : start + parameter.numel()]
-        views[name] = part.view(MEMBERS, *parameter.shape)
-        start += parameter.numel()
-    stack = StackedModel(models[0], views, {})
-    assert stack(torch.randn(MEMBERS, 2, LENGTH, 1)).isfinite().all()
+    ensemble = Ensemble(models)
+    assert ensemble.parameters.shape[1] % 2 == 1  # so that rows start at odd places
+    assert ensemble(torch.randn(MEMBERS, 2, LENGTH, 1)).isfinite().all()
 
 
 USERS = """
@@ -125,7 +116,7 @@ class Item(Base):
 
 
 class Own(Base):
-    '''Draws numbers and keeps them where no stack can see them.'''
+    '''Draws numbers and keeps them where no ensemble can see them.'''
     def forward(self, u):
         return self.W(u) * self.fixed
 
@@ -178,18 +169,18 @@ def users(tmp_path, name: str) -> list[SequenceModel]:
         ("Plain", None),
         ("Running", None),
         ("Item", "item"),
-        ("Own", "outputs in a stack are not those of the members alone"),
+        ("Own", "outputs in an ensemble are not those of the members alone"),
         ("Dropped", "called random operation"),
         ("Recurrent", "RuntimeError: "),
-        ("Replacing", "values of the buffer layers.0.mixer.mean in a stack are not"),
+        ("Replacing", "values of the buffer layers.0.mixer.mean in an ensemble are not"),
     ],
 )
-def test_models_that_cannot_be_stacked_are_recognised(
+def test_models_that_cannot_run_as_one_are_recognised(
     name: str, message: str | None, tmp_path
 ) -> None:
     models = users(tmp_path, name)
     before = [{k: v.clone() for k, v in model.state_dict().items()} for model in models]
-    error = stacking_error(models, torch.randn(2, 2, LENGTH))
+    error = ensemble_error(models, torch.randn(2, 2, LENGTH))
     if message is None:
         assert error is None
     else:
@@ -202,4 +193,4 @@ def test_models_that_cannot_be_stacked_are_recognised(
 
 def test_running_out_of_memory_is_no_reason_to_train_one_by_one(tmp_path) -> None:
     with pytest.raises(MemoryError, match="no more"):
-        stacking_error(users(tmp_path, "OutOfMemory"), torch.randn(2, 2, LENGTH))
+        ensemble_error(users(tmp_path, "OutOfMemory"), torch.randn(2, 2, LENGTH))

@@ -1,0 +1,192 @@
+"""What a GPU needs to replay a step, as far as a CPU can tell."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from mfbench.architectures.registry import registered
+from mfbench.training import capture
+from mfbench.training.capture import WARM_UP, replayed, stream_of
+from mfbench.training.trainer import Trainer
+from tests.conftest import architecture_settings
+from tests.training.conftest import make_members, make_settings
+
+GPU = torch.device("cuda", 0)
+# Operations that wait for the device, or whose work depends on values: none can be recorded.
+WAITING = {
+    "_local_scalar_dense",
+    "is_nonzero",
+    "equal",
+    "nonzero",
+    "masked_select",
+    "unique",
+    "bincount",
+    "repeat_interleave",
+}
+
+
+class Watch(TorchDispatchMode):
+    """Fails where an operation waits for the device."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        name = func.overloadpacket.__name__
+        assert name not in WAITING, f"{name} waits for the device"
+        for argument in args:  # an index with a mask counts its ones
+            if name.startswith("index") and isinstance(argument, list | tuple):
+                assert all(i is None or i.dtype != torch.bool for i in argument)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("members", [1, 3])
+@pytest.mark.parametrize("name", registered())
+def test_a_step_waits_for_nothing_and_works_on_fixed_places(name: str, members: int) -> None:
+    grid = [(0.01, seed) for seed in range(members)]
+    settings = make_settings(optimiser={"weight_decay": 0.1}, loss={"time_power": 1.0})
+    trainer = Trainer(
+        architecture_settings(name), make_members(grid=grid), width=4, settings=settings
+    )
+
+    def places() -> dict[str, int]:
+        kept = {**vars(trainer), **vars(trainer.optimiser), **vars(trainer.ensemble)}
+        kept |= {f"leaf {n}": t for n, t in trainer.ensemble._leaves.items()}
+        return {n: t.data_ptr() for n, t in kept.items() if isinstance(t, torch.Tensor)}
+
+    trainer.prepare()
+    before, generator = places(), torch.get_rng_state()
+    for _ in range(2):
+        with Watch():
+            trainer.optimise()
+        trainer.step += 1
+    trainer.prepare()
+    assert places() == before
+    assert torch.equal(torch.get_rng_state(), generator)
+
+
+def test_the_watch_sees_what_waits() -> None:
+    x = torch.randn(3)
+    for wait in (x[0].item, lambda: x[x > 0], lambda: bool(x[0] > 0), x.nonzero):
+        with pytest.raises(AssertionError), Watch():
+            wait()
+
+
+class FakeGraph:
+    """Replays what was called while it was recorded."""
+
+    recording: FakeGraph | None = None
+
+    def __init__(self) -> None:
+        self.replays = 0
+
+    def replay(self) -> None:
+        self.replays += 1
+
+
+@contextmanager
+def recording(graph: FakeGraph, stream: object) -> Iterator[None]:
+    FakeGraph.recording = graph
+    try:
+        yield
+    finally:
+        FakeGraph.recording = None
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch.cuda's graphs without a GPU."""
+    fake = SimpleNamespace(
+        CUDAGraph=FakeGraph,
+        graph=recording,
+        current_stream=lambda device: "a stream",
+        get_rng_state=lambda device: torch.zeros(1),
+    )
+    monkeypatch.setattr(capture.torch, "cuda", fake)
+
+
+def run(step: Any, times: int) -> list[str]:
+    """What each call did."""
+    happened: list[str] = []
+
+    def noted() -> None:
+        happened.append("recorded" if FakeGraph.recording else "run")
+        step()
+
+    call = replayed(noted, GPU)
+    done = []
+    for _ in range(times):
+        happened.clear()
+        call()
+        done.append("+".join(happened) or "replayed")
+    return done
+
+
+def test_on_a_gpu_a_step_is_recorded_once_and_replayed(gpu: None) -> None:
+    done = run(lambda: None, WARM_UP + 3)
+    assert done == ["run"] * (WARM_UP - 1) + ["run+recorded"] + ["replayed"] * 3
+
+
+def test_a_step_that_cannot_be_recorded_runs_as_it_is_and_the_log_says_why(
+    gpu: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    def step() -> None:
+        if FakeGraph.recording:
+            raise RuntimeError("CUDA error: operation not permitted when stream is capturing\nmore")
+
+    assert run(step, WARM_UP + 3)[WARM_UP:] == ["run"] * 3
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert record.getMessage() == (
+        "its steps cannot be replayed as a graph: CUDA error: operation not permitted when stream "
+        "is capturing"
+    )
+
+
+def test_a_step_that_draws_random_numbers_is_not_replayed(
+    gpu: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert run(lambda: torch.rand(1), WARM_UP + 3) == ["run"] * (WARM_UP + 3)
+    assert "draws random numbers" in caplog.text
+
+
+def test_running_out_of_memory_while_recording_is_an_error(gpu: None) -> None:
+    def step() -> None:
+        if FakeGraph.recording:
+            raise torch.OutOfMemoryError("no more")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        run(step, WARM_UP)
+
+
+def test_on_a_cpu_a_step_runs_as_it_is() -> None:
+    def step() -> None:
+        pass
+
+    assert replayed(step, torch.device("cpu")) is step
+    with stream_of(torch.device("cpu")):
+        pass
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("name", registered())
+def test_replayed_steps_are_those_that_run(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def losses() -> torch.Tensor:
+        members = make_members()
+        for member in members:
+            arrays = {k: v.to(GPU) for k, v in vars(member.data).items() if hasattr(v, "to")}
+            member.data = dataclasses.replace(member.data, **arrays)
+        settings = make_settings(memory_probes=0)
+        trainer = Trainer(architecture_settings(name), members, width=4, settings=settings)
+        trainer.train()
+        return trainer.losses
+
+    replayed = losses()
+    monkeypatch.setattr(capture, "WARM_UP", 10**9)
+    torch.testing.assert_close(replayed, losses(), rtol=1e-4, atol=1e-6)

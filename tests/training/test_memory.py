@@ -1,0 +1,75 @@
+"""How many members train together: the estimate of memory against what a step really takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from mfbench.architectures.registry import registered
+from mfbench.training.data import TrainingData
+from mfbench.training.memory import CPU_BYTES, members_at_once, peak_bytes, step_bytes
+from mfbench.training.trainer import Member, Trainer
+from tests.conftest import architecture_settings
+from tests.training.conftest import make_settings
+
+
+def test_the_peak_is_that_of_what_lives_at_the_same_time() -> None:
+    def step() -> None:
+        a = torch.zeros(1000)  # 4 kB
+        a.view(10, 100).add_(1)  # the same memory
+        b = a + 1
+        del a
+        c = b * 2
+        del b, c
+        torch.zeros(500)
+
+    assert peak_bytes(step, torch.device("cpu")) == 8000
+
+
+@pytest.mark.parametrize(("width", "batch", "length"), [(16, 16, 64), (8, 32, 128)])
+@pytest.mark.parametrize("name", registered())
+def test_the_estimate_covers_what_a_step_takes(
+    name: str, width: int, batch: int, length: int
+) -> None:
+    x = torch.randn(2 * batch, length, generator=torch.Generator().manual_seed(0))
+    data = TrainingData(x, x, x[:4], x[:4], scored_from=length // 2, variance=1.0)
+    settings = make_settings(batch_size=batch, steps=3, validations=1, memory_probes=0)
+    architecture = architecture_settings(name)
+    members = [Member(data, 0.01, seed) for seed in range(6)]
+    trainer = Trainer(architecture, members, width=width, settings=settings)
+    trainer.prepare()
+    peak = peak_bytes(trainer.optimise, torch.device("cpu"))
+    peak += 4 * trainer.ensemble.parameters.nbytes
+    estimate = 6 * step_bytes(architecture, data, width=width, settings=settings)
+    assert peak < estimate < 2 * peak
+
+
+def test_the_estimate_leaves_the_member_and_the_generators_alone() -> None:
+    x = torch.randn(16, 8, generator=torch.Generator().manual_seed(0))
+    data = TrainingData(x, x, x, x, scored_from=4, variance=1.0)
+    before = torch.get_rng_state()
+    step_bytes(architecture_settings("rnn"), data, width=4, settings=make_settings())
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(
+    ("setting", "size", "share", "members", "expected"),
+    [
+        ("auto", 1_000_000, None, 12, 12),
+        ("auto", 5_000_000, None, 12, 3),  # three fit into the caches
+        ("auto", 2 * CPU_BYTES, None, 12, 1),
+        ("auto", 1_000_000, 10**9, 1500, 750),  # two equal ones rather than 1000 and 500
+        ("auto", 10**9, 10**8, 7, 1),  # one has to be tried
+        ("auto", 1, 10**9, 0, 1),
+        (5, 10**9, None, 12, 4),  # three equal ones rather than 5, 5, 2
+        (5, 1, None, 3, 3),
+        (1, 1, 10**9, 3, 1),
+    ],
+)
+def test_how_many_members_train_together(
+    setting: Any, size: int, share: int | None, members: int, expected: int
+) -> None:
+    given: dict[str, Any] = {"bytes_of_a_member": size, "share": share, "members": members}
+    assert members_at_once(setting, **given) == expected
