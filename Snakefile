@@ -23,7 +23,6 @@ include: "rules/floors.smk"
 include: "rules/training.smk"
 include: "rules/evaluation.smk"
 include: "rules/cubes.smk"
-include: "rules/figures.smk"
 include: "rules/report.smk"
 include: "rules/scoreboard.smk"
 

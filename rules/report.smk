@@ -1,10 +1,14 @@
 rule report_page:
-    """The study on one page that works offline."""
+    """All figures, each in four formats, and the study on one page that works offline."""
     input:
-        cube=BENCHMARK,
-        figures=expand(rules.figure.output.json, figure=FIGURES),
+        BENCHMARK,
     output:
-        f"{RESULTS}/report.html",
+        report=f"{RESULTS}/report.html",
+        figures=expand(
+            f"{RESULTS}/figures/{{figure}}.{{kind}}",
+            figure=FIGURES,
+            kind=("html", "svg", "png", "json"),
+        ),
     log:
         f"{RESULTS}/logs/report.log",
     benchmark:
@@ -18,6 +22,9 @@ rule report_page:
         gpu=0,
     params:
         settings=SETTINGS,
-        code=stage_digest(script_path("write_report.py")),
+        code=stage_digest(
+            script_path("write_report.py"),
+            modules=tuple(f"mfbench.figures.{figure}" for figure in FIGURES),
+        ),
     script:
         "../workflow_scripts/write_report.py"

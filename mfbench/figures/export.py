@@ -3,43 +3,90 @@
 from __future__ import annotations
 
 import importlib
-import json
+from pathlib import Path
 from typing import Any
 
 import altair as alt
+import vl_convert
 import xarray as xr
+from altair.utils.html import spec_to_html
 
 from mfbench.cubes import trained
 from mfbench.figures import theme
-from mfbench.storage import atomic, write_json
+from mfbench.figures.registry import FIGURES
+from mfbench.storage import atomic, write_json, write_text
 
 PIXELS_PER_POINT = 2.0  # sharp on a projector
+# The version that altair writes specifications for, as vl-convert names it: "6.1".
+_VEGA_LITE = alt.SCHEMA_VERSION.removeprefix("v").rpartition(".")[0]
 
 
-def draw(figure: str, cube: xr.Dataset) -> Any:
-    """The chart of one figure, a module of this package."""
+def write_figures(folder: str | Path, cube: xr.Dataset) -> dict[str, dict[str, Any]]:
+    """Draw all figures of a cube and write each in all formats.
+
+    Returns
+    -------
+    dict
+        The Vega-Lite specification of each figure, by its name.
+
+    Raises
+    ------
+    Exception
+        A figure cannot be drawn; a note on the error names it.
+    """
+    specifications = {}
+    for figure in FIGURES:
+        try:
+            specifications[figure] = draw(figure, cube)
+            write_figure(Path(folder, figure), specifications[figure])
+        except Exception as error:
+            error.add_note(f"This happened in the figure {figure}.")
+            raise
+    return specifications
+
+
+def draw(figure: str, cube: xr.Dataset) -> dict[str, Any]:
+    """The Vega-Lite specification of one figure, a module of this package."""
     if not trained(cube).any():  # every cell failed
         title = figure.replace("_", " ").capitalize()
-        return theme.nothing(title=title, why="No model of this study was trained.")
-    module = importlib.import_module(f"mfbench.figures.{figure}")
+        chart = theme.nothing(title=title, why="No model of this study was trained.")
+    else:
+        chart = importlib.import_module(f"mfbench.figures.{figure}").draw(cube)
     with alt.data_transformers.enable("default", max_rows=None):
-        return module.draw(cube)
+        specification: dict[str, Any] = chart.to_dict()
+    return specification
 
 
-def write_figure(chart: Any, outputs: Any) -> None:
-    """Write a chart in all formats.
+def write_figure(path: Path, specification: dict[str, Any]) -> None:
+    """Write a figure as a specification, a vector and a pixel graphic, and a page.
 
     Parameters
     ----------
-    chart : altair chart
-    outputs : object with attributes html, svg, png, json
-        The paths to write; the page carries all that it needs and works offline.
+    path : path
+        The files without their suffixes .json, .svg, .png and .html.
+    specification : dict
+        The figure in Vega-Lite.
     """
-    with alt.data_transformers.enable("default", max_rows=None):
-        write_json(outputs.json, json.loads(chart.to_json()))
-        for kind in ("svg", "png", "html"):
-            options: dict[str, Any] = {"inline": True} if kind == "html" else {}
-            if kind == "png":
-                options["scale_factor"] = PIXELS_PER_POINT
-            with atomic(getattr(outputs, kind)) as temporary:
-                chart.save(str(temporary), format=kind, **options)
+    write_json(path.with_suffix(".json"), specification)
+    svg = vl_convert.vegalite_to_svg(specification, vl_version=_VEGA_LITE)
+    write_text(path.with_suffix(".svg"), svg)
+    with atomic(path.with_suffix(".png")) as temporary:
+        temporary.write_bytes(vl_convert.svg_to_png(svg, scale=PIXELS_PER_POINT))
+    page = spec_to_html(
+        specification,
+        mode="vega-lite",
+        vega_version=alt.VEGA_VERSION,
+        vegalite_version=alt.VEGALITE_VERSION,
+        vegaembed_version=alt.VEGAEMBED_VERSION,
+        template="inline",
+    )
+    write_text(path.with_suffix(".html"), page)
+
+
+def javascript() -> str:
+    """Vega, Vega-Lite and vega-embed in one script, for pages that work offline.
+
+    vl-convert bundles it once per process; the pages of the figures carry the same one.
+    """
+    bundle: Any = vl_convert.javascript_bundle  # its stub lacks the default of its first argument
+    return str(bundle(vl_version=_VEGA_LITE))

@@ -48,22 +48,24 @@ def lag_table(cube: xr.Dataset) -> pd.DataFrame:
     Columns: ``median``, ``low`` and ``high`` over seeds of the step from which on the lag is
     learned, at the selected learning rate; infinite where it is not, as in a member that diverged.
     """
-    names = ["status", "selected_learning_rate", "memory_over_training"]
-    run = trained(cube).any(["learning_rate", "seed"]).to_dataframe(name="run")
+    grid = ("architecture", "width", "kernel", "level")
+    best = selected(cube[["status", "selected_learning_rate", "memory_over_training"]])
+    # Plain arrays: xarray takes far longer to pick a cell than its steps take to compute.
+    memory = best.memory_over_training.transpose(*grid, "seed", "step", "lag").values
+    members = trained(best).transpose(*grid, "seed")
+    k = cube.memory_function.transpose("kernel", "level", "lag").values
+    energy = cube.weights.values * k**2
+    run = members.any("seed").to_dataframe(name="run").reset_index()
+    run = largest_widths(run[run.run])
+    cells = np.stack(np.unravel_index(run.index.to_numpy(), members.shape[: len(grid)]), axis=1)
     rows = []
-    for at in largest_widths(run[run.run].reset_index()).itertuples():
-        where = {name: getattr(at, name) for name in ("architecture", "width", "kernel", "level")}
-        task = cube.sel(kernel=at.kernel, level=at.level)
-        energy = (task.weights * task.memory_function**2).values
-        lags = np.flatnonzero(energy >= RELEVANT * energy.max())
-        cell = selected(cube[names].sel(where)).transpose("seed", "step", "lag")
-        members = trained(cell).values
-        steps = learned_steps(
-            cell.memory_over_training.values[members][..., lags],
-            task.memory_function.values[lags],
-            cube.step.values,
-        )
+    for row, cell in zip(run.itertuples(), map(tuple, cells), strict=True):
+        task = cell[2:]
+        lags = np.flatnonzero(energy[task] >= RELEVANT * energy[task].max())
+        h = memory[cell][members.values[cell]][..., lags]
+        steps = learned_steps(h, k[task][lags], cube.step.values)
         found = {"median": np.median(steps, 0), "low": steps.min(0), "high": steps.max(0)}
-        where |= {"memory_length": float(task.memory_length)}
+        where = {name: getattr(row, name) for name in ("architecture", "kernel", "level")}
+        where |= {"memory_length": row.memory_length}
         rows.append(pd.DataFrame({**where, "lag": cube.lag.values[lags], **found}))
-    return with_every_panel(cube, pd.concat(rows, ignore_index=True).drop(columns="width"))
+    return with_every_panel(cube, pd.concat(rows, ignore_index=True))

@@ -84,7 +84,7 @@ def memory_table(cube: xr.Dataset) -> pd.DataFrame:
     Columns ``target``, and ``median``, ``low`` and ``high`` over seeds of the learned memory
     function at the selected learning rate.
     """
-    best = selected(cube)
+    best = selected(cube[["selected_learning_rate", "learned_memory_function"]])
     learned = best.learned_memory_function
     table = xr.Dataset(
         {
@@ -105,8 +105,7 @@ def curve_table(cube: xr.Dataset) -> pd.DataFrame:
     Columns ``median``, ``low`` and ``high`` over seeds of the validation error at the selected
     learning rate.
     """
-    best = selected(cube)
-    curve = best.validation_error
+    curve = selected(cube[["selected_learning_rate", "validation_error"]]).validation_error
     table = xr.Dataset(
         {"median": curve.median("seed"), "low": curve.min("seed"), "high": curve.max("seed")}
     ).to_dataframe()

@@ -134,24 +134,26 @@ def styled(chart: Any, *, title: str, subtitle: str | list[str]) -> Any:
         title, subtitle=subtitle, anchor="start", fontSize=17, subtitleFontSize=12.5,
         subtitleColor="#555555", offset=14, subtitlePadding=4,
     )  # fmt: skip
-    font = "Helvetica Neue, Helvetica, Arial, Liberation Sans, sans-serif"
-    return (
-        chart.properties(title=heading)
-        .configure(font=font, background="white", padding=12)
-        .configure_axis(
+    # Set at once: every step of a chain copies the whole chart.
+    look = alt.Config(
+        font="Helvetica Neue, Helvetica, Arial, Liberation Sans, sans-serif",
+        background="white",
+        padding=12,
+        axis=alt.AxisConfig(
             labelFontSize=12, titleFontSize=13, titleFontWeight="normal", titleColor=INK,
             labelColor="#444444", gridColor="#e9e9e9", domainColor="#888888", tickColor="#888888",
-        )
-        .configure_header(
+        ),
+        header=alt.HeaderConfig(
             labelFontSize=13, labelFontWeight="bold", titleFontSize=13, labelColor=INK,
             titleFontWeight="normal",
-        )
-        .configure_legend(
+        ),
+        legend=alt.LegendConfig(
             labelFontSize=13, titleFontSize=13, symbolSize=110, titleFontWeight="normal",
             symbolStrokeWidth=2.5, labelLimit=240, symbolOpacity=1,
-        )
-        .configure_view(stroke="#cfcfcf")
+        ),
+        view=alt.ViewConfig(stroke="#cfcfcf"),
     )  # fmt: skip
+    return chart.properties(title=heading, config=look)
 
 
 def _cycled(values: Sequence[str], count: int) -> list[str]:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import altair as alt
 import jinja2
 import numpy as np
 import pandas as pd
-import vl_convert
 import xarray as xr
 import yaml
 
 from mfbench.cubes import failed, trained
 from mfbench.evaluation.optimum import RESOLVED
 from mfbench.failure import success_threshold
+from mfbench.figures.export import javascript
 from mfbench.figures.tables import short_error
 from mfbench.figures.theme import architecture_colours
 from mfbench.report.boundary import boundary_texts
@@ -26,10 +25,12 @@ from mfbench.report.failures import failure_table
 from mfbench.report.notes import NOTES
 from mfbench.report.optimum import distance_table
 from mfbench.report.summary import summary_table
-from mfbench.storage import read_json, write_text
+from mfbench.storage import write_text
 
 
-def write_report(path: str | Path, *, cube: xr.Dataset, figures: Sequence[str | Path]) -> None:
+def write_report(
+    path: str | Path, *, cube: xr.Dataset, figures: Mapping[str, dict[str, Any]]
+) -> None:
     """Write the report of a cube.
 
     Parameters
@@ -38,10 +39,9 @@ def write_report(path: str | Path, *, cube: xr.Dataset, figures: Sequence[str | 
         HTML file to write.
     cube : Dataset
         The benchmark cube.
-    figures : sequence of path
-        Vega-Lite specifications (.json), in the order in which they are shown.
+    figures : mapping
+        Vega-Lite specifications by the names of the figures, in the order in which they are shown.
     """
-    specifications = [read_json(f) for f in figures]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -70,23 +70,12 @@ def write_report(path: str | Path, *, cube: xr.Dataset, figures: Sequence[str | 
         failed=int(failed(cube).sum()),
         failures=failure_table(cube).to_dict("records"),
         figures=[
-            {
-                "name": Path(f).stem,
-                "json": _embedded(spec),
-                "note": NOTES.get(Path(f).stem, ""),
-            }
-            for f, spec in zip(figures, specifications, strict=True)
+            {"name": name, "json": _embedded(specification), "note": NOTES.get(name, "")}
+            for name, specification in figures.items()
         ],
-        script=_bundle(),
+        script=javascript(),
     )
     write_text(path, page)
-
-
-def _bundle() -> str:
-    """Vega, Vega-Lite and vega-embed for the version that altair writes specifications for."""
-    bundle: Any = vl_convert.javascript_bundle  # its stub lacks the default of its first argument
-    version = alt.SCHEMA_VERSION.removeprefix("v").rpartition(".")[0]  # as in "6.1"
-    return str(bundle(vl_version=version))
 
 
 def _embedded(specification: dict[str, Any]) -> str:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -135,15 +134,10 @@ def writers(finished: Stages) -> dict[str, Callable[[Path], None]]:
     study, about = finished.study, {"resolved": finished.training_settings(), "title": "t"}
     pack = finished.train(finished.results / "checkpoints/for/writers")
     group, cube = finished.evaluate(), finished.cube()
-    chart, figure = draw("error_map", cube), finished.results / "figures/error_map.json"
+    figure = draw("error_map", cube)
 
     def write_checkpoint(path: Path) -> None:
         Checkpoints(path.parent).save(0.01, 0, "key", pack.cells[RHO].members[0.01, 0])
-
-    def figures(path: Path) -> None:
-        write_figure(
-            chart, SimpleNamespace(**{k: path.with_suffix(f".{k}") for k in _FIGURE_KINDS})
-        )
 
     return {
         "d.nc": lambda p: write_dataset(
@@ -170,9 +164,6 @@ def writers(finished: Stages) -> dict[str, Callable[[Path], None]]:
         "a.nc": finished.assemble_one,
         "b.nc": finished.assemble,
         "levels.json": lambda p: write_json(p, {"groups": [json.dumps(study.model_dump())]}),
-        "figure.json": figures,
-        "report.html": lambda p: write_report(p, cube=cube, figures=[figure]),
+        "figure.json": lambda p: write_figure(p.with_suffix(""), figure),
+        "report.html": lambda p: write_report(p, cube=cube, figures={"error_map": figure}),
     }
-
-
-_FIGURE_KINDS = ("html", "svg", "png", "json")

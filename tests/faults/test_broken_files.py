@@ -11,7 +11,7 @@ import xarray as xr
 
 from mfbench.datasets import read_dataset
 from mfbench.floors.record import read_floors
-from mfbench.storage import BrokenFileError, read_json, sealed
+from mfbench.storage import BrokenFileError, sealed
 from tests.faults.conftest import CUBE, RESULTS, numbers, said
 from tests.faults.stages import Stages
 from tests.workflow.conftest import Project
@@ -33,7 +33,6 @@ READ_BY = {
     "evaluation/rnn/width=4/impulse.nc": lambda s: s.assemble_one(s.results / "new.nc"),
     "cubes/architectures/rnn.nc": lambda s: s.assemble(s.results / "new.nc"),
     "cubes/benchmark.nc": lambda s: s.cube(),
-    "figures/error_map.json": lambda s: read_json(s.results / "figures/error_map.json"),
 }
 # A whole file of mfbench under another's name.
 FOREIGN = {

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from mfbench.figures.export import draw, write_figure
+from mfbench.figures.export import draw, write_figure, write_figures
+from mfbench.figures.registry import FIGURES
 from mfbench.figures.theme import PALETTE, error_domain
+from mfbench.storage import read_json
 from tests.conftest import REPOSITORY
 from tests.figures.conftest import PER_MEMBER, make_cube, spoil, with_boundaries
-
-FIGURES = sorted(
-    p.stem
-    for p in (REPOSITORY / "mfbench" / "figures").glob("*.py")
-    if "def draw(cube" in p.read_text()
-)
 
 
 def scales(specification: Any, channel: str) -> list[dict[str, Any]]:
@@ -37,11 +32,24 @@ def scales(specification: Any, channel: str) -> list[dict[str, Any]]:
     return found
 
 
-def test_the_workflow_draws_every_figure_there_is() -> None:
-    rules = (REPOSITORY / "rules" / "figures.smk").read_text()
-    assert FIGURES
-    for figure in FIGURES:
-        assert f'"{figure}"' in rules
+def test_every_figure_there_is_has_its_place_in_the_order() -> None:
+    modules = (REPOSITORY / "mfbench" / "figures").glob("*.py")
+    assert sorted(FIGURES) == sorted(p.stem for p in modules if "def draw(cube" in p.read_text())
+
+
+def test_a_figure_that_cannot_be_drawn_is_named(
+    cube: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def draw_nothing(cube: xr.Dataset) -> None:
+        raise KeyError(cube.sizes["level"])
+
+    monkeypatch.setattr("mfbench.figures.failure_boundaries.draw", draw_nothing)
+    with pytest.raises(KeyError, match="figure failure_boundaries"):
+        write_figures(tmp_path, cube)
+    # Of the one before all files are there, of this one none.
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        f"{FIGURES[0]}.{kind}" for kind in ("html", "json", "png", "svg")
+    ]
 
 
 def check_json(text: str) -> None:
@@ -52,12 +60,11 @@ def check_json(text: str) -> None:
 @pytest.mark.parametrize("widths", [(8,), (8, 16)])
 @pytest.mark.parametrize("figure", FIGURES)
 def test_all_formats_are_written(figure: str, widths: tuple[int, ...], tmp_path: Path) -> None:
-    outputs = SimpleNamespace(**{k: tmp_path / f"f.{k}" for k in ("html", "svg", "png", "json")})
-    write_figure(draw(figure, make_cube(widths)), outputs)
-    assert outputs.png.read_bytes().startswith(b"\x89PNG")
-    assert "<svg" in outputs.svg.read_text()[:200]
-    assert "vegaEmbed" in outputs.html.read_text()
-    assert "vega-lite" in json.loads(outputs.json.read_text())["$schema"]
+    write_figure(tmp_path / "f", draw(figure, make_cube(widths)))
+    assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in (tmp_path / "f.svg").read_text()[:200]
+    assert "vegaEmbed" in (tmp_path / "f.html").read_text()
+    assert "vega-lite" in read_json(tmp_path / "f.json")["$schema"]
 
 
 @pytest.mark.parametrize("figure", FIGURES)
@@ -66,14 +73,13 @@ def test_partial_and_diverged_cubes_can_be_drawn(figure: str, tmp_path: Path) ->
     spoil(cube, "absent", {"architecture": 0, "kernel": 1})
     spoil(cube, "diverged", {"architecture": 1, "kernel": 0, "level": 2})
     cube = with_boundaries(cube)
-    outputs = SimpleNamespace(**{k: tmp_path / f"f.{k}" for k in ("html", "svg", "png", "json")})
-    write_figure(draw(figure, cube), outputs)
-    check_json(outputs.json.read_text())
+    write_figure(tmp_path / "f", draw(figure, cube))
+    check_json((tmp_path / "f.json").read_text())
 
 
 def test_levels_of_one_memory_length_stay_apart(cube: xr.Dataset) -> None:
     cube.memory_length[{"kernel": 0, "level": 1}] = 4.0
-    specification = draw("error_map", cube).to_dict()
+    specification = draw("error_map", cube)
     rows = next(iter(specification["datasets"].values()))
     names = {(r["kernel"], r["level"]): r["task"] for r in rows}
     assert [names["impulse", i] for i in range(3)] == ["4 (3)", "4 (7)", "16 (15)"]
@@ -83,7 +89,7 @@ def test_levels_of_one_memory_length_stay_apart(cube: xr.Dataset) -> None:
 @pytest.mark.parametrize("figure", FIGURES)
 def test_a_cube_in_which_all_diverged_can_be_drawn(figure: str, cube: xr.Dataset) -> None:
     spoil(cube, "diverged", {})
-    check_json(draw(figure, with_boundaries(cube)).to_json())
+    check_json(json.dumps(draw(figure, with_boundaries(cube))))
 
 
 def texts(specification: dict[str, Any]) -> str:
@@ -97,7 +103,7 @@ def test_cubes_from_before_the_floors_can_be_drawn(figure: str, cube: xr.Dataset
     new |= set(PER_MEMBER) - {"relative_mse", "validation_error", "learned_memory_function"}
     new |= {"lower_floor", "upper_floor", "approximation_part", "weights", "order"}
     new |= {"length_factor", "perturbation"}
-    specification = draw(figure, cube.drop_vars(new)).to_dict()
+    specification = draw(figure, cube.drop_vars(new))
     check_json(json.dumps(specification))
     old = {"error_by_memory_length", "error_map", "memory_functions", "training_curves"}
     empty = "This cube holds no" in texts(specification)
@@ -107,14 +113,14 @@ def test_cubes_from_before_the_floors_can_be_drawn(figure: str, cube: xr.Dataset
 
 def test_a_study_without_memory_probes_says_that_there_is_nothing_to_show(cube: xr.Dataset) -> None:
     cube.memory_over_training[:] = np.nan
-    assert "memory_probes" in texts(draw("lags_over_training", cube).to_dict())
+    assert "memory_probes" in texts(draw("lags_over_training", cube))
 
 
 def test_floors_end_at_the_bottom_of_the_axis_and_are_explained(cube: xr.Dataset) -> None:
     # The axis begins at 0.001 / 1.5; floors at M99 = 4 are moved below and across it.
     cube.upper_floor[{"architecture": 0, "kernel": 0, "level": 0}] = 0.0005
     cube.lower_floor[{"architecture": 0, "kernel": 1, "level": 0}] = 0.0001
-    specification = draw("error_by_memory_length", cube).to_dict()
+    specification = draw("error_by_memory_length", cube)
     rows = next(iter(specification["datasets"].values()))
     band = {
         (row["kernel"], row["level"]): (row["floor_low"], row["floor_high"])
@@ -140,7 +146,7 @@ def test_bars_of_the_distance_to_the_optimum_meet_at_the_floor(cube: xr.Dataset)
     cube.optimisation_part[at] = -1.0  # a nonlinear model, below the floor of 0.01
     cube.optimisation_part[{**at, "kernel": 1, "level": 2}] = np.nan
     cube.status[{**at, "kernel": 1, "level": 2}] = "diverged"
-    rows = next(iter(draw("distance_to_optimum", cube).to_dict()["datasets"].values()))
+    rows = next(iter(draw("distance_to_optimum", cube)["datasets"].values()))
     bars: dict[Any, dict[str, Any]] = {}
     for row in rows:
         key = row["architecture"], row["kernel"], row["level"]
@@ -158,7 +164,7 @@ def test_bars_of_the_distance_to_the_optimum_meet_at_the_floor(cube: xr.Dataset)
 
 
 def test_lags_that_are_not_learned_are_open_marks_above_all_steps(cube: xr.Dataset) -> None:
-    specification = draw("lags_over_training", cube).to_dict()
+    specification = draw("lags_over_training", cube)
     rows = next(iter(specification["datasets"].values()))
     last = [row for row in rows if row["lag"] == 3]
     assert {row["text"] for row in last} == {"never"}
@@ -170,7 +176,7 @@ def test_responses_beyond_the_axis_lie_on_its_edge(cube: xr.Dataset) -> None:
     cube.perturbation_error[{"perturbation": 1}] = 3.3333333
     cube.perturbation_error[{"perturbation": 2}] = np.inf
     cube.generalisation_error[{"architecture": 0}] = np.nan  # cannot run so long
-    specification = draw("weight_perturbation", cube).to_dict()
+    specification = draw("weight_perturbation", cube)
     check_json(json.dumps(specification))
     rows = next(iter(specification["datasets"].values()))
     beyond = [row for row in rows if row["change"] == 0.1]
@@ -179,7 +185,7 @@ def test_responses_beyond_the_axis_lie_on_its_edge(cube: xr.Dataset) -> None:
     assert [row["at"] for row in beyond] == pytest.approx([domain[1]] * len(beyond), rel=1e-3)
     assert {row["text"] for row in beyond} == {"inf (inf to inf)"}
     assert "lies on the upper edge" in texts(specification)
-    said = texts(draw("length_generalisation", cube).to_dict())
+    said = texts(draw("length_generalisation", cube))
     assert "Cannot be run on longer sequences: b." in said
     assert "upper edge" not in said
 
@@ -192,9 +198,9 @@ def rows_of(specification: dict[str, Any]) -> dict[tuple[str, str], dict[str, An
 def test_boundaries_off_the_grid_are_open_marks_at_its_edge(cube: xr.Dataset) -> None:
     cube.relative_mse[{"architecture": 0, "kernel": 1}] = 0.001
     cube.relative_mse[{"architecture": 1, "kernel": 1}] = 1.0
-    chart = draw("failure_boundaries", with_boundaries(cube))
-    check_json(json.dumps(chart.to_dict()))
-    rows = rows_of(chart.to_dict())
+    specification = draw("failure_boundaries", with_boundaries(cube))
+    check_json(json.dumps(specification))
+    rows = rows_of(specification)
     inside, above, below = rows["a", "impulse"], rows["b", "airy"], rows["a", "airy"]
     assert inside["censored"] == "none"
     assert inside["at"] == inside["memory_length"]
@@ -202,7 +208,7 @@ def test_boundaries_off_the_grid_are_open_marks_at_its_edge(cube: xr.Dataset) ->
     assert (below["censored"], below["at"], below["text"]) == ("below", 4, "< 4")
     assert above["to"] > 16  # out to the frame
     assert below["from"] < 4
-    layers = chart.to_dict()["spec"]["layer"]
+    layers = specification["spec"]["layer"]
     shapes = {
         layer["transform"][0]["filter"]: layer["mark"].get("shape")
         for layer in layers
@@ -219,13 +225,13 @@ def test_a_group_is_off_the_levels_that_it_was_trained_at(cube: xr.Dataset) -> N
     cube.relative_mse[{"architecture": 0}] = 0.001
     cube.status[{"architecture": 0, "kernel": 0, "level": 2}] = "absent"
     cube.relative_mse[{"architecture": 0, "kernel": 0, "level": 2}] = np.nan
-    rows = rows_of(draw("failure_boundaries", with_boundaries(cube)).to_dict())
+    rows = rows_of(draw("failure_boundaries", with_boundaries(cube)))
     assert (rows["b", "impulse"]["text"], rows["b", "airy"]["text"]) == ("> 8", "> 16")
 
 
 def test_errors_have_logarithmic_axes(cube: xr.Dataset) -> None:
     for figure in ("error_by_memory_length", "training_curves"):
-        specification = draw(figure, cube).to_dict()
+        specification = draw(figure, cube)
         y = [s for s in scales(specification, "y") if "domain" in s]
         assert y
         assert all(s["type"] == "log" for s in y)
@@ -234,7 +240,7 @@ def test_errors_have_logarithmic_axes(cube: xr.Dataset) -> None:
 
 def test_an_architecture_has_one_colour_everywhere(cube: xr.Dataset) -> None:
     for figure in ("error_by_memory_length", "memory_functions"):
-        colours = scales(draw(figure, cube).to_dict(), "color")
+        colours = scales(draw(figure, cube), "color")
         assert colours
         for scale in colours:
             pairs = dict(zip(scale["domain"], scale["range"], strict=True))
@@ -254,9 +260,9 @@ def test_the_error_axis_holds_all_errors_and_the_zero_predictor() -> None:
 
 
 def test_memory_functions_open_at_a_level_that_most_panels_have(cube: xr.Dataset) -> None:
-    assert draw("memory_functions", cube).to_dict()["params"][0]["value"] == 1
+    assert draw("memory_functions", cube)["params"][0]["value"] == 1
     cube.status[{"architecture": 0, "level": 1}] = "absent"  # as where the other was refined
-    assert draw("memory_functions", cube).to_dict()["params"][0]["value"] == 2
+    assert draw("memory_functions", cube)["params"][0]["value"] == 2
 
 
 @pytest.mark.parametrize("figure", FIGURES)
@@ -265,7 +271,7 @@ def test_a_failed_cell_is_no_measurement(figure: str, cube: xr.Dataset) -> None:
     at = {"architecture": 0, "kernel": 0, "level": 2}
     spoil(cube, "failed", at)
     spoil(absent, "absent", at)
-    charts = [draw(figure, with_boundaries(c)).to_dict() for c in (cube, absent)]
+    charts = [draw(figure, with_boundaries(c)) for c in (cube, absent)]
     rows = [next(iter(chart["datasets"].values())) for chart in charts]
     if figure == "error_map":
         named = [row for row in rows[0] if row["text"] == "failed"]
@@ -281,6 +287,4 @@ def test_a_failed_cell_is_no_measurement(figure: str, cube: xr.Dataset) -> None:
 @pytest.mark.parametrize("figure", FIGURES)
 def test_a_study_in_which_everything_failed_has_its_figures(figure: str, cube: xr.Dataset) -> None:
     spoil(cube, "failed", {})
-    assert "No model of this study was trained" in texts(
-        draw(figure, with_boundaries(cube)).to_dict()
-    )
+    assert "No model of this study was trained" in texts(draw(figure, with_boundaries(cube)))

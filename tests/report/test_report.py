@@ -18,7 +18,6 @@ from mfbench.report.notes import NOTES
 from mfbench.report.optimum import distance_table
 from mfbench.report.page import _times, write_report
 from mfbench.report.summary import summary_table
-from mfbench.storage import write_json
 from tests.figures.conftest import make_cube, spoil, with_boundaries
 
 
@@ -124,9 +123,8 @@ def test_architectures_differ_where_no_seed_of_one_overlaps_the_other(cube: xr.D
 
 
 def test_the_page_carries_everything(cube: xr.Dataset, tmp_path: Path) -> None:
-    figure = tmp_path / "error_parts.json"
-    write_json(figure, {"$schema": "s", "title": "</script><b>"})
-    write_report(tmp_path / "report.html", cube=cube, figures=[figure])
+    figures = {"error_parts": {"$schema": "s", "title": "</script><b>"}}
+    write_report(tmp_path / "report.html", cube=cube, figures=figures)
     page = (tmp_path / "report.html").read_text()
     assert "mfbench: known" in page
     assert "0123abc" in page  # the commit
@@ -142,7 +140,7 @@ def test_the_page_carries_everything(cube: xr.Dataset, tmp_path: Path) -> None:
 
 
 def test_failed_cells_are_listed_with_their_message(cube: xr.Dataset, tmp_path: Path) -> None:
-    write_report(tmp_path / "report.html", cube=cube, figures=[])
+    write_report(tmp_path / "report.html", cube=cube, figures={})
     assert "Failed" not in (tmp_path / "report.html").read_text()
     assert failure_table(cube).empty
     spoil(cube, "failed", {"architecture": 1, "kernel": 0, "level": 1})
@@ -160,7 +158,7 @@ def test_failed_cells_are_listed_with_their_message(cube: xr.Dataset, tmp_path: 
     ]
     summary = summary_table(cube).set_index("architecture").loc["a"]
     assert (summary.solved, summary.tasks, summary.diverged, summary.members) == (3, 4, 0, 24)
-    write_report(tmp_path / "report.html", cube=with_boundaries(cube), figures=[])
+    write_report(tmp_path / "report.html", cube=with_boundaries(cube), figures={})
     page = (tmp_path / "report.html").read_text()
     assert "2 cells failed" in page
     assert "<td>impulse</td><td>8, 16</td>" in page
@@ -179,7 +177,7 @@ def test_a_failed_cell_is_not_compared(cube: xr.Dataset) -> None:
 
 def test_a_study_in_which_everything_failed_has_a_report(cube: xr.Dataset, tmp_path: Path) -> None:
     spoil(cube, "failed", {})
-    write_report(tmp_path / "report.html", cube=with_boundaries(cube), figures=[])
+    write_report(tmp_path / "report.html", cube=with_boundaries(cube), figures={})
     assert "12 cells failed" in (tmp_path / "report.html").read_text()
 
 
@@ -187,7 +185,7 @@ def test_text_from_the_study_is_escaped(cube: xr.Dataset, tmp_path: Path) -> Non
     settings = json.loads(cube.attrs["settings"])
     settings["name"] = "<u>x</u>"
     cube.attrs["settings"] = json.dumps(settings)
-    write_report(tmp_path / "report.html", cube=cube, figures=[])
+    write_report(tmp_path / "report.html", cube=cube, figures={})
     assert "<u>x</u>" not in (tmp_path / "report.html").read_text()
 
 

@@ -47,7 +47,6 @@ def test_versions_are_those_of_the_constraints(env: Path) -> None:
         ("assemble_architecture", "evaluation"),
         ("assemble_benchmark", "evaluation"),
         ("refine_levels", "evaluation"),
-        ("draw_figure", "figures"),
         ("write_report", "figures"),
         ("judge_predictions", "evaluation"),
     ],

@@ -12,7 +12,7 @@ import pytest
 
 from tests.workflow.conftest import Project
 
-BEHIND_THE_CUBE = {"benchmark_cube": 1, "figure": 10, "report_page": 1}
+BEHIND_THE_CUBE = {"benchmark_cube": 1, "report_page": 1}
 BEHIND_ONE = {"architecture_cube": 1, **BEHIND_THE_CUBE}  # when one architecture changes
 BEHIND_BOTH = {"architecture_cube": 2, **BEHIND_THE_CUBE}
 ALL_TRAINING = {"train": 6, "evaluate": 4, **BEHIND_BOTH}
@@ -167,18 +167,8 @@ def test_an_option_that_repeats_the_default_reruns_nothing(project: Project) -> 
             "relative.mean(axis=1)",
             {"evaluate": 4, **BEHIND_BOTH},
         ),
-        (
-            "mfbench/figures/error_map.py",
-            "fontSize=12",
-            "fontSize=13",
-            {"figure": 1, "report_page": 1},
-        ),
-        (
-            "mfbench/figures/theme.py",
-            "fontSize=17",
-            "fontSize=18",
-            {"figure": 10, "report_page": 1},
-        ),
+        ("mfbench/figures/error_map.py", "fontSize=12", "fontSize=13", {"report_page": 1}),
+        ("mfbench/figures/theme.py", "fontSize=17", "fontSize=18", {"report_page": 1}),
         ("mfbench/report/page.html", "<h2>Tasks</h2>", "<h2>The tasks</h2>", {"report_page": 1}),
         (
             "workflow_scripts/evaluate_group.py",

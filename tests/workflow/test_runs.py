@@ -63,7 +63,7 @@ def test_figures_and_report_of_a_run(finished: Path) -> None:
 
 def test_every_compute_job_leaves_a_log_and_a_benchmark(finished: Path) -> None:
     results = finished / "results/small"
-    for stage, count in (("datasets", 3), ("training", 6), ("evaluation", 4), ("figures", 10)):
+    for stage, count in (("datasets", 3), ("training", 6), ("evaluation", 4)):
         assert len(list((results / "logs" / stage).rglob("*.log"))) == count
         assert len(list((results / "benchmarks" / stage).rglob("*.tsv"))) == count
     assert not list(results.rglob("*.tmp"))
@@ -259,7 +259,6 @@ def test_training_asks_for_a_gpu_where_the_study_does(
         "evaluate",
         "architecture_cube",
         "benchmark_cube",
-        "figure",
         "report_page",
     }
     assert set().union(*asked.values()) == {"gpu=0"}
