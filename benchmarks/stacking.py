@@ -13,14 +13,14 @@ import statistics
 import time
 
 import torch
+from mfbench.training.member import Run
+from mfbench.training.stack import StackedRun, unstackable
+from mfbench.training.steps import Steps
 
 from mfbench.architectures.registry import declaration, registered
 from mfbench.config.training import TrainingSettings
 from mfbench.training.data import TrainingData
 from mfbench.training.device import choose_device, describe_device, prepare_process
-from mfbench.training.member import Run
-from mfbench.training.stack import StackedRun, unstackable
-from mfbench.training.steps import Steps
 
 STEPS = 2000  # of a member of the default study
 
