@@ -119,11 +119,11 @@ class TrainingSettings(Section):
         "auto", description="auto: the GPU where there is one."
     )
     checkpoints: Checkpoints = Checkpoints()
-    cells_per_job: PositiveInt = Field(
-        1,
-        description="Levels of one architecture, width and kernel that one job trains. What is "
-        "there (also by other settings, which are trained anew) stays in its files when this "
-        "changes; without the study's folder `training` all are packed anew.",
+    cells_per_job: Literal["auto"] | PositiveInt = Field(
+        "auto",
+        description="Levels of one architecture, width and kernel that one job trains, at most; "
+        "auto: all of them, or as many as one core trains in about two hours. Levels that are "
+        "trained stay in their files when this changes.",
     )
     stack: Literal["auto"] | PositiveInt = Field(
         "auto",
@@ -132,7 +132,7 @@ class TrainingSettings(Section):
         "of the architecture. The numbers of a member differ from those alone by rounding.",
     )
 
-    @field_validator("stack", mode="wrap")
+    @field_validator("cells_per_job", "stack", mode="wrap")
     @classmethod
     def _one_error_for_both_types(cls, value: Any, check: ValidatorFunctionWrapHandler) -> Any:
         try:

@@ -28,6 +28,8 @@ _FLOAT = 4  # bytes
 _DAY = 1440
 # Minutes for starting Python from a network file system, and for whatever is not counted.
 _START = 10
+# Seconds. What one core trains in it makes one job under `training.cells_per_job: auto`.
+_LONG_JOB = 2 * 3600
 # How much slower nodes may be, and jobs that share them, than the machine of the measurements.
 _SLOWER = 4
 
@@ -71,19 +73,42 @@ def training_memory(study: Study) -> Request:
 
 def training_runtime(study: Study) -> Request:
     """Minutes of a training job, at most a day: it goes on where it was when it is tried again."""
+    cell = cell_seconds(study)
+
+    def request(wildcards: Wildcards, attempt: int) -> int:
+        seconds = _cells(wildcards) * cell(wildcards)
+        return min(_DAY, _minutes(seconds) * attempt)
+
+    return request
+
+
+def cell_seconds(study: Study) -> Callable[[Wildcards], float]:
+    """Seconds in which one core trains all members of a cell, by architecture and width."""
     training = study.training
     members = len(training.learning_rates) * len(training.seeds)
     channels, layers = _channels(study), _layers(study)
 
-    def request(wildcards: Wildcards, attempt: int) -> int:
+    def seconds(wildcards: Wildcards) -> float:
         name = wildcards.get("architecture", "")
         numbers = study.task.length * channels(name, wildcards) * layers[name] * training.batch_size
         # 20 ms at T = 128, width 16, batch 16 for the slowest (attention); 0.9 s at 256, 64, 64.
         step = 0.005 + 9e-7 * numbers
-        seconds = _cells(wildcards) * members * training.steps * step
-        return min(_DAY, _minutes(seconds) * attempt)
+        return members * training.steps * step
 
-    return request
+    return seconds
+
+
+def levels_per_job(study: Study) -> Callable[[Wildcards], int]:
+    """Most levels of a group in one training job, by architecture and width.
+
+    It follows from the study alone, so that every machine plans the same jobs.
+    """
+    size, cell = study.training.cells_per_job, cell_seconds(study)
+
+    def most(wildcards: Wildcards) -> int:
+        return max(1, int(_LONG_JOB / cell(wildcards))) if size == "auto" else size
+
+    return most
 
 
 def evaluation_memory(study: Study) -> Request:

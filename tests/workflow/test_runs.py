@@ -63,7 +63,7 @@ def test_figures_and_report_of_a_run(finished: Path) -> None:
 
 def test_every_compute_job_leaves_a_log_and_a_benchmark(finished: Path) -> None:
     results = finished / "results/small"
-    for stage, count in (("datasets", 3), ("training", 6), ("evaluation", 4), ("figures", 10)):
+    for stage, count in (("datasets", 3), ("training", 4), ("evaluation", 4), ("figures", 10)):
         assert len(list((results / "logs" / stage).rglob("*.log"))) == count
         assert len(list((results / "benchmarks" / stage).rglob("*.tsv"))) == count
     assert not list(results.rglob("*.tmp"))
