@@ -20,6 +20,7 @@ with job_state(snakemake.params.state, settings=snakemake.params.settings):
             "device": snakemake.resources.device,
             "stack": snakemake.resources.stack,
             "checkpoints": {"minutes": float(snakemake.resources.checkpoint_minutes)},
+            "jobs_per_gpu": snakemake.resources.jobs_per_gpu,
         }
     )
     names = dict(snakemake.wildcards.items())

@@ -23,7 +23,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 # How a job runs: no member's numbers depend on it, and changing it reruns nothing. (Members that
 # are still to be trained do follow the device, and their checkpoints are kept apart by it; files
 # record what they were trained on.)
-EXECUTION = frozenset({"device", "checkpoints", "cells_per_job", "stack"})
+EXECUTION = frozenset({"device", "checkpoints", "cells_per_job", "stack", "jobs_per_gpu"})
 # Sequences that are validated at once; does not change the result beyond rounding.
 VALIDATION_BATCH = 256
 
@@ -130,6 +130,11 @@ class TrainingSettings(Section):
         description="Members that a job trains at once, as one stacked ensemble, at most; auto: 1 "
         "on a CPU, where only small batches gain from more; on a GPU all of the job, up to a limit "
         "of the architecture. The numbers of a member differ from those alone by rounding.",
+    )
+    jobs_per_gpu: PositiveInt = Field(
+        8,
+        description="Training jobs that share one GPU of this machine; each may use an equal share "
+        "of its memory.",
     )
 
     @field_validator("cells_per_job", "stack", mode="wrap")
