@@ -25,6 +25,9 @@ def prepare_process(*, threads: int) -> None:
     """
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
+    # TF32 has 10 bits of mantissa: float32 must mean the same on every device.
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def describe_device(device: torch.device) -> str:

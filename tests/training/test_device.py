@@ -41,6 +41,25 @@ def test_a_job_has_its_threads_and_flushes_denormals() -> None:
     assert done.stdout.split() == ["1", "0.0"]
 
 
+@pytest.mark.parametrize("override", ["0", "1"])
+def test_float32_is_float32_whatever_the_environment_says(override: str) -> None:
+    code = (
+        "import torch; from mfbench.training.device import prepare_process; "
+        "prepare_process(threads=1); "
+        "print(torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32, "
+        "torch.get_float32_matmul_precision())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        env={**os.environ, "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE": override},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["False", "False", "highest"]
+    assert done.stderr == ""
+
+
 Start = Callable[[], tuple[subprocess.Popen[str], int]]
 
 

@@ -70,6 +70,12 @@ def test_every_compute_job_leaves_a_log_and_a_benchmark(finished: Path) -> None:
     assert not list(results.rglob("*.tmp"))
 
 
+def test_a_record_says_what_float32_means(finished: Path) -> None:
+    for record in (finished / "results/small/training").rglob("*.nc"):
+        with xr.open_dataset(record) as training:
+            assert training.attrs["precision"] == "float32, no TF32"
+
+
 def test_a_misspelled_key_stops_before_anything_runs(fresh: Project) -> None:
     fresh.configure(lambda s: s["training"].update(stepps=3))
     done = fresh.snakemake("all")
