@@ -58,7 +58,8 @@ def test_the_estimate_leaves_the_member_and_the_generators_alone() -> None:
     ("setting", "size", "share", "members", "expected"),
     [
         ("auto", 1_000_000, None, 12, 12),
-        ("auto", 5_000_000, None, 12, 3),  # three fit into the caches
+        ("auto", CPU_BYTES // 5, None, 12, 4),  # three equal ones rather than 5, 5, 2
+        ("auto", CPU_BYTES // 3, None, 12, 1),  # three together gain nothing
         ("auto", 2 * CPU_BYTES, None, 12, 1),
         ("auto", 1_000_000, 10**9, 1500, 750),  # two equal ones rather than 1000 and 500
         ("auto", 10**9, 10**8, 7, 1),  # one has to be tried
