@@ -42,9 +42,17 @@ def test_shipped_studies_never_share_a_results_folder() -> None:
 def test_the_default_study_is_the_promised_grid() -> None:
     study = read_study(REPOSITORY / "config.yaml")
     assert len(study.groups()) == 4 * 7
-    assert [len(study.levels(kernel)) for kernel in study.kernels] == [5] * 4
+    assert [len(study.levels(kernel)) for kernel in study.kernels] == [4] * 4
     assert (len(study.training.seeds), len(study.training.learning_rates)) == (3, 2)
-    assert study.task.length == 128
+    assert study.training.steps >= 1000
+
+
+def test_the_study_to_quote_has_what_a_verdict_needs() -> None:
+    study = read_study(REPOSITORY / "config" / "standard.yaml")
+    assert set(study.kernels) == {"exponential", "polynomial", "impulse", "airy"}
+    assert [len(study.levels(kernel)) for kernel in study.kernels] == [5] * 4
+    assert (len(study.training.seeds), len(study.training.learning_rates)) == (5, 3)
+    assert study.training.steps >= 3000
 
 
 def test_the_paper_study_is_the_full_continuum() -> None:
