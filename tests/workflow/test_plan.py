@@ -37,7 +37,9 @@ def test_params_have_sorted_keys_and_plain_types(study: dict[str, Any]) -> None:
 
 def test_how_a_job_runs_is_not_among_the_settings(study: dict[str, Any]) -> None:
     before = load_study(study)
-    study["training"].update(device="cpu", checkpoints={"minutes": 5}, cells_per_job=7, ensemble_size=4)
+    study["training"].update(
+        device="cpu", checkpoints={"minutes": 5}, cells_per_job=7, ensemble_size=4
+    )
     study["training"]["jobs_per_gpu"] = 2
     study["results"] = "elsewhere"
     after = load_study(study)
