@@ -95,7 +95,7 @@ class _LiveBytes(TorchDispatchMode):
 
 
 def members_at_once(
-    setting: int | Literal["auto"], *, bytes_of_a_member: int, share: int | None, members: int
+    setting: int | Literal["auto"], *, bytes_of_a_member: int, share: int | None
 ) -> int:
     """Members that train together, at most.
 
@@ -110,19 +110,13 @@ def members_at_once(
         `step_bytes`.
     share : int or None
         Bytes of a GPU that are this job's; None on a CPU.
-    members : int
-        How many there are to train.
 
     Returns
     -------
     int
-        1 or more; what makes ensembles of about equal size.
+        1 or more.
     """
-    if setting == "auto":
-        most = max(1, (CPU_BYTES if share is None else share) // bytes_of_a_member)
-        if share is None and most < _FEWEST:
-            most = 1
-    else:
-        most = setting
-    ensembles = -(-members // most)
-    return -(-members // max(ensembles, 1)) or 1
+    if setting != "auto":
+        return setting
+    most = max(1, (CPU_BYTES if share is None else share) // bytes_of_a_member)
+    return 1 if share is None and most < _FEWEST else most
