@@ -4,20 +4,3 @@
 the best linear recurrence of that order. `fir_floor` is exact for a finite receptive field, and
 `stable_floor` says what is left when terms may not cancel each other. docs/theory.md derives them.
 """
-
-from mfbench.floors.finite import fir_floor
-from mfbench.floors.lower import lower_bound
-from mfbench.floors.stable import stable_floor
-from mfbench.floors.table import FloorTable, floor_table, order_for_error
-from mfbench.floors.upper import LinearSystem, upper_bound
-
-__all__ = [
-    "FloorTable",
-    "LinearSystem",
-    "fir_floor",
-    "floor_table",
-    "lower_bound",
-    "order_for_error",
-    "stable_floor",
-    "upper_bound",
-]
