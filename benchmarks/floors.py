@@ -14,7 +14,8 @@ import time
 import numpy as np
 import scipy
 
-from mfbench.floors import lower_bound, upper_bound
+from mfbench.floors.lower import lower_bound
+from mfbench.floors.upper import upper_bound
 from mfbench.kernels.memory import memory_function, window_weights
 
 GRID = {

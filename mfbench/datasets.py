@@ -15,7 +15,6 @@ from typing import Any
 import netCDF4
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
 
 from mfbench.config.task import TaskSettings
 from mfbench.kernels.memory import memory_function, memory_length, window_weights
@@ -78,9 +77,14 @@ def convolve(x: NDArray[np.float64], k: NDArray[np.float64]) -> NDArray[np.float
         Rounding errors are relative to the largest values, about 1e-16.
     """
     length = x.shape[-1]
-    size = fft.next_fast_len(2 * length - 1, real=True)
-    y: NDArray[np.float64] = fft.irfft(fft.rfft(x, size) * fft.rfft(k, size), size)
+    size = fast_length(2 * length - 1)
+    y = np.fft.irfft(np.fft.rfft(x, size) * np.fft.rfft(k, size), size)
     return y[..., :length]
+
+
+def fast_length(least: int) -> int:
+    """A power of 2 for FFTs of at least so many steps. To import scipy's takes half a second."""
+    return 1 << (least - 1).bit_length()
 
 
 def convolve_directly(x: NDArray[np.float64], k: NDArray[np.float64]) -> NDArray[np.float64]:

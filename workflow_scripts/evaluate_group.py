@@ -3,12 +3,15 @@
 from mfbench.config.evaluation import EvaluationSettings
 from mfbench.evaluation.group import evaluate_group, write_evaluation
 from mfbench.evaluation.inputs import pack_files, task_files
-from mfbench.training.device import prepare_process
+from mfbench.training.device import choose_device, memory_share, prepare_process
+from mfbench.workflow.allocator import keep_freed_memory
 from mfbench.workflow.job import start_job
 
 start_job(snakemake.log[0], inputs=snakemake.input)
+keep_freed_memory()
 prepare_process(threads=snakemake.threads)
 settings = snakemake.params.settings
+device = choose_device(snakemake.resources.device)
 names = snakemake.wildcards
 group = evaluate_group(
     settings["architecture"],
@@ -26,6 +29,8 @@ group = evaluate_group(
     ),
     width=settings["width"],
     settings=EvaluationSettings.model_validate(settings["evaluation"]),
+    device=device,
+    share=memory_share(device, snakemake.resources.jobs_per_gpu),
     keep_going=snakemake.resources.keep_going == "yes",
 )
 write_evaluation(

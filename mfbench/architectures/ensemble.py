@@ -121,6 +121,11 @@ class Ensemble:
         """The models are exactly linear in x."""
         return self.model.linear
 
+    @property
+    def maximum_length(self) -> int | None:
+        """Longest sequence in steps that they can run; None where there is no limit."""
+        return self.model.maximum_length
+
 
 def flat(parameters: Mapping[str, Tensor]) -> Tensor:
     """Parameters one after the other, (P,)."""

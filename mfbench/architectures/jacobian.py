@@ -8,6 +8,8 @@ scored steps t >= s; a perfect model has the target's own.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -36,16 +38,40 @@ def jacobian_rows(model: SequenceModel | Ensemble, x: Tensor, times: Tensor) -> 
     (..., P, T) tensor
         ``d yhat_t / d x_{t-s}`` at [..., pair, s]; zero where s > t.
     """
+    return _rows(model, x, times)[0]
+
+
+def _rows(model: SequenceModel | Ensemble, x: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
+    """`jacobian_rows` and the outputs, (..., P, T), that it comes by."""
     x = x.detach().requires_grad_()
     pairs = torch.arange(x.shape[-2], device=x.device)
     # cuDNN's recurrent networks have no backward pass outside of training mode.
     with torch.backends.cudnn.flags(enabled=False):
-        outputs = model(x[..., None])[..., pairs, times, 0]  # (..., P)
+        outputs = model(x[..., None])[..., 0]  # (..., P, T)
         with own_code():  # a backward pass of its own
-            (gradient,) = torch.autograd.grad(outputs.sum(), x)  # (..., P, T) over input step
+            scored = outputs[..., pairs, times].sum()
+            (gradient,) = torch.autograd.grad(scored, x)  # (..., P, T) over input step
     step = times[:, None] - torch.arange(x.shape[-1], device=x.device)  # input step of each lag
     lagged = gradient.gather(-1, step.clamp(min=0).expand_as(gradient))
-    return torch.where(step >= 0, lagged, 0.0)
+    return torch.where(step >= 0, lagged, 0.0), outputs.detach()
+
+
+class Probes(NamedTuple):
+    """What `probe` finds.
+
+    Attributes
+    ----------
+    rows : (..., P, T) float64 array
+        ``d yhat_t / d x_{t-s}`` at [..., pair, s]; zero where s > t.
+    times : (P,) int array
+        Step t of each pair; T - 1, which alone sees every lag, is always among them.
+    outputs : (..., P, T) float64 array
+        What the model returns for the input of each pair; for a linear model that is 0.
+    """
+
+    rows: NDArray[np.float64]
+    times: NDArray[np.int_]
+    outputs: NDArray[np.float64]
 
 
 def probe_jacobians(
@@ -56,6 +82,18 @@ def probe_jacobians(
     batch_size: int,
     probes: int | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.int_]]:
+    """`probe` without the outputs."""
+    return probe(model, x, scored_from=scored_from, batch_size=batch_size, probes=probes)[:2]
+
+
+def probe(
+    model: SequenceModel | Ensemble,
+    x: Tensor,
+    *,
+    scored_from: int,
+    batch_size: int,
+    probes: int | None = None,
+) -> Probes:
     """Rows of the Jacobian at steps spread evenly over the scored ones.
 
     Parameters
@@ -71,13 +109,6 @@ def probe_jacobians(
     probes : int, optional
         Number P of pairs; by default every scored step for a linear model, and one step for each
         input for another.
-
-    Returns
-    -------
-    rows : (..., P, T) float64 array
-        ``d yhat_t / d x_{t-s}`` at [..., pair, s]; zero where s > t.
-    times : (P,) int array
-        Step t of each pair; T - 1, which alone sees every lag, is always among them.
     """
     length = x.shape[-1]
     steps = length - scored_from
@@ -86,11 +117,14 @@ def probe_jacobians(
     pair = torch.arange(probes, device=x.device)
     times = length - 1 - pair * steps // probes
     inputs = torch.zeros_like(x[..., :1, :]) if model.linear else x
-    rows = [
-        jacobian_rows(model, inputs[..., batch % inputs.shape[-2], :], times[batch])
+    batches = [
+        _rows(model, inputs[..., batch % inputs.shape[-2], :], times[batch])
         for batch in pair.split(batch_size)
     ]
-    return torch.cat(rows, -2).double().cpu().numpy(), times.cpu().numpy()
+    rows, outputs = (
+        torch.cat(parts, -2).double().cpu().numpy() for parts in zip(*batches, strict=True)
+    )
+    return Probes(rows, times.cpu().numpy(), outputs)
 
 
 def mean_over_steps(rows: NDArray[np.float64], times: NDArray[np.int_]) -> NDArray[np.float64]:

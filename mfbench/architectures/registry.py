@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 import functools
 import importlib.util
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _HERE = Path(__file__).parent
 _PACKAGE = "mfbench.architectures"
+_REGISTERED = re.compile(r"^@register\n(?:@.*\n)*class (\w+)", re.MULTILINE)
 _ANNOTATIONS: dict[str, Any] = {
     "int": int,
     "float": float,
@@ -75,11 +77,9 @@ def registered() -> Mapping[str, Source]:
     """All registered architectures by name."""
     found = {}
     for path in sorted(_HERE.glob("*.py")):
-        for node in _parse(path).body:
-            if isinstance(node, ast.ClassDef) and any(
-                isinstance(d, ast.Name) and d.id == "register" for d in node.decorator_list
-            ):
-                found[path.stem] = Source(path.stem, path, node.name, f"{_PACKAGE}.{path.stem}")
+        # To parse them all takes a third of a second, and every job asks.
+        if named := _REGISTERED.search(path.read_text(encoding="utf-8")):
+            found[path.stem] = Source(path.stem, path, named[1], f"{_PACKAGE}.{path.stem}")
     return found
 
 

@@ -29,17 +29,17 @@ the mean is about 0 this is too large, by a factor of up to sqrt(2).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import fft
 
-from mfbench.architectures.jacobian import mean_over_steps, probe_jacobians
-from mfbench.architectures.model import SequenceModel
-from mfbench.datasets import Task, convolve, new_inputs
-from mfbench.evaluation.error import predict
+from mfbench.architectures.ensemble import Ensemble
+from mfbench.architectures.jacobian import mean_over_steps, probe
+from mfbench.datasets import Task, convolve, fast_length, new_inputs
+from mfbench.evaluation.error import of_each
 from mfbench.statistics import mean_and_standard_error
 
 Array = NDArray[np.float64]
@@ -89,23 +89,23 @@ class Decomposition:
 
 
 def decompose(
-    model: SequenceModel,
-    task: Task,
+    ensemble: Ensemble,
+    tasks: Sequence[Task],
     predictions: Array,
     *,
     probes: int,
     batch_size: int,
-) -> Decomposition:
-    """Split the error of a model into its parts.
+) -> list[Decomposition]:
+    """Split the error of each member of an ensemble into its parts.
 
     Parameters
     ----------
-    model : SequenceModel
+    ensemble : Ensemble
         In evaluation mode.
-    task : Task
-        With its test split.
-    predictions : (N, T - t0) array
-        The model's predictions for the test split at the scored steps.
+    tasks : sequence of Task
+        That of each member, with its test split; equal in length and scored steps.
+    predictions : (M, N, T - t0) array
+        The members' predictions for the test split at the scored steps.
     probes : int
         Number of new inputs, each with a scored step, whose Jacobians make up r. Linear models are
         probed once at every scored step instead.
@@ -117,19 +117,21 @@ def decompose(
     ValueError
         Fewer than two test sequences.
     """
-    length = len(task.kernel)
-    inputs = new_inputs(task, 0, count=probes, length=length)
-    x = torch.from_numpy(inputs).to(next(model.parameters()))
-    rows, times = probe_jacobians(model, x, scored_from=task.scored_from, batch_size=batch_size)
-    r = mean_over_steps(rows, times)
-    if model.linear:
-        return _exact(rows, times, r, task)
-    if len(predictions) < 2:
+    length, scored_from = len(tasks[0].kernel), tasks[0].scored_from
+    inputs = [new_inputs(task, 0, count=probes, length=length) for task in tasks]
+    x = of_each([torch.from_numpy(each) for each in inputs], ensemble.parameters)
+    rows, times, outputs = probe(ensemble, x, scored_from=scored_from, batch_size=batch_size)
+    r = mean_over_steps(rows, times)  # (M, T)
+    if ensemble.linear:
+        return [_exact(rows[i], times, r[i], task) for i, task in enumerate(tasks)]
+    if predictions.shape[1] < 2:
         raise ValueError("a decomposition needs two test sequences or more")
-    others = predict(model, x, scored_from=task.scored_from, batch_size=batch_size)
-    linear = convolve(inputs.astype(np.float64), r)[:, task.scored_from :]
-    c = (others - linear).mean(0)
-    return _from_sequences(predictions, r, c, task)
+    parts = []
+    for i, task in enumerate(tasks):
+        linear = convolve(inputs[i].astype(np.float64), r[i])
+        c = (outputs[i] - linear)[:, scored_from:].mean(0)
+        parts.append(_from_sequences(predictions[i], r[i], c, task))
+    return parts
 
 
 def _exact(rows: Array, times: NDArray[np.int_], h: Array, task: Task) -> Decomposition:
@@ -194,9 +196,9 @@ def _from_sequences(predictions: Array, r: Array, c: Array, task: Task) -> Decom
 def mean_lagged_products(q: Array, x: Array) -> Array:
     """Mean of q_t x_{t-s} over the scored steps t >= s, of q (N, T - t0) and x (N, T): (N, T)."""
     length, scored = x.shape[1], q.shape[1]
-    size = fft.next_fast_len(2 * length, real=True)
+    size = fast_length(2 * length)
     q = np.pad(q, ((0, 0), (length - scored, 0)))
-    sums = fft.irfft(fft.rfft(q, size) * fft.rfft(x, size).conj(), size)[:, :length]
+    sums = np.fft.irfft(np.fft.rfft(q, size) * np.fft.rfft(x, size).conj(), size)[:, :length]
     return np.asarray(sums / np.minimum(scored, length - np.arange(length)))
 
 

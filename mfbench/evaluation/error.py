@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mfbench.architectures.ensemble import Ensemble
 from mfbench.architectures.model import SequenceModel
 from mfbench.statistics import mean_and_standard_error
 
@@ -32,13 +34,27 @@ class ErrorOnTest:
     over_time: NDArray[np.float64]
 
 
+def of_each(tensors: Sequence[Tensor], like: Tensor) -> Tensor:
+    """The tensors (...) of M members as one, (M, ...), with the type and on the device of `like`.
+
+    What all have in common, as tasks of a study have the input, is kept once.
+    """
+    first, *others = tensors
+    if all(other is first or torch.equal(other, first) for other in others):
+        return first.to(like).expand(len(tensors), *first.shape)
+    return torch.stack(list(tensors)).to(like)
+
+
 def predict(
-    model: SequenceModel, x: Tensor, *, scored_from: int, batch_size: int
+    model: SequenceModel | Ensemble, x: Tensor, *, scored_from: int, batch_size: int
 ) -> NDArray[np.float64]:
-    """Predictions at the scored steps for sequences (N, T), (N, T - t0)."""
+    """Predictions at the scored steps, (..., N, T - t0), for sequences (..., N, T).
+
+    Those of each member, (M, N, T), for an ensemble.
+    """
     with torch.no_grad():
-        batches = [model(x_b[..., None])[:, scored_from:, 0] for x_b in x.split(batch_size)]
-    return np.asarray(torch.cat(batches).double().cpu().numpy())
+        batches = [model(x_b[..., None])[..., scored_from:, 0] for x_b in x.split(batch_size, -2)]
+    return np.asarray(torch.cat(batches, -2).double().cpu().numpy())
 
 
 def error_of_predictions(
@@ -52,16 +68,29 @@ def error_of_predictions(
 
 
 def relative_mse(
-    model: SequenceModel,
+    model: SequenceModel | Ensemble,
     x: Tensor,
     y: Tensor,
     *,
     scored_from: int,
-    variance: float,
+    variance: float | NDArray[np.float64],
     batch_size: int,
-) -> float:
-    """Relative mean squared error alone; infinite where an output is not finite."""
+) -> NDArray[np.float64]:
+    """Relative mean squared error alone, (...); infinite where an output is not finite.
+
+    Parameters
+    ----------
+    model : SequenceModel or Ensemble
+    x, y : (..., N, T) tensors
+        Sequences; those of each member, (M, N, T), for an ensemble.
+    scored_from : int
+        First scored step.
+    variance : float or (...) array
+        Squared error of the zero predictor.
+    batch_size : int
+        Sequences at once.
+    """
     predictions = predict(model, x, scored_from=scored_from, batch_size=batch_size)
-    residual = predictions - y[:, scored_from:].double().cpu().numpy()
-    error = float(np.mean(residual**2) / variance)
-    return error if np.isfinite(error) else float("inf")
+    residual = predictions - y[..., scored_from:].double().cpu().numpy()
+    error = np.mean(residual**2, (-2, -1)) / variance
+    return np.where(np.isfinite(error), error, np.inf)

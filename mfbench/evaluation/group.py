@@ -1,28 +1,86 @@
 """Evaluation of all levels of one (architecture, width, kernel) in one go.
 
 One job loads torch once for all of them; its file has the dimensions of the benchmark cube but for
-those that it fixes.
+those that it fixes. Members of all levels run together on a GPU, and on a CPU where they are tiny.
 """
 
 from __future__ import annotations
 
+import copy
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import xarray as xr
 
+from mfbench.architectures.build import build_model
+from mfbench.architectures.ensemble import Ensemble, ensemble_error
+from mfbench.architectures.model import SequenceModel
 from mfbench.architectures.own_code import ArchitectureError
 from mfbench.config.evaluation import EvaluationSettings
-from mfbench.datasets import read_dataset
-from mfbench.evaluation.inputs import PackFiles, TaskFiles, read_packs
-from mfbench.evaluation.level import evaluate_level, failed_level
-from mfbench.floors.record import read_floors
+from mfbench.datasets import Task, read_dataset
+from mfbench.evaluation.inputs import PackFiles, TaskFiles, Trained, load_member, read_packs
+from mfbench.evaluation.level import failed_level, level_dataset
+from mfbench.evaluation.member import EvaluationData, measure
+from mfbench.floors.record import Floors, read_floors
 from mfbench.storage import atomic, provenance
+from mfbench.training.memory import members_at_once, peak_bytes
+from mfbench.training.record import weight_name
+from mfbench.training.status import STATUS
 
 log = logging.getLogger(__name__)
+
+_CPU = torch.device("cpu")
+# Bytes of one layer's output for a batch of all members on a CPU, about what its cache holds: up to
+# there 4 members together are 0.9 to 1.5 times and 12 are 1.5 to 2.9 times as fast as alone; with
+# more, as in the default study, 0.5 to 1.5 times (batches of 32 to 256 sequences, one thread).
+_CPU_BYTES = 800_000
+# A member among others takes more than alone: vmap makes temporary copies.
+_MARGIN = 1.5
+
+
+@dataclass(eq=False)
+class _Level:
+    """A level at work.
+
+    Attributes
+    ----------
+    task, floors, found
+        What its files hold.
+    data : EvaluationData
+        What its members are measured on.
+    failure : str
+        What its architecture's own code broke at; "" where it did not.
+    measured : dict
+        What is known of its members, by the indices of learning rate and seed.
+    """
+
+    task: Task
+    floors: Floors
+    found: Trained
+    data: EvaluationData
+    failure: str
+    measured: dict[tuple[int, int], dict[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Member:
+    """A trained member of a level, at the indices `at` of learning rate and seed."""
+
+    level: _Level
+    at: tuple[int, int]
+    learning_rate: float
+    seed: int
+
+    def load(self, model: SequenceModel) -> SequenceModel:
+        """Give a model its weights."""
+        name = weight_name(self.level.task.rho, self.learning_rate, self.seed, "")
+        load_member(model, self.level.found.weights, name)
+        return model
 
 
 def evaluate_group(
@@ -32,6 +90,8 @@ def evaluate_group(
     *,
     width: int,
     settings: EvaluationSettings,
+    device: torch.device = _CPU,
+    share: int | None = None,
     keep_going: bool = False,
 ) -> xr.Dataset:
     """Evaluate every member of every level.
@@ -48,6 +108,10 @@ def evaluate_group(
         Number of channels.
     settings : EvaluationSettings
         The evaluation section of the study.
+    device : torch.device
+        Where the models run.
+    share : int, optional
+        Bytes of the GPU that are this job's.
     keep_going : bool
         Record cells at which the architecture's own code breaks as failed, and go on.
 
@@ -70,29 +134,35 @@ def evaluate_group(
     """
     trained = read_packs(packs)
     where = f"architecture {architecture['model']}, width {width}"
-    levels = []
-    for files in tasks:
-        task = read_dataset(files.dataset, splits=("test",), made_for=files.made_for)
-        floors = read_floors(files.floors, made_for=files.made_for)
-        if float(task.rho) not in trained:
-            raise ValueError(f"no training record has rho = {task.rho}, the level {files.dataset}")
-        found = trained[float(task.rho)]
-        message = str(found.record.failure.item())
-        if not message:
-            try:
-                level = evaluate_level(
-                    architecture, task, floors, found, width=width, settings=settings
-                )
-            except ArchitectureError as error:
-                message = f"{where}, rho = {task.rho}, evaluation: {error}"
-                if not keep_going:
-                    raise ArchitectureError(message) from error
-                log.exception("FAILED, and recorded as such: %s", message)
-        if message:
-            level = failed_level(found, task, floors, settings, message=message)
-        levels.append(level)
+    levels = [_open(files, trained, settings) for files in tasks]
+
+    def fail(level: _Level, error: ArchitectureError, of: str = "") -> None:
+        message = f"{where}, rho = {level.task.rho}, evaluation: {of}{error}"
+        if not keep_going:
+            raise ArchitectureError(message) from error
+        log.error("FAILED, and recorded as such: %s", message, exc_info=error)
+        level.failure = message
+
+    members = [member for level in levels for member in _members(level)]
+    if members:
+        try:
+            length = len(levels[0].task.kernel)
+            model = build_model(architecture, width=width, length=length).eval().to(device)
+            model.requires_grad_(requires_grad=False)  # Jacobians are by the input alone
+        except ArchitectureError as error:
+            for level in levels:
+                if not level.failure:
+                    fail(level, error)
+        else:
+            _measure_all(members, model, settings, share=share, fail=fail)
+    datasets = [
+        failed_level(level.found, level.task, level.floors, settings, message=level.failure)
+        if level.failure
+        else level_dataset(level.found, level.task, level.floors, settings, level.measured)
+        for level in levels
+    ]
     group: xr.Dataset = xr.concat(
-        levels,
+        datasets,
         dim="level",
         join="exact",
         combine_attrs="override",
@@ -102,6 +172,101 @@ def evaluate_group(
     group = group.assign_coords(level=("level", np.arange(len(tasks), dtype="i4")))
     group.level.attrs.update(long_name="level of difficulty, from easy to hard", units="1")
     return group
+
+
+def _open(
+    files: TaskFiles, trained: Mapping[float, Trained], settings: EvaluationSettings
+) -> _Level:
+    """What the files of a level hold."""
+    task = read_dataset(files.dataset, splits=("test",), made_for=files.made_for)
+    floors = read_floors(files.floors, made_for=files.made_for)
+    if float(task.rho) not in trained:
+        raise ValueError(f"no training record has rho = {task.rho}, the level {files.dataset}")
+    found = trained[float(task.rho)]
+    data = EvaluationData.of(task, settings)
+    return _Level(task, floors, found, data, failure=str(found.record.failure.item()))
+
+
+def _members(level: _Level) -> list[_Member]:
+    """Those that have been trained to their end; the others have no errors."""
+    record = level.found.record
+    rates, seeds = record.learning_rate.values.tolist(), record.seed.values.tolist()
+    return [
+        _Member(level, (int(i), int(j)), rates[i], seeds[j])
+        for i, j in np.argwhere(record.status.values == STATUS.index("ok"))
+    ]
+
+
+def _measure_all(
+    members: Sequence[_Member],
+    model: SequenceModel,
+    settings: EvaluationSettings,
+    *,
+    share: int | None,
+    fail: Callable[[_Level, ArchitectureError, str], None],
+) -> None:
+    """Measure as many members at once as is faster on a CPU, or as a share of a GPU holds."""
+    left = members
+    if share is None:
+        x = members[0].level.data.x[: settings.batch_size]
+        needed = x.nbytes * model.encoder.out_features
+        size = members_at_once("auto", bytes_of_a_member=needed, share=_CPU_BYTES)
+    else:
+        # The first one shows what a member takes.
+        first, left = members[:1], members[1:]
+        device = next(model.parameters()).device
+        peak = peak_bytes(lambda: _measure(first, model, settings, fail=fail), device)
+        size = members_at_once("auto", bytes_of_a_member=int(_MARGIN * peak), share=share)
+    if size > 1 and (reason := _no_ensemble(members, model)) is not None:
+        log.warning("members are evaluated one at a time: %s", reason)
+        size = 1
+    for start in range(0, len(left), size):
+        _measure(left[start : start + size], model, settings, fail=fail)
+
+
+def _no_ensemble(members: Sequence[_Member], model: SequenceModel) -> str | None:
+    """Why members cannot run together; None where they can."""
+    x = members[0].level.data.x.to(next(model.parameters()))
+    count = min(2, len(x) // 2) or 1
+    models = [members[i].load(copy.deepcopy(model)).requires_grad_() for i in (0, -1)]
+    return ensemble_error(models, torch.stack((x[:count], x[-count:])))
+
+
+def _measure(
+    members: Sequence[_Member],
+    model: SequenceModel,
+    settings: EvaluationSettings,
+    *,
+    fail: Callable[[_Level, ArchitectureError, str], None],
+) -> None:
+    """Measure members together, but for those of levels that have failed.
+
+    Whose fault it is where they break shows when they go on alone.
+    """
+    members = [member for member in members if not member.level.failure]
+    if not members:
+        return
+    # The ensemble copies the first model, so that the next members can use it again.
+    models = [model, *(copy.deepcopy(model) for _ in members[1:])]
+    ensemble = Ensemble([m.load(each) for m, each in zip(members, models, strict=True)])
+    try:
+        found = measure(
+            ensemble,
+            [member.level.data for member in members],
+            settings,
+            seeds=[member.seed for member in members],
+        )
+    except ArchitectureError as error:
+        if len(members) == 1:
+            of = f"learning rate {members[0].learning_rate:g}, seed {members[0].seed}: "
+            fail(members[0].level, error, of)
+            return
+        log.warning("%d members broke together and go on one at a time: %s", len(members), error)
+        for member in members:
+            _measure([member], model, settings, fail=fail)
+    else:
+        for member, measured in zip(members, found, strict=True):
+            member.level.measured[member.at] = measured
 
 
 def write_evaluation(

@@ -6,6 +6,7 @@ share of the sequence is scored.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mfbench.architectures.model import SequenceModel
+from mfbench.architectures.ensemble import Ensemble
 from mfbench.architectures.own_code import during
 from mfbench.datasets import Task, convolve, new_inputs
-from mfbench.evaluation.error import relative_mse
+from mfbench.evaluation.error import of_each, relative_mse
 from mfbench.kernels.memory import memory_function, window_weights
 
 
@@ -73,12 +74,23 @@ def longer_task(task: Task, factor: int, *, sequences: int) -> LongerTask:
     )
 
 
-def generalisation_error(model: SequenceModel, task: LongerTask, *, batch_size: int) -> float:
+def generalisation_error(
+    ensemble: Ensemble, tasks: Sequence[LongerTask], *, batch_size: int
+) -> NDArray[np.float64]:
     """Relative mean squared error on longer sequences.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+        M models in evaluation mode.
+    tasks : sequence of LongerTask
+        That of each, equal in length and scored steps.
+    batch_size : int
+        Sequences at once.
 
     Returns
     -------
-    float
+    (M,) float64 array
         NaN where the model cannot run so long (`SequenceModel.maximum_length`); infinite where its
         output is not finite.
 
@@ -87,15 +99,15 @@ def generalisation_error(model: SequenceModel, task: LongerTask, *, batch_size: 
     ArchitectureError
         The model breaks at that length.
     """
-    limit = model.maximum_length
-    if limit is not None and len(task.kernel) > limit:
-        return float("nan")
-    with during(f"on sequences of {len(task.kernel)} steps"):
+    length, limit = len(tasks[0].kernel), ensemble.maximum_length
+    if limit is not None and length > limit:
+        return np.full(len(tasks), np.nan)
+    with during(f"on sequences of {length} steps"):
         return relative_mse(
-            model,
-            task.x,
-            task.y,
-            scored_from=task.scored_from,
-            variance=task.variance,
+            ensemble,
+            of_each([task.x for task in tasks], ensemble.parameters),
+            torch.stack([task.y for task in tasks]),
+            scored_from=tasks[0].scored_from,
+            variance=np.array([task.variance for task in tasks]),
             batch_size=batch_size,
         )

@@ -1,4 +1,4 @@
-"""Evaluation of one level: all members that were trained on one task."""
+"""The dataset of one level: all members that were trained on one task."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from mfbench.architectures.build import build_model
-from mfbench.architectures.own_code import during
 from mfbench.config.evaluation import EvaluationSettings
 from mfbench.datasets import Task
-from mfbench.evaluation.inputs import Trained, load_member
-from mfbench.evaluation.member import MEASURED, EvaluationData, measure_member
+from mfbench.evaluation.inputs import Trained
+from mfbench.evaluation.member import MEASURED
 from mfbench.evaluation.optimum import RESOLVED, check_floor, optimisation_part
 from mfbench.floors.record import Floors
 from mfbench.statistics import first_step_below, plateau_length, select_learning_rate
@@ -25,10 +23,6 @@ from mfbench.training.status import STATUS
 log = logging.getLogger(__name__)
 
 MEMBER = ("learning_rate", "seed")
-_SELECTED = {
-    "long_name": "learning rate with the least median validation error over seeds",
-    "units": "1",
-}
 _DERIVED: dict[str, tuple[tuple[str, ...], str]] = {
     "optimisation_part": ((), "log10(relative_mse / max(upper_floor, 1e-6))"),
     "first_step_below": (("threshold",), "first validated step with an error at most that"),
@@ -37,33 +31,29 @@ _DERIVED: dict[str, tuple[tuple[str, ...], str]] = {
         "longest plateau of the validation error, in steps; NaN where it is not left for good",
     ),
 }
+_OF_MEMBERS = {**MEASURED, **_DERIVED}
 
 
-def evaluate_level(
-    architecture: Mapping[str, Any],
+def level_dataset(
+    found: Trained,
     task: Task,
     floors: Floors,
-    found: Trained,
-    *,
-    width: int,
     settings: EvaluationSettings,
+    measured: Mapping[tuple[int, int], Mapping[str, Any]],
 ) -> xr.Dataset:
-    """Evaluate every member of a level.
+    """What is known of a level.
 
     Parameters
     ----------
-    architecture : mapping
-        Settings for `build_model`.
+    found : Trained
+        What was trained on its task.
     task : Task
-        With its test split.
     floors : Floors
         Of that task.
-    found : Trained
-        What was trained on it.
-    width : int
-        Number of channels.
     settings : EvaluationSettings
         The evaluation section of the study.
+    measured : mapping
+        By the indices of learning rate and seed what `measure` found; the others have no errors.
 
     Returns
     -------
@@ -72,51 +62,90 @@ def evaluate_level(
 
     Raises
     ------
-    ArchitectureError
-        The architecture's own code breaks.
     ValueError
-        The weights do not fit the model, or a linear model beats its floor.
+        A linear model beats its floor.
     """
-    training = found.record
-    level = _frame(found, task, floors, settings)
-    lower, upper = float(level.lower_floor), float(level.upper_floor)
-    field = found.model.get("receptive_field")
-    of_field, _ = floors.of_model(state_size=None, receptive_field=field)
-    model = build_model(architecture, width=width, length=len(task.kernel))
-    model.eval()
-    data = EvaluationData.of(task, settings)
-    for i, rate in enumerate(training.learning_rate.values.tolist()):
-        for j, seed in enumerate(training.seed.values.tolist()):
-            at = {"learning_rate": i, "seed": j}
-            curve = training.validation_error[at].values
-            level.first_step_below[at] = [
-                first_step_below(training.step.values, curve, threshold)
-                for threshold in settings.thresholds
-            ]
-            level.plateau_length[at] = plateau_length(
-                training.step.values, curve, **settings.plateau.model_dump()
-            )
-            if training.status[at] != STATUS.index("ok"):
-                continue  # its errors stay NaN
-            prefix = weight_name(task.rho, rate, seed, "")
-            load_member(model, found.weights, prefix)
-            with during(f"learning rate {rate:g}, seed {seed}"):
-                measured = measure_member(model, data, settings, seed=seed)
-            if model.linear:
-                name = f"{found.weights}: the member {prefix.rstrip('/')}"
-                varies = measured["time_variation"] > RESOLVED
-                if varies:  # docs/theory.md, section 2
-                    log.warning("%s varies over time: its state size sets it no floor", name)
-                exact = measured["kernel_error"] + measured["time_variation"]
-                check_floor(exact, of_field if varies else lower, model=name)
-            measured["optimisation_part"] = optimisation_part(measured["relative_mse"], upper)
-            for name, value in measured.items():
-                level[name][at] = value
-    selected = select_learning_rate(
-        training.best_validation_error.values, training.status.values == STATUS.index("diverged")
+    record = found.record
+    lower, upper = floors.of_model(**_size(found)) if found.model else (np.nan, np.nan)
+    steps, rates, seeds = (record[name].values for name in ("step", "learning_rate", "seed"))
+    curves, members = record.validation_error.values, (len(rates), len(seeds))
+    sizes = {
+        "lag": len(task.kernel),
+        "time": len(task.kernel) - task.scored_from,
+        "threshold": len(settings.thresholds),
+        "perturbation": len(settings.perturbations.relative_norms),
+        "length_factor": len(settings.length_factors),
+    }
+    values = {
+        name: np.full((*members, *(sizes[d] for d in dims)), np.nan)
+        for name, (dims, _) in _OF_MEMBERS.items()
+    }
+    for at in np.ndindex(members):
+        values["first_step_below"][at] = [
+            first_step_below(steps, curves[at], threshold) for threshold in settings.thresholds
+        ]
+        values["plateau_length"][at] = plateau_length(
+            steps, curves[at], **settings.plateau.model_dump()
+        )
+        if at not in measured:
+            continue
+        for name, value in measured[at].items():
+            values[name][at] = value
+        error = measured[at]["relative_mse"]
+        values["optimisation_part"][at] = optimisation_part(error, upper)
+        if found.model["linear"]:
+            member = weight_name(task.rho, float(rates[at[0]]), int(seeds[at[1]]), "").rstrip("/")
+            name = f"{found.weights}: the member {member}"
+            bound = lower
+            if measured[at]["time_variation"] > RESOLVED:  # docs/theory.md, section 2
+                log.warning("%s varies over time: its state size sets it no floor", name)
+                bound, _ = floors.of_model(**{**_size(found), "state_size": None})
+            exact = measured[at]["kernel_error"] + measured[at]["time_variation"]
+            check_floor(exact, bound, model=name)
+    diverged = record.status.values == STATUS.index("diverged")
+    selected = np.nan
+    if not (record.status.values == STATUS.index("failed")).any():
+        selected = rates[select_learning_rate(record.best_validation_error.values, diverged)]
+    length = sizes["lag"]
+    coordinates: dict[str, tuple[Any, str]] = {
+        "lag": (np.arange(length, dtype="i4"), "lag"),
+        "time": (np.arange(task.scored_from, length, dtype="i4"), "scored time step"),
+        "threshold": (settings.thresholds, "threshold of the relative validation error"),
+        "perturbation": (
+            settings.perturbations.relative_norms,
+            "norm of the perturbation relative to that of the weights",
+        ),
+        "length_factor": (
+            np.array(settings.length_factors, dtype="i4"),
+            "sequence length relative to that of the training",
+        ),
+    }
+    scalars = _scalars(found, task, floors, lower=lower, upper=upper) | {
+        "selected_learning_rate": (
+            selected,
+            "learning rate with the least median validation error over seeds",
+        )
+    }
+    over_lag = {
+        "memory_function": (task.kernel, "memory function of the target"),
+        "weights": (task.weights, "share of scored steps that see the lag"),
+    }
+    # All at once: to add one after the other takes xarray longer than some models take to run.
+    level: xr.Dataset = record.assign_coords(
+        {name: (name, given, _about(text)) for name, (given, text) in coordinates.items()}
+    ).assign(
+        {name: ((), value, _about(text)) for name, (value, text) in scalars.items()}
+        | {name: ("lag", given, _about(text)) for name, (given, text) in over_lag.items()}
+        | {
+            name: ((*MEMBER, *dims), values[name], _about(text))
+            for name, (dims, text) in _OF_MEMBERS.items()
+        }
     )
-    rate = training.learning_rate.values[selected]
-    level["selected_learning_rate"] = (), rate, _SELECTED
+    for name in ("lower_floor", "upper_floor"):
+        level[name].attrs["comment"] = (
+            "at the model's own state size and receptive field, lag 0 free; 0 where the state is "
+            "at least as large as the sequence is long, or not of a fixed size"
+        )
     return level
 
 
@@ -131,77 +160,41 @@ def failed_level(
     record["status"] = xr.full_like(record.status, STATUS.index("failed"))
     record["best_step"], record["diverged_step"] = record.best_step * 0, record.best_step * 0 - 1
     record["failure"] = (), np.array(message, dtype=object), record.failure.attrs
-    level = _frame(replace(found, record=record), task, floors, settings)
-    level["selected_learning_rate"] = (), np.nan, _SELECTED
-    return level
+    return level_dataset(replace(found, record=record), task, floors, settings, {})
 
 
-def _frame(found: Trained, task: Task, floors: Floors, settings: EvaluationSettings) -> xr.Dataset:
-    """What is known before any model runs; measurements start as NaN."""
-    level = found.record.copy()
-    length = len(task.kernel)
-    level = level.assign_coords(
-        lag=("lag", np.arange(length, dtype="i4"), {"long_name": "lag", "units": "1"}),
-        time=(
-            "time",
-            np.arange(task.scored_from, length, dtype="i4"),
-            {"long_name": "scored time step", "units": "1"},
-        ),
-        threshold=(
-            "threshold",
-            settings.thresholds,
-            {"long_name": "threshold of the relative validation error", "units": "1"},
-        ),
-        perturbation=(
-            "perturbation",
-            settings.perturbations.relative_norms,
-            {"long_name": "norm of the perturbation relative to that of the weights", "units": "1"},
-        ),
-        length_factor=(
-            "length_factor",
-            np.array(settings.length_factors, dtype="i4"),
-            {"long_name": "sequence length relative to that of the training", "units": "1"},
-        ),
-    )
+def _about(long_name: str) -> dict[str, str]:
+    return {"long_name": long_name, "units": "1"}
 
-    def scalar(name: str, value: float, long_name: str) -> None:
-        level[name] = (), value, {"long_name": long_name, "units": "1"}
 
-    scalar("rho", float(task.rho), f"knob of the {task.family} family")
-    scalar("memory_length", task.memory_length, "effective memory length M99 in time steps")
-    size = {name: found.model.get(name) for name in ("state_size", "receptive_field")}
-    scalar("order", floors.order, "n01: least state size of a linear model with an error <= 1 %")
-    built = {name: found.model.get(name, np.nan) for name in ("parameters", "linear")}
-    scalar("parameters", built["parameters"], "number of trained real numbers")
-    scalar("linear", built["linear"], "1 where the model is exactly linear in x")
-    scalar(
-        "state_size",
-        size["state_size"] or np.nan,
-        "total real state; NaN where none is declared",
-    )
-    scalar(
-        "receptive_field",
-        size["receptive_field"] or np.nan,
-        "lags seen; NaN where no limit is declared",
-    )
+def _size(found: Trained) -> dict[str, int | None]:
+    return {name: found.model.get(name) for name in ("state_size", "receptive_field")}
+
+
+def _scalars(
+    found: Trained, task: Task, floors: Floors, *, lower: float, upper: float
+) -> dict[str, tuple[float, str]]:
+    """Numbers of the task and of the model, with what they are called."""
+    size = _size(found)
     # Of a model that cannot be built no size is known.
-    lower, upper = floors.of_model(**size) if found.model else (np.nan, np.nan)
-    scalar("lower_floor", lower, "relative error that no linear model of this size beats")
-    scalar("upper_floor", upper, "relative error of the best linear model of this size found")
+    built = {name: found.model.get(name, np.nan) for name in ("parameters", "linear")}
     with np.errstate(divide="ignore"):
         part = np.log10(upper)
-    scalar("approximation_part", part, "log10(upper_floor), -inf where the floor is 0")
-    for name in ("lower_floor", "upper_floor"):
-        level[name].attrs["comment"] = (
-            "at the model's own state size and receptive field, lag 0 free; 0 where the state is "
-            "at least as large as the sequence is long, or not of a fixed size"
-        )
-    for name, values in (("memory_function", task.kernel), ("weights", task.weights)):
-        level[name] = "lag", values
-    level.memory_function.attrs = {"long_name": "memory function of the target", "units": "1"}
-    level.weights.attrs = {"long_name": "share of scored steps that see the lag", "units": "1"}
-    for name, (extra, long_name) in {**MEASURED, **_DERIVED}.items():
-        dims = (*MEMBER, *extra)
-        shape = [level.sizes[d] for d in dims]
-        level[name] = dims, np.full(shape, np.nan), {"long_name": long_name, "units": "1"}
-    return level
+    return {
+        "rho": (float(task.rho), f"knob of the {task.family} family"),
+        "memory_length": (task.memory_length, "effective memory length M99 in time steps"),
+        "order": (floors.order, "n01: least state size of a linear model with an error <= 1 %"),
+        "parameters": (built["parameters"], "number of trained real numbers"),
+        "linear": (built["linear"], "1 where the model is exactly linear in x"),
+        "state_size": (
+            size["state_size"] or np.nan,
+            "total real state; NaN where none is declared",
+        ),
+        "receptive_field": (
+            size["receptive_field"] or np.nan,
+            "lags seen; NaN where no limit is declared",
+        ),
+        "lower_floor": (lower, "relative error that no linear model of this size beats"),
+        "upper_floor": (upper, "relative error of the best linear model of this size found"),
+        "approximation_part": (part, "log10(upper_floor), -inf where the floor is 0"),
+    }

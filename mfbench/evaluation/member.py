@@ -1,18 +1,20 @@
-"""Everything that is measured on one trained model."""
+"""Everything that is measured on trained models, some of them at once."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from mfbench.architectures.model import SequenceModel
+from mfbench.architectures.ensemble import Ensemble
 from mfbench.config.evaluation import EvaluationSettings
 from mfbench.datasets import Task
 from mfbench.evaluation.decomposition import decompose
-from mfbench.evaluation.error import error_of_predictions, predict
+from mfbench.evaluation.error import error_of_predictions, of_each, predict
 from mfbench.evaluation.length_generalisation import LongerTask, generalisation_error, longer_task
 from mfbench.evaluation.perturbation import perturbation_error
 
@@ -84,55 +86,74 @@ class EvaluationData:
         )
 
 
-def measure_member(
-    model: SequenceModel, data: EvaluationData, settings: EvaluationSettings, *, seed: int
-) -> dict[str, Any]:
-    """Measure a trained model.
+def measure(
+    ensemble: Ensemble,
+    data: Sequence[EvaluationData],
+    settings: EvaluationSettings,
+    *,
+    seeds: Sequence[int],
+) -> list[dict[str, Any]]:
+    """Measure trained models, each as if it were alone.
 
     Parameters
     ----------
-    model : SequenceModel
-        In evaluation mode.
-    data : EvaluationData
-        The task.
+    ensemble : Ensemble
+        M models in evaluation mode.
+    data : sequence of EvaluationData
+        The task of each, all of one study.
     settings : EvaluationSettings
         The evaluation section of the study.
-    seed : int
-        The member's, for its perturbations.
+    seeds : sequence of int
+        The members', for their perturbations.
 
     Returns
     -------
-    dict
-        A number or an array for each name in `MEASURED`.
+    list of dict
+        For each member a number or an array for each name in `MEASURED`.
     """
-    task, batch_size = data.task, settings.batch_size
-    scored: dict[str, Any] = {"scored_from": task.scored_from, "variance": task.variance}
-    predictions = predict(model, data.x, scored_from=task.scored_from, batch_size=batch_size)
-    test = error_of_predictions(predictions, data.y, **scored)
-    found = decompose(model, task, predictions, probes=settings.probes, batch_size=batch_size)
-    parts = {name: getattr(found, name) for name in _PARTS}
+    tasks, batch_size = [each.task for each in data], settings.batch_size
+    scored_from = tasks[0].scored_from
     perturbed = settings.perturbations.sequences
-    return {
-        "relative_mse": test.relative_mse,
-        "relative_mse_standard_error": test.standard_error,
-        "error_over_time": test.over_time,
-        "learned_memory_function": found.memory,
-        "learned_memory_function_standard_error": found.memory_standard_error,
-        **{name: part.value for name, part in parts.items()},
-        **{f"{name}_standard_error": part.standard_error for name, part in parts.items()},
-        "kernel_error_over_lag": found.kernel_error_over_lag,
-        "half_error_lag": found.half_error_lag,
-        "perturbation_error": perturbation_error(
-            model,
-            data.x[:perturbed],
-            data.y[:perturbed],
-            relative_norms=settings.perturbations.relative_norms,
-            repeats=settings.perturbations.repeats,
-            seed=seed,
-            batch_size=batch_size,
-            **scored,
-        ),
-        "generalisation_error": [
-            generalisation_error(model, longer, batch_size=batch_size) for longer in data.longer
-        ],
-    }
+    x = of_each([each.x for each in data], ensemble.parameters)
+    predictions = predict(ensemble, x, scored_from=scored_from, batch_size=batch_size)
+    parts = decompose(ensemble, tasks, predictions, probes=settings.probes, batch_size=batch_size)
+    perturbation = perturbation_error(
+        ensemble,
+        x[:, :perturbed],
+        torch.stack([each.y[:perturbed] for each in data]),
+        relative_norms=settings.perturbations.relative_norms,
+        repeats=settings.perturbations.repeats,
+        seeds=seeds,
+        scored_from=scored_from,
+        variance=np.array([task.variance for task in tasks]),
+        batch_size=batch_size,
+    )
+    generalisation = [
+        generalisation_error(ensemble, longer, batch_size=batch_size)
+        for longer in zip(*(each.longer for each in data), strict=True)
+    ]
+    measured = []
+    for i, (task, found) in enumerate(zip(tasks, parts, strict=True)):
+        test = error_of_predictions(
+            predictions[i], data[i].y, scored_from=scored_from, variance=task.variance
+        )
+        estimates = {name: getattr(found, name) for name in _PARTS}
+        measured.append(
+            {
+                "relative_mse": test.relative_mse,
+                "relative_mse_standard_error": test.standard_error,
+                "error_over_time": test.over_time,
+                "learned_memory_function": found.memory,
+                "learned_memory_function_standard_error": found.memory_standard_error,
+                **{name: part.value for name, part in estimates.items()},
+                **{
+                    f"{name}_standard_error": part.standard_error
+                    for name, part in estimates.items()
+                },
+                "kernel_error_over_lag": found.kernel_error_over_lag,
+                "half_error_lag": found.half_error_lag,
+                "perturbation_error": perturbation[i],
+                "generalisation_error": [errors[i] for errors in generalisation],
+            }
+        )
+    return measured

@@ -8,16 +8,14 @@ weights, so that architectures of different size can be compared.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from mfbench.architectures.model import SequenceModel
+from mfbench.architectures.ensemble import Ensemble
 from mfbench.evaluation.error import relative_mse
 
 _KEY = (1000, 10)  # beside the streams of training (mfbench.training.streams)
@@ -31,57 +29,61 @@ def directions(seed: int, *, repeats: int, parameters: int) -> NDArray[np.float6
 
 
 def perturbation_error(
-    model: SequenceModel,
+    ensemble: Ensemble,
     x: Tensor,
     y: Tensor,
     *,
     relative_norms: Sequence[float],
     repeats: int,
-    seed: int,
+    seeds: Sequence[int],
     scored_from: int,
-    variance: float,
+    variance: float | NDArray[np.float64],
     batch_size: int,
 ) -> NDArray[np.float64]:
     """Median relative error against the target after random perturbations of all weights.
 
-    All norms share the directions. An output that is not finite is an infinite error. The model
-    itself is left alone.
+    All norms share the directions. An output that is not finite is an infinite error. The weights
+    come back as they were.
 
     Parameters
     ----------
-    x, y : (N, T) tensors
-        Test sequences.
+    ensemble : Ensemble
+        M models.
+    x, y : (M, N, T) tensors
+        Test sequences of each.
     relative_norms : sequence of float
         Norms beta of the perturbation relative to that of the weights; 0 gives the model's error.
     repeats : int
         Directions.
-    seed : int
-        Of the directions.
+    seeds : sequence of int
+        Of the directions of each member.
     scored_from : int
         First scored step.
-    variance : float
+    variance : float or (M,) array
         Squared error of the zero predictor.
     batch_size : int
         Sequences at once.
 
     Returns
     -------
-    (len(relative_norms),) float64 array
+    (M, len(relative_norms)) float64 array
     """
-    perturbed = copy.deepcopy(model)
-    weights = parameters_to_vector(model.parameters()).detach()
-    ways = torch.from_numpy(directions(seed, repeats=repeats, parameters=len(weights)))
-    ways = ways.to(weights) * weights.norm()
+    weights = ensemble.parameters.clone()  # (M, P)
+    parameters = weights.shape[1]
+    ways = np.stack([directions(s, repeats=repeats, parameters=parameters) for s in seeds], 1)
+    steps = torch.from_numpy(ways).to(weights) * weights.norm(dim=1)[:, None]  # (repeats, M, P)
 
-    def error(change: Tensor) -> float:
-        vector_to_parameters(weights + change, perturbed.parameters())
+    def error(change: Tensor) -> NDArray[np.float64]:
+        ensemble.parameters.copy_(weights + change)
         return relative_mse(
-            perturbed, x, y, scored_from=scored_from, variance=variance, batch_size=batch_size
+            ensemble, x, y, scored_from=scored_from, variance=variance, batch_size=batch_size
         )
 
-    return np.array(
-        [
-            np.median([error(beta * way) for way in (ways if beta else ways[:1])])
+    try:
+        errors = [
+            np.median([error(beta * step) for step in (steps if beta else steps[:1])], 0)
             for beta in relative_norms
         ]
-    )
+    finally:
+        ensemble.parameters.copy_(weights)
+    return np.stack(errors, 1)

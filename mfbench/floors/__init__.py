@@ -5,11 +5,17 @@ the best linear recurrence of that order. `fir_floor` is exact for a finite rece
 `stable_floor` says what is left when terms may not cancel each other. docs/theory.md derives them.
 """
 
-from mfbench.floors.finite import fir_floor
-from mfbench.floors.lower import lower_bound
-from mfbench.floors.stable import stable_floor
-from mfbench.floors.table import FloorTable, floor_table, order_for_error
-from mfbench.floors.upper import LinearSystem, upper_bound
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mfbench.floors.finite import fir_floor
+    from mfbench.floors.lower import lower_bound
+    from mfbench.floors.stable import stable_floor
+    from mfbench.floors.table import FloorTable, floor_table, order_for_error
+    from mfbench.floors.upper import LinearSystem, upper_bound
 
 __all__ = [
     "FloorTable",
@@ -21,3 +27,15 @@ __all__ = [
     "stable_floor",
     "upper_bound",
 ]
+
+_HOMES = ("finite", "lower", "stable", "table", "upper")
+
+
+def __getattr__(name: str) -> Any:
+    # On first use: most jobs read floors and compute none, which takes scipy.
+    if name in __all__:
+        for home in _HOMES:
+            module = importlib.import_module(f"mfbench.floors.{home}")
+            if hasattr(module, name):
+                return getattr(module, name)
+    raise AttributeError(f"module 'mfbench.floors' has no attribute {name!r}")

@@ -14,10 +14,7 @@ import numpy as np
 from mfbench.config.floors import FloorSettings
 from mfbench.config.task import TaskSettings
 from mfbench.floors.finite import fir_floor
-from mfbench.floors.lower import lower_bound
 from mfbench.floors.problem import Array
-from mfbench.floors.table import floor_table, order_for_error
-from mfbench.floors.upper import upper_bound
 from mfbench.kernels.memory import memory_function, window_weights
 from mfbench.storage import atomic, check_identity, check_variables, provenance, sealed
 
@@ -70,6 +67,10 @@ class Floors:
         k, weights = self.k[:seen], self.weights[:seen]
         if not np.any(k):
             return tail, tail
+        # To read floors takes none of these, and with scipy they take long to import.
+        from mfbench.floors.lower import lower_bound
+        from mfbench.floors.upper import upper_bound
+
         lower = lower_bound(k, weights, state_size, feedthrough=True)
         upper = upper_bound(k, weights, state_size, feedthrough=True).error
         return tail + (1 - tail) * lower, tail + (1 - tail) * upper
@@ -91,6 +92,8 @@ def write_floors(
     family, rho : str
         The kernel and its knob, as it stands in the file name.
     """
+    from mfbench.floors.table import floor_table, order_for_error
+
     T = task.length
     weights = window_weights(T, task.scored_from)
     k = memory_function(family, float(rho), T, weights)

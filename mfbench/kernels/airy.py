@@ -6,7 +6,6 @@ one knob moves the turning point and nothing aliases.
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import airy
 
 from mfbench.kernels.family import Family
 
@@ -14,6 +13,8 @@ W0 = np.pi / 4  # local angular frequency at lag 0, radians per step
 
 
 def _airy(rho: float, lag: NDArray[np.float64]) -> NDArray[np.float64]:
+    from scipy.special import airy  # takes half a second, which other families need not wait
+
     c = (W0**2 / rho) ** (1 / 3)
     return np.asarray(airy(c * (lag - rho))[0], dtype=np.float64)
 

@@ -28,7 +28,12 @@ TASK = TaskSettings.model_validate(
 )
 FLOORS = FloorSettings(state_sizes=[1, 4])
 TRAINING = TrainingSettings(
-    steps=20, batch_size=8, learning_rates=[0.003, 0.01], seeds=[0, 5], validations=5
+    steps=20,
+    batch_size=8,
+    learning_rates=[0.003, 0.01],
+    seeds=[0, 5],
+    validations=5,
+    ensemble_size=1,  # no rounding of one member by the others
 )
 
 

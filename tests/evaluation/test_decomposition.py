@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from mfbench.training.member import Run, train_member
 from torch import Tensor, nn
 
+from mfbench.architectures.ensemble import Ensemble
 from mfbench.architectures.jacobian import jacobian_rows
 from mfbench.architectures.model import SequenceModel
 from mfbench.architectures.registry import registered
@@ -24,6 +24,7 @@ from mfbench.evaluation.decomposition import (
 )
 from mfbench.evaluation.error import error_of_predictions, predict
 from mfbench.training.data import TrainingData
+from mfbench.training.trainer import Member, Trainer
 from tests.conftest import architecture_settings
 from tests.evaluation.tasks import exponential_model, make_model, make_task
 
@@ -37,8 +38,9 @@ def predictions_of(model: nn.Module, task: Task) -> np.ndarray:
 
 
 def split(model: nn.Module, task: Task, *, probes: int = 64) -> Decomposition:
-    found = predictions_of(model, task)
-    return decompose(model, task, found, probes=probes, batch_size=100)  # type: ignore[arg-type]
+    found = predictions_of(model, task)[None]
+    ensemble = Ensemble([model])  # type: ignore[list-item]
+    return decompose(ensemble, [task], found, probes=probes, batch_size=100)[0]
 
 
 def measured(model: nn.Module, task: Task) -> Estimate:
@@ -215,17 +217,11 @@ def trained(name: str) -> SequenceModel:
     x, y = torch.from_numpy(task.x["test"]), torch.from_numpy(task.y["test"])
     data = TrainingData(x[64:], y[64:], x[:64], y[:64], task.scored_from, task.variance)
     settings = TrainingSettings(steps=40, batch_size=16, validations=2)
-    run = Run(
-        architecture_settings(name),
-        data,
-        width=4,
-        learning_rate=0.02,
-        seed=0,
-        settings=settings,
-    )
-    train_member(run)
-    assert run.progress.validation_error[-1] < 0.7  # it has learned something
-    return run.model.double().eval()
+    member = Member(data, learning_rate=0.02, seed=0)
+    trainer = Trainer(architecture_settings(name), [member], width=4, settings=settings)
+    trainer.train()
+    assert trainer.progress[0].validation_error[-1] < 0.7  # it has learned something
+    return trainer.ensemble.model.double().eval()
 
 
 @pytest.mark.parametrize("state", ["untrained", "strong", "trained"])
@@ -327,9 +323,9 @@ def test_one_sequence_is_refused() -> None:
     task = make_task(LENGTH)
     with pytest.raises(ValueError, match="two test sequences"):
         decompose(
-            make_model("rnn", length=LENGTH),
-            task,
-            np.zeros((1, LENGTH - task.scored_from)),
+            Ensemble([make_model("rnn", length=LENGTH)]),
+            [task],
+            np.zeros((1, 1, LENGTH - task.scored_from)),
             probes=8,
             batch_size=8,
         )

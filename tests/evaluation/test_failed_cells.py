@@ -123,12 +123,12 @@ def test_what_is_the_machines_fails_the_evaluation(tmp_path: Path) -> None:
 def test_a_slip_of_mfbench_is_not_blamed_on_the_architecture(
     rnn_files: list[Files], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mfbench.evaluation import level as module
+    from mfbench.evaluation import group as module
 
     def slip(*_: Any, **__: Any) -> None:
         raise IndexError("ours")
 
-    monkeypatch.setattr(module, "measure_member", slip)
+    monkeypatch.setattr(module, "measure", slip)
     with pytest.raises(IndexError, match="ours"):
         evaluate_files(
             architecture_settings("rnn"),

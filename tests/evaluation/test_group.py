@@ -11,19 +11,20 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from mfbench.training.member import initial_model
 from safetensors.torch import load_file
 
+from mfbench.architectures.ensemble import Ensemble
 from mfbench.config.evaluation import EvaluationSettings
 from mfbench.datasets import read_dataset
 from mfbench.evaluation.group import write_evaluation
 from mfbench.evaluation.length_generalisation import generalisation_error, longer_task
-from mfbench.evaluation.member import MEASURED, EvaluationData, measure_member
+from mfbench.evaluation.member import MEASURED, EvaluationData, measure
 from mfbench.evaluation.perturbation import perturbation_error
 from mfbench.floors.record import read_floors
 from mfbench.storage.integrity import seal
 from mfbench.training.pack import train_pack
 from mfbench.training.status import STATUS
+from mfbench.training.trainer import initial_model
 from tests.conftest import architecture_settings
 from tests.evaluation.groups import (
     TRAINING,
@@ -116,21 +117,22 @@ def test_members_are_perturbed_and_stretched_as_the_settings_say(
         {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
     )
     member = group.sel(level=0, learning_rate=0.01, seed=5)
-    expected = perturbation_error(
-        model,
-        data.x[:5],
-        data.y[:5],
+    ensemble = Ensemble([model])
+    (expected,) = perturbation_error(
+        ensemble,
+        data.x[None, :5],
+        data.y[None, :5],
         relative_norms=[0.2],
         repeats=2,
-        seed=5,
+        seeds=[5],
         scored_from=8,
         variance=task.variance,
         batch_size=100,
     )
     np.testing.assert_allclose(member.perturbation_error, expected, rtol=1e-6)
     stretched = longer_task(task, 3, sequences=7)
-    expected_error = generalisation_error(model, stretched, batch_size=100)
-    np.testing.assert_allclose(member.generalisation_error, [expected_error], rtol=1e-6)
+    expected_error = generalisation_error(ensemble, [stretched], batch_size=100)
+    np.testing.assert_allclose(member.generalisation_error, expected_error, rtol=1e-6)
 
 
 def test_selection_looks_at_validation_only(rnn_files: list[Files]) -> None:
@@ -203,6 +205,13 @@ def test_every_model_has_the_floors_of_its_size(tmp_path: Path) -> None:
     np.testing.assert_allclose(total[0], np.log10(group.relative_mse[0]))
 
 
+def change_measurements(monkeypatch: pytest.MonkeyPatch, **changes: float) -> None:
+    monkeypatch.setattr(
+        "mfbench.evaluation.group.measure",
+        lambda *given, **options: [one | changes for one in measure(*given, **options)],
+    )
+
+
 def test_a_linear_model_that_beats_its_floor_fails_the_evaluation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -218,10 +227,7 @@ def test_a_linear_model_that_beats_its_floor_fails_the_evaluation(
     with pytest.raises(ValueError, match=r"0\.6\.safetensors.*learning_rate=.*is linear.*below"):
         evaluate_files(architecture_settings("lru", **linear), [files], settings=settings)
     # Were its response to vary over time, it might.
-    monkeypatch.setattr(
-        "mfbench.evaluation.level.measure_member",
-        lambda *given, **options: measure_member(*given, **options) | {"time_variation": 1e-3},
-    )
+    change_measurements(monkeypatch, time_variation=1e-3)
     evaluate_files(architecture_settings("lru", **linear), [files], settings=settings)
 
 
@@ -229,17 +235,12 @@ def test_a_linear_model_that_varies_is_bound_by_its_receptive_field_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """No built-in linear model varies over time, so the measurement is changed."""
-    import mfbench.evaluation.level as module
-
-    def varying(*args: Any, **options: Any) -> dict[str, Any]:
-        return {**measure_member(*args, **options), "kernel_error": 0.0, "time_variation": 0.1}
-
     linear: dict[str, Any] = {"activation": "none", "options": {"state": 2}}
     files = make_level(tmp_path, "lru", "0.6", **linear)
     with netCDF4.Dataset(files.floors, "a") as file:
         file["lower_bound"][:] = 0.5
     seal(Path(files.floors), ".nc")
-    monkeypatch.setattr(module, "measure_member", varying)
+    change_measurements(monkeypatch, kernel_error=0.0, time_variation=0.1)
     settings = EvaluationSettings(probes=32)
     evaluate_files(architecture_settings("lru", **linear), [files], settings=settings)
     assert "varies over time" in caplog.text

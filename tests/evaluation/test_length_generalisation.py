@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from mfbench.architectures.ensemble import Ensemble
 from mfbench.evaluation.length_generalisation import (
     LongerTask,
     generalisation_error,
@@ -22,6 +23,12 @@ def closed_form(longer: LongerTask, h: np.ndarray) -> float:
     weights = window_weights(len(longer.kernel), longer.scored_from)
     k = longer.kernel
     return float(np.sum(weights * (k - h) ** 2) / np.sum(weights * k**2))
+
+
+def error_of(model: nn.Module, longer: LongerTask, *, batch_size: int) -> float:
+    ensemble = Ensemble([model])  # type: ignore[list-item]
+    (found,) = generalisation_error(ensemble, [longer], batch_size=batch_size)
+    return float(found)
 
 
 def standard_error(model: nn.Module, longer: LongerTask) -> float:
@@ -69,12 +76,12 @@ def test_a_recurrence_has_the_error_of_its_closed_form(factor: int) -> None:
     task = make_task(LENGTH)
     longer = longer_task(task, factor, sequences=500)
     perfect = exponential_model(0.8, float(task.kernel[0]), LENGTH).float()
-    assert generalisation_error(perfect, longer, batch_size=100) < 1e-10
+    assert error_of(perfect, longer, batch_size=100) < 1e-10
     model = exponential_model(0.5, 0.9, LENGTH).float()
     expected = closed_form(longer, 0.9 * 0.5 ** np.arange(factor * LENGTH))
     error = standard_error(model, longer)
     assert error < 0.1 * expected
-    found = generalisation_error(model, longer, batch_size=64)
+    found = error_of(model, longer, batch_size=64)
     assert found == pytest.approx(expected, abs=4 * error)
 
 
@@ -85,7 +92,7 @@ class FIR(nn.Module):
 
     def __init__(self, taps: np.ndarray) -> None:
         super().__init__()
-        self.taps = torch.from_numpy(taps.astype(np.float32))
+        self.taps = nn.Parameter(torch.from_numpy(taps.astype(np.float32)))
 
     def forward(self, x: Tensor) -> Tensor:
         lags = [nn.functional.pad(x, (0, 0, s, 0))[:, : x.shape[1]] for s in range(len(self.taps))]
@@ -98,7 +105,7 @@ def test_a_window_loses_the_tail_that_only_longer_sequences_see() -> None:
     model = FIR(task.kernel)  # all that the training could show
     expected = closed_form(longer, np.append(task.kernel, np.zeros(3 * LENGTH)))
     assert expected > 0.02  # though its error is 0 at the length of the training
-    found = generalisation_error(model, longer, batch_size=64)  # type: ignore[arg-type]
+    found = error_of(model, longer, batch_size=64)
     assert found == pytest.approx(expected, abs=4 * standard_error(model, longer))
 
 
@@ -106,7 +113,7 @@ def test_a_window_loses_the_tail_that_only_longer_sequences_see() -> None:
 def test_learned_positions_end_with_the_training(positions: str) -> None:
     model = make_model("transformer", length=LENGTH, options={"positions": positions}).float()
     longer = longer_task(make_task(LENGTH), 2, sequences=4)
-    found = generalisation_error(model, longer, batch_size=4)
+    found = error_of(model, longer, batch_size=4)
     assert model.maximum_length == (LENGTH if positions == "learned" else None)
     assert np.isnan(found) == (positions == "learned")
     if positions == "learned":  # what it says of itself is true
@@ -124,4 +131,4 @@ class Explosion(FIR):
 
 def test_an_output_that_is_not_finite_is_an_infinite_error() -> None:
     longer = longer_task(make_task(LENGTH), 2, sequences=4)
-    assert generalisation_error(Explosion(np.ones(1)), longer, batch_size=4) == np.inf  # type: ignore[arg-type]
+    assert error_of(Explosion(np.ones(1)), longer, batch_size=4) == np.inf

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from mfbench.architectures.ensemble import Ensemble
 from mfbench.evaluation.error import relative_mse
 from mfbench.evaluation.perturbation import directions, perturbation_error
 from tests.evaluation.tasks import exponential_model, make_model, make_task
@@ -20,14 +21,14 @@ SCORED: dict[str, Any] = {"scored_from": TASK.scored_from, "variance": 1.0, "bat
 
 def perturb(model: nn.Module, norms: list[float], *, repeats: int = 3, seed: int = 0) -> np.ndarray:
     return perturbation_error(
-        model,  # type: ignore[arg-type]
-        X,
-        Y,
+        Ensemble([model]),  # type: ignore[list-item]
+        X[None],
+        Y[None],
         relative_norms=norms,
         repeats=repeats,
-        seed=seed,
+        seeds=[seed],
         **SCORED,
-    )
+    )[0]
 
 
 class Gain(nn.Module):

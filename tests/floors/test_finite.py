@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mfbench.floors import fir_floor
+from mfbench.floors.finite import fir_floor
 from mfbench.kernels.memory import memory_function, memory_length, window_weights
 
 T = 64

@@ -9,8 +9,14 @@ from hypothesis import strategies as st
 from scipy.linalg import hankel
 from scipy.optimize import approx_fprime
 
-from mfbench.floors import lower_bound, upper_bound
-from mfbench.floors.lower import certified, certified_diagonal, diagonal_objective, objective
+from mfbench.floors.lower import (
+    certified,
+    certified_diagonal,
+    diagonal_objective,
+    lower_bound,
+    objective,
+)
+from mfbench.floors.upper import upper_bound
 from mfbench.kernels.memory import memory_function, window_weights
 
 T = 48

@@ -9,8 +9,10 @@ import pytest
 
 from mfbench.config.floors import FloorSettings
 from mfbench.config.task import TaskSettings
-from mfbench.floors import fir_floor, lower_bound, upper_bound
+from mfbench.floors.finite import fir_floor
+from mfbench.floors.lower import lower_bound
 from mfbench.floors.record import Floors, read_floors, write_floors
+from mfbench.floors.upper import upper_bound
 from mfbench.storage import BrokenFileError, atomic
 
 TASK = TaskSettings.model_validate({"length": 32})

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy.optimize import approx_fprime
 
-from mfbench.floors import lower_bound, stable_floor, upper_bound
-from mfbench.floors.stable import penalised_fit, stable_floors
+from mfbench.floors.lower import lower_bound
+from mfbench.floors.stable import penalised_fit, stable_floor, stable_floors
+from mfbench.floors.upper import upper_bound
 from mfbench.kernels.memory import memory_function, window_weights
 
 T = 64

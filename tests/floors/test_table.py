@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mfbench.floors import floor_table, order_for_error, upper_bound
+from mfbench.floors.table import floor_table, order_for_error
+from mfbench.floors.upper import upper_bound
 from mfbench.kernels.memory import memory_function, rho_for_memory_length, window_weights
 
 T = 48

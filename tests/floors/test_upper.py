@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from mfbench.floors import fir_floor, upper_bound
-from mfbench.floors.upper import improve
+from mfbench.floors.finite import fir_floor
+from mfbench.floors.upper import improve, upper_bound
 from mfbench.kernels.memory import memory_function, window_weights
 
 T = 64

@@ -1,0 +1,166 @@
+"""Members that are evaluated together, against each of them alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from mfbench.architectures.ensemble import Ensemble
+from mfbench.architectures.registry import registered
+from mfbench.config.evaluation import EvaluationSettings
+from mfbench.evaluation import group as module
+from mfbench.evaluation.member import EvaluationData, measure
+from tests.conftest import architecture_settings, write_architecture
+from tests.evaluation.groups import Files, evaluate_files, make_level
+from tests.evaluation.tasks import make_model, make_task
+
+ALONE, TOGETHER = 1, None  # memory of a GPU in bytes; tiny models run together on a CPU
+SETTINGS = EvaluationSettings(probes=32)
+
+
+@pytest.fixture
+def sizes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many members were measured at once, call by call."""
+    found: list[int] = []
+
+    def noted(ensemble, *given, **options):  # type: ignore[no-untyped-def]
+        found.append(len(ensemble))
+        return measure(ensemble, *given, **options)
+
+    monkeypatch.setattr(module, "measure", noted)
+    return found
+
+
+def evaluate(reference: str, files: list[Files], share: int | None) -> xr.Dataset:
+    settings = architecture_settings(reference)
+    return evaluate_files(settings, files, settings=SETTINGS, share=share)
+
+
+@pytest.mark.parametrize("name", ["rnn", "transformer", "s4d"])
+def test_a_group_is_the_same_together_and_one_by_one(
+    name: str, tmp_path: Path, sizes: list[int]
+) -> None:
+    files = [make_level(tmp_path, name, rho) for rho in ("0.3", "0.5")]
+    alone = evaluate(name, files, ALONE)
+    assert sizes == [1] * 8
+    together = evaluate(name, files, TOGETHER)
+    assert sizes[8:] == [8]  # of two levels
+    assert set(alone.variables) == set(together.variables)
+    for key, expected in alone.variables.items():
+        if expected.dtype.kind == "f":
+            # Parts that are about 0 have the rounding errors of the whole, which is about 1.
+            np.testing.assert_allclose(
+                together[key], expected, rtol=1e-4, atol=1e-6, err_msg=str(key)
+            )
+        else:
+            np.testing.assert_array_equal(together[key], expected, err_msg=str(key))
+
+
+@pytest.mark.parametrize("activation", [None, "none"])
+@pytest.mark.parametrize("name", registered())
+def test_members_together_are_those_alone_in_float64(name: str, activation: str | None) -> None:
+    settings = EvaluationSettings(probes=20, batch_size=32)
+    changes = {} if activation is None else {"activation": activation}
+    tasks = [make_task(24, sequences=48, rho=rho) for rho in ("0.8", "0.8", "0.5")]
+    data = [EvaluationData.of(task, settings) for task in tasks]
+    seeds = [3, 4, 3]
+    models = [make_model(name, seed=seed, **changes) for seed in range(3)]
+    together = measure(Ensemble(models), data, settings, seeds=seeds)
+    for i, found in enumerate(together):
+        (alone,) = measure(Ensemble(models[i : i + 1]), data[i : i + 1], settings, seeds=[seeds[i]])
+        assert set(found) == set(alone)
+        for key, expected in alone.items():
+            np.testing.assert_allclose(
+                found[key], expected, rtol=1e-9, atol=1e-12, err_msg=f"{i} {key}"
+            )
+
+
+def test_the_first_member_says_how_many_fit_into_a_share(
+    tmp_path: Path, sizes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [make_level(tmp_path, "rnn", "0.3")]
+
+    def peak(step: Callable[[], None], device: torch.device) -> int:
+        step()
+        return 1000
+
+    monkeypatch.setattr(module, "peak_bytes", peak)
+    evaluate("rnn", files, 3500)  # two with a margin
+    assert sizes == [1, 2, 1]
+
+
+def test_large_members_run_one_by_one_on_a_cpu(
+    tmp_path: Path, sizes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [make_level(tmp_path, "rnn", "0.3")]
+    monkeypatch.setattr(module, "_CPU_BYTES", 32 * 16 * 4 * 4)  # sequences, steps, width, float32
+    evaluate("rnn", files, None)
+    assert sizes == [1] * 4
+
+
+def test_members_that_vmap_refuses_go_one_by_one(
+    tmp_path: Path, sizes: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    own = write_architecture(
+        tmp_path,
+        "return self.gain * u if float(self.gain) > -9 else u",
+        init="self.gain = torch.nn.Parameter(torch.ones(1))",
+    )
+    files = [make_level(tmp_path, own, "0.3")]
+    caplog.clear()
+    evaluate(own, files, TOGETHER)
+    assert sizes == [1] * 4
+    assert "members are evaluated one at a time: " in caplog.text
+
+
+def test_members_that_break_together_go_one_by_one(
+    tmp_path: Path, sizes: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Only at the longer sequences, so that nothing shows before."""
+    own = write_architecture(
+        tmp_path,
+        "return self.gain * u if u.shape[1] <= 16 or float(self.gain) > -9 else u",
+        init="self.gain = torch.nn.Parameter(torch.ones(1))",
+    )
+    files = [make_level(tmp_path, own, "0.3")]
+    caplog.clear()
+    together = evaluate(own, files, TOGETHER)
+    assert sizes == [4, 1, 1, 1, 1]
+    assert "4 members broke together and go on one at a time: " in caplog.text
+    xr.testing.assert_identical(together, evaluate(own, files, ALONE))
+
+
+def test_weights_come_back_as_they_were_when_a_perturbed_model_breaks() -> None:
+    """The same ensemble may be measured again."""
+    from mfbench.evaluation.perturbation import perturbation_error
+
+    class Breaks(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a = torch.nn.Parameter(torch.ones(1))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if float(self.a) != 1.0:
+                raise ValueError("changed")
+            return x
+
+    ensemble = Ensemble([Breaks()])  # type: ignore[list-item]
+    x = torch.zeros(1, 4, 6)
+    with pytest.raises(ValueError, match="changed"):
+        perturbation_error(
+            ensemble,
+            x,
+            x,
+            relative_norms=[0.1],
+            repeats=1,
+            seeds=[0],
+            scored_from=3,
+            variance=1.0,
+            batch_size=4,
+        )
+    assert float(ensemble.parameters[0, 0]) == 1.0
