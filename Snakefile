@@ -11,9 +11,9 @@ if not workflow.overwrite_configfiles:
     configfile: "config.yaml"
 
 
-# GPUs are counted per machine: a laptop runs one GPU job at a time, a cluster is not limited.
+# Shares of this machine's GPUs: they limit what trains here, and nothing that goes to a cluster.
 resource_scopes:
-    gpu="local",
+    gpu_slots="local",
 
 
 include: "rules/common.smk"

@@ -8,11 +8,11 @@ from functools import partial
 from benchmarks.table import Options, Row, architectures, in_turns, over, repeated
 from benchmarks.worker import SETTINGS, advance, make_trainer, training_data
 from mfbench.config.training import TrainingSettings
-from mfbench.training.memory import CPU_BYTES, step_bytes
+from mfbench.training.memory import _FEWEST, CPU_BYTES, step_bytes
 
 MEMBERS = (1, 2, 4, 8, 16, 32)
 SIZES = ((64, 16, 8), (128, 16, 16), (128, 32, 32), (256, 32, 64))  # T, width, batch
-BUDGETS = (2, 4, 8, 16, 32, 64, 128)  # MB
+BUDGETS = (5, 10, 20, 40, 80, 160)  # MB
 
 
 def rows(options: Options) -> Iterator[Row]:
@@ -41,7 +41,8 @@ def rows(options: Options) -> Iterator[Row]:
     for budget in BUDGETS:
         found = []
         for needed, speeds in measured:
-            M = max(M for M in counts if M == 1 or M * needed <= 1e6 * budget)
+            most = 1e6 * budget / needed
+            M = max(M for M in counts if M == 1 or _FEWEST <= M <= most)
             found.append(sorted(speeds[M])[len(speeds[M]) // 2])
         now = "; CPU_BYTES now" if 1e6 * budget == CPU_BYTES else ""
         remark = f"mean {sum(found) / len(found):.2f}; range over architectures and sizes{now}"

@@ -109,7 +109,7 @@ def make_study(
         raise SystemExit(f"--levels {levels}: at most {len(lengths)} fit")
     widths = WIDTHS[: max(1, per_architecture // (levels * len(KERNELS)))]
     count = math.ceil(cells / (levels * len(KERNELS) * len(widths)))
-    study: dict[str, Any] = {
+    return {
         "name": "scale",
         "task": {"length": 512},
         "kernels": {kernel: {"memory_length": lengths} for kernel in KERNELS},
@@ -117,11 +117,8 @@ def make_study(
             f"a{i:05d}": {"model": MODELS[i % len(MODELS)], "widths": list(widths)}
             for i in range(count)
         },
-        "training": {"steps": 100, "device": "cpu"},
+        "training": {"steps": 100, "device": "cpu", "cells_per_job": cells_per_job},
     }
-    if cells_per_job > 1:
-        study["training"]["cells_per_job"] = cells_per_job
-    return study
 
 
 def copy_of_the_tree(folder: Path, tree: Path = ROOT) -> None:

@@ -16,6 +16,7 @@ from mfbench.figures.registry import FIGURES
 from mfbench.predictions.registry import predictions
 from mfbench.storage import BrokenFileError, read_json
 from mfbench.workflow.digest import architecture_digest, stage_digest
+from mfbench.workflow.gpus import gpu_slots, gpus_for
 from mfbench.workflow.run_lock import lock_parts, part_of
 from mfbench.workflow.plan import (
     check_claim,
@@ -23,7 +24,6 @@ from mfbench.workflow.plan import (
     dataset_settings,
     evaluation_settings,
     floor_settings,
-    gpus_for,
     study_settings,
     training_settings,
 )

@@ -3,8 +3,10 @@
 import functools
 
 from mfbench.workflow.packs import PACK, levels_of, packs_in, plan_packs
+from mfbench.workflow.resources import levels_per_job
 
 GROUP = "{architecture}/width={width}/{kernel}"
+LEVELS_PER_JOB = levels_per_job(STUDY)
 
 
 def keep_going(wildcards):
@@ -36,7 +38,7 @@ def packs_of(pattern, levels):
         group = {name: wildcards[name] for name in ("architecture", "width", "kernel")}
         plan = plan_packs(
             levels(wildcards),
-            size=STUDY.training.cells_per_job,
+            size=LEVELS_PER_JOB(wildcards),
             existing=packs_on_disk(**group),
         )
         return expand(pattern, **group, pack=plan)

@@ -21,10 +21,12 @@ rule train:
         mem_mb=training_memory(STUDY),
         runtime=training_runtime(STUDY),
         gpu=gpus_for(STUDY.training.device),
+        gpu_slots=gpu_slots(STUDY.training),
         # How a job runs stands here and not in params, so that changing it reruns nothing.
         device=STUDY.training.device,
         checkpoint_minutes=str(STUDY.training.checkpoints.minutes),
         ensemble_size=STUDY.training.ensemble_size,
+        jobs_per_gpu=STUDY.training.jobs_per_gpu,
         keep_going=keep_going,
     params:
         settings=lambda wildcards: TRAINING_SETTINGS[

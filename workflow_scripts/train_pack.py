@@ -3,7 +3,12 @@
 from mfbench.config.training import TrainingSettings
 from mfbench.datasets import read_dataset, task_named
 from mfbench.training.data import TrainingData
-from mfbench.training.device import choose_device, describe_device, prepare_process
+from mfbench.training.device import (
+    choose_device,
+    describe_device,
+    memory_share,
+    prepare_process,
+)
 from mfbench.training.pack import train_pack
 from mfbench.training.record import write_training, write_weights
 from mfbench.workflow.job import start_job
@@ -20,6 +25,7 @@ with job_state(snakemake.params.state, settings=snakemake.params.settings):
             "device": snakemake.resources.device,
             "ensemble_size": snakemake.resources.ensemble_size,
             "checkpoints": {"minutes": float(snakemake.resources.checkpoint_minutes)},
+            "jobs_per_gpu": snakemake.resources.jobs_per_gpu,
         }
     )
     names = dict(snakemake.wildcards.items())
@@ -46,6 +52,7 @@ with job_state(snakemake.params.state, settings=snakemake.params.settings):
         code=snakemake.params.code,
         checkpoints=snakemake.params.checkpoints,
         keep_going=snakemake.resources.keep_going == "yes",
+        share=memory_share(device, settings.jobs_per_gpu),
     )
     about = {
         "resolved": {**snakemake.params.settings, "pack": names},

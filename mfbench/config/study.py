@@ -102,8 +102,10 @@ class Study(Section):
         return self
 
     def _check_packs(self) -> None:
-        """Make sure that every pack of levels has a name that a file can have."""
+        """Make sure that as many levels as the study asks for fit into a file's name."""
         size = self.training.cells_per_job
+        if size == "auto":  # longer lists are cut into more packs
+            return
         names = {kernel: [v.rho for v in self.levels(kernel)] for kernel in self.kernels}
         if self.refine is not None:
             names["refine"] = [_LONGEST_RHO] * self.refine.levels

@@ -23,7 +23,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 # How a job runs: no member's numbers depend on it, and changing it reruns nothing. (Members that
 # are still to be trained do follow the device, and their checkpoints are kept apart by it; files
 # record what they were trained on.)
-EXECUTION = frozenset({"device", "checkpoints", "cells_per_job", "ensemble_size"})
+EXECUTION = frozenset({"device", "checkpoints", "cells_per_job", "ensemble_size", "jobs_per_gpu"})
 # Sequences that are validated at once; does not change the result beyond rounding.
 VALIDATION_BATCH = 256
 
@@ -119,11 +119,11 @@ class TrainingSettings(Section):
         "auto", description="auto: the GPU where there is one."
     )
     checkpoints: Checkpoints = Checkpoints()
-    cells_per_job: PositiveInt = Field(
-        1,
-        description="Levels of one architecture, width and kernel that one job trains. What is "
-        "there (also by other settings, which are trained anew) stays in its files when this "
-        "changes; without the study's folder `training` all are packed anew.",
+    cells_per_job: Literal["auto"] | PositiveInt = Field(
+        "auto",
+        description="Levels of one architecture, width and kernel that one job trains, at most; "
+        "auto: all of them, or as many as one core trains in about two hours. Levels that are "
+        "trained stay in their files when this changes.",
     )
     ensemble_size: Literal["auto"] | PositiveInt = Field(
         "auto",
@@ -131,8 +131,13 @@ class TrainingSettings(Section):
         "job's share of a GPU, or into the caches of a CPU. The numbers of a member differ from "
         "those alone by rounding.",
     )
+    jobs_per_gpu: PositiveInt = Field(
+        8,
+        description="Training jobs that share one GPU of this machine; each may use an equal share "
+        "of its memory.",
+    )
 
-    @field_validator("ensemble_size", mode="wrap")
+    @field_validator("cells_per_job", "ensemble_size", mode="wrap")
     @classmethod
     def _one_error_for_both_types(cls, value: Any, check: ValidatorFunctionWrapHandler) -> Any:
         try:

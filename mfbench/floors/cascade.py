@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import lfilter
+from scipy import fft
 
 from mfbench.floors.problem import Array
 
@@ -20,21 +20,21 @@ MARGIN = 1e-9  # distance of poles from the unit circle
 
 
 def reflections(sections: Array) -> Array:
-    """Reflection coefficients (m, 2) of denominators (m, 2): all below 1 in size iff stable."""
-    d1, d2 = sections.T
-    return np.stack([d1 / (1 + d2), d2], axis=1)
+    """Reflection coefficients (..., m, 2) of denominators: all below 1 in size iff stable."""
+    d1, d2 = sections[..., 0], sections[..., 1]
+    return np.stack([d1 / (1 + d2), d2], axis=-1)
 
 
 def inside(sections: Array) -> Array:
     """The same denominators with poles outside the unit circle moved to just inside it."""
     large, small = _roots(sections)
     size = np.abs(large)
-    if np.all(size <= 1 - MARGIN):
-        return sections
     limit = 1 - MARGIN
+    if np.all(size <= limit):
+        return sections
     shrunk = [p * np.minimum(1, limit / np.maximum(np.abs(p), 1e-300)) for p in (large, small)]
-    moved = np.stack([-(shrunk[0] + shrunk[1]).real, (shrunk[0] * shrunk[1]).real], axis=1)
-    return np.where((size > limit)[:, None], moved, sections)
+    moved = np.stack([-(shrunk[0] + shrunk[1]).real, (shrunk[0] * shrunk[1]).real], axis=-1)
+    return np.where((size > limit)[..., None], moved, sections)
 
 
 def sections_of(poles: NDArray[np.inexact]) -> Array:
@@ -62,7 +62,7 @@ def poles_of(sections: Array, order: int) -> NDArray[np.complex128]:
 
 def _roots(sections: Array) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
     """The two poles of each section, the larger one first; a pair's, the upper one."""
-    d1, d2 = sections.T
+    d1, d2 = sections[..., 0], sections[..., 1]
     root = np.sqrt((d1 / 2) ** 2 - d2 + 0j)
     # Real poles: the smaller one from the product, without cancellation.
     large = -d1 / 2 + np.where((root.imag == 0) & (d1 > 0), -root, root)
@@ -72,51 +72,69 @@ def _roots(sections: Array) -> tuple[NDArray[np.complex128], NDArray[np.complex1
 
 
 def state_space(sections: Array, order: int) -> tuple[Array, Array]:
-    """Matrices A (n, n) and B (n,) of the cascade, with ``A A' + B B' = I``.
+    """Matrices A (..., n, n) and B (..., n) of cascades (..., m, 2), with ``A A' + B B' = I``.
 
     Each section is a normalised lattice: an all-pass whose states and output are an orthogonal
     function of its states and input. The input of a section is the output of the one before.
     """
-    A, B = np.zeros((order, order)), np.zeros(order)
-    through, signal = 1.0, np.zeros(order)  # what enters the next section: of the input, of states
-    for i, (g1, g2) in enumerate(reflections(sections)):
+    many = sections.shape[:-2]
+    A, B = np.zeros((*many, order, order)), np.zeros((*many, order))
+    # What enters the next section: of the input (..., 1), and of the states (..., n).
+    through, signal = np.ones((*many, 1)), np.zeros((*many, order))
+    g = reflections(sections)
+    c = np.sqrt(1 - g**2)
+    for i in range(sections.shape[-2]):
+        g1, g2, c1, c2 = (part[..., i, j, None] for part in (g, c) for j in (0, 1))
         j = 2 * i
-        c1, c2 = np.sqrt(1 - g1**2), np.sqrt(1 - g2**2)
         if j + 1 == order:
-            A[j] = c1 * signal
-            A[j, j] = -g1
-            B[j] = c1 * through
+            A[..., j, :] = c1 * signal
+            A[..., j, j, None] = -g1
+            B[..., j, None] = c1 * through
             break
-        inputs = np.array([c1 * c2, g1 * c2])
-        A[j : j + 2] = inputs[:, None] * signal
-        A[j : j + 2, j : j + 2] = [[-g1, -c1 * g2], [c1, -g1 * g2]]
-        B[j : j + 2] = inputs * through
+        inputs = np.concatenate([c1 * c2, g1 * c2], axis=-1)
+        A[..., j : j + 2, :] = inputs[..., None] * signal[..., None, :]
+        block = np.concatenate([-g1, -c1 * g2, c1, -g1 * g2], axis=-1)
+        A[..., j : j + 2, j : j + 2] = block.reshape(*many, 2, 2)
+        B[..., j : j + 2] = inputs * through
         signal = g2 * signal
-        signal[j + 1] = c2
-        through *= g2
+        signal[..., j + 1, None] = c2
+        through = through * g2
     return A, B
 
 
 def basis(sections: Array, order: int, length: int) -> Array:
-    """Responses of the states to an impulse, (length, order): row s is A^s B."""
+    """Responses of the states to an impulse, (..., length, order): row s is A^s B."""
     A, B = state_space(sections, order)
-    X = B[None]
-    while len(X) < length:  # A^(s + L) B = A^L (A^s B)
-        X = np.concatenate([X, X @ A.T])
+    A = A.swapaxes(-1, -2)
+    X = B[..., None, :]
+    while X.shape[-2] < length:  # A^(s + L) B = A^L (A^s B)
+        X = np.concatenate([X, X[..., : length - X.shape[-2], :] @ A], axis=-2)
         A = A @ A
-    return X[:length]
+    return X
 
 
 def tangents(sections: Array, order: int, h: Array) -> Array:
-    """Change of a response h with the denominators while its numerator stays, (length, order).
+    """Change of responses h (..., T) with the denominators while numerators stay, (..., T, order).
 
     For h = N / D and D = prod D_i: dh/dd_i1 = -h z^-1 / D_i, dh/dd_i2 = -h z^-2 / D_i.
     """
-    T = len(h)
-    columns = np.zeros((T, order))
-    for i, (d1, d2) in enumerate(sections):
-        g = lfilter([1.0], [1.0, d1, d2], h)
-        columns[1:, 2 * i] = -g[:-1]
-        if 2 * i + 1 < order:
-            columns[2:, 2 * i + 1] = -g[:-2]
-    return columns
+    T = h.shape[-1]
+    size = fft.next_fast_len(2 * T, real=True)
+    spectra = fft.rfft(_all_pole(sections, T), size) * fft.rfft(h, size)[..., None, :]
+    g = -fft.irfft(spectra, size)[..., :T]  # (..., m, T)
+    columns = np.zeros((*g.shape[:-1], 2, T))
+    columns[..., 0, 1:] = g[..., :-1]
+    columns[..., 1, 2:] = g[..., :-2]
+    return columns.reshape(*h.shape[:-1], -1, T)[..., :order, :].swapaxes(-1, -2)
+
+
+def _all_pole(sections: Array, length: int) -> Array:
+    """Impulse responses g (..., m, length) of the 1 / D_i."""
+    d1, d2 = sections[..., 0, None], sections[..., 1, None]
+    before, last, g = np.zeros_like(d1), np.ones_like(d1), np.ones_like(d1)  # g_{L-2}, g_{L-1}
+    while g.shape[-1] < length:  # g_{s + L} = g_L g_s - d_2 g_{L-1} g_{s-1}
+        next_ = -d1 * last - d2 * before
+        delayed = np.concatenate([np.zeros_like(d1), g[..., :-1]], axis=-1)
+        g = np.concatenate([g, next_ * g - d2 * last * delayed], axis=-1)
+        before, last = g[..., -2:-1], g[..., -1:]
+    return g[..., :length]

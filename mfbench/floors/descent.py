@@ -1,4 +1,4 @@
-"""Gradient descent of a function of many variables."""
+"""Descent of functions of many variables: any from one point, least squares from many at once."""
 
 from __future__ import annotations
 
@@ -6,9 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy import optimize
+from numpy.typing import NDArray
 
 from mfbench.floors.problem import Array
+
+_PROGRESS = 1e-6  # relative gain of a step below which it counts as none
+_QUIET = 3  # so many steps without progress end a descent,
+_REFUSED = 12  # and so many attempts at one step
+
+# Of the points with some indices: J' J (S, m, m) and J' residual (S, m), where J is the change of
+# the residual when the coefficients follow (variable projection).
+Slopes = Callable[[NDArray[np.int_]], tuple[Array, Array]]
 
 
 def minimise(
@@ -25,7 +33,66 @@ def minimise(
     iterations : int
         At most this many.
     """
+    from scipy import optimize  # takes longer to import than all of mfbench.floors
+
     search: Any = optimize.minimize  # its stub knows no objective that returns its slope as well
     options = {"maxiter": iterations, "maxcor": 20}
     done = search(objective, x, jac=True, method="L-BFGS-B", options=options)
     return float(done.fun), np.asarray(done.x)
+
+
+def least_squares(
+    fit: Callable[[Array], tuple[Array, Slopes]],
+    x: Array,
+    *,
+    iterations: int,
+    enough: float,
+    damping: float = 1e-3,
+    confine: Callable[[Array, NDArray[np.int_]], tuple[Array, NDArray[np.bool_]]] | None = None,
+) -> tuple[Array, Array]:
+    """Levenberg-Marquardt from many points at once: the errors (S,) found, and where (S, m).
+
+    Parameters
+    ----------
+    fit : callable
+        Errors (S,) at points (S, m), and their `Slopes`.
+    x : (S, m) array
+        Where to start.
+    iterations : int
+        At most this many steps from each point.
+    enough : float
+        No point goes on once one has an error below.
+    damping : float
+        Of the first steps, relative to the curvatures.
+    confine : callable, optional
+        Moves trial points, of the starts with the given indices, to where `fit` is defined, and
+        says which of them may be taken.
+    """
+    x = x.copy()
+    error, slopes = fit(x)
+    G, gradient = slopes(np.arange(len(x)))
+    damped = np.full(len(x), damping)
+    identity = np.eye(x.shape[1])
+    steps, quiet, refused = np.zeros((3, len(x)), dtype=int)
+    while error.min() >= enough:
+        at = np.flatnonzero((steps < iterations) & (quiet < _QUIET) & (refused < _REFUSED))
+        if not at.size:
+            break
+        size = np.sqrt(np.einsum("sii->si", G[at]))
+        size = np.maximum(size, 1e-7 * size.max(axis=1, keepdims=True) + 1e-150)
+        scaled = G[at] / (size[:, :, None] * size[:, None]) + damped[at, None, None] * identity
+        step = np.linalg.solve(scaled, (gradient[at] / size)[..., None])[..., 0] / size
+        trial, allowed = (x[at] - step, True) if confine is None else confine(x[at] - step, at)
+        found, slopes = fit(trial)
+        better = (found < error[at]) & allowed
+        damped[at] = np.where(better, np.maximum(damped[at] / 5, 1e-12), damped[at] * 4)
+        refused[at] = np.where(better, 0, refused[at] + 1)
+        chosen = np.flatnonzero(better)
+        at = at[chosen]
+        little = error[at] - found[chosen] < _PROGRESS * error[at]
+        quiet[at] = np.where(little, quiet[at] + 1, 0)
+        steps[at] += 1
+        x[at], error[at] = trial[chosen], found[chosen]
+        if at.size:
+            G[at], gradient[at] = slopes(chosen)
+    return error, x

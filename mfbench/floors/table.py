@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mfbench.floors.lower import lower_bound
 from mfbench.floors.problem import Array
-from mfbench.floors.stable import stable_floor
+from mfbench.floors.stable import stable_floors
 from mfbench.floors.upper import LinearSystem, improve, upper_bound
 
 
@@ -80,14 +80,7 @@ def floor_table(
         if systems and system.error > systems[-1].error:
             system = improve(k, weights, systems[-1], order=n)
         systems.append(system)
-    stable = [
-        [
-            stable_floor(k, weights, n, poles=kind, delta=delta, feedthrough=feedthrough)
-            for n in ascending
-        ]
-        for kind in ("real", "complex")
-    ]
-    real, both = (np.minimum.accumulate(values) for values in stable)
+    real, both = stable_floors(k, weights, systems, delta=delta).T
     return FloorTable(
         orders=np.array(ascending),
         lower=np.maximum.accumulate(lower[::-1])[::-1],

@@ -21,7 +21,7 @@ from mfbench.floors.cascade import (
     state_space,
     tangents,
 )
-from mfbench.floors.descent import minimise
+from mfbench.floors.descent import Slopes, least_squares, minimise
 from mfbench.floors.problem import Array, Problem, pose
 from mfbench.floors.start import starting_points
 
@@ -30,7 +30,6 @@ _FINALISTS = 6  # the best of them go on
 _ITERATIONS = 150
 _POLISH = 150  # iterations that bring the best one to the bottom of its valley
 _NOISE = 1e-15  # relative errors below are rounding
-_PROGRESS = 1e-6  # relative gain of a step below which it counts as none
 
 
 @dataclass(frozen=True)
@@ -97,21 +96,18 @@ def upper_bound(
     if order == 0 or problem.energy == 0:
         empty = np.zeros((order + 1) // 2 * 2).reshape(-1, 2)
         return _system(problem, empty, order)
-    scouts = [
-        (*_descend(problem, start, order, iterations=_SCOUT, along_circle=along), along)
-        for start in starting_points(problem.k, problem.weights, order)
-        for along in (False, True)
-    ]
-    scouts.sort(key=lambda found: found[0])
-    finals = [
-        _descend(problem, sections, order, iterations=_ITERATIONS, along_circle=along)
-        for _, sections, along in scouts[:_FINALISTS]
-    ]
+    starts = np.array(list(starting_points(problem.k, problem.weights, order)))
+    starts, along_circle = np.repeat(starts, 2, axis=0), np.arange(2 * len(starts)) % 2 == 1
+    error, scouts = _descend(problem, starts, order, along_circle, iterations=_SCOUT)
+    # Below noise all are equal; the shift register comes first and is exact where it fits.
+    best = np.argsort(np.maximum(error, _NOISE), kind="stable")[:_FINALISTS]
+    finals = _descend(problem, scouts[best], order, along_circle[best], iterations=_ITERATIONS)
     # Chosen by the response of the explicit system: states that rounding has made of nothing can
     # span anything, and the projection would count that.
-    systems = [_system(problem, sections, order) for _, sections in finals]
-    best = int(np.argmin([system.error for system in systems]))
-    systems.append(_system(problem, _polish(problem, *finals[best], order), order))
+    systems = [_system(problem, sections, order) for sections in finals[1]]
+    final = int(np.argmin([system.error for system in systems]))
+    polished = _polish(problem, finals[0][final], finals[1][final], order)
+    systems.append(_system(problem, polished, order))
     return min(systems, key=lambda system: system.error)
 
 
@@ -126,56 +122,59 @@ def improve(
     problem = pose(k, weights, order, feedthrough=system.D is not None)
     poles = np.append(system.poles, np.zeros(order - system.order))
     start = sections_of(poles)
-    _, sections = _descend(problem, start, order, iterations=_ITERATIONS)
-    systems = [_system(problem, s, order) for s in (start, sections)]
+    _, found = _descend(problem, start[None], order, np.array([True]), iterations=_ITERATIONS)
+    systems = [_system(problem, s, order) for s in (start, found[0])]
     return min(systems, key=lambda found: found.error)
 
 
 def _descend(
-    problem: Problem, sections: Array, order: int, *, iterations: int, along_circle: bool = True
-) -> tuple[float, Array]:
-    """Levenberg-Marquardt on the denominators, inside the unit circle.
+    problem: Problem,
+    starts: Array,
+    order: int,
+    along_circle: NDArray[np.bool_],
+    *,
+    iterations: int,
+) -> tuple[Array, Array]:
+    """Levenberg-Marquardt on denominators (S, m, 2), inside the unit circle; errors (S,) as well.
 
     A step that leaves it is shortened, or its poles are moved back: kernels that end with the
     window want poles on the circle, and only the second way goes along it.
     """
     root = np.sqrt(problem.weights)
-    error, residual, Q, h = _project(problem, sections, order)
-    damping, quiet = 1e-3, 0
-    for _ in range(iterations):
-        J = root[:, None] * tangents(sections, order, h)
-        J = Q @ (Q.T @ J) - J  # change of the residual: what the projection cannot take up
-        G, gradient = J.T @ J, J.T @ residual
-        scale = np.maximum(G.diagonal(), 1e-14 * G.diagonal().max() + 1e-300)
-        for _ in range(12):
-            flat = sections.ravel().copy()
-            flat[:order] -= np.linalg.solve(G + damping * np.diag(scale), gradient)
-            step = flat.reshape(-1, 2)
-            trial = inside(step)
-            if along_circle or trial is step:
-                found = _project(problem, trial, order)
-                if found[0] < error:
-                    break
-            damping *= 4
-        else:
-            break
-        quiet = quiet + 1 if error - found[0] < _PROGRESS * error else 0
-        sections, (error, residual, Q, h) = trial, found
-        damping = max(damping / 5, 1e-12)
-        if quiet == 3 or error < _NOISE:
-            break
-    return error, sections
+
+    def sections(x: Array) -> Array:
+        padded = np.zeros((len(x), starts[0].size))
+        padded[:, :order] = x
+        return padded.reshape(len(x), -1, 2)
+
+    def fit(x: Array) -> tuple[Array, Slopes]:
+        error, residual, Q, h = _project(problem, sections(x), order)
+
+        def slopes(at: NDArray[np.int_]) -> tuple[Array, Array]:
+            J = root[:, None] * tangents(sections(x[at]), order, h[at])
+            # Change of the residual: what the projection cannot take up.
+            J = Q[at] @ (Q[at].swapaxes(1, 2) @ J) - J
+            return J.swapaxes(1, 2) @ J, (residual[at, None] @ J)[:, 0]
+
+        return error, slopes
+
+    def confine(x: Array, at: NDArray[np.int_]) -> tuple[Array, NDArray[np.bool_]]:
+        moved = inside(sections(x)).reshape(len(x), -1)[:, :order]
+        return moved, along_circle[at] | np.all(moved == x, axis=1)
+
+    flat = starts.reshape(len(starts), -1)[:, :order]
+    error, x = least_squares(fit, flat, iterations=iterations, enough=_NOISE, confine=confine)
+    return error, sections(x)
 
 
-def _project(problem: Problem, sections: Array, order: int) -> tuple[float, Array, Array, Array]:
-    """The best response with given poles: error, weighted residual, weighted basis, response."""
+def _project(problem: Problem, sections: Array, order: int) -> tuple[Array, Array, Array, Array]:
+    """The best responses h (S, T) with given poles: errors, weighted residuals and bases, and h."""
     root = np.sqrt(problem.weights)
-    X = basis(sections, order, len(root))  # (T, n)
-    Q, R = np.linalg.qr(root[:, None] * X)
+    X = basis(sections, order, len(root))  # (S, T, n)
+    Q, _ = np.linalg.qr(root[:, None] * X)
     target = root * problem.k
-    share = Q.T @ target
-    residual = target - Q @ share
-    return float(residual @ residual), residual, Q, X @ _coefficients(R, share)
+    residual = target - (Q @ (target @ Q)[..., None])[..., 0]
+    return np.sum(residual**2, axis=1), residual, Q, problem.k - residual / root
 
 
 def _coefficients(matrix: Array, target: Array, *, cut: float | None = None) -> Array:
@@ -200,12 +199,12 @@ def _polish(problem: Problem, error: float, sections: Array, order: int) -> Arra
 
     def denominators(x: Array) -> tuple[Array, Array]:
         g = np.zeros_like(sections)
-        g.flat[:order] = np.tanh(x)
+        g.flat[:order] = np.clip(np.tanh(x), -1 + MARGIN, 1 - MARGIN)
         return np.stack([g[:, 0] * (1 + g[:, 1]), g[:, 1]], axis=1), g
 
     def objective(x: Array) -> tuple[float, Array]:
         moved, g = denominators(x)
-        error, residual, _, h = _project(problem, moved, order)
+        error, residual, _, h = (part[0] for part in _project(problem, moved[None], order))
         slope = np.zeros(sections.size)
         slope[:order] = -2 * (root * residual) @ tangents(moved, order, h)
         by_d1, by_d2 = slope.reshape(-1, 2).T
@@ -216,7 +215,7 @@ def _polish(problem: Problem, error: float, sections: Array, order: int) -> Arra
     start = np.arctanh(np.clip(reflections(sections), -1 + MARGIN, 1 - MARGIN))
     _, x = minimise(objective, start.ravel()[:order], iterations=_POLISH)
     polished = inside(denominators(x)[0])
-    better = _project(problem, polished, order)[0] < error
+    better = _project(problem, polished[None], order)[0][0] < error
     return polished if better else sections
 
 

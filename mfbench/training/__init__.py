@@ -1,1 +1,1 @@
-"""Training: one cell (architecture, width, kernel, rho), its members one after the other."""
+"""Training: members of a cell (learning rate x seed), those of one job together."""

@@ -14,9 +14,10 @@ from mfbench.config.training import TrainingSettings
 from mfbench.training.data import TrainingData
 from mfbench.training.trainer import Member, Trainer
 
-# Bytes that a step may take on a CPU: about what its caches hold. With more, members that train
-# together are slower than one after the other (benchmarks/).
-CPU_BYTES = 16_000_000
+# Bytes that a step may take on a CPU, and the fewest members that gain by training together there:
+# with more bytes or fewer members, one after the other is as fast or faster (benchmarks/).
+CPU_BYTES = 40_000_000
+_FEWEST = 4
 # A member among others takes more than alone: vmap makes temporary copies, a GPU keeps the memory
 # of a recorded step beside that of validations (tests/training/test_memory.py).
 _MARGIN = 1.5
@@ -94,7 +95,7 @@ class _LiveBytes(TorchDispatchMode):
 
 
 def members_at_once(
-    setting: int | Literal["auto"], *, bytes_of_a_member: int, share: int | None, members: int
+    setting: int | Literal["auto"], *, bytes_of_a_member: int, share: int | None
 ) -> int:
     """Members that train together, at most.
 
@@ -109,17 +110,13 @@ def members_at_once(
         `step_bytes`.
     share : int or None
         Bytes of a GPU that are this job's; None on a CPU.
-    members : int
-        How many there are to train.
 
     Returns
     -------
     int
-        1 or more; what makes ensembles of about equal size.
+        1 or more.
     """
-    if setting == "auto":
-        most = max(1, (CPU_BYTES if share is None else share) // bytes_of_a_member)
-    else:
-        most = setting
-    ensembles = -(-members // most)
-    return -(-members // max(ensembles, 1)) or 1
+    if setting != "auto":
+        return setting
+    most = max(1, (CPU_BYTES if share is None else share) // bytes_of_a_member)
+    return 1 if share is None and most < _FEWEST else most

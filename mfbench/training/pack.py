@@ -229,9 +229,7 @@ def _ensemble_size(
         needed = step_bytes(architecture, data, width=width, settings=settings)
     except ArchitectureError:
         return 1  # whose fault it is shows when each trains alone
-    size = members_at_once(
-        settings.ensemble_size, bytes_of_a_member=needed, share=share, members=len(members)
-    )
+    size = members_at_once(settings.ensemble_size, bytes_of_a_member=needed, share=share)
     if size == 1:
         return 1
     # With different seeds where there are any, and a few inputs of each.

@@ -178,7 +178,7 @@ def write_training(
     ]
     with atomic(path) as temporary, netCDF4.Dataset(temporary, "w") as file:
         file.setncatts(provenance(title=title, settings=resolved, seeds=seeds))
-        file.setncattr("device", device)
+        file.setncatts({"device": device, "precision": "float32, no TF32"})
         # A number that is not there is left out: an attribute cannot say "none".
         for name in ("parameters", "linear", "state_size", "receptive_field"):
             if (value := getattr(pack, name)) is not None:

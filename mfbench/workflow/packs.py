@@ -7,6 +7,7 @@ a cluster. An underscore is in no number.)
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -75,16 +76,17 @@ def plan_packs(levels: Sequence[str], *, size: int, existing: Iterable[str]) -> 
     """Which packs to train, so that each level is in one of them.
 
     Packs that exist and lie within the wanted levels stay, the larger ones first, then by name,
-    and none that overlaps one that stays already. What is left is cut into chunks of `size`. So an
-    added level makes one new pack, another size leaves alone what is finished, and the plan is the
-    same whichever of its packs have been finished meanwhile.
+    and none that overlaps one that stays already. What is left is cut into as few packs as `size`
+    and the length of a name allow, which differ by one level at most. So an added level makes one
+    new pack, another size leaves alone what is finished, and the plan is the same whichever of its
+    packs have been finished meanwhile.
 
     Parameters
     ----------
     levels : sequence of str
         The wanted rho, from easy to hard.
     size : int
-        Levels in one new pack.
+        Levels in one new pack, at most.
     existing : iterable of str
         Names of packs, as `packs_in` finds them; other names are ignored.
 
@@ -92,11 +94,6 @@ def plan_packs(levels: Sequence[str], *, size: int, existing: Iterable[str]) -> 
     -------
     list of str
         Names of packs, in the order of their easiest levels.
-
-    Raises
-    ------
-    ValueError
-        A pack has a name that is too long for a file.
     """
     wanted = {level: i for i, level in enumerate(levels)}
     left = dict(wanted)
@@ -108,7 +105,8 @@ def plan_packs(levels: Sequence[str], *, size: int, existing: Iterable[str]) -> 
             for level in pack:
                 del left[level]
     rest = list(left)
-    packs += [rest[i : i + size] for i in range(0, len(rest), size)]
+    # By all levels and not by those left, so that the limit is the same at every moment of a run.
+    packs += _balanced(rest, size=min(size, most_levels(levels)))
     return [pack_name(pack) for pack in sorted(packs, key=lambda p: min(wanted[v] for v in p))]
 
 
@@ -121,6 +119,16 @@ def most_levels(levels: Iterable[str]) -> int:
             break
         count += 1
     return count
+
+
+def _balanced(levels: Sequence[str], *, size: int) -> list[list[str]]:
+    """Cut a list into as few parts of at most `size` as possible; larger parts come first."""
+    parts, rest = [], list(levels)
+    while rest:
+        first = math.ceil(len(rest) / math.ceil(len(rest) / size))
+        parts.append(rest[:first])
+        rest = rest[first:]
+    return parts
 
 
 def _is_number(text: str) -> bool:

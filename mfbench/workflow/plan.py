@@ -16,8 +16,6 @@ from mfbench.config.study import Study
 from mfbench.config.training import EXECUTION
 from mfbench.storage import write_text
 
-_DEVICES = Path("/dev")
-
 
 def stable(value: Any) -> Any:
     """The same value with sorted keys and JSON's types only."""
@@ -69,13 +67,6 @@ def study_settings(study: Study) -> dict[str, Any]:
         kernel: [level.model_dump() for level in study.levels(kernel)] for kernel in study.kernels
     }
     return stable(settings)  # type: ignore[no-any-return]
-
-
-def gpus_for(device: str) -> int:
-    """GPUs that a training job asks for; ``auto`` asks for one where this machine has one."""
-    if device == "auto":
-        return int(any(_DEVICES.glob("nvidia[0-9]*")))
-    return int(device == "cuda")
 
 
 def claim(results: str | Path, owner: str) -> None:

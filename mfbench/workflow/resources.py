@@ -28,6 +28,10 @@ _FLOAT = 4  # bytes
 _DAY = 1440
 # Minutes for starting Python from a network file system, and for whatever is not counted.
 _START = 10
+# Seconds. What one core trains in it makes one job under `training.cells_per_job: auto`.
+_LONG_JOB = 2 * 3600
+# How many times faster than a core a GPU trains, at the least (benchmarks/).
+_GPU = 100
 # How much slower nodes may be, and jobs that share them, than the machine of the measurements.
 _SLOWER = 4
 
@@ -48,8 +52,8 @@ def training_memory(study: Study) -> Request:
     training, task = study.training, study.task
     data = 2.5 * _sequences(study, task.sequences.train + task.sequences.validation)
     members = len(training.learning_rates) * len(training.seeds)
-    # What is stacked by itself is in the memory of a GPU.
-    stack = 1 if training.ensemble_size == "auto" else training.ensemble_size
+    # An ensemble of mfbench's own choice lies in the memory of a GPU, or in the caches of a CPU.
+    together = 1 if training.ensemble_size == "auto" else training.ensemble_size
     channels, layers = _channels(study), _layers(study)
     base = _TORCH + (_CUDA if training.device != "cpu" else 0)
 
@@ -59,8 +63,8 @@ def training_memory(study: Study) -> Request:
         # Validation keeps up to 22 tensors (B, T, C) at once; a step keeps up to 10 of each layer.
         tensors = 24 * VALIDATION_BATCH + 12 * layers[name] * training.batch_size
         cells = _cells(wildcards)
-        stacked = min(stack, cells * members)
-        at_work = stacked * tensors * task.length * c * _FLOAT / _MB
+        ensemble = min(together, cells * members)
+        at_work = ensemble * tensors * task.length * c * _FLOAT / _MB
         # Weights with the best ones, curves and learned memory functions.
         numbers = 16 * layers[name] * c**2 + training.steps + training.validations * task.length
         kept = cells * (data + members * 2 * numbers * _FLOAT / _MB)
@@ -71,19 +75,45 @@ def training_memory(study: Study) -> Request:
 
 def training_runtime(study: Study) -> Request:
     """Minutes of a training job, at most a day: it goes on where it was when it is tried again."""
+    cell = cell_seconds(study)
+
+    def request(wildcards: Wildcards, attempt: int) -> int:
+        seconds = _cells(wildcards) * cell(wildcards)
+        return min(_DAY, _minutes(seconds) * attempt)
+
+    return request
+
+
+def cell_seconds(study: Study) -> Callable[[Wildcards], float]:
+    """Seconds that the members of a cell take, by architecture and width.
+
+    On a core, unless the study asks for a GPU: a plan does not know what `auto` will find.
+    """
     training = study.training
     members = len(training.learning_rates) * len(training.seeds)
     channels, layers = _channels(study), _layers(study)
 
-    def request(wildcards: Wildcards, attempt: int) -> int:
+    def seconds(wildcards: Wildcards) -> float:
         name = wildcards.get("architecture", "")
         numbers = study.task.length * channels(name, wildcards) * layers[name] * training.batch_size
         # 20 ms at T = 128, width 16, batch 16 for the slowest (attention); 0.9 s at 256, 64, 64.
         step = 0.005 + 9e-7 * numbers
-        seconds = _cells(wildcards) * members * training.steps * step
-        return min(_DAY, _minutes(seconds) * attempt)
+        return members * training.steps * step / (_GPU if training.device == "cuda" else 1)
 
-    return request
+    return seconds
+
+
+def levels_per_job(study: Study) -> Callable[[Wildcards], int]:
+    """Most levels of a group in one training job, by architecture and width.
+
+    It follows from the study alone, so that every machine plans the same jobs.
+    """
+    size, cell = study.training.cells_per_job, cell_seconds(study)
+
+    def most(wildcards: Wildcards) -> int:
+        return max(1, int(_LONG_JOB / cell(wildcards))) if size == "auto" else size
+
+    return most
 
 
 def evaluation_memory(study: Study) -> Request:

@@ -42,9 +42,17 @@ def test_shipped_studies_never_share_a_results_folder() -> None:
 def test_the_default_study_is_the_promised_grid() -> None:
     study = read_study(REPOSITORY / "config.yaml")
     assert len(study.groups()) == 4 * 7
-    assert [len(study.levels(kernel)) for kernel in study.kernels] == [5] * 4
+    assert [len(study.levels(kernel)) for kernel in study.kernels] == [4] * 4
     assert (len(study.training.seeds), len(study.training.learning_rates)) == (3, 2)
-    assert study.task.length == 128
+    assert study.training.steps >= 1000
+
+
+def test_the_study_to_quote_has_what_a_verdict_needs() -> None:
+    study = read_study(REPOSITORY / "config" / "standard.yaml")
+    assert set(study.kernels) == {"exponential", "polynomial", "impulse", "airy"}
+    assert [len(study.levels(kernel)) for kernel in study.kernels] == [5] * 4
+    assert (len(study.training.seeds), len(study.training.learning_rates)) == (5, 3)
+    assert study.training.steps >= 3000
 
 
 def test_the_paper_study_is_the_full_continuum() -> None:
@@ -72,11 +80,16 @@ def test_every_registered_architecture_is_in_the_smoke_study() -> None:
         ("architectures.rnn.wdth", 3, r"architectures\.rnn\.wdth: unknown key; .*widths"),
         ("kernels.airy", {"rhos": [1]}, r"kernels\.airy\.rhos: unknown key; .* memory_length, rho"),
         ("training.device", "gpu", r"training\.device = 'gpu': .*'auto', 'cpu' or 'cuda'"),
-        ("training.cells_per_job", 0, r"training\.cells_per_job = 0: .*greater than 0"),
+        ("training.cells_per_job", 0, r"cells_per_job: 0 is neither auto nor a whole number from"),
+        ("training.cells_per_job", "all", r"cells_per_job: 'all' is neither auto nor a whole"),
         ("training.steps", 0, r"training\.steps = 0: .*greater than 0"),
         ("training.seeds", [0, -1], r"training\.seeds\[1\] = -1: .*greater than or equal to 0"),
         ("architectures.foo", {"model": "mine.py"}, r"names a file but no class: .*mine\.py:Class"),
-        ("training.stack", 0, r"training\.stack: 0 is neither auto nor a whole number from 1 on"),
+        (
+            "training.ensemble_size",
+            0,
+            r"training\.ensemble_size: 0 is neither auto nor a whole number from 1 on",
+        ),
         ("training.learning_rates", [], r"training\.learning_rates = \[\]"),
         ("training.seeds", [1, 1], r"training\.seeds: listed more than once: 1"),
         ("training.batch_size", 33, r"training\.batch_size = 33 is more than .*train = 32"),
@@ -216,6 +229,8 @@ def test_packs_must_fit_into_the_names_of_their_files(study: dict[str, Any]) -> 
     study["training"]["cells_per_job"] = 38
     with pytest.raises(StudyError, match=r"cells_per_job = 38: .* room for \d+ of exponential"):
         load_study(study)
+    study["training"]["cells_per_job"] = "auto"  # takes as many as there is room for
+    load_study(study)
     study["training"]["cells_per_job"] = 9
     study["refine"] = {"levels": 40}
     with pytest.raises(StudyError, match=r"cells_per_job = 9: .* room for 8 of refine"):

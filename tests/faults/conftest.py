@@ -36,6 +36,7 @@ def tiny_study() -> dict[str, Any]:
             "learning_rates": [0.01],
             "seeds": [0, 1],
             "validations": 4,
+            "cells_per_job": 1,
         },
         "evaluation": {"probes": 16},
     }

@@ -79,6 +79,20 @@ def test_tangents_are_finite_differences_at_a_fixed_numerator(poles: list[comple
         np.testing.assert_allclose(got[:, j], want, atol=1e-6)
 
 
+@pytest.mark.parametrize("order", [1, 4, 5])
+def test_many_cascades_at_once_are_each_alone(order: int) -> None:
+    rng = np.random.default_rng(0)
+    g = rng.uniform(-0.99, 0.99, (3, (order + 1) // 2, 2))
+    g[..., -1, 1] *= order % 2 == 0
+    many = np.stack([g[..., 0] * (1 + g[..., 1]), g[..., 1]], axis=-1)
+    h = rng.standard_normal((3, 21))
+    X, J, moved = basis(many, order, 21), tangents(many, order, h), inside(1.5 * many)
+    for i, sections in enumerate(many):
+        np.testing.assert_allclose(X[i], basis(sections, order, 21), atol=1e-14)
+        np.testing.assert_allclose(J[i], tangents(sections, order, h[i]), atol=1e-12)
+        np.testing.assert_array_equal(moved[i], inside(1.5 * sections))
+
+
 @given(st.lists(st.tuples(st.floats(-3, 3), st.floats(-2, 2)), min_size=1, max_size=4))
 def test_inside_moves_every_pole_into_the_circle(pairs: list[tuple[float, float]]) -> None:
     sections = np.array(pairs)

@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from mfbench.architectures.ensemble import Ensemble
 from mfbench.architectures.registry import registered
 from mfbench.training import capture
 from mfbench.training.capture import WARM_UP, replayed, stream_of
@@ -69,6 +70,23 @@ def test_a_step_waits_for_nothing_and_works_on_fixed_places(name: str, members: 
     trainer.prepare()
     assert places() == before
     assert torch.equal(torch.get_rng_state(), generator)
+
+
+@pytest.mark.parametrize("name", registered())
+def test_a_step_takes_nothing_from_the_cpu(name: str) -> None:
+    """On the device `meta`, where an operation fails if one of its tensors lies elsewhere."""
+    (member,) = make_members(grid=[(0.01, 0)])
+    there = {k: v.to("meta") for k, v in vars(member.data).items() if hasattr(v, "to")}
+    member.data = dataclasses.replace(member.data, **there)
+    settings = make_settings(optimiser={"weight_decay": 0.1}, loss={"time_power": 1.0})
+    trainer = Trainer(architecture_settings(name), [member], width=4, settings=settings)
+    trainer.prepare()
+    trainer.optimise()
+    models = [trainer.ensemble.model] * 3
+    ensemble = Ensemble(models)
+    for length in (16, 32):  # as in training, and longer
+        y = ensemble(torch.zeros(3, 2, length, 1, device="meta"))
+        assert ensemble.gradient(y.square().mean((1, 2, 3))).device.type == "meta"
 
 
 def test_the_watch_sees_what_waits() -> None:

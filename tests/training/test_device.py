@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from mfbench.training.device import choose_device, describe_device
+from mfbench.training import device
+from mfbench.training.device import choose_device, describe_device, memory_share, take_gpu
 
 
 def test_cuda_without_a_gpu_is_refused() -> None:
@@ -33,3 +39,109 @@ def test_a_job_has_its_threads_and_flushes_denormals() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["1", "0.0"]
+
+
+@pytest.mark.parametrize("override", ["0", "1"])
+def test_float32_is_float32_whatever_the_environment_says(override: str) -> None:
+    code = (
+        "import torch; from mfbench.training.device import prepare_process; "
+        "prepare_process(threads=1); "
+        "print(torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32, "
+        "torch.get_float32_matmul_precision())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        env={**os.environ, "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE": override},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["False", "False", "highest"]
+    assert done.stderr == ""
+
+
+Start = Callable[[], tuple[subprocess.Popen[str], int]]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start a job that takes one of two GPUs and keeps it; returns which."""
+    jobs: list[subprocess.Popen[str]] = []
+    code = (
+        "import time; from mfbench.training.device import take_gpu; "
+        "print(take_gpu(2), flush=True); time.sleep(600)"
+    )
+
+    def begin() -> tuple[subprocess.Popen[str], int]:
+        job = subprocess.Popen(
+            [sys.executable, "-c", code],
+            env={**os.environ, "TMPDIR": str(tmp_path)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        jobs.append(job)
+        assert job.stdout is not None
+        return job, int(job.stdout.readline())
+
+    yield begin
+    for job in jobs:
+        job.kill()
+        job.communicate()
+
+
+def test_jobs_spread_over_the_gpus_and_a_killed_one_frees_its_own(start: Start) -> None:
+    (_, first), (job, second), (_, third) = start(), start(), start()
+    assert (first, second, third) == (0, 1, 0)
+    job.kill()
+    job.wait()
+    _, fourth = start()  # GPU 0 has two jobs, and GPU 1 has none any more
+    assert fourth == 1
+
+
+@contextmanager
+def slots(folder: Path, monkeypatch: pytest.MonkeyPatch, *, each: int) -> Iterator[None]:
+    """So many slots of each GPU, in a folder of their own; this process ends no test with one."""
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    monkeypatch.setattr(device, "_SLOTS", each)
+    monkeypatch.setattr(device, "_held", held := [])
+    yield
+    for file in held:
+        os.close(file)
+
+
+def test_where_all_slots_are_taken_jobs_still_get_a_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with slots(tmp_path, monkeypatch, each=2):
+        assert [take_gpu(3) for _ in range(6)] == [0, 1, 2, 0, 1, 2]
+        assert take_gpu(3) == os.getpid() % 3
+
+
+def test_a_folder_that_cannot_be_used_keeps_no_job_from_its_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / f"mfbench-gpus-{os.getuid()}").touch()  # no folder
+    with slots(tmp_path, monkeypatch, each=2):
+        assert take_gpu(3) == os.getpid() % 3
+
+
+def test_a_job_is_bound_to_the_gpu_that_it_took(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bound: list[torch.device] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", bound.append)
+    with slots(tmp_path, monkeypatch, each=2):
+        chosen = [choose_device("auto"), choose_device("cuda")]
+    assert chosen == bound == [torch.device("cuda", 0), torch.device("cuda", 1)]
+    assert choose_device("cpu") == torch.device("cpu")
+
+
+def test_jobs_on_a_gpu_share_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    total = SimpleNamespace(total_memory=80 * 10**9)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda gpu: total)
+    gpu = torch.device("cuda", 1)
+    assert memory_share(gpu, 1) == 72 * 10**9
+    assert memory_share(gpu, 8) == 9 * 10**9
+    assert memory_share(torch.device("cpu"), 8) is None

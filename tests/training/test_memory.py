@@ -55,21 +55,20 @@ def test_the_estimate_leaves_the_member_and_the_generators_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("setting", "size", "share", "members", "expected"),
+    ("setting", "size", "share", "expected"),
     [
-        ("auto", 1_000_000, None, 12, 12),
-        ("auto", 5_000_000, None, 12, 3),  # three fit into the caches
-        ("auto", 2 * CPU_BYTES, None, 12, 1),
-        ("auto", 1_000_000, 10**9, 1500, 750),  # two equal ones rather than 1000 and 500
-        ("auto", 10**9, 10**8, 7, 1),  # one has to be tried
-        ("auto", 1, 10**9, 0, 1),
-        (5, 10**9, None, 12, 4),  # three equal ones rather than 5, 5, 2
-        (5, 1, None, 3, 3),
-        (1, 1, 10**9, 3, 1),
+        ("auto", CPU_BYTES // 12, None, 12),
+        ("auto", CPU_BYTES // 4, None, 4),
+        ("auto", CPU_BYTES // 3, None, 1),  # three together gain nothing
+        ("auto", 2 * CPU_BYTES, None, 1),
+        ("auto", 10**6, 10**9, 1000),
+        ("auto", 10**9, 2 * 10**9, 2),
+        ("auto", 10**9, 10**8, 1),  # one has to be tried
+        (5, 10**9, None, 5),
+        (1, 1, 10**9, 1),
     ],
 )
 def test_how_many_members_train_together(
-    setting: Any, size: int, share: int | None, members: int, expected: int
+    setting: Any, size: int, share: int | None, expected: int
 ) -> None:
-    given: dict[str, Any] = {"bytes_of_a_member": size, "share": share, "members": members}
-    assert members_at_once(setting, **given) == expected
+    assert members_at_once(setting, bytes_of_a_member=size, share=share) == expected

@@ -50,7 +50,8 @@ def dry_run(project: Project, path: str, *arguments: str) -> dict[str, list[dict
 def test_each_training_job_asks_for_one_gpu_and_no_other_job_for_any(
     fresh: Project, bare_path: str, device: str
 ) -> None:
-    fresh.configure(lambda s: s["training"].update(device=device))
+    # Shares of a GPU are a matter of one machine: they make no difference here.
+    fresh.configure(lambda s: s["training"].update(device=device, jobs_per_gpu=3))
     jobs = dry_run(fresh, bare_path)
     assert {job["gpu"] for job in jobs.pop("train")} == {"1"}
     assert {job["gpu"] for others in jobs.values() for job in others} == {"0"}

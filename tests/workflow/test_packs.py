@@ -59,6 +59,9 @@ def test_a_plan_by_hand() -> None:
     assert plan_packs(levels, size=2, existing=[]) == ["2_4", "8_16", "32"]
     assert plan_packs(levels, size=1, existing=[]) == levels
     assert plan_packs(levels, size=9, existing=[]) == ["2_4_8_16_32"]
+    assert plan_packs(levels, size=3, existing=[]) == ["2_4_8", "16_32"]
+    assert plan_packs(levels, size=4, existing=[]) == ["2_4_8", "16_32"]  # balanced
+    assert plan_packs([], size=4, existing=["2_4"]) == []
     # Another size leaves alone what is finished, and an added level makes one new pack.
     assert plan_packs(levels, size=4, existing=["2_4", "8_16", "32"]) == ["2_4", "8_16", "32"]
     assert plan_packs([*levels, "64"], size=2, existing=["2_4", "8_16", "32"]) == [
@@ -94,6 +97,22 @@ def test_a_plan_is_the_same_at_every_moment_of_a_run(
     # And once it is finished no other size changes it.
     other = data.draw(st.integers(1, 9))
     assert plan_packs(wanted, size=other, existing=[*existing, *plan]) == plan
+
+
+@given(count=st.integers(1, 60), size=st.integers(1, 60), data=st.data())
+def test_packs_are_few_and_balanced_and_their_names_fit(
+    count: int, size: int, data: st.DataObject
+) -> None:
+    levels = [f"{i}.{'5' * (i % 20)}" for i in range(1, count + 1)]
+    most = min(size, most_levels(levels))
+    plan = plan_packs(levels, size=size, existing=[])
+    sizes = [len(levels_of(pack)) for pack in plan]
+    assert len(plan) == -(-count // most)
+    assert max(sizes) <= most
+    assert max(sizes) - min(sizes) <= 1
+    assert max(map(len, plan)) <= LONGEST
+    finished = data.draw(st.sets(st.sampled_from(plan)))
+    assert plan_packs(levels, size=size, existing=finished) == plan
 
 
 @given(

@@ -8,12 +8,10 @@ from typing import Any
 import pytest
 
 from mfbench.config.study import load_study
-from mfbench.workflow import plan
 from mfbench.workflow.plan import (
     check_claim,
     claim,
     evaluation_settings,
-    gpus_for,
     stable,
     study_settings,
     training_settings,
@@ -39,7 +37,10 @@ def test_params_have_sorted_keys_and_plain_types(study: dict[str, Any]) -> None:
 
 def test_how_a_job_runs_is_not_among_the_settings(study: dict[str, Any]) -> None:
     before = load_study(study)
-    study["training"].update(device="cpu", checkpoints={"minutes": 5}, cells_per_job=7, stack=4)
+    study["training"].update(
+        device="cpu", checkpoints={"minutes": 5}, cells_per_job=7, ensemble_size=4
+    )
+    study["training"]["jobs_per_gpu"] = 2
     study["results"] = "elsewhere"
     after = load_study(study)
     assert training_settings(before, architecture="rnn", width=4) == training_settings(
@@ -61,17 +62,6 @@ def test_what_counts_as_success_is_no_setting_of_an_evaluation(study: dict[str, 
     one, other = (evaluation_settings(s, architecture="rnn", width=4) for s in (before, after))
     assert one == other
     assert study_settings(after)["evaluation"]["success"] == 0.3
-
-
-def test_gpus_follow_the_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "_DEVICES", tmp_path)
-    assert gpus_for("auto") == 0
-    (tmp_path / "nvidiactl").touch()  # the driver alone is no GPU
-    assert gpus_for("auto") == 0
-    (tmp_path / "nvidia0").touch()
-    assert gpus_for("auto") == 1
-    assert gpus_for("cpu") == 0
-    assert gpus_for("cuda") == 1
 
 
 def test_a_results_folder_serves_one_study_file(tmp_path: Path) -> None:

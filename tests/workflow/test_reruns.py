@@ -1,7 +1,7 @@
 """Which jobs run again, proved on real dry runs.
 
 The small study has the architectures rnn and s4d at one width, exponential with two levels and
-impulse with one: 3 datasets with their floors, 6 cells, 4 evaluations.
+impulse with one: 3 datasets with their floors, 6 cells, 4 packs of them and as many evaluations.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tests.workflow.conftest import Project
 BEHIND_THE_CUBE = {"benchmark_cube": 1, "report_page": 1}
 BEHIND_ONE = {"architecture_cube": 1, **BEHIND_THE_CUBE}  # when one architecture changes
 BEHIND_BOTH = {"architecture_cube": 2, **BEHIND_THE_CUBE}
-ALL_TRAINING = {"train": 6, "evaluate": 4, **BEHIND_BOTH}
+ALL_TRAINING = {"train": 4, "evaluate": 4, **BEHIND_BOTH}
 ALL_BUT_FLOORS = {"dataset": 3, **ALL_TRAINING}
 EVERYTHING = {"floors": 3, **ALL_BUT_FLOORS}
 
@@ -35,7 +35,7 @@ def test_a_second_run_has_nothing_to_do(project: Project) -> None:
 def test_plans_do_not_depend_on_the_hash_seed(project: Project, seed: str) -> None:
     assert project.planned("all", PYTHONHASHSEED=seed) == {}
     project.configure(lambda s: s["architectures"].update(gru={"widths": [4]}))
-    expected = {"train": 3, "evaluate": 2, **BEHIND_ONE}
+    expected = {"train": 2, "evaluate": 2, **BEHIND_ONE}
     assert project.planned("all", PYTHONHASHSEED=seed) == expected
 
 
@@ -53,8 +53,9 @@ def test_an_added_level_schedules_its_own_cells(project: Project) -> None:
 
 
 def test_packs_are_planned_around_what_is_finished(project: Project) -> None:
-    project.configure(lambda s: s["training"].update(cells_per_job=2))
-    assert project.planned("all") == {}
+    for size in (1, 2, "auto"):
+        project.configure(lambda s, size=size: s["training"].update(cells_per_job=size))
+        assert project.planned("all") == {}
     # Two new levels of impulse make one pack each for rnn and s4d; rho=3 stays as it is.
     project.configure(lambda s: s["kernels"]["impulse"]["rho"].extend([4, 5]))
     expected = {"dataset": 2, "floors": 2, "train": 2, "evaluate": 2, **BEHIND_BOTH}
@@ -74,15 +75,14 @@ def test_packs_are_planned_around_what_is_finished(project: Project) -> None:
 
 
 def test_packs_of_a_fresh_study(fresh: Project) -> None:
-    fresh.configure(lambda s: s["training"].update(cells_per_job=2))
-    # Exponential has two levels, impulse one.
-    assert fresh.planned("all") == {**EVERYTHING, "train": 4}
+    fresh.configure(lambda s: s["training"].update(cells_per_job=1))
+    assert fresh.planned("all") == {**EVERYTHING, "train": 6}
 
 
 def test_an_added_width_schedules_its_own_cells(project: Project) -> None:
     project.configure(lambda s: s["architectures"]["rnn"]["widths"].append(6))
     assert project.planned("all") == {
-        "train": 3,
+        "train": 2,
         "evaluate": 2,
         "architecture_cube": 1,
         **BEHIND_THE_CUBE,
@@ -109,16 +109,16 @@ def test_an_added_seed_makes_no_dataset_and_trains_only_its_members(project: Pro
         ("floors.delta", 0.02, {"floors": 3, "evaluate": 4, **BEHIND_BOTH}),
         ("evaluation.success", 0.2, BEHIND_THE_CUBE),
         ("evaluation.probes", 8, {"evaluate": 4, **BEHIND_BOTH}),
-        ("architectures.s4d.options.state", 6, {"train": 3, "evaluate": 2, **BEHIND_ONE}),
+        ("architectures.s4d.options.state", 6, {"train": 2, "evaluate": 2, **BEHIND_ONE}),
         (
             "architectures.s4d.training",
             {"loss": {"time_power": 1}},
-            {"train": 3, "evaluate": 2, **BEHIND_ONE},
+            {"train": 2, "evaluate": 2, **BEHIND_ONE},
         ),
         ("training.checkpoints", {"minutes": 9}, {}),
         ("training.device", "cpu", {}),
-        ("training.cells_per_job", 2, {}),
-        ("training.stack", 4, {}),
+        ("training.cells_per_job", 1, {}),
+        ("training.ensemble_size", 4, {}),
     ],
 )  # fmt: skip
 def test_a_changed_setting_reruns_what_depends_on_it(
@@ -147,13 +147,13 @@ def test_an_option_that_repeats_the_default_reruns_nothing(project: Project) -> 
             "mfbench/architectures/s4d.py",
             "+ self.D * u  # (B, T, C)",
             "+ 1.5 * self.D * u  # (B, T, C)",
-            {"train": 3, "evaluate": 2, **BEHIND_ONE},
+            {"train": 2, "evaluate": 2, **BEHIND_ONE},
         ),
         (
             "mfbench/training/schedule.py",
             "return 1.0",
             "return 1.01",
-            {"train": 6, "evaluate": 4, **BEHIND_BOTH},
+            {"train": 4, "evaluate": 4, **BEHIND_BOTH},
         ),
         (
             "mfbench/kernels/impulse.py",
@@ -231,7 +231,7 @@ def test_an_architecture_of_ones_own_reruns_with_its_file_and_its_neighbours(
     project.configure(
         lambda s: s["architectures"].update(own={"model": "mine/own.py:Own", "widths": [4]})
     )
-    own = {"train": 3, "evaluate": 2, "architecture_cube": 1, "benchmark_cube": 1}
+    own = {"train": 2, "evaluate": 2, "architecture_cube": 1, "benchmark_cube": 1}
     cube = "results/small/cubes/benchmark.nc"
     assert project.planned(cube) == own
     done = project.snakemake(cube)

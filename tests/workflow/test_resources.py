@@ -11,6 +11,7 @@ from mfbench.config.study import Study, load_study
 from mfbench.workflow.resources import (
     Request,
     assembly_memory,
+    cell_seconds,
     cube_memory,
     dataset_memory,
     evaluation_memory,
@@ -18,6 +19,7 @@ from mfbench.workflow.resources import (
     fixed,
     floor_memory,
     floor_runtime,
+    levels_per_job,
     training_memory,
     training_runtime,
 )
@@ -229,10 +231,28 @@ def test_a_job_of_several_levels_asks_for_more(request_of: Callable[[Study], Req
     assert asked(request) < asked(request, pack="_".join(map(str, range(20))))
 
 
-def test_stacked_members_are_in_memory_together() -> None:
+def test_a_job_trains_as_many_levels_as_take_no_longer_than_two_hours() -> None:
+    rnn = {"architecture": "rnn", "width": "16"}
+    quick, long, longer = (study(training={"steps": n}) for n in (400, 20_000, 10**6))
+    assert levels_per_job(quick)(rnn) > 100
+    most = levels_per_job(long)(rnn)
+    assert most * cell_seconds(long)(rnn) <= 7200 < (most + 1) * cell_seconds(long)(rnn)
+    assert cell_seconds(longer)(rnn) > 7200
+    assert levels_per_job(longer)(rnn) == 1
+    # A wider model trains fewer, and a GPU more.
+    wide = study(width=64, training={"steps": 20_000})
+    assert levels_per_job(wide)(rnn | {"width": "64"}) < most
+    on_gpu = study(training={"steps": 20_000, "device": "cuda"})
+    assert levels_per_job(on_gpu)(rnn) > 50 * most
+    assert levels_per_job(study(training={"steps": 10**6, "cells_per_job": 3}))(rnn) == 3
+
+
+def test_members_that_train_together_are_in_memory_together() -> None:
     members = {"seeds": [*range(8)], "learning_rates": [0.01]}
     one, four, all_of_them, more = (
-        asked(training_memory(study(width=64, training={**members, "stack": n})), width="64")
+        asked(
+            training_memory(study(width=64, training={**members, "ensemble_size": n})), width="64"
+        )
         for n in ("auto", 4, 8, 100)
     )
     assert one < four < all_of_them == more  # there are no more than eight

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +64,16 @@ def test_figures_and_report_of_a_run(finished: Path) -> None:
 
 def test_every_compute_job_leaves_a_log_and_a_benchmark(finished: Path) -> None:
     results = finished / "results/small"
-    for stage, count in (("datasets", 3), ("training", 6), ("evaluation", 4)):
+    for stage, count in (("datasets", 3), ("training", 4), ("evaluation", 4)):
         assert len(list((results / "logs" / stage).rglob("*.log"))) == count
         assert len(list((results / "benchmarks" / stage).rglob("*.tsv"))) == count
     assert not list(results.rglob("*.tmp"))
+
+
+def test_a_record_says_what_float32_means(finished: Path) -> None:
+    for record in (finished / "results/small/training").rglob("*.nc"):
+        with xr.open_dataset(record) as training:
+            assert training.attrs["precision"] == "float32, no TF32"
 
 
 def test_a_misspelled_key_stops_before_anything_runs(fresh: Project) -> None:
@@ -240,19 +247,21 @@ def test_architectures_that_break_do_not_stop_a_study_that_keeps_going(project: 
 
 
 @pytest.mark.parametrize(
-    ("device", "expected"), [("cpu", "gpu=0"), ("cuda", "gpu=1")], ids=["cpu", "cuda"]
+    ("device", "expected"),
+    [("cpu", {"gpu=0", "gpu_slots=0"}), ("cuda", {"gpu=1", "gpu_slots=250000"})],
+    ids=["cpu", "cuda"],
 )
 def test_training_asks_for_a_gpu_where_the_study_does(
-    fresh: Project, device: str, expected: str
+    fresh: Project, device: str, expected: set[str]
 ) -> None:
-    fresh.configure(lambda s: s["training"].update(device=device))
+    fresh.configure(lambda s: s["training"].update(device=device, jobs_per_gpu=4))
     done = fresh.snakemake("--dry-run", "all")
     assert done.returncode == 0
     asked: dict[str, set[str]] = {}
     for rule, job in re.findall(r"^rule (\w+):\n((?: .*\n)+)", done.stdout + done.stderr, re.M):
-        asked.setdefault(rule, set()).update(re.findall(r"gpu=\d+", job))
+        asked.setdefault(rule, set()).update(re.findall(r"\bgpu\w*=\d+", job))
     asked.pop("all", None)
-    assert asked.pop("train") == {expected}
+    assert asked.pop("train") == expected
     assert set(asked) == {
         "dataset",
         "floors",
@@ -262,3 +271,29 @@ def test_training_asks_for_a_gpu_where_the_study_does(
         "report_page",
     }
     assert set().union(*asked.values()) == {"gpu=0"}
+
+
+@pytest.mark.parametrize("jobs", [1, 4])
+def test_as_many_jobs_share_a_gpu_as_the_study_says(project: Project, jobs: int) -> None:
+    # A GPU for the plan alone: the jobs find none and train on the CPU.
+    project.edit(
+        "mfbench/workflow/gpus.py", "    if not _torch_is", "    return 1\n    if not _torch_is"
+    )
+    project.configure(lambda s: s["training"].update(jobs_per_gpu=jobs))
+    results = project.folder / "results/small"
+    records = sorted((results / "training").rglob("*.nc"))
+    for record in records:
+        record.unlink()
+    targets = [str(record.relative_to(project.folder)) for record in records]
+    done = project.snakemake(*targets, "--cores", "4")
+    assert done.returncode == 0, done.stdout + done.stderr
+    times = []
+    for record in records:
+        measured = (results / "benchmarks" / record.relative_to(results)).with_suffix(".tsv")
+        seconds = float(measured.read_text().splitlines()[1].split("\t")[0])
+        end = measured.stat().st_mtime
+        times.append((end - seconds, end))
+    times.sort()
+    overlaps = [next_start < end for (_, end), (next_start, _) in pairwise(times)]
+    assert len(overlaps) == 3
+    assert any(overlaps) == (jobs > 1)
