@@ -327,14 +327,21 @@ def whole_studies(deadline: Deadline, *, tiny: bool) -> None:
 
     from benchmarks.study import run
 
-    study = yaml.safe_load((ROOT / "config.yaml").read_text())
     lengths = {"memory_length": [4, 8, 16, 32, 64]}
-    study |= {
+    study: dict[str, Any] = {
         "name": "gpu",
+        "task": {"length": 128},
         "kernels": {"impulse": lengths, "airy": lengths},
         "architectures": {name: {"widths": [16]} for name in architectures()},
+        "training": {
+            "steps": 400,
+            "batch_size": 16,
+            "learning_rates": [0.01, 0.03],
+            "seeds": [0, 1, 2],
+            "cells_per_job": 5,
+            "device": "auto",
+        },
     }
-    study["training"] |= {"steps": 400, "cells_per_job": 5, "device": "auto"}
     smoke = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text())
     if tiny:
         study["architectures"] = {"rnn": {"widths": [4]}}

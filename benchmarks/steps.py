@@ -1,4 +1,4 @@
-"""Time of a member-step of the default study's models: this tree against another one."""
+"""Time of a member-step of the models of the other tree's default study, in both trees."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def requests(study: Study) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def rows(options: Options) -> Iterator[Row]:
     """One architecture after the other, and the mean over all."""
-    study = load_study(yaml.safe_load((ROOT / "config.yaml").read_text()))
+    study = load_study(yaml.safe_load((options.against / "config.yaml").read_text()))
     jobs = dict(requests(study))
     # CPU and wall time by tree and architecture, one of each round.
     times: dict[tuple[str, str], list[dict[str, float]]] = {}

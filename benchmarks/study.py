@@ -53,9 +53,9 @@ class Cost:
         return {name: seconds / (CORES * self.clock) for name, seconds in parts.items()}
 
 
-def quarter(*, quick: bool) -> dict[str, Any]:
-    """The default study with one of its four kernels."""
-    study: dict[str, Any] = yaml.safe_load((ROOT / "config.yaml").read_text())
+def quarter(tree: Path, *, quick: bool) -> dict[str, Any]:
+    """The default study of a tree with one of its four kernels."""
+    study: dict[str, Any] = yaml.safe_load((tree / "config.yaml").read_text())
     study |= {"name": "quarter", "kernels": {"airy": study["kernels"]["airy"]}}
     study["training"]["device"] = "cpu"
     if quick:
@@ -147,7 +147,7 @@ def clocks(part: str, what: str, this: list[Cost], other: list[Cost], name: str)
 
 def rows(options: Options) -> Iterator[Row]:
     """Wall clock, overhead, and where the time of both trees went."""
-    this, other = in_both(options, quarter(quick=options.quick), "all")
+    this, other = in_both(options, quarter(options.against, quick=options.quick), "all")
     what = f"a quarter of the default study, snakemake --cores {CORES} all"
     yield clocks("study", what, this, other, options.name)
     for name, costs in (("this", this), (options.name, other)):
