@@ -10,13 +10,17 @@ BIN     := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint envs/constraints.txt
 RUN     := $(BIN)/snakemake --cores $(CORES) all --configfile
 
-.PHONY: all test test-cluster test-faults test-scale lint smoke setup setup-test schema clean
+.PHONY: all test test-cluster test-faults test-scale lint smoke benchmark setup setup-test schema clean
 
 all: setup
 	$(RUN) $(STUDY)
 
 smoke: setup
 	$(RUN) config/smoke.yaml
+
+# A table of ratios; `python -m benchmarks --help` says what else there is.
+benchmark: setup
+	$(BIN)/python -m benchmarks
 
 test: setup-test
 	$(BIN)/python -m pytest --numprocesses $(CORES)

@@ -69,8 +69,9 @@ def main() -> None:
         median, high = np.quantile(ratios, [0.5, 0.9])
         print(f"\nupper / lower, {len(ratios)} floors above {EXACT:g}: ", end="")
         print(f"median {median:.3f}, 90th percentile {high:.2f}, largest {max(ratios):.2f}")
-    for name, took in seconds.items():
-        print(f"{name}, processor time: median {np.median(took):.2f} s, largest {max(took):.2f} s")
+    for name, all_of_it in seconds.items():
+        median, most = np.median(all_of_it), max(all_of_it)
+        print(f"{name}, processor time: median {median:.2f} s, largest {most:.2f} s")
 
 
 if __name__ == "__main__":

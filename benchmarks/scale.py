@@ -34,6 +34,10 @@ KERNELS = ("exponential", "polynomial", "impulse", "airy")
 WIDTHS = (4, 8, 16, 32, 64)
 MODELS = ("rnn", "gru", "lstm", "tcn", "transformer", "s4d", "lru")
 
+SNAKEMAKE = (sys.executable, "-m", "snakemake")
+RUN = ("--cores", "2", "--configfile", "study.yaml", "--quiet", "rules")
+CUBE = "results/scale/cubes/benchmark.nc"
+
 PART = 4  # architectures that are touched at a time
 # Snakemake waits a tenth of a second with every file that it touches.
 TOUCH = "import sys, time; time.sleep = lambda s: None; from snakemake.cli import main; main()"
@@ -117,25 +121,27 @@ def make_study(
     }
 
 
-def copy_of_the_tree(folder: Path) -> None:
+def copy_of_the_tree(folder: Path, tree: Path = ROOT) -> None:
     """What a run needs of the project."""
     for name in ("Snakefile", "config.yaml"):
-        shutil.copy(ROOT / name, folder / name)
+        shutil.copy(tree / name, folder / name)
     for name in ("rules", "profiles", "mfbench", "workflow_scripts", "envs"):
-        shutil.copytree(ROOT / name, folder / name)
+        shutil.copytree(tree / name, folder / name)
+
+
+def dry_run(study: dict[str, Any], folder: Path) -> Cost:
+    """The cost of a study's dry run in a new folder."""
+    folder.mkdir()
+    copy_of_the_tree(folder)
+    (folder / "study.yaml").write_text(yaml.safe_dump(study))
+    return measured(*SNAKEMAKE, "--dry-run", CUBE, *RUN, folder=folder)
 
 
 def plan(study: dict[str, Any], folder: Path) -> tuple[int, Cost, Cost]:
     """Jobs of a study, the cost of its dry run, and that of a run when all is done."""
-    folder.mkdir()
-    copy_of_the_tree(folder)
-    (folder / "study.yaml").write_text(yaml.safe_dump(study))
-    run = ("--cores", "2", "--configfile", "study.yaml", "--quiet", "rules")
-    snakemake = (sys.executable, "-m", "snakemake")
-    cube = "results/scale/cubes/benchmark.nc"
-    fresh = measured(*snakemake, "--dry-run", cube, *run, folder=folder)
+    fresh = dry_run(study, folder)
     listed = subprocess.run(
-        [*snakemake, "--summary", cube, *run],
+        [*SNAKEMAKE, "--summary", CUBE, *RUN],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -146,8 +152,8 @@ def plan(study: dict[str, Any], folder: Path) -> tuple[int, Cost, Cost]:
     for name in files:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(b"x")
-    take_as_made(study, folder, *run)
-    done = measured(*snakemake, cube, *run, folder=folder, says="Nothing to be done")
+    take_as_made(study, folder, *RUN)
+    done = measured(*SNAKEMAKE, CUBE, *RUN, folder=folder, says="Nothing to be done")
     return len(files), fresh, done
 
 
@@ -162,14 +168,14 @@ def take_as_made(study: dict[str, Any], folder: Path, *run: str) -> None:
     parts = [cubes[i : i + PART] for i in range(0, len(cubes), PART)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(lambda part: touch("--nolock", *part, "--forcerun", "train"), parts))
-    touch("results/scale/cubes/benchmark.nc", "--forcerun", "benchmark_cube")
+    touch(CUBE, "--forcerun", "benchmark_cube")
 
 
 def real_evaluation(folder: Path, levels: int) -> Path:
     """An evaluation of a small model that was trained for a moment."""
     folder.mkdir()
     copy_of_the_tree(folder)
-    study = {
+    study: dict[str, Any] = {
         "name": "real",
         "task": {"length": 32, "sequences": {"train": 32, "validation": 8, "test": 8}},
         "kernels": {"impulse": {"rho": list(range(1, levels + 1))}},

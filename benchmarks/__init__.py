@@ -1,0 +1,1 @@
+"""Performance, as ratios from interleaved runs; never in a test."""
