@@ -26,6 +26,7 @@ rule evaluate:
         mem_mb=evaluation_memory(STUDY),
         runtime=evaluation_runtime(STUDY),
         gpu=0,
+        gpu_slots=gpu_slots(STUDY.training),
         # A GPU where there is one: a cluster gives this rule none, whatever the training asks for.
         device="cpu" if STUDY.training.device == "cpu" else "auto",
         jobs_per_gpu=STUDY.training.jobs_per_gpu,

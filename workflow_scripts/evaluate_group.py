@@ -4,11 +4,9 @@ from mfbench.config.evaluation import EvaluationSettings
 from mfbench.evaluation.group import evaluate_group, write_evaluation
 from mfbench.evaluation.inputs import pack_files, task_files
 from mfbench.training.device import choose_device, memory_share, prepare_process
-from mfbench.workflow.allocator import keep_freed_memory
 from mfbench.workflow.job import start_job
 
 start_job(snakemake.log[0], inputs=snakemake.input)
-keep_freed_memory()
 prepare_process(threads=snakemake.threads)
 settings = snakemake.params.settings
 device = choose_device(snakemake.resources.device)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import torch
 
+from mfbench.training.allocator import keep_freed_memory
+
 _SLOTS = 64  # of each GPU
 # The rest of a GPU's memory is for what CUDA itself keeps, about 0.5 GB in each process.
 _USABLE = 0.9
@@ -18,11 +20,12 @@ _held: list[int] = []  # open files, whose locks last as long as this process
 
 
 def prepare_process(*, threads: int) -> None:
-    """Set torch up for one training job; call it before any tensor work.
+    """Set a job up to work with torch; call it before any tensor work.
 
     Denormals are flushed to zero: they slow down second moments by several times. More than one
     thread does not help small models and collapses when jobs share the cores.
     """
+    keep_freed_memory()
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     # TF32 has 10 bits of mantissa: float32 must mean the same on every device.

@@ -8,7 +8,7 @@ import pytest
 
 PROGRAM = """
 import resource, sys
-from mfbench.workflow.allocator import keep_freed_memory
+from mfbench.training.allocator import keep_freed_memory
 if sys.argv[1] == "keep":
     keep_freed_memory()
 def faults():
@@ -36,7 +36,7 @@ def test_freed_memory_is_used_again() -> None:
 
 
 def test_other_c_libraries_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    from mfbench.workflow import allocator
+    from mfbench.training import allocator
 
     monkeypatch.setattr(allocator.ctypes, "CDLL", lambda name: object())
     allocator.keep_freed_memory()
