@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import weakref
+import itertools
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.autograd.profiler import profile
 
 from mfbench.config.training import TrainingSettings
 from mfbench.training.data import TrainingData
@@ -58,40 +58,19 @@ def step_bytes(
 
 
 def peak_bytes(step: Callable[[], None], device: torch.device) -> int:
-    """Largest sum of the tensors that a step makes and that live at the same time, in bytes."""
+    """Largest amount of memory that a step holds at a time beyond what it has found, in bytes."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
         step()
         return torch.cuda.max_memory_allocated(device) - before
-    with _LiveBytes() as memory:
+    # Its C++ part would write two lines to the log of the job.
+    os.environ.setdefault("KINETO_LOG_LEVEL", "5")
+    with profile(profile_memory=True) as recorded:
         step()
-    return memory.peak
-
-
-class _LiveBytes(TorchDispatchMode):
-    """Counts the bytes of tensors from the operation that makes them until they are freed."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.live, self.peak = 0, 0
-        self._known: weakref.WeakSet[Any] = weakref.WeakSet()
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        result = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(result):
-            if isinstance(tensor, torch.Tensor) and tensor.untyped_storage() not in self._known:
-                storage = tensor.untyped_storage()
-                self._known.add(storage)
-                self.live += storage.nbytes()
-                weakref.finalize(storage, self._freed, storage.nbytes())
-        self.peak = max(self.peak, self.live)
-        return result
-
-    def _freed(self, size: int) -> None:
-        self.live -= size
+    events = [e for e in recorded.kineto_results.events() if e.name() == "[memory]"]
+    changes = [e.nbytes() for e in sorted(events, key=lambda e: e.start_ns())]
+    return max(itertools.accumulate(changes), default=0)
 
 
 def members_at_once(
