@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -64,8 +63,6 @@ def peak_bytes(step: Callable[[], None], device: torch.device) -> int:
         before = torch.cuda.memory_allocated(device)
         step()
         return torch.cuda.max_memory_allocated(device) - before
-    # Its C++ part would write two lines to the log of the job.
-    os.environ.setdefault("KINETO_LOG_LEVEL", "5")
     with profile(profile_memory=True) as recorded:
         step()
     events = [e for e in recorded.kineto_results.events() if e.name() == "[memory]"]
