@@ -152,6 +152,7 @@ def train_pack(
     members = _members(
         architecture, tasks, width=width, settings=settings, code=code, folder=Path(checkpoints)
     )
+    started = {id(m): m.progress.step for m in members if m.progress is not None}
     found = {id(member) for member in members if member.finished}
     left = [member for member in members if not member.finished]
     size = _ensemble_size(left, architecture, width=width, settings=settings, share=share)
@@ -162,7 +163,8 @@ def train_pack(
         if member.rho in failures:
             continue
         done = _progress(member)
-        how = "found finished" if id(member) in found else "trained"
+        how = f"went on at step {step}" if (step := started.get(id(member))) else "trained"
+        how = "found finished" if id(member) in found else how
         fate = f"diverged at step {done.diverged_step}" if done.diverged_step >= 0 else "ok"
         log.info(
             "%s: %s, %s, validation error %.3g at step %d, %.1f s",

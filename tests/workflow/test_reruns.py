@@ -145,8 +145,8 @@ def test_an_option_that_repeats_the_default_reruns_nothing(project: Project) -> 
     [
         (
             "mfbench/architectures/s4d.py",
-            "+ self.D * u  # (B, T, C)",
-            "+ 1.5 * self.D * u  # (B, T, C)",
+            "self.W(causal_convolution(",
+            "self.W(2 * causal_convolution(",
             {"train": 2, "evaluate": 2, **BEHIND_ONE},
         ),
         (
@@ -177,7 +177,7 @@ def test_an_option_that_repeats_the_default_reruns_nothing(project: Project) -> 
             {"evaluate": 4, **BEHIND_BOTH},
         ),
         ("README.md", "mfbench", "MFBench", {}),
-        ("mfbench/architectures/gru.py", "1 - n**2", "1.0 - n**2", {}),  # not in this study
+        ("mfbench/architectures/gru.py", "(1 - z)", "(1.0 - z)", {}),  # not in this study
     ],
 )  # fmt: skip
 def test_edited_code_reruns_the_stages_that_use_it(
@@ -193,7 +193,7 @@ def test_edited_code_reruns_the_stages_that_use_it(
     ("path", "old", "new"),
     [
         ("mfbench/architectures/s4d.py", '"""S4D, the diagonal', '"""S4D: the diagonal'),
-        ("mfbench/training/member.py", "# (B, T)", "# batch, time"),
+        ("mfbench/training/trainer.py", "# (M, B, T)", "# member, batch, time"),
         ("mfbench/datasets.py", "y = y + scale * noises", "y = (y + scale * noises"),
         ("mfbench/cubes.py", '"""The benchmark cube:', '"""The cube:'),
         (

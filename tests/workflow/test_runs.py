@@ -143,7 +143,7 @@ def test_the_paper_study_can_be_planned(fresh: Project) -> None:
 def test_a_study_killed_in_the_middle_of_training_goes_on_to_the_same_cube(
     fresh: Project, tmp_path: Path
 ) -> None:
-    """SIGKILL for Snakemake and the job, once the second member has saved a checkpoint."""
+    """SIGKILL for Snakemake and the job, once both members have saved a checkpoint."""
 
     def configure(study: dict[str, Any]) -> None:
         study["kernels"] = {"impulse": {"rho": [3]}}
@@ -170,7 +170,7 @@ def test_a_study_killed_in_the_middle_of_training_goes_on_to_the_same_cube(
     done = fresh.snakemake(cube)
     assert done.returncode == 0, done.stdout + done.stderr
     log = (fresh.folder / "results/small/logs/training/gru/width=4/impulse/rho=3.log").read_text()
-    assert "seed 0: found finished" in log
+    assert re.search(r"seed 0: went on at step [1-9]\d*,", log)
     assert Project(undisturbed).snakemake(cube).returncode == 0
     cubes = [
         mfbench.open_benchmark(path / cube).drop_vars("seconds")
@@ -262,10 +262,11 @@ def test_training_asks_for_a_gpu_where_the_study_does(
         asked.setdefault(rule, set()).update(re.findall(r"\bgpu\w*=\d+", job))
     asked.pop("all", None)
     assert asked.pop("train") == expected
+    # Evaluations use a GPU that is there, and never ask a cluster for one.
+    assert asked.pop("evaluate") == {"gpu=0", *(e for e in expected if "slots" in e)}
     assert set(asked) == {
         "dataset",
         "floors",
-        "evaluate",
         "architecture_cube",
         "benchmark_cube",
         "report_page",
