@@ -101,7 +101,7 @@ def make_steps(
 
         return steps, 1, members
     needed = step_bytes(architecture, data[0], width=width, settings=settings)
-    most = members_at_once("auto", bytes_of_a_member=needed, share=None)
+    most = members_at_once(bytes_of_a_member=needed, share=None)
     size = -(-members // -(-members // most))  # ensembles are of about equal size
     trainer = make_trainer(architecture, data, members=size, width=width, settings=settings)
     return lambda count: advance(trainer, count), size, members

@@ -210,14 +210,14 @@ def _measure_all(
     if share is None:
         x = members[0].level.data.x[: settings.batch_size]
         needed = x.nbytes * model.encoder.out_features
-        size = members_at_once("auto", bytes_of_a_member=needed, share=_CPU_BYTES)
+        size = members_at_once(bytes_of_a_member=needed, share=_CPU_BYTES)
     else:
         # The first one shows what a member takes.
         first, left = members[:1], members[1:]
         device = next(model.parameters()).device
         peak = peak_bytes(lambda: _measure(first, model, settings, fail=fail), device)
-        size = members_at_once("auto", bytes_of_a_member=int(_MARGIN * peak), share=share)
-    if size > 1 and (reason := _no_ensemble(members, model)) is not None:
+        size = members_at_once(bytes_of_a_member=int(_MARGIN * peak), share=share)
+    if min(size, len(left)) > 1 and (reason := _no_ensemble(members, model)) is not None:
         log.warning("members are evaluated one at a time: %s", reason)
         size = 1
     for start in range(0, len(left), size):

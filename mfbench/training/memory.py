@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch.autograd.profiler import profile
@@ -70,18 +70,14 @@ def peak_bytes(step: Callable[[], None], device: torch.device) -> int:
     return max(itertools.accumulate(changes), default=0)
 
 
-def members_at_once(
-    setting: int | Literal["auto"], *, bytes_of_a_member: int, share: int | None
-) -> int:
-    """Members that train together, at most.
+def members_at_once(*, bytes_of_a_member: int, share: int | None) -> int:
+    """Members that train together under ``ensemble_size: auto``, at most.
 
     It follows from sizes alone, never from what happens to be free: who trains together does not
     depend on what else runs.
 
     Parameters
     ----------
-    setting : int or "auto"
-        ``training.ensemble_size``.
     bytes_of_a_member : int
         `step_bytes`.
     share : int or None
@@ -92,7 +88,5 @@ def members_at_once(
     int
         1 or more.
     """
-    if setting != "auto":
-        return setting
     most = max(1, (CPU_BYTES if share is None else share) // bytes_of_a_member)
     return 1 if share is None and most < _FEWEST else most

@@ -227,11 +227,13 @@ def _ensemble_size(
     if len(members) < 2:
         return 1
     data = members[0].data
-    try:
-        needed = step_bytes(architecture, data, width=width, settings=settings)
-    except ArchitectureError:
-        return 1  # whose fault it is shows when each trains alone
-    size = members_at_once(settings.ensemble_size, bytes_of_a_member=needed, share=share)
+    size = settings.ensemble_size
+    if size == "auto":
+        try:
+            needed = step_bytes(architecture, data, width=width, settings=settings)
+        except ArchitectureError:
+            return 1  # whose fault it is shows when each trains alone
+        size = members_at_once(bytes_of_a_member=needed, share=share)
     if size == 1:
         return 1
     # With different seeds where there are any, and a few inputs of each.
