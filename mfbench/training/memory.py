@@ -14,7 +14,7 @@ from mfbench.training.data import TrainingData
 from mfbench.training.trainer import Member, Trainer
 
 # Bytes that a step may take on a CPU, and the fewest members that gain by training together there:
-# with more bytes or fewer members, one after the other was about as fast in trials on a busy machine;
+# with more bytes or fewer members, one after the other was about as fast, on a busy machine.
 # `python -m benchmarks --parts members` measures it.
 CPU_BYTES = 40_000_000
 _FEWEST = 4
