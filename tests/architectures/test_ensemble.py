@@ -112,7 +112,7 @@ class Plain(Base):
 
 class Item(Base):
     def forward(self, u):
-        return self.W(u) * float(self.W.weight.sum().item())
+        return self.W(u) * float(self.W.weight.detach().sum().item())
 
 
 class Own(Base):

@@ -82,7 +82,7 @@ def test_a_model_that_breaks_in_the_evaluation_alone_fails_its_cell(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     # Trained at 16 steps; sequences of twice that length break it at one of the two levels.
-    broken = "if u.shape[1] > 16 and float(self.gain) > 1.5: raise KeyError('long')"
+    broken = "if u.shape[1] > 16 and float(self.gain.detach()) > 1.5: raise KeyError('long')"
     reference = own_architecture(tmp_path, broken)
     files = [make_level(tmp_path, reference, rho) for rho in ("0.3", "0.5")]
     with safe_open(files[1].weights, framework="pt") as opened:

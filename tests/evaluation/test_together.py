@@ -108,7 +108,7 @@ def test_members_that_vmap_refuses_go_one_by_one(
 ) -> None:
     own = write_architecture(
         tmp_path,
-        "return self.gain * u if float(self.gain) > -9 else u",
+        "return self.gain * u if float(self.gain.detach()) > -9 else u",
         init="self.gain = torch.nn.Parameter(torch.ones(1))",
     )
     files = [make_level(tmp_path, own, "0.3")]
@@ -124,7 +124,7 @@ def test_members_that_break_together_go_one_by_one(
     """Only at the longer sequences, so that nothing shows before."""
     own = write_architecture(
         tmp_path,
-        "return self.gain * u if u.shape[1] <= 16 or float(self.gain) > -9 else u",
+        "return self.gain * u if u.shape[1] <= 16 or float(self.gain.detach()) > -9 else u",
         init="self.gain = torch.nn.Parameter(torch.ones(1))",
     )
     files = [make_level(tmp_path, own, "0.3")]
@@ -145,7 +145,7 @@ def test_weights_come_back_as_they_were_when_a_perturbed_model_breaks() -> None:
             self.a = torch.nn.Parameter(torch.ones(1))
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            if float(self.a) != 1.0:
+            if float(self.a.detach()) != 1.0:
                 raise ValueError("changed")
             return x
 

@@ -277,7 +277,7 @@ def test_members_that_are_finished_train_with_nobody(data: TrainingData, tmp_pat
     [
         (
             "self.W = torch.nn.Linear(width, width)",
-            "return self.W(u) * (1 + self.W.weight.sum().item())",
+            "return self.W(u) * (1 + self.W.weight.detach().sum().item())",
             ".item()",
         ),
         (
