@@ -58,7 +58,7 @@ $(VENV)/installed-test: $(VENV)/installed
 	touch $@
 
 schema: setup
-	$(BIN)/python -m mfbench.config.schema config/schema.json
+	$(BIN)/python -m mfbench.study.schema config/schema.json
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -16,7 +16,7 @@ import scipy
 
 from mfbench.floors.lower import lower_bound
 from mfbench.floors.upper import upper_bound
-from mfbench.kernels.memory import memory_function, window_weights
+from mfbench.tasks.kernels.memory import memory_function, window_weights
 
 GRID = {
     "polynomial": (0.5, 0.75, 1.0, 1.5),

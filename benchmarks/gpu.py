@@ -24,8 +24,8 @@ from torch import Tensor
 
 from benchmarks.table import ROOT, architectures
 from benchmarks.worker import SETTINGS, advance, make_trainer, training_data
-from mfbench.architectures.ensemble import Ensemble
-from mfbench.config.training import TrainingSettings
+from mfbench.models.ensemble import Ensemble
+from mfbench.study.training import TrainingSettings
 from mfbench.training.capture import stream_of
 from mfbench.training.data import TrainingData
 from mfbench.training.device import choose_device, describe_device, prepare_process

@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.scale import dry_run, make_study
 from benchmarks.table import Options, Row, architectures, in_turns, over, repeated
 from benchmarks.worker import SETTINGS, advance, make_trainer, training_data
-from mfbench.config.training import TrainingSettings
+from mfbench.study.training import TrainingSettings
 
 WIDTH = 16
 Size = tuple[int, int, int]  # T, batch, members

@@ -12,12 +12,12 @@ from torch.nn import functional as F
 
 from benchmarks.table import Options, Row, architectures, in_turns, over, repeated
 from benchmarks.worker import SETTINGS, advance, make_trainer, training_data
-from mfbench.architectures.convolution import dilated_convolution
-from mfbench.architectures.gru import GRU
-from mfbench.architectures.lstm import LSTM
-from mfbench.architectures.rnn import RNN
-from mfbench.architectures.scans import diagonal
-from mfbench.config.training import TrainingSettings
+from mfbench.models.convolution import dilated_convolution
+from mfbench.models.gru import GRU
+from mfbench.models.lstm import LSTM
+from mfbench.models.rnn import RNN
+from mfbench.models.scans import diagonal
+from mfbench.study.training import TrainingSettings
 from mfbench.training.streams import BatchOrder
 from mfbench.training.trainer import initial_model
 

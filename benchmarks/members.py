@@ -7,7 +7,7 @@ from functools import partial
 
 from benchmarks.table import Options, Row, architectures, in_turns, over, repeated
 from benchmarks.worker import SETTINGS, advance, make_trainer, training_data
-from mfbench.config.training import TrainingSettings
+from mfbench.study.training import TrainingSettings
 from mfbench.training.memory import _FEWEST, CPU_BYTES, step_bytes
 
 MEMBERS = (1, 2, 4, 8, 16, 32)

@@ -27,7 +27,7 @@ import netCDF4
 import numpy as np
 import yaml
 
-from mfbench.storage.integrity import seal
+from mfbench.files.integrity import seal
 
 ROOT = Path(__file__).resolve().parent.parent
 KERNELS = ("exponential", "polynomial", "impulse", "airy")
@@ -43,14 +43,14 @@ PART = 4  # architectures that are touched at a time
 TOUCH = "import sys, time; time.sleep = lambda s: None; from snakemake.cli import main; main()"
 ARCHITECTURES = """
 import sys, json
-from mfbench.aggregation.architecture import assemble_architecture
+from mfbench.cube.architecture import assemble_architecture
 given = json.load(open(sys.argv[1]))
 for target, sources in given["work"].items():
     assemble_architecture(target, sources, resolved=given["resolved"])
 """
 MERGE = """
 import sys, json
-from mfbench.aggregation.benchmark import assemble_benchmark
+from mfbench.cube.benchmark import assemble_benchmark
 given = json.load(open(sys.argv[1]))
 assemble_benchmark(given.pop("path"), given.pop("sources"), **given)
 """

@@ -10,8 +10,8 @@ import yaml
 
 from benchmarks.table import ROOT, Options, Row, over
 from benchmarks.tree import Worker
-from mfbench.config.study import Study, load_study
-from mfbench.config.training import EXECUTION
+from mfbench.study.study import Study, load_study
+from mfbench.study.training import EXECUTION
 
 
 def requests(study: Study) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import torch
 
-from mfbench.architectures.registry import declaration, locate, registered
+from mfbench.models.registry import declaration, locate, registered
 
 Key = TypeVar("Key")
 

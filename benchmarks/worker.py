@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from mfbench.config.training import TrainingSettings
+from mfbench.study.training import TrainingSettings
 from mfbench.training.data import TrainingData
 
 if TYPE_CHECKING:

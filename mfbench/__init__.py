@@ -12,24 +12,20 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mfbench.cubes import open_benchmark
+    from mfbench.cube.read import open_benchmark
 
 __all__ = ["open_benchmark"]
 
 _SUBMODULES = (
-    "architectures",
-    "boundaries",
-    "config",
-    "cubes",
-    "datasets",
+    "cube",
     "evaluation",
-    "failure",
     "figures",
     "floors",
-    "kernels",
+    "models",
     "predictions",
     "report",
-    "status",
+    "study",
+    "tasks",
     "training",
 )
 
@@ -38,7 +34,7 @@ def __getattr__(name: str) -> Any:
     if name == "__version__":
         return importlib.import_module("importlib.metadata").version("mfbench")
     if name == "open_benchmark":
-        return importlib.import_module("mfbench.cubes").open_benchmark
+        return importlib.import_module("mfbench.cube.read").open_benchmark
     if name in _SUBMODULES:
         return importlib.import_module(f"mfbench.{name}")
     raise AttributeError(f"module 'mfbench' has no attribute {name!r}")

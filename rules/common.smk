@@ -11,10 +11,10 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, workflow.basedir)  # this tree, whatever else is installed
 
-from mfbench.config.study import StudyError, load_study
+from mfbench.study.study import StudyError, load_study
 from mfbench.figures.registry import FIGURES
 from mfbench.predictions.registry import predictions
-from mfbench.storage import BrokenFileError, read_json
+from mfbench.files import BrokenFileError, read_json
 from mfbench.workflow.digest import architecture_digest, stage_digest
 from mfbench.workflow.gpus import gpu_slots, gpus_for
 from mfbench.workflow.run_lock import lock_parts, part_of

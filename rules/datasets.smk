@@ -20,7 +20,7 @@ rule dataset:
         settings=dataset_settings(STUDY),
         code=lambda wildcards: stage_digest(
             script_path("generate_dataset.py"),
-            modules=(f"mfbench.kernels.{wildcards.kernel}",),
+            modules=(f"mfbench.tasks.kernels.{wildcards.kernel}",),
         ),
     script:
         "../workflow_scripts/generate_dataset.py"

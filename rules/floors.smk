@@ -20,7 +20,7 @@ rule floors:
         settings=floor_settings(STUDY),
         code=lambda wildcards: stage_digest(
             script_path("compute_floors.py"),
-            modules=(f"mfbench.kernels.{wildcards.kernel}",),
+            modules=(f"mfbench.tasks.kernels.{wildcards.kernel}",),
         ),
     script:
         "../workflow_scripts/compute_floors.py"

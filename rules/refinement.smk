@@ -40,7 +40,7 @@ checkpoint refine:
         settings=SETTINGS | {"refine": None},
         code=stage_digest(
             script_path("refine_levels.py"),
-            modules=tuple(f"mfbench.kernels.{kernel}" for kernel in STUDY.kernels),
+            modules=tuple(f"mfbench.tasks.kernels.{kernel}" for kernel in STUDY.kernels),
         ),
     script:
         "../workflow_scripts/refine_levels.py"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from mfbench.architectures.registry import declaration, locate
+from mfbench.models.registry import declaration, locate
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -63,7 +63,7 @@ def write_architecture(folder: Path, forward: str, *, init: str = "pass") -> str
     file = folder / "own.py"
     file.write_text(
         "import torch\n"
-        "from mfbench.architectures.mixer import Mixer\n"
+        "from mfbench.models.mixer import Mixer\n"
         "class Own(Mixer):\n"
         "    def __init__(self, width, layer, length):\n"
         "        super().__init__()\n"

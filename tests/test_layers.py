@@ -91,7 +91,7 @@ def test_importing_mfbench_imports_nothing_heavy() -> None:
 def test_submodules_are_there_on_first_use() -> None:
     import mfbench
 
-    assert mfbench.kernels.families()
+    assert mfbench.tasks.kernels.families()
     assert callable(mfbench.open_benchmark)
     assert mfbench.__version__
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):

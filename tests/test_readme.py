@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import yaml
 
-from mfbench.architectures.build import build_model, check_contract
-from mfbench.config.study import load_study
+from mfbench.models.build import build_model, check_contract
+from mfbench.study.study import load_study
 from tests.conftest import REPOSITORY, architecture_settings, small_study
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -37,22 +37,24 @@ def test_the_architecture_of_the_readme_keeps_the_contract(tmp_path: Path) -> No
 def test_the_kernel_of_the_readme_is_a_family(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import mfbench.kernels
-    from mfbench.kernels import registry
+    import mfbench.tasks.kernels
+    from mfbench.tasks.kernels import registry
 
     code = block("FAMILY = Family(")
     assert len(code.splitlines()) < 10
     (tmp_path / "gauss.py").write_text(code + "\n")
-    monkeypatch.setattr(mfbench.kernels, "__path__", [*mfbench.kernels.__path__, str(tmp_path)])
+    monkeypatch.setattr(
+        mfbench.tasks.kernels, "__path__", [*mfbench.tasks.kernels.__path__, str(tmp_path)]
+    )
     names = (*registry.families(), "gauss")
     monkeypatch.setattr(registry, "families", lambda: names)
-    k = mfbench.kernels.memory_function("gauss", 3.0, 16)
+    k = mfbench.tasks.kernels.memory_function("gauss", 3.0, 16)
     np.testing.assert_allclose(k, np.exp(-((np.arange(16) / 3) ** 2)))
-    weights = mfbench.kernels.window_weights(64, 32)
-    rho = mfbench.kernels.rho_for_memory_length("gauss", 16, 64, weights)
+    weights = mfbench.tasks.kernels.window_weights(64, 32)
+    rho = mfbench.tasks.kernels.rho_for_memory_length("gauss", 16, 64, weights)
     assert (
-        mfbench.kernels.memory_length(
-            mfbench.kernels.memory_function("gauss", rho, 64, weights), weights
+        mfbench.tasks.kernels.memory_length(
+            mfbench.tasks.kernels.memory_function("gauss", rho, 64, weights), weights
         )
         == 16
     )

@@ -1,7 +1,7 @@
 """Put what there is of a study's architectures together to one cube."""
 
-from mfbench.aggregation.benchmark import assemble_benchmark
-from mfbench.storage import read_json
+from mfbench.cube.benchmark import assemble_benchmark
+from mfbench.files import read_json
 from mfbench.workflow.job import start_job
 
 start_job(snakemake.log[0], inputs=snakemake.input)

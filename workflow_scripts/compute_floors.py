@@ -1,8 +1,8 @@
 """Compute the floors of one kernel and rho."""
 
-from mfbench.config.floors import FloorSettings
-from mfbench.config.task import TaskSettings
 from mfbench.floors.record import write_floors
+from mfbench.study.floors import FloorSettings
+from mfbench.study.task import TaskSettings
 from mfbench.workflow.job import start_job
 
 start_job(snakemake.log[0])

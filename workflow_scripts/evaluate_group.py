@@ -1,8 +1,8 @@
 """Evaluate all levels of one (architecture, width, kernel)."""
 
-from mfbench.config.evaluation import EvaluationSettings
 from mfbench.evaluation.group import evaluate_group, write_evaluation
 from mfbench.evaluation.inputs import pack_files, task_files
+from mfbench.study.evaluation import EvaluationSettings
 from mfbench.training.device import choose_device, memory_share, prepare_process
 from mfbench.workflow.job import start_job
 

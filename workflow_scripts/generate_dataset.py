@@ -1,7 +1,7 @@
 """Write the dataset of one kernel and rho."""
 
-from mfbench.config.task import TaskSettings
-from mfbench.datasets import write_dataset
+from mfbench.study.task import TaskSettings
+from mfbench.tasks.datasets import write_dataset
 from mfbench.workflow.job import start_job
 
 start_job(snakemake.log[0])

@@ -1,6 +1,6 @@
 """Judge all published predictions on the cube of a study."""
 
-from mfbench.cubes import open_benchmark
+from mfbench.cube.read import open_benchmark
 from mfbench.predictions.scoreboard import judge_predictions, write_scoreboard
 from mfbench.workflow.job import start_job
 

@@ -1,6 +1,6 @@
 """List the evaluations that the second pass has added."""
 
-from mfbench.storage import write_json
+from mfbench.files import write_json
 from mfbench.workflow.job import start_job
 
 start_job(snakemake.log[0], inputs=snakemake.input)

@@ -1,8 +1,8 @@
 """Write the levels that a second pass adds around each failure boundary."""
 
-from mfbench.cubes import open_benchmark
-from mfbench.refinement import refined_levels
-from mfbench.storage import write_json
+from mfbench.cube.read import open_benchmark
+from mfbench.cube.refinement import refined_levels
+from mfbench.files import write_json
 from mfbench.workflow.job import start_job
 
 start_job(snakemake.log[0], inputs=snakemake.input)

@@ -1,7 +1,7 @@
 """Train all members of the levels of one pack and write their record and weights."""
 
-from mfbench.config.training import TrainingSettings
-from mfbench.datasets import read_dataset, task_named
+from mfbench.study.training import TrainingSettings
+from mfbench.tasks.datasets import read_dataset, task_named
 from mfbench.training.data import TrainingData
 from mfbench.training.device import (
     choose_device,

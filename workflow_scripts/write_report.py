@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mfbench.cubes import open_benchmark
+from mfbench.cube.read import open_benchmark
 from mfbench.figures.export import write_figures
 from mfbench.report.page import write_report
 from mfbench.workflow.job import start_job

@@ -53,9 +53,9 @@ def run(given: argparse.Namespace) -> int:
     os.environ["HDF5_USE_FILE_LOCKING"] = "FALSE"
     from rich.console import Console
 
-    from mfbench.config.study import read_study
     from mfbench.status.document import status_document
     from mfbench.status.study import Known, study_status
+    from mfbench.study.study import read_study
 
     try:
         study = read_study(given.study)

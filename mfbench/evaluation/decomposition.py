@@ -36,11 +36,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mfbench.architectures.ensemble import Ensemble
-from mfbench.architectures.jacobian import mean_over_steps, probe
-from mfbench.datasets import Task, convolve, fast_length, new_inputs
 from mfbench.evaluation.error import of_each
-from mfbench.statistics import mean_and_standard_error
+from mfbench.evaluation.statistics import mean_and_standard_error
+from mfbench.models.ensemble import Ensemble
+from mfbench.models.jacobian import mean_over_steps, probe
+from mfbench.tasks.datasets import Task, convolve, fast_length, new_inputs
 
 Array = NDArray[np.float64]
 

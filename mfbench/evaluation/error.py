@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mfbench.architectures.ensemble import Ensemble
-from mfbench.architectures.model import SequenceModel
-from mfbench.statistics import mean_and_standard_error
+from mfbench.evaluation.statistics import mean_and_standard_error
+from mfbench.models.ensemble import Ensemble
+from mfbench.models.model import SequenceModel
 
 
 @dataclass(frozen=True)

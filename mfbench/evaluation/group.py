@@ -17,17 +17,17 @@ import numpy as np
 import torch
 import xarray as xr
 
-from mfbench.architectures.build import build_model
-from mfbench.architectures.ensemble import Ensemble, ensemble_error
-from mfbench.architectures.model import SequenceModel
-from mfbench.architectures.own_code import ArchitectureError
-from mfbench.config.evaluation import EvaluationSettings
-from mfbench.datasets import Task, read_dataset
 from mfbench.evaluation.inputs import PackFiles, TaskFiles, Trained, load_member, read_packs
 from mfbench.evaluation.level import failed_level, level_dataset
 from mfbench.evaluation.member import EvaluationData, measure
+from mfbench.files import atomic, provenance
 from mfbench.floors.record import Floors, read_floors
-from mfbench.storage import atomic, provenance
+from mfbench.models.build import build_model
+from mfbench.models.ensemble import Ensemble, ensemble_error
+from mfbench.models.model import SequenceModel
+from mfbench.models.own_code import ArchitectureError
+from mfbench.study.evaluation import EvaluationSettings
+from mfbench.tasks.datasets import Task, read_dataset
 from mfbench.training.memory import members_at_once, peak_bytes
 from mfbench.training.record import weight_name
 from mfbench.training.status import STATUS

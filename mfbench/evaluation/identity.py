@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mfbench.config.training import changed
-from mfbench.storage import BrokenFileError, check_identity, check_variables
+from mfbench.files import BrokenFileError, check_identity, check_variables
+from mfbench.study.training import changed
 
 # Where the workflow keeps it; elsewhere a name says nothing.
 _PLACE = re.compile(r"(?:.*/)?([^/]+)/width=(\d+)/([^/]+?)(?:\.refined)?\.nc")

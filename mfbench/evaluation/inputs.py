@@ -12,9 +12,9 @@ import netCDF4  # noqa: F401  # xarray's engine; imported here so that its absen
 import xarray as xr
 from safetensors import safe_open
 
-from mfbench.architectures.model import SequenceModel
-from mfbench.datasets import task_named
-from mfbench.storage import check_identity, check_variables, sealed
+from mfbench.files import check_identity, check_variables, sealed
+from mfbench.models.model import SequenceModel
+from mfbench.tasks.datasets import task_named
 
 _OF_THE_MODEL = ("parameters", "linear", "state_size", "receptive_field")
 

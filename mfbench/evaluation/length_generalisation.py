@@ -14,11 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mfbench.architectures.ensemble import Ensemble
-from mfbench.architectures.own_code import during
-from mfbench.datasets import Task, convolve, new_inputs
 from mfbench.evaluation.error import of_each, relative_mse
-from mfbench.kernels.memory import memory_function, window_weights
+from mfbench.models.ensemble import Ensemble
+from mfbench.models.own_code import during
+from mfbench.tasks.datasets import Task, convolve, new_inputs
+from mfbench.tasks.kernels.memory import memory_function, window_weights
 
 
 @dataclass(frozen=True)

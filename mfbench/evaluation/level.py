@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from mfbench.config.evaluation import EvaluationSettings
-from mfbench.datasets import Task
 from mfbench.evaluation.inputs import Trained
 from mfbench.evaluation.member import MEASURED
 from mfbench.evaluation.optimum import RESOLVED, check_floor, optimisation_part
+from mfbench.evaluation.statistics import first_step_below, plateau_length, select_learning_rate
 from mfbench.floors.record import Floors
-from mfbench.statistics import first_step_below, plateau_length, select_learning_rate
+from mfbench.study.evaluation import EvaluationSettings
+from mfbench.tasks.datasets import Task
 from mfbench.training.record import weight_name
 from mfbench.training.status import STATUS
 

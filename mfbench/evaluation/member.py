@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mfbench.architectures.ensemble import Ensemble
-from mfbench.config.evaluation import EvaluationSettings
-from mfbench.datasets import Task
 from mfbench.evaluation.decomposition import decompose
 from mfbench.evaluation.error import error_of_predictions, of_each, predict
 from mfbench.evaluation.length_generalisation import LongerTask, generalisation_error, longer_task
 from mfbench.evaluation.perturbation import perturbation_error
+from mfbench.models.ensemble import Ensemble
+from mfbench.study.evaluation import EvaluationSettings
+from mfbench.tasks.datasets import Task
 
 _PARTS = {
     "kernel_error": "error of the learned memory function, summed over lag",

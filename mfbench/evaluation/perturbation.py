@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mfbench.architectures.ensemble import Ensemble
 from mfbench.evaluation.error import relative_mse
+from mfbench.models.ensemble import Ensemble
 
 _KEY = (1000, 10)  # beside the streams of training (mfbench.training.streams)
 

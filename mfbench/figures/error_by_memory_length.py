@@ -8,7 +8,7 @@ import altair as alt
 import pandas as pd
 import xarray as xr
 
-from mfbench.cubes import failed
+from mfbench.cube.select import failed
 from mfbench.figures import theme
 from mfbench.figures.tables import error_table, has, rounded
 

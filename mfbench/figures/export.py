@@ -11,10 +11,10 @@ import vl_convert
 import xarray as xr
 from altair.utils.html import spec_to_html
 
-from mfbench.cubes import trained
+from mfbench.cube.select import trained
 from mfbench.figures import theme
 from mfbench.figures.registry import FIGURES
-from mfbench.storage import atomic, write_json, write_text
+from mfbench.files import atomic, write_json, write_text
 
 PIXELS_PER_POINT = 2.0  # sharp on a projector
 # The version that altair writes specifications for, as vl-convert names it: "6.1".

@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from mfbench.cubes import selected, trained
+from mfbench.cube.select import selected, trained
 from mfbench.figures.tables import largest_widths, with_every_panel
 
 NEEDED = ("memory_over_training", "memory_function", "weights")

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from mfbench.cubes import selected
+from mfbench.cube.failure_boundaries import success_threshold
+from mfbench.cube.select import selected
 from mfbench.evaluation.optimum import RESOLVED
-from mfbench.failure import success_threshold
 from mfbench.figures.tables import error_table, largest_widths, task_names, with_every_panel
 
 PARTS = {

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from mfbench.cubes import selected
+from mfbench.cube.select import selected
 from mfbench.figures import theme
 from mfbench.figures.tables import largest_widths, rounded
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from mfbench.cubes import failed, selected, trained
-from mfbench.failure import CENSORED, GROUP
+from mfbench.cube.failure_boundaries import CENSORED, GROUP
+from mfbench.cube.select import failed, selected, trained
 
 FLOORS = ("lower_floor", "upper_floor")
 

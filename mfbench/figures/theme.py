@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from mfbench.cubes import trained
+from mfbench.cube.select import trained
 
 # Okabe & Ito (2008) without black (which is the target) and yellow (unreadable on white), then
 # Paul Tol's muted scheme: distinguishable with the common forms of colour blindness.

@@ -11,12 +11,12 @@ from typing import Any
 import netCDF4
 import numpy as np
 
-from mfbench.config.floors import FloorSettings
-from mfbench.config.task import TaskSettings
+from mfbench.files import atomic, check_identity, check_variables, provenance, sealed
 from mfbench.floors.finite import fir_floor
 from mfbench.floors.problem import Array
-from mfbench.kernels.memory import memory_function, window_weights
-from mfbench.storage import atomic, check_identity, check_variables, provenance, sealed
+from mfbench.study.floors import FloorSettings
+from mfbench.study.task import TaskSettings
+from mfbench.tasks.kernels.memory import memory_function, window_weights
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from mfbench.cubes import open_benchmark
+from mfbench.cube.read import open_benchmark
 from mfbench.predictions.scoreboard import (
     deciding,
     judge_predictions,

@@ -11,9 +11,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from mfbench.config.training import TrainingChanges, changed
-from mfbench.cubes import trained
+from mfbench.cube.select import trained
 from mfbench.predictions.verdict import NotDecidedError
+from mfbench.study.training import TrainingChanges, changed
 
 _TRAINED = tuple(TrainingChanges.model_fields)  # what an architecture may have of its own
 SEEDS = 3  # fewer runs than this decide nothing

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from mfbench.files import atomic, write_text
 from mfbench.predictions.cells import Cell, cells
 from mfbench.predictions.prediction import Prediction
 from mfbench.predictions.registry import prediction, predictions
 from mfbench.predictions.verdict import NOT_DECIDED, NotDecidedError, Verdict
-from mfbench.storage import atomic, write_text
 
 _WIDTH = 100  # characters of a printed line
 

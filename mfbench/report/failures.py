@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import xarray as xr
 
-from mfbench.cubes import failed
+from mfbench.cube.select import failed
 
 _GROUP = ["architecture", "width", "kernel"]
 

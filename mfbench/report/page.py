@@ -13,19 +13,19 @@ import pandas as pd
 import xarray as xr
 import yaml
 
-from mfbench.cubes import failed, trained
+from mfbench.cube.failure_boundaries import success_threshold
+from mfbench.cube.select import failed, trained
 from mfbench.evaluation.optimum import RESOLVED
-from mfbench.failure import success_threshold
 from mfbench.figures.export import javascript
 from mfbench.figures.tables import short_error
 from mfbench.figures.theme import architecture_colours
+from mfbench.files import write_text
 from mfbench.report.boundary import boundary_texts
 from mfbench.report.differences import difference_table
 from mfbench.report.failures import failure_table
 from mfbench.report.notes import NOTES
 from mfbench.report.optimum import distance_table
 from mfbench.report.summary import summary_table
-from mfbench.storage import write_text
 
 
 def write_report(

@@ -9,10 +9,10 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from mfbench.config.study import Study
+from mfbench.files import BrokenFileError, read_json
 from mfbench.status.record import Kind, Record, UnreadableError, read_record
 from mfbench.status.state import Cell, Group, StudyStatus
-from mfbench.storage import BrokenFileError, read_json
+from mfbench.study.study import Study
 from mfbench.training.status import STATUS
 from mfbench.workflow.job_state import JobState, read_states
 from mfbench.workflow.packs import levels_of, packs_in, plan_packs

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
-from mfbench.architectures.own_code import ArchitectureError
+from mfbench.models.own_code import ArchitectureError
 
 log = logging.getLogger(__name__)
 

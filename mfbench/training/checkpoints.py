@@ -17,7 +17,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from mfbench.storage import BrokenFileError, atomic, sealed
+from mfbench.files import BrokenFileError, atomic, sealed
 from mfbench.training.progress import Progress, member_name
 
 log = logging.getLogger(__name__)

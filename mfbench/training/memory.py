@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.autograd.profiler import profile
 
-from mfbench.config.training import TrainingSettings
+from mfbench.study.training import TrainingSettings
 from mfbench.training.data import TrainingData
 from mfbench.training.trainer import Member, Trainer
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from mfbench.config.training import Optimiser
+from mfbench.study.training import Optimiser
 
 
 class AdamW:

@@ -12,11 +12,11 @@ from typing import Any
 
 import torch
 
-from mfbench.architectures.build import check_contract
-from mfbench.architectures.ensemble import ensemble_error
-from mfbench.architectures.own_code import ArchitectureError
-from mfbench.config.training import EXECUTION, TrainingSettings
-from mfbench.storage import package_versions
+from mfbench.files import package_versions
+from mfbench.models.build import check_contract
+from mfbench.models.ensemble import ensemble_error
+from mfbench.models.own_code import ArchitectureError
+from mfbench.study.training import EXECUTION, TrainingSettings
 from mfbench.training.checkpoints import Checkpoints, member_key
 from mfbench.training.data import TrainingData
 from mfbench.training.memory import members_at_once, step_bytes

@@ -10,8 +10,8 @@ import netCDF4
 import numpy as np
 from safetensors.numpy import save_file
 
-from mfbench.config.training import TrainingSettings
-from mfbench.storage import atomic, provenance
+from mfbench.files import atomic, provenance
+from mfbench.study.training import TrainingSettings
 from mfbench.training.pack import Pack
 from mfbench.training.progress import Progress, member_name
 from mfbench.training.schedule import validation_steps

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from mfbench.config.training import Schedule
+from mfbench.study.training import Schedule
 
 
 def learning_rate_factor(step: int, *, steps: int, schedule: Schedule) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-# Far from the keys of the data streams (mfbench.datasets), so that equal seeds share nothing.
+# Far from the keys of the data streams (mfbench.tasks.datasets), so that equal seeds share nothing.
 _INITIALISATION, _ORDER, _LAYER_NOISE = (1000, 0), (1000, 1), (1000, 2)
 
 

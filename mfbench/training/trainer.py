@@ -17,12 +17,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mfbench.architectures.build import build_model
-from mfbench.architectures.ensemble import Ensemble
-from mfbench.architectures.jacobian import mean_over_steps, probe_jacobians
-from mfbench.architectures.model import SequenceModel
-from mfbench.architectures.own_code import during, own_code
-from mfbench.config.training import VALIDATION_BATCH, TrainingSettings
+from mfbench.models.build import build_model
+from mfbench.models.ensemble import Ensemble
+from mfbench.models.jacobian import mean_over_steps, probe_jacobians
+from mfbench.models.model import SequenceModel
+from mfbench.models.own_code import during, own_code
+from mfbench.study.training import VALIDATION_BATCH, TrainingSettings
 from mfbench.training.capture import replayed, seed_generators, stream_of
 from mfbench.training.data import Shared, TrainingData
 from mfbench.training.loss import time_weights

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import grimp
 
-from mfbench.architectures.registry import locate
+from mfbench.models.registry import locate
 
 _PACKAGE = Path(__file__).parent.parent
 _DATA = {".html", ".css", ".js"}  # files of a package that its modules read

@@ -8,7 +8,7 @@ import re
 from itertools import takewhile
 from pathlib import Path
 
-from mfbench.config.training import TrainingSettings
+from mfbench.study.training import TrainingSettings
 
 # All GPUs of a machine, as in profiles/default/config.yaml; large, so that shares are exact.
 GPU_SLOTS = 1_000_000

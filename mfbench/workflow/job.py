@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 
-from mfbench.storage import git_commit
+from mfbench.files import git_commit
 from mfbench.workflow.clock import set_back_future_times
 
 

@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from mfbench.storage import this_machine, write_text
+from mfbench.files import this_machine, write_text
 
 HEARTBEAT = 30.0  # seconds between two touches
 # Four beats may be missed: file systems of clusters show times up to a minute late, and the clocks

@@ -12,9 +12,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from mfbench.config.study import Study
-from mfbench.config.training import EXECUTION
-from mfbench.storage import write_text
+from mfbench.files import write_text
+from mfbench.study.study import Study
+from mfbench.study.training import EXECUTION
 
 
 def stable(value: Any) -> Any:

@@ -13,8 +13,8 @@ import math
 from collections.abc import Callable
 from typing import Protocol
 
-from mfbench.config.study import Study
-from mfbench.config.training import VALIDATION_BATCH
+from mfbench.study.study import Study
+from mfbench.study.training import VALIDATION_BATCH
 from mfbench.workflow.packs import levels_of
 
 # MB. A job is two Snakemakes of up to 170 MB each, which wait while its script runs, and the

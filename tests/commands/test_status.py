@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from mfbench.__main__ import main
-from mfbench.config.study import load_study
+from mfbench.study.study import load_study
 from mfbench.workflow.job_state import job_state
 from tests.conftest import REPOSITORY, small_study
 from tests.status.results import OK, Results

@@ -9,14 +9,14 @@ from typing import Any
 import torch
 import xarray as xr
 
-from mfbench.config.evaluation import EvaluationSettings
-from mfbench.config.floors import FloorSettings
-from mfbench.config.task import TaskSettings
-from mfbench.config.training import TrainingSettings
-from mfbench.datasets import read_dataset, write_dataset
 from mfbench.evaluation.group import evaluate_group
 from mfbench.evaluation.inputs import PackFiles, TaskFiles
 from mfbench.floors.record import write_floors
+from mfbench.study.evaluation import EvaluationSettings
+from mfbench.study.floors import FloorSettings
+from mfbench.study.task import TaskSettings
+from mfbench.study.training import TrainingSettings
+from mfbench.tasks.datasets import read_dataset, write_dataset
 from mfbench.training.data import TrainingData
 from mfbench.training.pack import Pack, train_pack
 from mfbench.training.progress import Progress

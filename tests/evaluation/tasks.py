@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from mfbench.architectures.build import build_model
-from mfbench.architectures.model import SequenceModel
-from mfbench.config.task import TaskSettings
-from mfbench.datasets import Task, blocks
 from mfbench.evaluation.error import ErrorOnTest, error_of_predictions, predict
-from mfbench.kernels.memory import memory_function, memory_length, window_weights
+from mfbench.models.build import build_model
+from mfbench.models.model import SequenceModel
+from mfbench.study.task import TaskSettings
+from mfbench.tasks.datasets import Task, blocks
+from mfbench.tasks.kernels.memory import memory_function, memory_length, window_weights
 from tests.conftest import architecture_settings
 
 

@@ -10,12 +10,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mfbench.architectures.ensemble import Ensemble
-from mfbench.architectures.jacobian import jacobian_rows
-from mfbench.architectures.model import SequenceModel
-from mfbench.architectures.registry import registered
-from mfbench.config.training import TrainingSettings
-from mfbench.datasets import Task, convolve
 from mfbench.evaluation.decomposition import (
     Decomposition,
     Estimate,
@@ -23,6 +17,12 @@ from mfbench.evaluation.decomposition import (
     mean_lagged_products,
 )
 from mfbench.evaluation.error import error_of_predictions, predict
+from mfbench.models.ensemble import Ensemble
+from mfbench.models.jacobian import jacobian_rows
+from mfbench.models.model import SequenceModel
+from mfbench.models.registry import registered
+from mfbench.study.training import TrainingSettings
+from mfbench.tasks.datasets import Task, convolve
 from mfbench.training.data import TrainingData
 from mfbench.training.trainer import Member, Trainer
 from tests.conftest import architecture_settings

@@ -13,11 +13,11 @@ import xarray as xr
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from mfbench.architectures.own_code import ArchitectureError
-from mfbench.config.evaluation import EvaluationSettings
 from mfbench.evaluation.group import write_evaluation
 from mfbench.evaluation.member import MEASURED
-from mfbench.storage import atomic
+from mfbench.files import atomic
+from mfbench.models.own_code import ArchitectureError
+from mfbench.study.evaluation import EvaluationSettings
 from mfbench.training.status import STATUS
 from tests.conftest import architecture_settings, write_architecture
 from tests.evaluation.groups import (

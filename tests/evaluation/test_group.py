@@ -13,15 +13,15 @@ import torch
 import xarray as xr
 from safetensors.torch import load_file
 
-from mfbench.architectures.ensemble import Ensemble
-from mfbench.config.evaluation import EvaluationSettings
-from mfbench.datasets import read_dataset
 from mfbench.evaluation.group import write_evaluation
 from mfbench.evaluation.length_generalisation import generalisation_error, longer_task
 from mfbench.evaluation.member import MEASURED, EvaluationData, measure
 from mfbench.evaluation.perturbation import perturbation_error
+from mfbench.files.integrity import seal
 from mfbench.floors.record import read_floors
-from mfbench.storage.integrity import seal
+from mfbench.models.ensemble import Ensemble
+from mfbench.study.evaluation import EvaluationSettings
+from mfbench.tasks.datasets import read_dataset
 from mfbench.training.pack import train_pack
 from mfbench.training.status import STATUS
 from mfbench.training.trainer import initial_model

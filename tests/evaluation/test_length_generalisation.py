@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mfbench.architectures.ensemble import Ensemble
 from mfbench.evaluation.length_generalisation import (
     LongerTask,
     generalisation_error,
     longer_task,
 )
-from mfbench.kernels.memory import window_weights
+from mfbench.models.ensemble import Ensemble
+from mfbench.tasks.kernels.memory import window_weights
 from tests.evaluation.tasks import exponential_model, make_model, make_task, measure_error
 
 LENGTH = 16

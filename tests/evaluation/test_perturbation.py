@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mfbench.architectures.ensemble import Ensemble
 from mfbench.evaluation.error import relative_mse
 from mfbench.evaluation.perturbation import directions, perturbation_error
+from mfbench.models.ensemble import Ensemble
 from tests.evaluation.tasks import exponential_model, make_model, make_task
 
 TASK = make_task(16, sequences=40)

@@ -10,11 +10,11 @@ import pytest
 import torch
 import xarray as xr
 
-from mfbench.architectures.ensemble import Ensemble
-from mfbench.architectures.registry import registered
-from mfbench.config.evaluation import EvaluationSettings
 from mfbench.evaluation import group as module
 from mfbench.evaluation.member import EvaluationData, measure
+from mfbench.models.ensemble import Ensemble
+from mfbench.models.registry import registered
+from mfbench.study.evaluation import EvaluationSettings
 from tests.conftest import architecture_settings, write_architecture
 from tests.evaluation.groups import Files, evaluate_files, make_level
 from tests.evaluation.tasks import make_model, make_task

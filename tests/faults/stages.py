@@ -10,20 +10,20 @@ from typing import Any
 
 import torch
 
-from mfbench.aggregation.architecture import assemble_architecture
-from mfbench.aggregation.benchmark import assemble_benchmark
-from mfbench.config.evaluation import EvaluationSettings
-from mfbench.config.floors import FloorSettings
-from mfbench.config.study import Study, load_study
-from mfbench.config.task import TaskSettings
-from mfbench.cubes import open_benchmark
-from mfbench.datasets import read_dataset, task_named, write_dataset
+from mfbench.cube.architecture import assemble_architecture
+from mfbench.cube.benchmark import assemble_benchmark
+from mfbench.cube.read import open_benchmark
 from mfbench.evaluation.group import evaluate_group, write_evaluation
 from mfbench.evaluation.inputs import pack_files, task_files
 from mfbench.figures.export import draw, write_figure
+from mfbench.files import write_json
 from mfbench.floors.record import write_floors
 from mfbench.report.page import write_report
-from mfbench.storage import write_json
+from mfbench.study.evaluation import EvaluationSettings
+from mfbench.study.floors import FloorSettings
+from mfbench.study.study import Study, load_study
+from mfbench.study.task import TaskSettings
+from mfbench.tasks.datasets import read_dataset, task_named, write_dataset
 from mfbench.training.checkpoints import Checkpoints
 from mfbench.training.data import TrainingData
 from mfbench.training.pack import Pack, train_pack

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import xarray as xr
 
-from mfbench.datasets import read_dataset
+from mfbench.files import BrokenFileError, sealed
 from mfbench.floors.record import read_floors
-from mfbench.storage import BrokenFileError, sealed
+from mfbench.tasks.datasets import read_dataset
 from tests.faults.conftest import CUBE, RESULTS, numbers, said
 from tests.faults.stages import Stages
 from tests.workflow.conftest import Project

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import xarray as xr
 
-from mfbench.storage import atomic
+from mfbench.files import atomic
 from tests.faults.conftest import CUBE, RESULTS, Mount, fill, numbers, remount, said
 from tests.faults.stages import Stages, writers
 from tests.workflow.conftest import Project

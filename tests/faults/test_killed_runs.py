@@ -17,7 +17,7 @@ import pytest
 import xarray as xr
 import yaml
 
-from mfbench.storage import read_json, sealed
+from mfbench.files import read_json, sealed
 from tests.conftest import REPOSITORY
 from tests.faults.conftest import begin, numbers, said
 

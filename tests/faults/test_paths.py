@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 import mfbench
-from mfbench.config.study import StudyError, load_study
+from mfbench.study.study import StudyError, load_study
 from tests.conftest import small_study
 from tests.faults.conftest import begin, said, tiny_study
 
 pytestmark = pytest.mark.faults
 
 MINE = """from torch import nn
-from mfbench.architectures.mixer import Mixer
+from mfbench.models.mixer import Mixer
 
 
 class Mine(Mixer):

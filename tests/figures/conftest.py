@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from mfbench.failure import boundary_variables
+from mfbench.cube.failure_boundaries import boundary_variables
 
 ARCHITECTURES, KERNELS, LENGTHS = ["b", "a"], ["impulse", "airy"], [4, 8, 16]
 

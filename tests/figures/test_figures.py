@@ -13,7 +13,7 @@ import xarray as xr
 from mfbench.figures.export import draw, write_figure, write_figures
 from mfbench.figures.registry import FIGURES
 from mfbench.figures.theme import PALETTE, error_domain
-from mfbench.storage import read_json
+from mfbench.files import read_json
 from tests.conftest import REPOSITORY
 from tests.figures.conftest import PER_MEMBER, make_cube, spoil, with_boundaries
 

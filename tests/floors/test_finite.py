@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mfbench.floors.finite import fir_floor
-from mfbench.kernels.memory import memory_function, memory_length, window_weights
+from mfbench.tasks.kernels.memory import memory_function, memory_length, window_weights
 
 T = 64
 W = window_weights(T, 32)

@@ -17,7 +17,7 @@ from mfbench.floors.lower import (
     objective,
 )
 from mfbench.floors.upper import upper_bound
-from mfbench.kernels.memory import memory_function, window_weights
+from mfbench.tasks.kernels.memory import memory_function, window_weights
 
 T = 48
 W = (T - np.arange(T)) / T

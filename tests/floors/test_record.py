@@ -7,13 +7,13 @@ import netCDF4
 import numpy as np
 import pytest
 
-from mfbench.config.floors import FloorSettings
-from mfbench.config.task import TaskSettings
+from mfbench.files import BrokenFileError, atomic
 from mfbench.floors.finite import fir_floor
 from mfbench.floors.lower import lower_bound
 from mfbench.floors.record import Floors, read_floors, write_floors
 from mfbench.floors.upper import upper_bound
-from mfbench.storage import BrokenFileError, atomic
+from mfbench.study.floors import FloorSettings
+from mfbench.study.task import TaskSettings
 
 TASK = TaskSettings.model_validate({"length": 32})
 SETTINGS = FloorSettings(state_sizes=[4, 1])

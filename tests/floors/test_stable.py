@@ -9,7 +9,7 @@ from scipy.optimize import approx_fprime
 from mfbench.floors.lower import lower_bound
 from mfbench.floors.stable import penalised_fit, stable_floor, stable_floors
 from mfbench.floors.upper import upper_bound
-from mfbench.kernels.memory import memory_function, window_weights
+from mfbench.tasks.kernels.memory import memory_function, window_weights
 
 T = 64
 W = window_weights(T, 32)

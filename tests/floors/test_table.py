@@ -5,7 +5,7 @@ import pytest
 
 from mfbench.floors.table import floor_table, order_for_error
 from mfbench.floors.upper import upper_bound
-from mfbench.kernels.memory import memory_function, rho_for_memory_length, window_weights
+from mfbench.tasks.kernels.memory import memory_function, rho_for_memory_length, window_weights
 
 T = 48
 W = window_weights(T, 24)

@@ -6,7 +6,7 @@ from scipy.optimize import minimize_scalar
 
 from mfbench.floors.finite import fir_floor
 from mfbench.floors.upper import improve, upper_bound
-from mfbench.kernels.memory import memory_function, window_weights
+from mfbench.tasks.kernels.memory import memory_function, window_weights
 
 T = 64
 W = (T - np.arange(T)) / T

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from mfbench.architectures.build import build_model
-from mfbench.config.study import Study, load_study
-from mfbench.kernels.memory import memory_function, window_weights
+from mfbench.models.build import build_model
 from mfbench.predictions.cells import cells
 from mfbench.predictions.registry import prediction
 from mfbench.predictions.scoreboard import judge
 from mfbench.predictions.verdict import Verdict
+from mfbench.study.study import Study, load_study
+from mfbench.tasks.kernels.memory import memory_function, window_weights
 from mfbench.workflow.plan import study_settings
 
 STEPS = np.array([1, 10, 100, 1000])

@@ -21,7 +21,7 @@ from mfbench.predictions.scoreboard import (
 )
 from mfbench.predictions.verdict import NOT_DECIDED
 from mfbench.training.status import STATUS
-from tests.cube_oracle import write_benchmark
+from tests.cube.oracle import write_benchmark
 from tests.predictions.cubes import Member, make_cube, study_of
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from mfbench.failure import CENSORED
+from mfbench.cube.failure_boundaries import CENSORED
 from mfbench.report.boundary import boundary_texts
 from mfbench.report.differences import difference_table
 from mfbench.report.failures import failure_table

@@ -11,11 +11,11 @@ from typing import Any
 import netCDF4
 import pytest
 
-from mfbench.aggregation.architecture import assemble_architecture
-from mfbench.storage import atomic
-from mfbench.storage.integrity import seal
-from tests.aggregation.test_benchmark import SETTINGS
+from mfbench.cube.architecture import assemble_architecture
+from mfbench.files import atomic
+from mfbench.files.integrity import seal
 from tests.conftest import REPOSITORY
+from tests.cube.test_benchmark import SETTINGS
 from tests.test_cubes import RATES, SEEDS, STUDY, make_group
 
 pytestmark = pytest.mark.scale
@@ -28,8 +28,8 @@ FEW, MANY = 4, 16
 # The memory that a process once had is not that of the work: read before and after.
 CODE = """
 import json, resource, sys
-from mfbench.aggregation.benchmark import assemble_benchmark
-from mfbench.storage import git_commit
+from mfbench.cube.benchmark import assemble_benchmark
+from mfbench.files import git_commit
 git_commit()
 given = json.load(open(sys.argv[1]))
 for sources in (given["sources"][:1], given["sources"]):

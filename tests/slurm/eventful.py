@@ -14,7 +14,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from mfbench.architectures.mixer import Mixer
+from mfbench.models.mixer import Mixer
 
 # That a training step takes in the first job, and in all later ones.
 SECONDS = {"overtime": 0.25, "cancelled": 0.2, "orphaned": 0.2, "killed": 0.02, "none": 0.005}

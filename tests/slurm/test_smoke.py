@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slurm
 
 CUBE = "results/smoke/cubes/benchmark.nc"
 BROKEN = """
-from mfbench.architectures.mixer import Mixer
+from mfbench.models.mixer import Mixer
 class Broken(Mixer):
     def __init__(self, width, layer, length):
         super().__init__()

@@ -10,7 +10,7 @@ from typing import Any
 import netCDF4
 import numpy as np
 
-from mfbench.config.study import Study, load_study
+from mfbench.study.study import Study, load_study
 from mfbench.training.status import STATUS
 from mfbench.workflow.plan import evaluation_settings, training_settings
 from tests.conftest import small_study

@@ -10,11 +10,11 @@ from typing import Any
 import netCDF4
 import pytest
 
-from mfbench.config.study import Study
+from mfbench.files import write_json
 from mfbench.status import study as module
 from mfbench.status.state import STATES, Cell, StudyStatus, total
 from mfbench.status.study import Known, study_status
-from mfbench.storage import write_json
+from mfbench.study.study import Study
 from mfbench.workflow.job_state import FRESH, job_state
 from tests.conftest import small_study
 from tests.status.results import EARLY, FAILED, OK, Results, loaded

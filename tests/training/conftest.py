@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from mfbench.config.training import TrainingSettings
+from mfbench.study.training import TrainingSettings
 from mfbench.training.data import TrainingData
 from mfbench.training.progress import Progress
 from mfbench.training.trainer import Member, Trainer

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from mfbench.config.training import TrainingSettings
+from mfbench.study.training import TrainingSettings
 from mfbench.training.data import TrainingData
 from mfbench.training.schedule import learning_rate_factor
 from mfbench.training.streams import BatchOrder

@@ -13,8 +13,8 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from mfbench.architectures.ensemble import Ensemble
-from mfbench.architectures.registry import registered
+from mfbench.models.ensemble import Ensemble
+from mfbench.models.registry import registered
 from mfbench.training import capture
 from mfbench.training.capture import WARM_UP, replayed, stream_of
 from mfbench.training.trainer import Trainer

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file
 
-from mfbench.architectures.own_code import ArchitectureError
+from mfbench.models.own_code import ArchitectureError
 from mfbench.training.data import TrainingData
 from mfbench.training.status import STATUS
 from tests.conftest import write_architecture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mfbench.architectures.registry import registered
+from mfbench.models.registry import registered
 from mfbench.training.data import TrainingData
 from mfbench.training.memory import CPU_BYTES, members_at_once, peak_bytes, step_bytes
 from mfbench.training.trainer import Member, Trainer

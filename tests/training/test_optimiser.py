@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mfbench.architectures.build import build_model
-from mfbench.config.training import Optimiser
+from mfbench.models.build import build_model
+from mfbench.study.training import Optimiser
 from mfbench.training.optimiser import AdamW, clip
 from tests.conftest import architecture_settings
 

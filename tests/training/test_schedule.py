@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mfbench.config.training import Schedule
+from mfbench.study.training import Schedule
 from mfbench.training.schedule import learning_rate_factor, validation_steps
 
 

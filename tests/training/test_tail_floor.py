@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mfbench.config.study import read_study
-from mfbench.datasets import read_dataset, write_dataset
+from mfbench.study.study import read_study
+from mfbench.tasks.datasets import read_dataset, write_dataset
 from mfbench.training.data import TrainingData
 from mfbench.training.trainer import Member, Trainer
 from tests.conftest import REPOSITORY

@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy.stats import ks_2samp
 
-from mfbench.architectures.registry import registered
+from mfbench.models.registry import registered
 from mfbench.training.checkpoints import Checkpoints
 from mfbench.training.progress import Progress
 from mfbench.training.streams import BatchOrder
@@ -243,7 +243,7 @@ def test_members_together_and_alone_end_in_the_same_distribution() -> None:
 USERS = """
 import torch
 from torch import nn
-from mfbench.architectures.mixer import Mixer
+from mfbench.models.mixer import Mixer
 
 
 class Base(Mixer):

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from mfbench.architectures.build import build_model
-from mfbench.architectures.jacobian import mean_over_steps, probe_jacobians
+from mfbench.models.build import build_model
+from mfbench.models.jacobian import mean_over_steps, probe_jacobians
 from mfbench.training.data import TrainingData
 from mfbench.training.progress import Progress
 from mfbench.training.schedule import validation_steps
@@ -154,7 +154,7 @@ def test_recording_the_memory_leaves_layers_that_draw_random_numbers_alone(
     file = tmp_path / "dropping.py"
     file.write_text(
         "from torch import nn\n"
-        "from mfbench.architectures.mixer import Mixer\n"
+        "from mfbench.models.mixer import Mixer\n"
         "class Dropping(Mixer):\n"
         "    def __init__(self, width, layer, length):\n"
         "        super().__init__()\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mfbench.config.training import TrainingSettings
+from mfbench.study.training import TrainingSettings
 from mfbench.workflow import gpus
 from mfbench.workflow.gpus import GPU_SLOTS, gpu_slots, gpus_for, visible_gpus
 from tests.conftest import REPOSITORY

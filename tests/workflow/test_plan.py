@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mfbench.config.study import load_study
+from mfbench.study.study import load_study
 from mfbench.workflow.plan import (
     check_claim,
     claim,

@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 import mfbench
-from mfbench.failure import CENSORED
-from mfbench.storage import read_json
+from mfbench.cube.failure_boundaries import CENSORED
+from mfbench.files import read_json
 from tests.conftest import small_study
 from tests.workflow.conftest import Project, copy_of_the_tree
 
@@ -150,7 +150,7 @@ def test_changes_rerun_what_depends_on_them(
 
 
 def test_an_edited_architecture_reruns_its_cells_of_both_passes(project: Project) -> None:
-    project.edit("mfbench/architectures/rnn.py", "self.b + self.c", "self.b - self.c")
+    project.edit("mfbench/models/rnn.py", "self.b + self.c", "self.b - self.c")
     planned = project.planned(CUBE)
     assert planned["train"] >= 2  # both packs of the first pass
     assert planned["evaluate"] == 2

@@ -144,7 +144,7 @@ def test_an_option_that_repeats_the_default_reruns_nothing(project: Project) -> 
     ("path", "old", "new", "expected"),
     [
         (
-            "mfbench/architectures/s4d.py",
+            "mfbench/models/s4d.py",
             "self.W(causal_convolution(",
             "self.W(2 * causal_convolution(",
             {"train": 2, "evaluate": 2, **BEHIND_ONE},
@@ -156,7 +156,7 @@ def test_an_option_that_repeats_the_default_reruns_nothing(project: Project) -> 
             {"train": 4, "evaluate": 4, **BEHIND_BOTH},
         ),
         (
-            "mfbench/kernels/impulse.py",
+            "mfbench/tasks/kernels/impulse.py",
             "1.0, 0.0",
             "1.5, 0.0",
             {"dataset": 1, "floors": 1, "train": 2, "evaluate": 2, **BEHIND_BOTH},
@@ -177,7 +177,7 @@ def test_an_option_that_repeats_the_default_reruns_nothing(project: Project) -> 
             {"evaluate": 4, **BEHIND_BOTH},
         ),
         ("README.md", "mfbench", "MFBench", {}),
-        ("mfbench/architectures/gru.py", "(1 - z)", "(1.0 - z)", {}),  # not in this study
+        ("mfbench/models/gru.py", "(1 - z)", "(1.0 - z)", {}),  # not in this study
     ],
 )  # fmt: skip
 def test_edited_code_reruns_the_stages_that_use_it(
@@ -192,10 +192,10 @@ def test_edited_code_reruns_the_stages_that_use_it(
 @pytest.mark.parametrize(
     ("path", "old", "new"),
     [
-        ("mfbench/architectures/s4d.py", '"""S4D, the diagonal', '"""S4D: the diagonal'),
+        ("mfbench/models/s4d.py", '"""S4D, the diagonal', '"""S4D: the diagonal'),
         ("mfbench/training/trainer.py", "# (M, B, T)", "# member, batch, time"),
         ("mfbench/datasets.py", "y = y + scale * noises", "y = (y + scale * noises"),
-        ("mfbench/cubes.py", '"""The benchmark cube:', '"""The cube:'),
+        ("mfbench/cube/opened.py", '"""The benchmark cube:', '"""The cube:'),
         (
             "workflow_scripts/train_pack.py",
             "    device = choose",
@@ -220,7 +220,7 @@ def test_an_architecture_of_ones_own_reruns_with_its_file_and_its_neighbours(
     (project.folder / "mine" / "own.py").write_text(
         "from gain import GAIN\n"
         "from torch import nn\n"
-        "from mfbench.architectures.mixer import Mixer\n\n"
+        "from mfbench.models.mixer import Mixer\n\n"
         "class Own(Mixer):\n"
         "    def __init__(self, width, layer, length):\n"
         "        super().__init__()\n"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mfbench.config.study import Study, load_study
+from mfbench.study.study import Study, load_study
 from mfbench.workflow.resources import (
     Request,
     assembly_memory,

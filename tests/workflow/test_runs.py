@@ -195,7 +195,7 @@ BROKEN = {
 def add_broken(project: Project, *names: str) -> None:
     for name in names:
         (project.folder / f"{name}.py").write_text(
-            "from mfbench.architectures.mixer import Mixer\n\n"
+            "from mfbench.models.mixer import Mixer\n\n"
             "class Own(Mixer):\n"
             "    def __init__(self, width, layer, length):\n        super().__init__()\n\n"
             f"    def forward(self, u):\n        {BROKEN[name][0]}\n"

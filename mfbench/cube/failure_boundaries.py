@@ -1,0 +1,93 @@
+"""Failure boundaries of a whole cube."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from mfbench.cube.boundaries import failure_boundary
+from mfbench.cube.select import selected, trained
+
+GROUP = ("architecture", "width", "kernel")
+CENSORED = ("none", "below", "above", "absent")  # by their flag in the cube
+_NUMBERS = {
+    "boundary_memory_length": "M99 in time steps where half of the seeds succeed",
+    "boundary_memory_length_low": "lower end of the interval of boundary_memory_length",
+    "boundary_memory_length_high": "upper end of the interval of boundary_memory_length",
+    "boundary_rho": "knob of the kernel's family where half of the seeds succeed",
+    "boundary_rho_low": "lower end of the interval of boundary_rho",
+    "boundary_rho_high": "upper end of the interval of boundary_rho",
+}
+_CONFIDENCE = 0.9
+
+
+def success_threshold(cube: xr.Dataset) -> float:
+    """The relative error below which a member of this study succeeds."""
+    return float(json.loads(cube.attrs["settings"])["evaluation"]["success"])
+
+
+def boundary_variables(cube: xr.Dataset) -> xr.Dataset:
+    """The failure boundary of each (architecture, width, kernel) with its 90 % interval.
+
+    Seeds at the learning rate that validation selects are the trials of a level; a diverged one
+    is a trial without success. Levels at which a group was not trained, or failed, do not count:
+    code that breaks is no evidence of a memory that is too short.
+
+    Parameters
+    ----------
+    cube : Dataset
+        A benchmark cube, as it is assembled or as it is opened.
+
+    Returns
+    -------
+    Dataset
+        ``boundary_memory_length`` and ``boundary_rho``, NaN where they are off the grid, both with
+        ``_low`` and ``_high``, infinite where the end is; and the flag ``boundary_censored``, an
+        index into `CENSORED`.
+    """
+    best = selected(cube[["status", "relative_mse", "selected_learning_rate"]])
+    trials = trained(best).sum("seed").transpose(*GROUP, "level").values
+    solved = (best.relative_mse < success_threshold(cube)).sum("seed")
+    successes = solved.transpose(*GROUP, "level").values
+    shape = trials.shape[:-1]
+    numbers = {name: np.full(shape, np.nan) for name in _NUMBERS}
+    censored = np.full(shape, CENSORED.index("absent"), dtype="i1")
+    lengths = cube.memory_length.transpose("kernel", "level").values
+    knobs = cube.rho.transpose("kernel", "level").values
+    for at in np.ndindex(shape):
+        run = trials[at] > 0
+        if not run.any():
+            continue
+        found = failure_boundary(
+            lengths[at[-1], run],
+            knobs[at[-1], run],
+            successes[at][run],
+            trials[at][run],
+            confidence=_CONFIDENCE,
+        )
+        for name, values in numbers.items():
+            values[at] = getattr(found, name.removeprefix("boundary_"))
+        censored[at] = CENSORED.index(found.censored)
+    variables: dict[str, Any] = {
+        name: (GROUP, values, {"long_name": _NUMBERS[name], "units": "1"})
+        for name, values in numbers.items()
+    }
+    for name in _NUMBERS:
+        variables[name][2]["comment"] = (
+            f"{_CONFIDENCE:.0%} interval, infinite where it ends off the grid"
+            if name.endswith(("low", "high"))
+            else "NaN where it is off the grid: see boundary_censored"
+        )
+    flags = {
+        "long_name": "side of the grid on which the failure boundary lies, where it is off it",
+        "units": "1",
+        "flag_values": np.arange(len(CENSORED), dtype="i1"),
+        "flag_meanings": " ".join(CENSORED),
+        "comment": "below: fails at the easiest level; above: succeeds at the hardest; "
+        "absent: not trained",
+    }
+    variables["boundary_censored"] = GROUP, censored, flags
+    return xr.Dataset(variables, coords={name: cube[name] for name in GROUP})

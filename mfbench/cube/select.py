@@ -1,0 +1,43 @@
+"""Parts of an opened benchmark cube."""
+
+from __future__ import annotations
+
+import xarray as xr
+
+from mfbench.training.status import STATUS, TRIALS
+
+
+def trained(cube: xr.Dataset) -> xr.DataArray:
+    """Which members are trials, with success or without: neither absent nor of a failed cell.
+
+    Parameters
+    ----------
+    cube : Dataset
+        A benchmark cube with its status as words, or, while it is assembled, as codes.
+    """
+    words = cube.status.dtype == object
+    codes = [name if words else STATUS.index(name) for name in TRIALS]
+    found: xr.DataArray = cube.status.isin(codes)
+    return found
+
+
+def failed(cube: xr.Dataset) -> xr.DataArray:
+    """Which cells (architecture, width, kernel, level) of an opened cube failed."""
+    found: xr.DataArray = (cube.status == "failed").any(["learning_rate", "seed"])
+    return found
+
+
+def selected(cube: xr.Dataset) -> xr.Dataset:
+    """The cube at the learning rate that validation selects in each cell.
+
+    Returns
+    -------
+    Dataset
+        Without the dimension learning_rate; cells that are absent or failed are NaN.
+    """
+    rates = cube.learning_rate.values
+    chosen = cube.selected_learning_rate.fillna(rates[0])
+    per_member = [v for v in cube.data_vars if "learning_rate" in cube[v].dims]
+    picked = cube[per_member].sel(learning_rate=chosen)
+    rest = cube.drop_vars([*per_member, "learning_rate"])
+    return rest.merge(picked.drop_vars("learning_rate"))

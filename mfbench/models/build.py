@@ -1,0 +1,97 @@
+"""From the settings of a study's cell to a model, with a check of what every model promises."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mfbench.models.mixer import Mixer
+from mfbench.models.model import SequenceModel
+from mfbench.models.own_code import own_code
+from mfbench.models.registry import load_class, locate
+
+
+def build_model(settings: Mapping[str, Any], *, width: int, length: int) -> SequenceModel:
+    """An untrained model; parameters are drawn from torch's global generator.
+
+    Parameters
+    ----------
+    settings : mapping
+        ``model`` (reference), ``layers``, ``norm``, ``residual``, ``activation``, ``options``.
+    width : int
+        Number of channels C.
+    length : int
+        Sequence length T in steps.
+
+    Raises
+    ------
+    ValueError
+        Unknown architecture.
+    ArchitectureError
+        A file that cannot be imported, a class that is no Mixer, options that it refuses, or
+        whatever else it raises.
+    """
+    source = locate(settings["model"])
+    stack = {key: settings[key] for key in ("layers", "norm", "residual", "activation")}
+    with own_code():
+        mixer = load_class(source)
+        if not (isinstance(mixer, type) and issubclass(mixer, Mixer)):
+            raise ValueError(f"{settings['model']} is not a subclass of {Mixer.__module__}.Mixer")
+        options = settings["options"]
+        return SequenceModel(mixer, width=width, length=length, options=options, **stack)
+
+
+def check_contract(model: SequenceModel, *, length: int) -> None:
+    """Make sure that a model keeps what every model promises.
+
+    It returns (B, T, 1) and finite numbers, nothing from the future, the same for the same input,
+    and a linear response where it says so. All but the first two are also asked of a copy with
+    disturbed parameters, because gates that start at zero hide what they let through later.
+
+    Raises
+    ------
+    ArchitectureError
+        It breaks a promise, or down; the message says which.
+    """
+    with own_code():
+        _check_contract(model, length=length)
+
+
+def _check_contract(model: SequenceModel, *, length: int) -> None:
+    if any(p.is_complex() for p in model.parameters()):
+        raise ValueError("complex parameters are not supported: keep real and imaginary parts")
+    model = copy.deepcopy(model).eval()
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(2, length, 1, generator=generator).to(next(model.parameters()))
+    with torch.no_grad():
+        y = model(x)
+        if not torch.isfinite(y).all():
+            raise ValueError("the untrained model returns numbers that are not finite")
+        _check_response(model, x)
+        for parameter in model.parameters():
+            noise = torch.randn(parameter.shape, generator=generator).to(parameter)
+            parameter.add_(noise, alpha=0.1)
+        _check_response(model, x)
+
+
+def _check_response(model: SequenceModel, x: Tensor) -> None:
+    cut = x.shape[1] // 2
+    changed = x.clone()
+    changed[:, cut:] += 1.0
+    y, again, other = model(x), model(x), model(changed)
+    # FFTs spread rounding errors over time; what breaks a promise is of the output's own size.
+    tolerance = 1e-4 * (1 + y.abs().max())
+    if (y - again).abs().max() > tolerance:
+        raise ValueError("the model returns different outputs for the same input")
+    leak = (y[:, :cut] - other[:, :cut]).abs().max()
+    if leak > tolerance:
+        raise ValueError(
+            f"the model is not causal: changing x from step {cut} on changed earlier outputs "
+            f"by up to {leak:.2g}"
+        )
+    if model.linear and (model(-2.0 * x) + 2.0 * y).abs().max() > 4 * tolerance:
+        raise ValueError("the model says that it is linear, but -2 x does not give -2 y")

@@ -1,0 +1,205 @@
+"""Many models of one architecture as one."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torch.func import functional_call, vmap
+
+from mfbench.models.model import SequenceModel
+from mfbench.models.own_code import of_the_machine
+
+
+class Ensemble:
+    """M models of one architecture: (M, B, T, 1) -> (M, B, T, 1).
+
+    torch.vmap gives the operations of one model an axis of members; a single model runs as it is.
+
+    Parameters
+    ----------
+    models : sequence of SequenceModel
+        One architecture, width and length. They are copied.
+
+    Attributes
+    ----------
+    parameters : (M, P) tensor
+        All parameters of each member, one after the other; to be changed in place.
+    buffers : dict of (M, ...) tensors
+    model : SequenceModel
+        What the members declare: `linear`, `maximum_length`, ...
+    """
+
+    def __init__(self, models: Sequence[SequenceModel]) -> None:
+        self.model = copy.deepcopy(models[0])
+        self._named = dict(self.model.named_parameters())
+        named_too = (self.model.named_parameters, self.model.named_buffers)
+        first = {id(t): name for each in named_too for name, t in each()}
+        again = {n: first[id(t)] for each in named_too for n, t in each(remove_duplicate=False)}
+        self._first_names = {name: again[name] for name in self.model.state_dict()}
+        self.parameters = torch.stack([flat(dict(m.named_parameters())) for m in models])
+        named = [dict(m.named_buffers()) for m in models]
+        self.buffers = {name: torch.stack([each[name] for each in named]) for name in named[0]}
+        # Autograd takes these as leaves; they lie in the same memory as `parameters`.
+        self._leaves = {
+            name: view.detach().requires_grad_(self._named[name].requires_grad)
+            for name, view in self.split(self.parameters).items()
+        }
+        # A random number per member would not be a function of its own seed and step.
+        self._call = vmap(self._one, randomness="error")
+        if len(models) == 1:
+            for name, parameter in self._named.items():
+                parameter.data = self._leaves[name].detach()[0]
+            for name, buffer in self.model.named_buffers():
+                buffer.data = self.buffers[name][0]
+            self._leaves = dict(self._named)
+
+    def _one(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:
+        return functional_call(self.model, (parameters, buffers), (x,))
+
+    def __len__(self) -> int:
+        return len(self.parameters)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if len(self) > 1:
+            return self._call(self._leaves, self.buffers, x)
+        y = self.model(x[0])[None]
+        if self.buffers:
+            self._take_buffers()
+        return y
+
+    def _take_buffers(self) -> None:
+        """Where the model has put another tensor in the place of a buffer, keep its values."""
+        for name, buffer in self.model.named_buffers():
+            own = self.buffers[name][0]
+            if buffer.data_ptr() != own.data_ptr():
+                own.copy_(buffer.detach())
+                buffer.data = own
+
+    def gradient(self, loss: Tensor) -> Tensor:
+        """The gradient of each member's loss, (M,), by its own parameters: (M, P)."""
+        leaves = self._leaves.values()
+        trained = [leaf for leaf in leaves if leaf.requires_grad]
+        found = iter(torch.autograd.grad(loss.sum(), trained, materialize_grads=True))
+        parts = (next(found) if leaf.requires_grad else torch.zeros_like(leaf) for leaf in leaves)
+        return torch.cat([part.reshape(len(self), -1) for part in parts], -1)
+
+    def split(self, vectors: Tensor) -> dict[str, Tensor]:
+        """Views of vectors (..., P) by the parameters' names, (..., *shape)."""
+        parts = vectors.split([p.numel() for p in self._named.values()], -1)
+        return {
+            name: part.unflatten(-1, parameter.shape) if parameter.ndim else part[..., 0]
+            for (name, parameter), part in zip(self._named.items(), parts, strict=True)
+        }
+
+    @property
+    def stored(self) -> list[str]:
+        """Names of the parameters, in the order in which they lie in a row."""
+        return list(self._named)
+
+    def row(self, named: Mapping[str, Tensor]) -> Tensor:
+        """The inverse of `split` for one member: (P,)."""
+        return flat({name: named[name] for name in self._named})
+
+    def state(self, parameters: Tensor, buffers: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The state dict of a member, given its row of the parameters, (P,), and its buffers."""
+        values = {**self.split(parameters), **buffers}
+        return {name: values[first].clone() for name, first in self._first_names.items()}
+
+    def train(self) -> None:
+        """Set all layers to training."""
+        self.model.train()
+
+    def eval(self) -> None:
+        """Set all layers to evaluation."""
+        self.model.eval()
+
+    @property
+    def linear(self) -> bool:
+        """The models are exactly linear in x."""
+        return self.model.linear
+
+    @property
+    def maximum_length(self) -> int | None:
+        """Longest sequence in steps that they can run; None where there is no limit."""
+        return self.model.maximum_length
+
+
+def flat(parameters: Mapping[str, Tensor]) -> Tensor:
+    """Parameters one after the other, (P,)."""
+    return torch.cat([parameter.detach().reshape(-1) for parameter in parameters.values()])
+
+
+class _DiffersError(Exception):
+    """An ensemble does something else than its members alone."""
+
+
+def ensemble_error(models: Sequence[SequenceModel], x: Tensor) -> str | None:
+    """Why models cannot run as one; None where each then does what it does alone.
+
+    Outputs, gradients and buffers of copies with disturbed parameters are compared, in training
+    and in evaluation. The models should have been drawn with different seeds: what a user's model
+    draws and keeps elsewhere than in parameters and buffers shows only so.
+
+    Parameters
+    ----------
+    models : sequence of SequenceModel
+        Two or more of one architecture, width and length.
+    x : (M, B, T) tensor
+        Inputs, different for each.
+    """
+    alone = [copy.deepcopy(model) for model in models]
+    try:
+        # cuDNN's recurrent networks have no backward pass outside of training mode.
+        with torch.backends.cudnn.flags(enabled=False):
+            _compare(alone, x[..., None])
+    except _DiffersError as error:
+        return str(error)
+    except Exception as error:  # whatever vmap or a user's own code raises
+        if of_the_machine(error):
+            raise
+        lines = str(error).strip().splitlines()
+        return f"{type(error).__name__}: {lines[0] if lines else ''}"
+    return None
+
+
+def _compare(alone: Sequence[SequenceModel], x: Tensor) -> None:
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for one in alone:
+            for parameter in one.parameters():
+                noise = torch.randn(parameter.shape, generator=generator).to(parameter)
+                parameter.add_(noise, alpha=0.01)
+    together = Ensemble(alone)
+    each = [Ensemble([one]) for one in alone]
+    for train in (True, False):
+        for ensemble in (together, *each):
+            ensemble.train() if train else ensemble.eval()
+        expected = [one(x_m[None]) for one, x_m in zip(each, x, strict=True)]
+        found = together(x)
+        _assert_close("outputs", found, torch.cat(expected))
+        wanted = [one.gradient(_loss(y)) for one, y in zip(each, expected, strict=True)]
+        gradients = together.split(torch.cat(wanted))
+        for name, gradient in together.split(together.gradient(_loss(found))).items():
+            _assert_close(f"gradients of {name}", gradient, gradients[name])
+        for name, buffer in together.buffers.items():
+            alone_buffers = torch.cat([one.buffers[name] for one in each])
+            _assert_close(f"values of the buffer {name}", buffer, alone_buffers)
+
+
+def _loss(y: Tensor) -> Tensor:
+    return y.square().sum((1, 2, 3))
+
+
+def _assert_close(what: str, found: Tensor, expected: Tensor) -> None:
+    found, expected = (
+        torch.view_as_real(tensor) if tensor.is_complex() else tensor.double()
+        for tensor in (found.detach(), expected.detach())
+    )
+    # Far above the rounding of any device, far below a member that is taken for another one.
+    finite = expected[expected.isfinite()].abs()
+    size = 1 + float(finite.max()) if len(finite) else 1.0
+    if not torch.allclose(found, expected, rtol=1e-3, atol=1e-3 * size, equal_nan=True):
+        raise _DiffersError(f"{what} in an ensemble are not those of the members alone")

@@ -1,0 +1,133 @@
+"""Jacobians of a model, batched, and their mean over the scored steps.
+
+For a causal model yhat under white Gaussian input of variance 1, the best linear description
+``H[t, s] = E[yhat_t x_{t-s}]`` equals ``E[d yhat_t / d x_{t-s}]`` (Stein's lemma); for a linear
+model the Jacobian is H under any input. The learned memory function is the mean of H over the
+scored steps t >= s; a perfect model has the target's own.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mfbench.models.ensemble import Ensemble
+from mfbench.models.model import SequenceModel
+from mfbench.models.own_code import own_code
+
+
+def jacobian_rows(model: SequenceModel | Ensemble, x: Tensor, times: Tensor) -> Tensor:
+    """One row of the Jacobian for each pair of an input and an output step.
+
+    Sequences do not touch each other, so one backward pass gives the rows of a whole batch. The
+    gradients of the parameters are left alone.
+
+    Parameters
+    ----------
+    x : (..., P, T) tensor
+        Inputs; those of each member (M, P, T) for an ensemble.
+    times : (P,) tensor of int
+        Output step of each pair.
+
+    Returns
+    -------
+    (..., P, T) tensor
+        ``d yhat_t / d x_{t-s}`` at [..., pair, s]; zero where s > t.
+    """
+    return _rows(model, x, times)[0]
+
+
+def _rows(model: SequenceModel | Ensemble, x: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
+    """`jacobian_rows` and the outputs, (..., P, T), that it comes by."""
+    x = x.detach().requires_grad_()
+    pairs = torch.arange(x.shape[-2], device=x.device)
+    # cuDNN's recurrent networks have no backward pass outside of training mode.
+    with torch.backends.cudnn.flags(enabled=False):
+        outputs = model(x[..., None])[..., 0]  # (..., P, T)
+        with own_code():  # a backward pass of its own
+            scored = outputs[..., pairs, times].sum()
+            (gradient,) = torch.autograd.grad(scored, x)  # (..., P, T) over input step
+    step = times[:, None] - torch.arange(x.shape[-1], device=x.device)  # input step of each lag
+    lagged = gradient.gather(-1, step.clamp(min=0).expand_as(gradient))
+    return torch.where(step >= 0, lagged, 0.0), outputs.detach()
+
+
+class Probes(NamedTuple):
+    """What `probe` finds.
+
+    Attributes
+    ----------
+    rows : (..., P, T) float64 array
+        ``d yhat_t / d x_{t-s}`` at [..., pair, s]; zero where s > t.
+    times : (P,) int array
+        Step t of each pair; T - 1, which alone sees every lag, is always among them.
+    outputs : (..., P, T) float64 array
+        What the model returns for the input of each pair; for a linear model that is 0.
+    """
+
+    rows: NDArray[np.float64]
+    times: NDArray[np.int_]
+    outputs: NDArray[np.float64]
+
+
+def probe_jacobians(
+    model: SequenceModel | Ensemble,
+    x: Tensor,
+    *,
+    scored_from: int,
+    batch_size: int,
+    probes: int | None = None,
+) -> tuple[NDArray[np.float64], NDArray[np.int_]]:
+    """`probe` without the outputs."""
+    return probe(model, x, scored_from=scored_from, batch_size=batch_size, probes=probes)[:2]
+
+
+def probe(
+    model: SequenceModel | Ensemble,
+    x: Tensor,
+    *,
+    scored_from: int,
+    batch_size: int,
+    probes: int | None = None,
+) -> Probes:
+    """Rows of the Jacobian at steps spread evenly over the scored ones.
+
+    Parameters
+    ----------
+    model : SequenceModel or Ensemble
+        A linear model has one Jacobian for all inputs: of `x` it only takes the number of steps.
+    x : (..., N, T) tensor
+        Inputs, each used once as far as they suffice; (M, N, T) for an ensemble.
+    scored_from : int
+        First scored step.
+    batch_size : int
+        Pairs of an input and a step at once.
+    probes : int, optional
+        Number P of pairs; by default every scored step for a linear model, and one step for each
+        input for another.
+    """
+    length = x.shape[-1]
+    steps = length - scored_from
+    if probes is None:
+        probes = steps if model.linear else x.shape[-2]
+    pair = torch.arange(probes, device=x.device)
+    times = length - 1 - pair * steps // probes
+    inputs = torch.zeros_like(x[..., :1, :]) if model.linear else x
+    batches = [
+        _rows(model, inputs[..., batch % inputs.shape[-2], :], times[batch])
+        for batch in pair.split(batch_size)
+    ]
+    rows, outputs = (
+        torch.cat(parts, -2).double().cpu().numpy() for parts in zip(*batches, strict=True)
+    )
+    return Probes(rows, times.cpu().numpy(), outputs)
+
+
+def mean_over_steps(rows: NDArray[np.float64], times: NDArray[np.int_]) -> NDArray[np.float64]:
+    """Mean of rows (..., P, T) over the pairs whose step t >= s sees the lag, (..., T)."""
+    seen = times[:, None] >= np.arange(rows.shape[-1])
+    return np.asarray(rows.sum(-2) / seen.sum(0))

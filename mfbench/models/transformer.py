@@ -1,0 +1,93 @@
+"""Causal Transformer: Vaswani et al. (2017), arXiv 1706.03762, with the normalisation in front of
+each sublayer as in Xiong et al. (2020), arXiv 2002.04745
+
+u <- u + W_O softmax(Q K' / sqrt(D) + mask) V,  then  u <- u + W_2 gelu(W_1 u)
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pydantic import PositiveInt
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mfbench.models.attention import causal_attention
+from mfbench.models.mixer import Mixer
+from mfbench.models.positions import alibi, rotate, rotations, sinusoidal
+from mfbench.models.registry import register
+
+
+@register
+class Transformer(Mixer):
+    """Self-attention and feed-forward sublayer, each with its own norm and residual."""
+
+    layers = 2
+    R: Tensor
+
+    def __init__(
+        self,
+        width: int,
+        layer: int,
+        length: int,
+        *,
+        heads: PositiveInt = 2,
+        positions: Literal["none", "sinusoidal", "learned", "rope", "alibi"] = "rope",
+        feed_forward: PositiveInt = 2,
+    ) -> None:
+        super().__init__()
+        if width % heads:
+            raise ValueError(f"width = {width} is not a multiple of heads = {heads}")
+        if positions == "rope" and (width // heads) % 2:
+            raise ValueError(f"rope needs an even width per head, not {width // heads}")
+        self.heads, self.positions = heads, positions
+        self.first = layer == 0  # encodings that are added to the input are added once
+        self.norm_attention, self.norm_feed_forward = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.W_QKV = nn.Linear(width, 3 * width, bias=False)
+        self.W_O = nn.Linear(width, width, bias=False)
+        self.W_1 = nn.Linear(width, feed_forward * width)
+        self.W_2 = nn.Linear(feed_forward * width, width)
+        if positions == "rope":
+            R = rotations(length, width // heads, like=self.W_O.weight)
+            self.register_buffer("R", R, persistent=False)
+        if positions == "learned" and self.first:
+            self.P = nn.Parameter(0.02 * torch.randn(length, width))
+
+    @property
+    def maximum_length(self) -> int | None:
+        return len(self.P) if self.first and self.positions == "learned" else None
+
+    def encode(self, u: Tensor) -> Tensor:
+        """Add the position to the input of the first layer, where the encoding is of that kind."""
+        if self.first and self.positions == "sinusoidal":
+            return u + sinusoidal(u)
+        if self.first and self.positions == "learned":
+            if u.shape[1] > len(self.P):
+                raise ValueError(
+                    f"learned positions end at step {len(self.P)}, the input has {u.shape[1]}"
+                )
+            return u + self.P[: u.shape[1]]
+        return u
+
+    def attention(self, u: Tensor) -> Tensor:
+        """W_O softmax(Q K' / sqrt(D) + mask) V, (B, T, C) -> (B, T, C)."""
+        B, T, C = u.shape
+        QKV = self.W_QKV(u).view(B, T, 3, self.heads, C // self.heads)
+        QK, V = QKV.permute(2, 0, 3, 1, 4).split((2, 1))  # each (., B, heads, T, D)
+        if self.positions == "rope":
+            QK = rotate(QK, self.turns(T))
+        bias = alibi(self.heads, V) if self.positions == "alibi" else None
+        y = causal_attention(QK[0], QK[1], V[0], bias=bias)  # (B, heads, T, D)
+        return self.W_O(y.transpose(1, 2).reshape(B, T, C))
+
+    def turns(self, T: int) -> Tensor:
+        """The rotations of RoPE, kept as far as the training goes: (T, D/2, 2)."""
+        if len(self.R) < T:
+            return rotations(T, 2 * self.R.shape[1], like=self.R)
+        return self.R[:T]
+
+    def forward(self, u: Tensor) -> Tensor:
+        u = self.encode(u)
+        u = u + self.attention(self.norm_attention(u))  # (B, T, C)
+        return u + self.W_2(F.gelu(self.W_1(self.norm_feed_forward(u))))  # (B, T, C)

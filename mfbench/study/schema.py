@@ -1,0 +1,33 @@
+"""The JSON schema of a study file, for editors: ``python -m mfbench.study.schema FILE``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from mfbench.study.study import Study
+
+
+def study_schema() -> str:
+    """The schema as it is kept in config/schema.json."""
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Study.model_json_schema(),
+    }
+    entries = schema["properties"]["architectures"]
+    # An entry may be empty, and one that names no model means the one that it is named after.
+    for pattern, entry in entries["patternProperties"].items():
+        entries["patternProperties"][pattern] = {"anyOf": [entry, {"type": "null"}]}
+    entries["properties"] = {
+        rule["if"]["properties"]["model"]["const"]: {
+            "if": {"required": ["model"]},
+            "else": rule["then"],
+        }
+        for rule in schema["$defs"]["ArchitectureSettings"]["allOf"]
+    }
+    return json.dumps(schema, indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(study_schema(), encoding="utf-8")

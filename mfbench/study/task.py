@@ -1,0 +1,52 @@
+"""Section `task`: the sequences, what drives them, and where they are scored."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, model_validator
+
+from mfbench.study.section import Section
+
+
+class Input(Section):
+    """The white input x: independent in time, mean zero."""
+
+    distribution: Literal["normal", "uniform", "rademacher"] = Field(
+        "normal", description="Distribution of each x_t; rademacher is a fair sign."
+    )
+    standard_deviation: PositiveFloat = Field(1.0, description="Standard deviation of x_t.")
+
+
+class Sequences(Section):
+    """Number of sequences in each split; the splits come from independent streams."""
+
+    train: int = Field(4096, ge=1, description="Sequences to train on.")
+    validation: int = Field(256, ge=1, description="Sequences to select on.")
+    test: int = Field(1024, ge=2, description="Sequences to report on.")
+
+
+class TaskSettings(Section):
+    """What all kernels of a study have in common."""
+
+    length: int = Field(128, ge=4, le=2**20, description="Sequence length T in steps.")
+    scored_from: NonNegativeInt = Field(
+        default_factory=lambda given: given["length"] // 2,
+        description="First scored step t0; half of the length where it is not given.",
+    )
+    input: Input = Input()
+    noise: NonNegativeFloat = Field(
+        0.0,
+        description="Standard deviation of white noise on training and validation targets, "
+        "relative to that of the target. Test targets are free of noise.",
+    )
+    sequences: Sequences = Sequences()
+    seed: NonNegativeInt = Field(0, description="Seed of all inputs and noise.")
+
+    @model_validator(mode="after")
+    def _scores_something(self) -> Self:
+        if self.scored_from >= self.length:
+            raise ValueError(
+                f"scored_from = {self.scored_from} leaves nothing to score in {self.length} steps"
+            )
+        return self

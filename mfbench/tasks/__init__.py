@@ -1,0 +1,1 @@
+"""Tasks: memory functions, their M99, and sequences that follow them."""

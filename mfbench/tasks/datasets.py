@@ -1,0 +1,286 @@
+"""Datasets: white input x and target y_t = sum_s k(s) x_{t-s}, one NetCDF file per task.
+
+Inputs depend on the study's seed and the split alone, so all kernels and levels of a study see the
+same x (and the same noise): comparisons between tasks share their sampling error.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+from numpy.typing import NDArray
+
+from mfbench.files import atomic, check_identity, check_variables, provenance, sealed
+from mfbench.study.task import TaskSettings
+from mfbench.tasks.kernels.memory import memory_function, memory_length, window_weights
+
+SPLITS = ("train", "validation", "test")
+_BLOCK = 2**21  # numbers of float64 at work at once, about 16 MiB
+_CHUNK = 2**18  # numbers in one chunk of the file, 1 MiB of float32
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task in memory.
+
+    Attributes
+    ----------
+    x, y : dict of (N, T) float32 arrays
+        Input and target by split.
+    kernel, weights : (T,) float64 arrays
+        Memory function, normalised, and window weights over lag.
+    scored_from : int
+        First scored step.
+    variance : float
+        Population variance of the noise-free target over scored steps: the squared error of the
+        zero predictor, which relative errors are relative to.
+    family, rho : str
+        Which task it is.
+    memory_length : int
+        Its M99 in steps.
+    distribution : {"normal", "uniform", "rademacher"}
+        Of the input, whose variance is `variance`.
+    seed : int
+        Seed of all inputs of the study.
+    """
+
+    x: dict[str, NDArray[np.float32]]
+    y: dict[str, NDArray[np.float32]]
+    kernel: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    scored_from: int
+    variance: float
+    family: str
+    rho: str
+    memory_length: int
+    distribution: str
+    seed: int
+
+
+def convolve(x: NDArray[np.float64], k: NDArray[np.float64]) -> NDArray[np.float64]:
+    """y_t = sum_{s=0..t} k_s x_{t-s} by FFT, from a zero initial state.
+
+    Parameters
+    ----------
+    x : (N, T) array
+    k : (T,) array
+
+    Returns
+    -------
+    (N, T) float64 array
+        Rounding errors are relative to the largest values, about 1e-16.
+    """
+    length = x.shape[-1]
+    size = fast_length(2 * length - 1)
+    y = np.fft.irfft(np.fft.rfft(x, size) * np.fft.rfft(k, size), size)
+    return y[..., :length]
+
+
+def fast_length(least: int) -> int:
+    """A power of 2 for FFTs of at least so many steps. To import scipy's takes half a second."""
+    return 1 << (least - 1).bit_length()
+
+
+def convolve_directly(x: NDArray[np.float64], k: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The oracle of `convolve`: the sum as it is written."""
+    y = np.zeros_like(x)
+    for t in range(x.shape[-1]):
+        for s in range(t + 1):
+            y[..., t] += k[s] * x[..., t - s]
+    return y
+
+
+def blocks(
+    settings: TaskSettings, split: str, k: NDArray[np.float64], *, block: int | None = None
+) -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.float32]]]:
+    """The sequences of a split, some at a time: (index of the first, x, y).
+
+    The numbers do not depend on the size of a block (in sequences), which only bounds the memory.
+    """
+    count = getattr(settings.sequences, split)
+    length = settings.length
+    block = block or max(1, _BLOCK // (2 * length))
+    inputs = _stream(settings.seed, split, 0)
+    noises = _stream(settings.seed, split, 1)
+    noisy = settings.noise > 0 and split != "test"
+    for first in range(0, count, block):
+        shape = (min(block, count - first), length)
+        # Targets belong to the input as it is stored, in float32.
+        x = _white(inputs, settings.input.distribution, shape) * settings.input.standard_deviation
+        x = x.astype(np.float32).astype(np.float64)
+        y = convolve(x, k)
+        if noisy:
+            scale = settings.noise * settings.input.standard_deviation
+            y = y + scale * noises.standard_normal(shape)
+        yield first, x.astype(np.float32), y.astype(np.float32)
+
+
+def _stream(seed: int, split: str, purpose: int) -> np.random.Generator:
+    key = (SPLITS.index(split), purpose)
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
+
+
+def _white(
+    stream: np.random.Generator, distribution: str, shape: tuple[int, int]
+) -> NDArray[np.float64]:
+    """Independent numbers with mean 0 and variance 1."""
+    if distribution == "normal":
+        return stream.standard_normal(shape)
+    if distribution == "uniform":
+        return stream.uniform(-np.sqrt(3.0), np.sqrt(3.0), shape)
+    return np.where(stream.random(shape) < 0.5, -1.0, 1.0)
+
+
+def new_inputs(task: Task, purpose: int, *, count: int, length: int) -> NDArray[np.float32]:
+    """Inputs of a task's own kind that no split holds, (count, length).
+
+    Like those of the splits they depend on the study's seed alone, and on the `purpose`.
+    """
+    key = (len(SPLITS), purpose)
+    stream = np.random.default_rng(np.random.SeedSequence(task.seed, spawn_key=key))
+    x = _white(stream, task.distribution, (count, length)) * np.sqrt(task.variance)
+    inputs: NDArray[np.float32] = x.astype(np.float32)
+    return inputs
+
+
+def write_dataset(path: str | Path, *, settings: TaskSettings, family: str, rho: str) -> None:
+    """Generate one task and write it, in memory bounded by a block of sequences.
+
+    Parameters
+    ----------
+    path : path
+        NetCDF file to write.
+    settings : TaskSettings
+        The task settings of the study.
+    family, rho : str
+        The kernel and its knob, as it stands in the file name.
+    """
+    T = settings.length
+    weights = window_weights(T, settings.scored_from)
+    k = memory_function(family, float(rho), T, weights)
+    counts = [getattr(settings.sequences, split) for split in SPLITS]
+    resolved = {"task": settings.model_dump(), "kernel": family, "rho": rho}
+    with atomic(path) as temporary, netCDF4.Dataset(temporary, "w") as file:
+        file.setncatts(
+            provenance(
+                title=f"mfbench task: {family}, rho = {rho}", settings=resolved, seeds=settings.seed
+            )
+        )
+        file.setncatts(
+            {
+                "family": family,
+                "rho": rho,
+                "memory_length": memory_length(k, weights),
+                "sequence_length": T,
+                "scored_from": settings.scored_from,
+                "target_variance": settings.input.standard_deviation**2,
+            }
+        )
+        file.createDimension("sequence", sum(counts))
+        file.createDimension("time", T)
+        file.createDimension("lag", T)
+        chunks = (min(max(1, _CHUNK // T), sum(counts)), T)
+
+        def variable(
+            name: str, kind: str, dims: tuple[str, ...], long_name: str, **attributes: object
+        ) -> Any:
+            # White noise does not compress: no zlib, and no fill before it is written.
+            made = file.createVariable(
+                name, kind, dims, chunksizes=chunks if len(dims) == 2 else None, fill_value=False
+            )
+            made.setncatts({"long_name": long_name, "units": "1", **attributes})
+            return made
+
+        variable("time", "i4", ("time",), "time step", axis="T")[:] = np.arange(T)
+        variable("lag", "i4", ("lag",), "lag in time steps")[:] = np.arange(T)
+        variable(
+            "split",
+            "i1",
+            ("sequence",),
+            "split of the sequence",
+            flag_values=np.arange(3, dtype="i1"),
+            flag_meanings=" ".join(SPLITS),
+        )[:] = np.repeat(np.arange(3, dtype="i1"), counts)
+        variable("kernel", "f8", ("lag",), "memory function, normalised under the weights")[:] = k
+        variable("weights", "f8", ("lag",), "share of scored steps that see the lag")[:] = weights
+        x = variable("x", "f4", ("sequence", "time"), "white input")
+        y = variable("y", "f4", ("sequence", "time"), "target", ancillary_variables="kernel")
+        start = 0
+        for split, count in zip(SPLITS, counts, strict=True):
+            for first, block_x, block_y in blocks(settings, split, k):
+                rows = slice(start + first, start + first + len(block_x))
+                x[rows], y[rows] = block_x, block_y
+            start += count
+
+
+def task_named(path: str | Path, *, task: Mapping[str, Any], kernel: str) -> dict[str, Any]:
+    """What a file of one task, ``.../rho=RHO.nc``, must have been made with, by its name.
+
+    Parameters
+    ----------
+    path : path
+        A dataset or a file of floors.
+    task : mapping
+        The ``task`` section of the study.
+    kernel : str
+        The family.
+    """
+    return {"task": task, "kernel": kernel, "rho": Path(path).stem.removeprefix("rho=")}
+
+
+def read_dataset(
+    path: str | Path,
+    *,
+    splits: tuple[str, ...] = SPLITS,
+    made_for: Mapping[str, Any] | None = None,
+) -> Task:
+    """Read the splits of a task that are asked for.
+
+    Parameters
+    ----------
+    path : path
+        NetCDF file of `write_dataset`.
+    splits : tuple of str
+        Those to read.
+    made_for : mapping, optional
+        ``kernel``, ``rho`` and ``task`` that it must have been made with.
+
+    Raises
+    ------
+    OSError
+        The file is missing.
+    BrokenFileError
+        It is corrupt, no dataset of mfbench or that of another task (the message names it).
+    """
+    with netCDF4.Dataset(sealed(path)) as file:
+        file.set_auto_mask(False)
+        check_variables(
+            path, "dataset", file.variables, needed=("x", "y", "split", "kernel", "weights")
+        )
+        check_identity(path, json.loads(file.settings), made_for or {})
+        split = file["split"][:]
+        settings = json.loads(file.settings)["task"]
+        x, y = {}, {}
+        for name in splits:
+            rows = np.flatnonzero(split == SPLITS.index(name))
+            x[name] = file["x"][rows[0] : rows[-1] + 1]
+            y[name] = file["y"][rows[0] : rows[-1] + 1]
+        return Task(
+            x=x,
+            y=y,
+            kernel=file["kernel"][:],
+            weights=file["weights"][:],
+            scored_from=int(file.scored_from),
+            variance=float(file.target_variance),
+            family=file.family,
+            rho=file.rho,
+            memory_length=int(file.memory_length),
+            distribution=settings["input"]["distribution"],
+            seed=settings["seed"],
+        )

@@ -1,0 +1,170 @@
+"""Memory functions on a finite window, and the axis that all families share: M99.
+
+Sources: the task and the window weights follow the population error of a linear time-invariant
+model under white input, sum_s w_s (k_s - h_s)^2. The families' parametrisations are mfbench's own
+(docs/tasks.md); their classes of temporal structure follow arXiv 2506.05678.
+"""
+
+from __future__ import annotations
+
+import bisect
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mfbench.tasks.kernels.registry import family as find_family
+
+ENERGY = 0.99  # the share of weighted energy that defines the effective memory length M99
+DIGITS = 6  # significant digits of a solved rho: short enough for a file name
+
+
+def window_weights(length: int, scored_from: int) -> NDArray[np.float64]:
+    """Share of scored time steps at which a lag can be seen.
+
+    ``w_s = min(T - t0, T - s) / (T - t0)`` for a sequence of T steps scored from step t0 on.
+
+    Parameters
+    ----------
+    length : int
+        Sequence length T in steps.
+    scored_from : int
+        First scored step t0, 0 <= t0 < T.
+
+    Returns
+    -------
+    (length,) array
+        Weights in (0, 1], one per lag.
+
+    Raises
+    ------
+    ValueError
+        `scored_from` lies outside the sequence.
+    """
+    if not 0 <= scored_from < length:
+        raise ValueError(
+            f"scored_from = {scored_from} must lie in 0..{length - 1} for sequences of {length}"
+        )
+    scored = length - scored_from
+    weights: NDArray[np.float64] = np.minimum(scored, length - np.arange(length)) / scored
+    return weights
+
+
+def memory_function(
+    family: str, rho: float, length: int, weights: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """The memory function k(s) of one task.
+
+    Parameters
+    ----------
+    family : str
+        Name of a registered family.
+    rho : float
+        The family's knob.
+    length : int
+        Number of lags, 0..length-1.
+    weights : (length,) array, optional
+        Window weights; when given, k is scaled to ``sum(weights * k**2) == 1``.
+
+    Returns
+    -------
+    (length,) float64 array
+
+    Raises
+    ------
+    ValueError
+        Unknown family, rho outside its domain, or no energy within the window (a lag >= length).
+    """
+    member = find_family(family)
+    member.check(rho)
+    k = np.asarray(member.function(float(rho), np.arange(length, dtype=np.float64)))
+    # 1e-150 squares to just above the smallest normal number.
+    if not np.all(np.isfinite(k)) or np.max(np.abs(k)) < 1e-150:
+        raise ValueError(
+            f"{family} with rho = {rho:g} has no energy at lags 0..{length - 1}: "
+            "its memory lies outside the sequence"
+        )
+    if weights is None:
+        return k
+    k = k / np.max(np.abs(k))  # so that no square can underflow
+    return np.asarray(k / np.sqrt(np.sum(weights * k**2)))
+
+
+def memory_length(k: NDArray[np.float64], weights: NDArray[np.float64]) -> int:
+    """Effective memory length M99 in steps.
+
+    The smallest m such that lags 0..m-1 hold at least 99 % of the weighted energy
+    ``sum(weights * k**2)``; also the smallest receptive field whose best error is at most 1 %.
+
+    Raises
+    ------
+    ValueError
+        The memory function has no energy.
+    """
+    return int(np.argmax(_tail_energy(k, weights)[1:] <= 1 - ENERGY)) + 1
+
+
+def _tail_energy(k: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Share of weighted energy at lags >= m, for m = 0..length, summed from the far end."""
+    energy = weights * k**2
+    tail = np.append(np.cumsum(energy[::-1])[::-1], 0.0)
+    if not tail[0] > 0:
+        raise ValueError("a memory function without energy has no memory length")
+    return np.asarray(tail / tail[0])
+
+
+def rho_for_memory_length(
+    family: str, m99: int, length: int, weights: NDArray[np.float64]
+) -> float:
+    """The hardest `rho` whose effective memory length is exactly `m99`.
+
+    Solved on the finite window and rounded towards the easy side to six significant digits, so
+    that the value survives a file name and its memory length is `m99` to the step. On an infinite
+    window the closed forms are: exponential 10^(-1/M), impulse M - 1, polynomial
+    zeta(2 rho, M + 1) / zeta(2 rho) = 0.01.
+
+    Raises
+    ------
+    ValueError
+        Unknown family, or no `rho` of the family has this memory length on this window.
+    """
+    from scipy.optimize import brentq  # takes longer to import than all else here together
+
+    member = find_family(family)
+
+    def excess(rho: float) -> float:
+        """Energy beyond m99 above the allowed 1 %: negative while the task is easy enough."""
+        k = memory_function(family, rho, length, weights)
+        return float(_tail_energy(k, weights)[m99] - (1 - ENERGY))
+
+    def fits(rho: float) -> bool:
+        return memory_length(memory_function(family, rho, length, weights), weights) == m99
+
+    if not 1 <= m99 <= length:
+        raise ValueError(f"memory_length = {m99} must lie in 1..{length}")
+    grid = member.grid(length)
+    # M99 grows along the grid, from easy to hard: count the grid points that are easy enough.
+    easy = bisect.bisect_right(range(len(grid)), 0.0, key=lambda i: excess(float(grid[i])))
+    candidates: list[float] = []
+    if member.integer and easy:
+        candidates = [float(grid[easy - 1])]
+    elif 0 < easy < len(grid):
+        root = brentq(excess, grid[easy - 1], grid[easy], xtol=1e-14, rtol=1e-13)
+        candidates = _rounded_towards_easy(root, smaller=member.harder_when_larger)
+    for rho in candidates:
+        if fits(rho):
+            return rho
+    ends = [
+        memory_length(memory_function(family, r, length, weights), weights) for r in grid[[0, -1]]
+    ]
+    raise ValueError(
+        f"{family} cannot have memory_length = {m99} on sequences of {length} steps: "
+        f"its memory lengths lie in {ends[0]}..{ends[1]}"
+    )
+
+
+def _rounded_towards_easy(value: float, *, smaller: bool) -> list[float]:
+    """The two neighbours of `value` on its easy side at DIGITS significant digits."""
+    unit = 10.0 ** (np.floor(np.log10(abs(value))) - DIGITS + 1)
+    steps = np.floor(value / unit) if smaller else np.ceil(value / unit)
+    away = -1 if smaller else 1
+    return [float(f"{unit * (steps + i * away):.{DIGITS}g}") for i in range(2)]

@@ -1,0 +1,123 @@
+"""Selection and summaries, by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+from scipy.special import erfc
+
+from mfbench.evaluation.statistics import (
+    first_step_below,
+    mean_and_standard_error,
+    plateau_length,
+    select_learning_rate,
+)
+
+
+def test_the_standard_error_covers_the_mean(rng: np.random.Generator) -> None:
+    estimates = [mean_and_standard_error(rng.exponential(size=400)) for _ in range(500)]
+    covered = np.mean([abs(mean - 1) < 1.96 * error for mean, error in estimates])
+    assert 0.91 < covered < 0.98
+
+
+def test_a_single_value_has_no_standard_error() -> None:
+    assert mean_and_standard_error(np.array([2.0]))[0] == 2.0
+    assert np.isnan(mean_and_standard_error(np.array([2.0]))[1])
+
+
+def test_the_least_median_validation_error_is_selected() -> None:
+    errors = np.array([[0.3, 0.3, 0.3], [0.1, 0.2, 9.0], [0.01, 0.5, 0.6]])
+    assert select_learning_rate(errors, np.zeros((3, 3), bool)) == 1
+
+
+def test_a_diverged_member_counts_as_infinitely_bad() -> None:
+    errors = np.array([[0.3, 0.3, 0.3], [0.1, 0.1, 0.1]])
+    diverged = np.array([[False] * 3, [True, True, False]])
+    assert select_learning_rate(errors, diverged) == 0
+    assert select_learning_rate(errors, ~np.zeros((2, 3), bool)) == 0  # nothing left: the first
+    # An even number of seeds: the mean of the two in the middle, infinite as soon as one is.
+    assert select_learning_rate(errors[:, :2], np.array([[False] * 2, [True, False]])) == 0
+
+
+def test_first_step_below() -> None:
+    steps, curve = np.array([1, 10, 100]), np.array([0.9, 0.2, np.nan])
+    assert first_step_below(steps, curve, 0.5) == 10
+    assert first_step_below(steps, curve, 0.9) == 1
+    assert np.isnan(first_step_below(steps, curve, 0.1))
+    assert first_step_below(steps, curve, 0.2) == pytest.approx(10)
+
+
+def test_a_plateau_is_the_longest_stretch_without_a_fall() -> None:
+    steps = np.array([1, 10, 100, 200, 300, 1000])
+    curve = np.array([1.0, 0.6, 0.58, 0.56, 0.08, 0.01])
+    # From step 10 at 0.6 to 0.5, which the line from 0.56 to 0.08 crosses at step 212.5.
+    assert plateau_length(steps, curve, fall=0.1, until=0.1) == pytest.approx(202.5)
+    # Until is above 0.6 - 0.55, so it ends the plateau: (0.56 - 0.1) / 0.48 of the way.
+    expected = 200 + 100 * 0.46 / 0.48 - 10
+    assert plateau_length(steps, curve, fall=0.55, until=0.1) == pytest.approx(expected)
+
+
+def test_a_steady_fall_has_a_plateau_as_long_as_its_fall_takes() -> None:
+    steps = np.arange(0, 1001)
+    assert plateau_length(steps, 1 - steps / 1000, fall=0.05, until=0.1) == pytest.approx(50.0)
+
+
+def test_what_never_learns_has_no_plateau_length_and_what_starts_learned_has_none() -> None:
+    steps = np.array([1, 10, 100])
+    assert np.isnan(plateau_length(steps, np.array([1.0, 0.5, 0.4]), fall=0.05, until=0.1))
+    assert np.isnan(plateau_length(steps, np.array([1.0, np.nan, np.nan]), fall=0.05, until=0.1))
+    assert plateau_length(steps, np.array([0.1, 0.05, 0.01]), fall=0.05, until=0.1) == 0.0
+
+
+def test_a_curve_that_rises_again_is_on_the_same_plateau() -> None:
+    steps, bumpy = np.array([1, 10, 20, 30]), np.array([0.5, 0.9, 0.5, 0.0])
+    flat = np.array([0.5, 0.5, 0.5, 0.0])
+    assert plateau_length(steps, bumpy, fall=0.05, until=0.1) == plateau_length(
+        steps, flat, fall=0.05, until=0.1
+    )
+    # A validation that is not a number says nothing about the ones before it.
+    bumpy[1] = np.nan
+    assert plateau_length(steps, bumpy, fall=0.05, until=0.1) == pytest.approx(20.0)
+
+
+def test_plateaus_of_gradient_flow_grow_exponentially_with_the_lag() -> None:
+    # Li, Han, E & Li, arXiv 2009.07799: two modes sum_i a_i e^(-w_i t) are fitted to
+    # rho(t) = e^-t + e^-(t - tau)^2 by gradient flow on the integrated squared error. All integrals
+    # are known: those over e^(-w t) rho(t) are `overlap`, and its derivative is `slope`.
+    def overlap(w: np.ndarray, tau: float) -> np.ndarray:
+        bump = np.exp(w**2 / 4 - w * tau) * erfc(w / 2 - tau) * np.sqrt(np.pi) / 2
+        return 1 / (1 + w) + bump
+
+    def slope(w: np.ndarray, tau: float) -> np.ndarray:
+        scale = np.exp(w**2 / 4 - w * tau) / 2
+        tail = np.sqrt(np.pi) * (w / 2 - tau) * erfc(w / 2 - tau) - np.exp(-((w / 2 - tau) ** 2))
+        return -1 / (1 + w) ** 2 + scale * tail
+
+    def descent(_: float, p: np.ndarray, tau: float) -> np.ndarray:
+        a, w = p[:2], p[2:]
+        gram = 1 / (w[:, None] + w)
+        to_a = 2 * gram @ a - 2 * overlap(w, tau)
+        to_w = -2 * a * (gram**2 @ a) - 2 * a * slope(w, tau)
+        return -np.concatenate([to_a, to_w])
+
+    def loss(p: np.ndarray, tau: float) -> float:
+        a, w = p[:2], p[2:]
+        return float(a @ (1 / (w[:, None] + w)) @ a - 2 * a @ overlap(w, tau))
+
+    times, lengths = np.unique(np.geomspace(1, 1e6, 300).round()), []
+    lags = np.arange(6, 11)
+    for tau in lags:
+        start = np.array([0.8, 0.1, 1.2, 1.5])  # the short memory is about there, the bump is not
+        grown = solve_ivp(
+            descent, (0, 1e6), start, "LSODA", times, args=(tau,), rtol=1e-8, atol=1e-10
+        )
+        curve = np.array([loss(p, tau) for p in grown.y.T])
+        curve -= curve[-1]  # the best two modes can do
+        lengths.append(plateau_length(times, curve, fall=0.03, until=0.03))
+    growth = np.diff(np.log(lengths))  # per unit of the lag
+    assert np.all(
+        (growth > 0.9) & (growth < 1.6)
+    )  # the mode e^(-1.5 t) sees the bump as e^(-1.5 tau)
+    assert np.corrcoef(lags, np.log(lengths))[0, 1] > 0.995  # exponential growth
+    assert np.corrcoef(np.log(lags), lengths)[0, 1] < 0.9  # and not a slower one

@@ -1,0 +1,326 @@
+"""What every architecture promises, over the whole registry and its main options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from mfbench.models.build import build_model, check_contract
+from mfbench.models.mixer import RecurrentMixer
+from mfbench.models.model import SequenceModel
+from mfbench.models.registry import registered
+from tests.conftest import architecture_settings
+
+VARIANTS: list[tuple[str, dict[str, Any]]] = [
+    *[(name, {}) for name in registered()],
+    ("rnn", {"layers": 2, "residual": True, "norm": "rms"}),
+    ("rnn", {"options": {"nonlinearity": "identity"}}),
+    ("lstm", {"layers": 2, "norm": "layer", "activation": "silu"}),
+    ("tcn", {"options": {"kernel_size": 2, "dilation_base": 3}}),
+    *[
+        ("transformer", {"options": {"positions": p}})
+        for p in ("none", "sinusoidal", "learned", "alibi")
+    ],
+    ("transformer", {"options": {"heads": 1}}),
+    *[("s4d", {"options": {"init": i, "state": 4}}) for i in ("inv", "legs", "real")],
+    ("s4d", {"layers": 2, "residual": True, "norm": "layer", "options": {"state": 4}}),
+    ("s4d", {"activation": "none"}),
+    ("lru", {"activation": "none", "layers": 2}),
+    ("tcn", {"activation": "none"}),
+    *[("stable_ssm", {"options": {"parameterisation": p}}) for p in ("direct", "exp", "softplus")],
+    ("stable_ssm", {"layers": 2, "activation": "tanh", "residual": True}),
+]  # fmt: skip
+WIDTH, LENGTH = 4, 12
+
+
+def identify(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    flat = {**value, **value.get("options", {})}
+    return ",".join(f"{k}={v}" for k, v in flat.items() if k != "options") or "default"
+
+
+@pytest.fixture(params=VARIANTS, ids=lambda p: f"{p[0]}-{identify(p[1])}")
+def settings(request: pytest.FixtureRequest) -> dict[str, Any]:
+    name, changes = request.param
+    return architecture_settings(name, **changes)
+
+
+def make(
+    settings: dict[str, Any], *, seed: int = 0, dtype: torch.dtype = torch.float64
+) -> SequenceModel:
+    torch.manual_seed(seed)
+    return build_model(settings, width=WIDTH, length=LENGTH).to(dtype)
+
+
+def inputs(batch: int = 3, length: int = LENGTH, seed: int = 1) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(batch, length, 1, generator=generator, dtype=torch.float64)
+
+
+def test_shape_and_the_contract_at_the_start_of_a_job(settings: dict[str, Any]) -> None:
+    model = make(settings)
+    assert model(inputs()).shape == (3, LENGTH, 1)
+    check_contract(model, length=LENGTH)
+
+
+def test_strictly_causal_at_every_step(settings: dict[str, Any]) -> None:
+    model, x = make(settings), inputs(1)
+    y = model(x)
+    for t in range(LENGTH):
+        changed = x.clone()
+        changed[:, t] += 1.0
+        difference = (model(changed) - y).abs()[0, :, 0]
+        assert difference[:t].max().item() < 1e-12 if t else True
+        assert difference[t] > 1e-9  # and the present is seen
+
+
+def test_sequences_do_not_touch_each_other(settings: dict[str, Any]) -> None:
+    model, x = make(settings), inputs()
+    torch.testing.assert_close(model(x)[1:2], model(x[1:2]), rtol=1e-10, atol=1e-12)
+
+
+def test_gradients_are_those_of_finite_differences(settings: dict[str, Any]) -> None:
+    model, x = make(settings), inputs(2, 6)
+    names = [name for name, _ in model.named_parameters()]
+
+    def function(x: torch.Tensor, *parameters: torch.Tensor) -> torch.Tensor:
+        given = dict(zip(names, parameters, strict=True))
+        return torch.func.functional_call(model, given, (x,))
+
+    arguments = [x.requires_grad_(), *(p.detach().requires_grad_() for p in model.parameters())]
+    assert torch.autograd.gradcheck(function, tuple(arguments), fast_mode=True)
+
+
+def test_gradients_reach_every_parameter_and_are_finite(settings: dict[str, Any]) -> None:
+    model = make(settings, dtype=torch.float32)
+    model(inputs(8).float()).square().mean().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert torch.isfinite(parameter.grad).all(), name
+        assert parameter.grad.abs().max() > 0, name
+
+
+def test_the_same_seed_gives_the_same_model_and_another_does_not(settings: dict[str, Any]) -> None:
+    one, same, other = make(settings), make(settings), make(settings, seed=1)
+    x = inputs()
+    assert torch.equal(one(x), same(x))
+    assert not torch.equal(one(x), other(x))
+
+
+def test_the_parallel_form_equals_the_recurrence(settings: dict[str, Any]) -> None:
+    model, x = make(settings), inputs()
+    if not all(isinstance(m, RecurrentMixer) for m in model.mixers()):
+        with pytest.raises(TypeError, match="no step-by-step form"):
+            model.recur(x)
+        return
+    torch.testing.assert_close(model(x), model.recur(x), rtol=1e-9, atol=1e-11)
+    parameters = list(model.parameters())
+    weights = torch.linspace(-1, 1, LENGTH, dtype=torch.float64)[:, None]
+    parallel = torch.autograd.grad((model(x) * weights).sum(), parameters)
+    stepwise = torch.autograd.grad((model.recur(x) * weights).sum(), parameters)
+    for a, b in zip(parallel, stepwise, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-10)
+
+
+def test_linear_models_are_exactly_linear_and_others_are_not(settings: dict[str, Any]) -> None:
+    model, x = make(settings), inputs(1)
+    other = inputs(1, seed=2)
+    gap = model(2.0 * x - 3.0 * other) - (2.0 * model(x) - 3.0 * model(other))
+    if model.linear:
+        assert gap.abs().max() < 1e-12
+        assert model(torch.zeros_like(x)).abs().max() == 0
+    else:
+        assert gap.abs().max() > 1e-6
+
+
+def test_the_receptive_field_is_the_one_that_is_declared(settings: dict[str, Any]) -> None:
+    length = 48
+    torch.manual_seed(0)
+    model = build_model(settings, width=WIDTH, length=length).double()
+    x = inputs(8, length).requires_grad_()
+    (gradient,) = torch.autograd.grad(model(x)[:, -1].sum(), x)
+    lags = torch.nonzero(gradient.abs().amax((0, 2)).flip(0) > 1e-300)
+    reached = int(lags.max()) + 1
+    if model.receptive_field is None:
+        assert reached == length
+    else:
+        assert reached == min(model.receptive_field, length)
+
+
+def test_parameter_groups_split_all_parameters(settings: dict[str, Any]) -> None:
+    model = make(settings)
+    groups = model.parameter_groups()
+    names = [name for group in groups.values() for name in group]
+    assert sorted(names) == sorted(dict(model.named_parameters()))
+    declared = {id(p) for m in model.mixers() for p in m.ssm_parameters()}
+    assert {id(dict(model.named_parameters())[n]) for n in groups["ssm"]} == declared
+
+
+C, N = WIDTH, 16
+EXPECTED_PARAMETERS = {  # without encoder (C, and C of bias where not linear) and decoder (C)
+    "rnn": 2 * C * C + 2 * C,
+    "gru": 3 * (2 * C * C + 2 * C),
+    "lstm": 4 * (2 * C * C + 2 * C),
+    "tcn": 4 * (3 * C * C + C),
+    "transformer": 2 * (4 * C * C + 2 * (2 * C * C) + 2 * C + C + 4 * C),
+    "s4d": C + 2 * C * N // 2 + C * N + C + C * C + C,
+    "lru": 3 * N + 4 * N * C + C + C,
+    "stable_ssm": N + 2 * N * C + C,
+}
+EXPECTED_STATE = {"rnn": C, "gru": C, "lstm": 2 * C, "s4d": C * N, "lru": 2 * N, "stable_ssm": N}
+
+
+@pytest.mark.parametrize("name", registered())
+def test_parameters_and_state_are_those_of_the_formulas(name: str) -> None:
+    model = make(architecture_settings(name))
+    around = 2 * C if model.linear else 3 * C
+    assert sum(p.numel() for p in model.parameters()) == EXPECTED_PARAMETERS[name] + around
+    assert model.state_size == EXPECTED_STATE.get(name)
+
+
+@pytest.mark.parametrize("name", EXPECTED_STATE)
+def test_the_state_is_as_large_as_declared(name: str) -> None:
+    model = make(architecture_settings(name))
+
+    def reals(state: Any) -> int:
+        if isinstance(state, tuple):
+            return sum(reals(part) for part in state)
+        return state[0].numel() * (2 if state.is_complex() else 1)
+
+    states = [mixer.initial_state(1) for mixer in model.recurrent_mixers()]
+    assert sum(reals(state) for state in states) == model.state_size
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("rnn", {"nonlinearity": "identity"}), ("stable_ssm", {"state": 1})],
+)
+def test_one_state_is_enough_for_an_exponential(name: str, options: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    settings = architecture_settings(name, options=options)
+    model = build_model(settings, width=1, length=LENGTH).double()
+    assert model.state_size == 1
+    assert model.linear
+    parameters = dict(model.named_parameters())
+    with torch.no_grad():
+        for parameter in parameters.values():
+            parameter.fill_(1.0)
+        if name == "rnn":
+            parameters["layers.0.mixer.U"].fill_(0.75)
+        else:  # best: f(w) = 3/4 where w^2 + 1/2 = 4
+            parameters["layers.0.mixer.w"].fill_(3.5**0.5)
+            parameters["layers.0.mixer.D"].fill_(0.0)
+    impulse = torch.zeros(1, LENGTH, 1, dtype=torch.float64)
+    impulse[0, 0] = 1.0
+    expected = 0.75 ** torch.arange(LENGTH, dtype=torch.float64)
+    torch.testing.assert_close(model(impulse)[0, :, 0], expected, rtol=1e-12, atol=1e-14)
+
+
+def test_a_model_that_sees_the_future_is_refused() -> None:
+    model = make(architecture_settings("rnn"))
+    model.layers[0].mixer.forward = lambda u: u.flip(1)  # type: ignore[method-assign]
+    with pytest.raises(ValueError, match="not causal: changing x from step 6 on"):
+        check_contract(model, length=LENGTH)
+
+
+def test_a_model_of_the_wrong_shape_or_with_nan_is_refused() -> None:
+    model = make(architecture_settings("rnn"))
+    model.layers[0].mixer.forward = lambda u: u[:, 1:]  # type: ignore[method-assign]
+    with pytest.raises(ValueError, match=r"maps \(2, 12, 1\) to \(2, 11, 1\)"):
+        check_contract(model, length=LENGTH)
+    model.layers[0].mixer.forward = lambda u: u * np.nan  # type: ignore[method-assign]
+    with pytest.raises(ValueError, match="not finite"):
+        check_contract(model, length=LENGTH)
+
+
+USERS = """
+from torch import nn
+from mfbench.models import mixer
+import mfbench.models.tcn as convolutions
+import torch
+
+
+class Gated(mixer.Mixer):
+    '''Sees the future through a gate that starts closed.'''
+
+    def __init__(self, width, layer, length):
+        super().__init__()
+        self.gate = nn.Parameter(torch.zeros(width))
+
+    def forward(self, u):
+        return u + self.gate * u.roll(-1, 1)
+
+
+class Random(mixer.Mixer):
+    def __init__(self, width, layer, length):
+        super().__init__()
+
+    def forward(self, u):
+        return u + torch.rand_like(u)
+
+
+class Dropped(mixer.Mixer):
+    def __init__(self, width, layer, length):
+        super().__init__()
+        self.drop = nn.Dropout(0.5)
+
+    def forward(self, u):
+        return self.drop(u)
+
+
+class Pretender(mixer.Mixer):
+    linear = True
+
+    def __init__(self, width, layer, length):
+        super().__init__()
+
+    def forward(self, u):
+        return u.relu()
+
+
+class Complex(mixer.Mixer):
+    def __init__(self, width, layer, length):
+        super().__init__()
+        self.a = nn.Parameter(torch.ones(width, dtype=torch.complex64))
+
+    def forward(self, u):
+        return (u * self.a).real
+
+
+class Deeper(convolutions.TCN):
+    layers = 5
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("Gated", "not causal"),
+        ("Random", "different outputs for the same input"),
+        ("Pretender", "says that it is linear"),
+        ("Complex", "complex parameters are not supported"),
+        ("Dropped", None),
+        ("Deeper", None),
+    ],
+)
+def test_promises_of_users_architectures_are_checked(
+    name: str, message: str | None, tmp_path: Path
+) -> None:
+    (tmp_path / "users.py").write_text(USERS)
+    torch.manual_seed(0)
+    settings = architecture_settings(f"{tmp_path / 'users.py'}:{name}")
+    model = build_model(settings, width=WIDTH, length=LENGTH)
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    if message is None:
+        check_contract(model, length=LENGTH)
+    else:
+        with pytest.raises(ValueError, match=message):
+            check_contract(model, length=LENGTH)
+    # The check works on a copy: parameters and mode stay as they were.
+    assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
+    assert model.training

@@ -1,0 +1,142 @@
+"""Fast forms of scans, convolutions and attention against the obvious ones, in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.func import vmap
+
+from mfbench.models.attention import causal_attention
+from mfbench.models.convolution import (
+    causal_convolution,
+    causal_convolution_sum,
+    dilated_convolution,
+    dilated_convolution_sum,
+)
+from mfbench.models.scans import diagonal
+from mfbench.models.scans.diagonal import diagonal_loop, diagonal_scan
+from mfbench.models.scans.elman import elman_loop, elman_scan
+from mfbench.models.scans.gru import gru_loop, gru_scan
+from mfbench.models.scans.lstm import lstm_loop, lstm_scan, lstm_scan_by_step
+
+M, B, T, C, N = 3, 2, 11, 4, 5
+
+
+@pytest.fixture(autouse=True)
+def _float64():
+    torch.manual_seed(0)
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def draw(*shape: int, kind: torch.dtype = torch.float64) -> Tensor:
+    return torch.randn(*shape, dtype=kind)
+
+
+def compare(fast: Callable[..., Tensor], slow: Callable[..., Tensor], *one: Tensor) -> None:
+    """Values and gradients, of one model and of an ensemble under vmap."""
+    inputs = [tensor.requires_grad_() for tensor in one]
+    check(fast(*inputs), slow(*inputs), inputs)
+    many = [torch.stack([tensor * (1 + 0.1 * m) for m in range(M)]) for tensor in one]
+    inputs = [tensor.detach().requires_grad_() for tensor in many]
+    each = [slow(*member) for member in zip(*(x.unbind() for x in inputs), strict=True)]
+    check(vmap(fast)(*inputs), torch.stack(each), inputs)
+    # Weights that all members share have no axis.
+    shared = [inputs[0], *(tensor[0] for tensor in inputs[1:])]
+    in_dims = (0, *(None for _ in shared[1:]))
+    each = [slow(x, *shared[1:]) for x in shared[0].unbind()]
+    check(vmap(fast, in_dims=in_dims)(*shared), torch.stack(each), inputs)
+
+
+def check(got: Tensor, want: Tensor, inputs: list[Tensor]) -> None:
+    torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-12)
+    weights = torch.randn_like(got)
+    loss = [(y * weights).sum().abs() for y in (got, want)]
+    for a, b in zip(*(torch.autograd.grad(value, inputs) for value in loss), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-11)
+
+
+@pytest.mark.parametrize("length", [1, 2, T])
+@pytest.mark.parametrize("linear", [False, True])
+def test_elman(length: int, linear: bool) -> None:
+    weights = [draw(N, C), 0.4 * draw(N, N), *([] if linear else [draw(N)])]
+
+    def form(scan: Any) -> Callable[..., Tensor]:
+        return lambda u, W, U, b=None: scan(u, W, U, b, linear=linear)
+
+    compare(form(elman_scan), form(elman_loop), draw(B, length, C), *weights)
+
+
+@pytest.mark.parametrize("length", [1, 2, T])
+def test_gru(length: int) -> None:
+    weights = draw(3 * N, C), draw(3 * N, N), draw(3 * N), draw(3 * N)
+    compare(gru_scan, gru_loop, draw(B, length, C), *weights)
+
+
+@pytest.mark.parametrize("length", [1, 2, T])
+@pytest.mark.parametrize("form", [lstm_scan, lstm_scan_by_step])
+def test_lstm(form: Callable[..., Tensor], length: int) -> None:
+    weights = draw(4 * N, C), draw(4 * N, N), draw(4 * N), draw(4 * N)
+    compare(form, lstm_loop, draw(B, length, C), *weights)
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.complex128])
+@pytest.mark.parametrize("length", [1, 2, 7, 8, T])
+@pytest.mark.parametrize("wide", [0, 10**9], ids=["step by step", "doubling"])
+def test_diagonal(
+    wide: int, length: int, kind: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(diagonal.WIDE, "cpu", wide)
+    poles = 0.6 * draw(N, kind=kind)
+
+    def form(scan: Any) -> Callable[..., Tensor]:
+        return lambda v, poles: scan(poles, v)
+
+    compare(form(diagonal_scan), form(diagonal_loop), draw(B, length, N, kind=kind), poles)
+
+
+def test_poles_on_the_unit_circle_and_beyond_stay_exact() -> None:
+    v = torch.ones(1, 64, 3)
+    h = diagonal_scan(torch.tensor([1.0, -1.0, 2.0]), v)
+    t = torch.arange(64)
+    expected = torch.stack((t + 1.0, (t + 1.0) % 2, 2.0 ** (t + 1) - 1), -1)
+    torch.testing.assert_close(h[0], expected, rtol=1e-14, atol=0)
+
+
+@pytest.mark.parametrize("length", [1, 2, 9])
+def test_causal_convolution(length: int) -> None:
+    compare(causal_convolution, causal_convolution_sum, draw(B, length, C), draw(C, length))
+
+
+@pytest.mark.parametrize("length", [1, 3, T])
+@pytest.mark.parametrize("taps", [1, 2, 3])
+@pytest.mark.parametrize("dilation", [1, 2, 5])
+def test_dilated_convolution(dilation: int, taps: int, length: int) -> None:
+    def form(convolution: Any) -> Callable[..., Tensor]:
+        return lambda u, W: convolution(u, W, dilation)
+
+    fast, slow = form(dilated_convolution), form(dilated_convolution_sum)
+    compare(fast, slow, draw(B, length, C), draw(taps, N, C))
+
+
+@pytest.mark.parametrize("biased", [False, True])
+def test_attention(biased: bool) -> None:
+    bias = draw(2, T, T) if biased else None
+
+    def slow(Q: Tensor, K: Tensor, V: Tensor) -> Tensor:
+        outputs = []
+        for t in range(T):
+            scores = torch.einsum("bhd,bhsd->bhs", Q[:, :, t], K[:, :, : t + 1]) / 2.0
+            scores = scores + (0 if bias is None else bias[:, t, : t + 1])
+            outputs.append(torch.einsum("bhs,bhsd->bhd", scores.softmax(-1), V[:, :, : t + 1]))
+        return torch.stack(outputs, 2)
+
+    def fast(Q: Tensor, K: Tensor, V: Tensor) -> Tensor:
+        return causal_attention(Q, K, V, bias=bias)
+
+    compare(fast, slow, *(draw(B, 2, T, 4) for _ in range(3)))

@@ -1,0 +1,239 @@
+"""A study is checked whole, and its errors name the key and what is allowed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mfbench.study.study import StudyError, load_study, read_study
+from mfbench.workflow.plan import study_settings
+from tests.conftest import REPOSITORY, small_study
+
+STUDIES = [REPOSITORY / "config.yaml", *sorted((REPOSITORY / "config").glob("**/*.yaml"))]
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    """A small study with one key set, by its dotted path."""
+    study = small_study()
+    *parents, last = path.split(".")
+    section: Any = study
+    for key in parents:
+        section = section.setdefault(key, {})
+    section[last] = value
+    return study
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda p: p.name)
+def test_shipped_studies_are_valid(path: Path) -> None:
+    study = read_study(path)
+    assert study.groups()
+
+
+def test_shipped_studies_never_share_a_results_folder() -> None:
+    folders = [read_study(path).results for path in STUDIES]
+    assert len(set(folders)) == len(folders)
+
+
+def test_the_default_study_is_the_promised_grid() -> None:
+    study = read_study(REPOSITORY / "config.yaml")
+    assert len(study.groups()) == 4 * 7
+    assert [len(study.levels(kernel)) for kernel in study.kernels] == [4] * 4
+    assert (len(study.training.seeds), len(study.training.learning_rates)) == (3, 2)
+    assert study.training.steps >= 1000
+
+
+def test_the_study_to_quote_has_what_a_verdict_needs() -> None:
+    study = read_study(REPOSITORY / "config" / "standard.yaml")
+    assert set(study.kernels) == {"exponential", "polynomial", "impulse", "airy"}
+    assert [len(study.levels(kernel)) for kernel in study.kernels] == [5] * 4
+    assert (len(study.training.seeds), len(study.training.learning_rates)) == (5, 3)
+    assert study.training.steps >= 3000
+
+
+def test_the_paper_study_is_the_full_continuum() -> None:
+    study = read_study(REPOSITORY / "config" / "paper.yaml")
+    assert study.task.length == 256
+    assert all(len(study.levels(kernel)) >= 10 for kernel in study.kernels)
+    assert len(study.kernels) == 4
+    assert len(study.training.seeds) == 5
+    assert all(len(a.widths) > 1 for a in study.architectures.values())
+
+
+def test_every_registered_architecture_is_in_the_smoke_study() -> None:
+    from mfbench.models.registry import registered
+
+    smoke = read_study(REPOSITORY / "config" / "smoke.yaml")
+    assert {a.model for a in smoke.architectures.values()} == set(registered())
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("traning", {}, r"traning: unknown key; allowed here: architectures, evaluation, floors"),
+        ("training.stepps", 3, r"training\.stepps: unknown key; allowed here: batch_size"),
+        ("training.optimiser.lr", 3, r"training\.optimiser\.lr: unknown key; allowed here: betas"),
+        ("architectures.rnn.wdth", 3, r"architectures\.rnn\.wdth: unknown key; .*widths"),
+        ("kernels.airy", {"rhos": [1]}, r"kernels\.airy\.rhos: unknown key; .* memory_length, rho"),
+        ("training.device", "gpu", r"training\.device = 'gpu': .*'auto', 'cpu' or 'cuda'"),
+        ("training.cells_per_job", 0, r"cells_per_job: 0 is neither auto nor a whole number from"),
+        ("training.cells_per_job", "all", r"cells_per_job: 'all' is neither auto nor a whole"),
+        ("training.steps", 0, r"training\.steps = 0: .*greater than 0"),
+        ("training.seeds", [0, -1], r"training\.seeds\[1\] = -1: .*greater than or equal to 0"),
+        ("architectures.foo", {"model": "mine.py"}, r"names a file but no class: .*mine\.py:Class"),
+        (
+            "training.ensemble_size",
+            0,
+            r"training\.ensemble_size: 0 is neither auto nor a whole number from 1 on",
+        ),
+        ("training.learning_rates", [], r"training\.learning_rates = \[\]"),
+        ("training.seeds", [1, 1], r"training\.seeds: listed more than once: 1"),
+        ("training.batch_size", 33, r"training\.batch_size = 33 is more than .*train = 32"),
+        ("task.scored_from", 16, r"scored_from = 16 leaves nothing to score in 16 steps"),
+        ("name", "a/b", r"name = 'a/b'"),
+        ("refine", {"levls": 4}, r"refine\.levls: unknown key; allowed here: levels"),
+        ("refine.levels", 0, r"refine\.levels = 0: .*greater than 0"),
+        ("kernels.gauss", {"rho": [1]}, r"kernels\.gauss: no kernel family named 'gauss'"),
+        ("kernels.exponential", {"rho": [1.5]}, r"kernels\.exponential: rho = 1\.5 is not allowed"),
+        ("kernels.impulse", {"rho": [16]}, r"kernels\.impulse: .*outside the sequence"),
+        ("kernels.impulse", {"rho": [8]}, r"rho = 8 has memory length 9, .* at most 8 is allowed"),
+        ("kernels.impulse", {"rho": [2.5]}, r"kernels\.impulse: rho = 2\.5 .* whole number"),
+        ("kernels.impulse", {"rho": [2, 2.0]}, r"kernels\.impulse\.rho: listed more than once"),
+        ("kernels.airy", {"memory_length": [9]}, r"memory_length = 9 is longer than half"),
+        ("kernels.airy", {}, r"kernels\.airy: give either rho"),
+        ("kernels.airy", {"rho": [3], "memory_length": [4]}, r"kernels\.airy: give either rho"),
+        ("architectures.foo", {}, r"architectures\.foo: no architecture named 'foo'; there are"),
+        ("architectures.foo", {"model": "no.py:Foo"}, r"no file 'no\.py'"),
+        ("architectures.s4d", {"options": {"stat": 4}}, r"options\.stat: s4d has no such option"),
+        (
+            "architectures.s4d",
+            {"options": {"init": "hippo"}},
+            r"options\.init = 'hippo': .*'lin', 'inv', 'legs' or 'real'",
+        ),
+        ("architectures.rnn", 3, r"architectures\.rnn = 3"),
+    ],
+)
+def test_a_bad_key_or_value_is_named(path: str, value: Any, expected: str) -> None:
+    with pytest.raises(StudyError, match=expected) as caught:
+        load_study(changed(path, value), origin="my.yaml")
+    assert str(caught.value).startswith("my.yaml is not a valid study:")
+
+
+def test_all_problems_are_reported_at_once() -> None:
+    study = changed("training.stepps", 3)
+    study["nme"] = 1
+    with pytest.raises(StudyError) as caught:
+        load_study(study)
+    assert "stepps" in str(caught.value)
+    assert "nme" in str(caught.value)
+
+
+def test_files_that_are_no_mapping_are_named(tmp_path: Path) -> None:
+    file = tmp_path / "study.yaml"
+    file.write_text("- 1\n")
+    with pytest.raises(StudyError, match=r"study\.yaml must hold a mapping"):
+        read_study(file)
+    file.write_text("a: [1\n")
+    with pytest.raises(StudyError, match=r"study\.yaml is not valid YAML"):
+        read_study(file)
+
+
+def test_defaults_follow_from_what_is_given() -> None:
+    study = load_study(small_study())
+    assert study.task.scored_from == 8
+    assert study.results == "results/small"
+    assert study.architectures["rnn"].model == "rnn"
+
+
+def test_levels_are_ordered_from_easy_to_hard_whatever_the_order_given() -> None:
+    for rho in ([0.4, 0.6, 0.5], [0.6, 0.5, 0.4]):
+        study = load_study(changed("kernels.exponential", {"rho": rho}))
+        assert [float(v.rho) for v in study.levels("exponential")] == [0.4, 0.5, 0.6]
+    study = load_study(changed("kernels.polynomial", {"rho": [2.0, 1.9, 2.1]}))
+    assert [float(v.rho) for v in study.levels("polynomial")] == [2.1, 2.0, 1.9]
+
+
+def test_an_architecture_of_ones_own_is_checked_before_it_runs(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from mfbench.models.tcn import TCN\n"
+        "from mfbench.models.mixer import Mixer\n"
+        "class Wide(TCN):\n    layers = 7\n"
+        "class Own(Mixer):\n"
+        "    def __init__(self, width: int, layer: int, length: int, *, gain: float = 2.0):\n"
+        "        super().__init__()\n"
+        "class Other: pass\n"
+    )
+    study = changed("architectures.wide", {"model": f"{file}:Wide", "options": {"kernel_size": 2}})
+    resolved = load_study(study).architectures["wide"].resolved()
+    assert resolved["layers"] == 7
+    assert resolved["options"] == {"kernel_size": 2, "dilation_base": 2}
+    assert resolved["activation"] == "relu"
+    own = load_study(changed("architectures.own", {"model": f"{file}:Own"})).architectures["own"]
+    assert own.resolved()["options"] == {"gain": 2.0}
+    with pytest.raises(StudyError, match="has no class 'Missing'; it has: Wide, Own, Other"):
+        load_study(changed("architectures.own", {"model": f"{file}:Missing"}))
+    with pytest.raises(StudyError, match="Other is not a subclass of"):
+        load_study(changed("architectures.own", {"model": f"{file}:Other"}))
+    with pytest.raises(StudyError, match="has no such option; it has: gain"):
+        load_study(changed("architectures.own", {"model": f"{file}:Own", "options": {"x": 1}}))
+
+
+def test_reading_a_study_imports_neither_torch_nor_xarray() -> None:
+    code = (
+        "import sys; from mfbench.study.study import read_study; read_study('config.yaml'); "
+        "import mfbench.workflow.plan, mfbench.workflow.digest; "
+        "print(sorted({'torch', 'xarray', 'pandas', 'altair'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_yaml_of_a_study_round_trips(tmp_path: Path) -> None:
+    file = tmp_path / "study.yaml"
+    file.write_text(yaml.safe_dump(small_study()))
+    assert read_study(file) == load_study(small_study())
+
+
+def test_an_architecture_changes_only_what_it_names_of_the_training() -> None:
+    content = changed("training.optimiser", {"epsilon": 1e-6})
+    content["architectures"] = {
+        "rnn": {},
+        "gru": {"training": {"optimiser": {"betas": [0.8, 0.9]}}},
+    }
+    study = load_study(content)
+    assert study.training_of("rnn") == study.training
+    of_gru = study.training_of("gru")
+    assert (of_gru.optimiser.betas, of_gru.optimiser.epsilon) == ((0.8, 0.9), 1e-6)
+    assert of_gru.steps == study.training.steps
+    kept = study_settings(study)["architectures"]["gru"]["training"]
+    assert kept == {"optimiser": {"betas": [0.8, 0.9]}}
+
+
+def test_an_architecture_cannot_change_the_axes_of_the_cube() -> None:
+    with pytest.raises(StudyError, match=r"gru\.training\.seeds: unknown key; allowed here: loss"):
+        load_study(changed("architectures.gru", {"training": {"seeds": [3]}}))
+
+
+def test_packs_must_fit_into_the_names_of_their_files(study: dict[str, Any]) -> None:
+    study["task"]["length"] = 256
+    study["kernels"] = {"exponential": {"memory_length": list(range(2, 40))}}
+    study["training"]["cells_per_job"] = 12
+    load_study(study)
+    study["training"]["cells_per_job"] = 38
+    with pytest.raises(StudyError, match=r"cells_per_job = 38: .* room for \d+ of exponential"):
+        load_study(study)
+    study["training"]["cells_per_job"] = "auto"  # takes as many as there is room for
+    load_study(study)
+    study["training"]["cells_per_job"] = 9
+    study["refine"] = {"levels": 40}
+    with pytest.raises(StudyError, match=r"cells_per_job = 9: .* room for 8 of refine"):
+        load_study(study)
+    study["refine"] = {"levels": 8}
+    load_study(study)
