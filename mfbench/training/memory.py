@@ -13,10 +13,9 @@ from mfbench.study.training import TrainingSettings
 from mfbench.training.data import TrainingData
 from mfbench.training.trainer import Member, Trainer
 
-# Bytes that a step may take on a CPU, and the fewest members that gain by training together there:
-# with more bytes or fewer members, one after the other was about as fast, on a busy machine.
-# `python -m benchmarks --parts members` measures it.
-CPU_BYTES = 40_000_000
+# Bytes that a step may take on a CPU, and the fewest members that gain by training together there.
+# Measured by `python -m benchmarks --parts members` (benchmarks/README.md).
+CPU_BYTES = 80_000_000
 _FEWEST = 4
 # A member among others takes more than alone: vmap makes temporary copies, a GPU keeps the memory
 # of a recorded step beside that of validations (tests/training/test_memory.py).
