@@ -110,9 +110,9 @@ def model_digest(reference: str, name: str, *, cache: str) -> str:
     """
     from mfbench.workflow.own_models import loaded_files
 
-    source = locate(reference)
+    source, files = locate(reference), list[Path]()
     if source.module is not None:
-        roots, files = frozenset({source.module.partition(".")[2]}), []
+        roots = frozenset({source.module.partition(".")[2]})
     else:
         files, imported = loaded_files(source, cache=cache)
         roots = frozenset(imported)

@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from mfbench.files import read_json, write_json
@@ -58,10 +59,8 @@ def loaded_files(source: Source, *, cache: str) -> tuple[list[Path], list[str]]:
     except (OSError, BrokenFileError, KeyError):
         pass
     files, modules = _import(source)
-    try:
+    with suppress(OSError):  # a dry run in a folder that cannot be written
         write_json(kept, {"files": _contents(files), "modules": modules})
-    except OSError:  # a dry run in a folder that cannot be written
-        pass
     return files, modules
 
 

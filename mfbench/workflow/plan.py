@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from mfbench.files.paths import rho_text
@@ -150,4 +151,4 @@ def parts(levels: Sequence[float], *, most: int) -> list[list[float]]:
     count = math.ceil(len(levels) / most)
     small, larger = divmod(len(levels), count) if count else (0, 0)
     ends = [small * i + min(i, larger) for i in range(count + 1)]
-    return [list(levels[a:b]) for a, b in zip(ends, ends[1:], strict=False)]
+    return [list(levels[a:b]) for a, b in pairwise(ends)]
