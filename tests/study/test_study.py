@@ -67,7 +67,6 @@ def test_the_paper_study_is_the_full_continuum() -> None:
 def test_every_registered_architecture_is_in_the_study_to_quote() -> None:
     from mfbench.models.registry import registered
 
-
     study = read_study(REPOSITORY / "config" / "standard.yaml")
     assert {a.model for a in study.architectures.values()} == set(registered())
 
