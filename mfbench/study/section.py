@@ -11,7 +11,7 @@ T = TypeVar("T", bound=Hashable)
 
 
 class Section(BaseModel):
-    """Unknown keys are errors, and a section does not change once it is read."""
+    """Base of all sections: unknown keys are errors, and instances are immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 

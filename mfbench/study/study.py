@@ -25,23 +25,23 @@ from mfbench.tasks.kernels.memory import window_weights
 from mfbench.tasks.kernels.registry import families
 from mfbench.workflow.packs import LONGEST, most_levels
 
-_LONGEST_RHO = "1.23456789012e-05"  # as a level is written
+_LONGEST_RHO = "1.23456789012e-05"  # longest rho that a level can have in file names
 
 
 class StudyError(ValueError):
-    """A study file that cannot be used; the message names the keys and what is allowed."""
+    """An invalid study file; the message names the keys and what is allowed."""
 
 
 def _folder(path: str) -> str:
-    """A folder by the name that Snakemake gives it, without the characters that it cannot take."""
+    """Normalise a folder's name as Snakemake does; refuse a name that Snakemake cannot handle."""
     wrong = sorted({c for c in path if c in "{}" or not c.isprintable()})
     if wrong:
         raise ValueError(
-            f"Snakemake takes no folder with {', '.join(map(repr, wrong))} in its name"
+            f"Snakemake cannot handle a folder with {', '.join(map(repr, wrong))} in its name"
         )
     if path != path.strip() or path.startswith("~") or "://" in path:
         raise ValueError(
-            "must be a folder of this machine, without blanks around it and with ~ written out"
+            "must be a local folder, without blanks at its ends and with ~ written out in full"
         )
     return os.path.normpath(path) if path else path
 
@@ -51,7 +51,7 @@ class Study(Section):
 
     name: Name = Field(description="Name of the study.")
     results: Annotated[str, AfterValidator(_folder)] = Field(
-        "", description="Folder of all results, results/<name> where it is not given."
+        "", description="Folder for all results; default: results/<name>."
     )
     task: TaskSettings = TaskSettings()
     kernels: Annotated[dict[str, KernelSettings], Field(min_length=1)] = Field(
@@ -71,7 +71,7 @@ class Study(Section):
     @model_validator(mode="before")
     @classmethod
     def _names_stand_for_themselves(cls, given: Any) -> Any:
-        """`rnn: {}` means `rnn: {model: rnn}`, and `results` follows the name."""
+        """`rnn: {}` means `rnn: {model: rnn}`, and `results` defaults to results/<name>."""
         if not isinstance(given, dict):
             return given
         given = dict(given)
@@ -102,9 +102,9 @@ class Study(Section):
         return self
 
     def _check_packs(self) -> None:
-        """Make sure that as many levels as the study asks for fit into a file's name."""
+        """Check that a file's name has room for the levels of a job."""
         size = self.training.cells_per_job
-        if size == "auto":  # longer lists are cut into more packs
+        if size == "auto":  # long lists are split into more packs
             return
         names = {kernel: [v.rho for v in self.levels(kernel)] for kernel in self.kernels}
         if self.refine is not None:
@@ -112,8 +112,8 @@ class Study(Section):
         for part, levels in names.items():
             if (most := most_levels(levels)) < min(size, len(levels)):
                 raise ValueError(
-                    f"training.cells_per_job = {size}: the levels of a job stand in the name of "
-                    f"its files, which have room for {most} of {part} ({LONGEST} characters)"
+                    f"training.cells_per_job = {size}: the names of a job's files list its levels "
+                    f"and have room for {most} of {part} ({LONGEST} characters)"
                 )
 
     @cached_property
@@ -129,7 +129,7 @@ class Study(Section):
         return self._levels[kernel]
 
     def training_of(self, architecture: str) -> TrainingSettings:
-        """The training of one architecture: that of the study with its own changes."""
+        """The study's training settings with the changes of one architecture."""
         changes = self.architectures[architecture].training.given()
         return TrainingSettings.model_validate(changed(self.training.model_dump(), changes))
 
@@ -151,7 +151,7 @@ def load_study(config: Mapping[str, Any], *, origin: str = "the study") -> Study
     config : mapping
         The content of a study file.
     origin : str
-        Where it comes from, for error messages.
+        Name of its source in error messages.
 
     Raises
     ------
@@ -161,7 +161,7 @@ def load_study(config: Mapping[str, Any], *, origin: str = "the study") -> Study
     try:
         return Study.model_validate(dict(config))
     except ValidationError as error:
-        # A default that follows from an invalid value is no problem of its own.
+        # Skip defaults that could not be computed because another value is invalid.
         problems = [e for e in error.errors() if e["type"] != "default_factory_not_called"]
         lines = [_explain(e) for e in problems]
         raise StudyError("\n".join([f"{origin} is not a valid study:", *lines])) from None
@@ -173,7 +173,7 @@ def read_study(path: str | Path) -> Study:
     Raises
     ------
     StudyError
-        The file is no YAML mapping, or no valid study.
+        The file is not a YAML mapping or not a valid study.
     """
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
@@ -198,7 +198,7 @@ def _explain(error: Any) -> str:
 
 
 def _fields_at(location: tuple[int | str, ...]) -> list[str]:
-    """Names of the fields of the section at that place of a study."""
+    """Field names of the section at a location in a study."""
     section: Any = Study
     for part in location:
         if isinstance(section, type) and issubclass(section, BaseModel):
