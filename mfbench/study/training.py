@@ -20,10 +20,13 @@ from mfbench.study.section import Distinct, Section
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
-# How a job runs: a member's numbers do not depend on it, so changing it reruns nothing. (A new
-# device applies to members not yet trained. Checkpoints are kept per device, and files record it.)
-EXECUTION = frozenset({"device", "checkpoints", "cells_per_job", "ensemble_size", "jobs_per_gpu"})
-# Sequences per validation batch; changes results only by rounding.
+# How a job runs: no member's numbers depend on it, and changing it reruns nothing. (Members that
+# are still to be trained do follow the device, and their checkpoints are kept apart by it; files
+# record what they were trained on.)
+EXECUTION = frozenset(
+    {"device", "checkpoints", "cells_per_job", "ensemble_size", "jobs_per_gpu", "broken"}
+)
+# Sequences that are validated at once; does not change the result beyond rounding.
 VALIDATION_BATCH = 256
 
 
@@ -80,10 +83,10 @@ class Checkpoints(Section):
     minutes: NonNegativeFloat = Field(2.0, description="Minutes between two checkpoints.")
 
 
-def changed(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def merged(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Nested settings with some of their keys replaced."""
     return {
-        key: changed(value, changes[key])
+        key: merged(value, changes[key])
         if key in changes and isinstance(value, Mapping) and isinstance(changes[key], Mapping)
         else changes.get(key, value)
         for key, value in settings.items()
@@ -122,11 +125,15 @@ class TrainingSettings(Section):
         "auto", description="auto: the GPU, if the machine has one."
     )
     checkpoints: Checkpoints = Checkpoints()
+    broken: Literal["record", "stop"] = Field(
+        "record",
+        description="What to do when an architecture's own code breaks: record its cells as failed "
+        "and go on, or stop the study.",
+    )
     cells_per_job: Literal["auto"] | PositiveInt = Field(
         "auto",
-        description="Maximum number of levels, of one architecture, width and kernel, that one job "
-        "trains; auto: all of them, or as many as one core trains in about two hours. A change "
-        "leaves levels that are already trained in their files.",
+        description="Levels of one architecture, width and kernel that one job trains, at most; "
+        "auto: all of them, or as many as one core trains in about two hours.",
     )
     ensemble_size: Literal["auto"] | PositiveInt = Field(
         "auto",
