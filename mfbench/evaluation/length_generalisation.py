@@ -59,7 +59,7 @@ def longer_task(task: Task, factor: int, *, sequences: int) -> LongerTask:
     """
     length = len(task.kernel)
     k = memory_function(task.family, task.rho, factor * length)
-    # Scaled to the task's own at the lags that both have.
+    # Scaled to match the task's kernel at the lags of both.
     k = k * (task.kernel @ k[:length]) / (k[:length] @ k[:length])
     scored_from = factor * task.scored_from
     x = new_inputs(task, factor, count=sequences, length=factor * length)

@@ -48,7 +48,8 @@ class EvaluationSettings(Section):
         "Linear models are probed at every scored step.",
     )
     thresholds: Annotated[list[PositiveFloat], Field(min_length=1), Distinct] = Field(
-        [0.01, 0.1, 0.5], description="Relative validation errors whose first step is reported."
+        [0.01, 0.1, 0.5],
+        description="Relative validation errors; the first step that reaches each is reported.",
     )
     success: PositiveFloat = Field(
         0.1, description="A member succeeds if its relative test error is below this."

@@ -23,7 +23,7 @@ def _distinct(values: Sequence[T]) -> Sequence[T]:
     return sorted(values)  # type: ignore[type-var]
 
 
-# The order of such a list means nothing, so that reordering it reruns nothing.
+# A list without duplicates, sorted: its order means nothing, so reordering it reruns nothing.
 Distinct = AfterValidator(_distinct)
 
 # A name becomes part of file names and wildcards.

@@ -20,13 +20,12 @@ from mfbench.study.section import Distinct, Section
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
-# How a job runs: no member's numbers depend on it, and changing it reruns nothing. (Members that
-# are still to be trained do follow the device, and their checkpoints are kept apart by it; files
-# record what they were trained on.)
+# How a job runs: a member's numbers do not depend on it, so changing it reruns nothing. (A new
+# device applies to members not yet trained. Checkpoints are kept per device, and files record it.)
 EXECUTION = frozenset(
     {"device", "checkpoints", "cells_per_job", "ensemble_size", "jobs_per_gpu", "broken"}
 )
-# Sequences that are validated at once; does not change the result beyond rounding.
+# Sequences per validation batch; changes results only by rounding.
 VALIDATION_BATCH = 256
 
 
@@ -127,13 +126,13 @@ class TrainingSettings(Section):
     checkpoints: Checkpoints = Checkpoints()
     broken: Literal["record", "stop"] = Field(
         "record",
-        description="What to do when an architecture's own code breaks: record its cells as failed "
+        description="What to do if an architecture's own code breaks: record its cells as failed "
         "and go on, or stop the study.",
     )
     cells_per_job: Literal["auto"] | PositiveInt = Field(
         "auto",
-        description="Levels of one architecture, width and kernel that one job trains, at most; "
-        "auto: all of them, or as many as one core trains in about two hours.",
+        description="Maximum number of levels, of one architecture, width and kernel, that one job "
+        "trains; auto: all of them, or as many as one core trains in about two hours.",
     )
     ensemble_size: Literal["auto"] | PositiveInt = Field(
         "auto",
