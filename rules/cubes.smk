@@ -25,8 +25,6 @@ rule benchmark_cube:
         settings=lambda wildcards: SETTINGS,
         architectures=listed("architectures", STUDY.architectures),
         kernels=listed("kernels", STUDY.kernels),
-        learning_rates=listed("training.learning_rates", STUDY.training.learning_rates),
-        seeds=listed("training.seeds", STUDY.training.seeds),
         code=stage_digest("cube"),
     script:
         "../workflow_scripts/assemble_benchmark.py"

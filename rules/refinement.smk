@@ -1,5 +1,9 @@
 """The phase `refine`, where the study asks for it: levels around each failure boundary."""
 
+STUDY_SETTINGS = study_settings(
+    STUDY, refine=False
+)  # it leaves the first phase as it is
+
 
 use rule benchmark_cube as study_cube with:
     # The study's own levels alone.
@@ -12,6 +16,11 @@ use rule benchmark_cube as study_cube with:
         PATHS.log("cube").format(phase="study"),
     benchmark:
         PATHS.benchmark("cube").format(phase="study")
+    params:
+        settings=lambda wildcards: STUDY_SETTINGS,
+        architectures=listed("architectures", STUDY.architectures),
+        kernels=listed("kernels", STUDY.kernels),
+        code=stage_digest("cube"),
 
 
 checkpoint refine:
@@ -33,7 +42,7 @@ checkpoint refine:
         gpu=0,
     params:
         levels=STUDY.refine.levels,
-        settings=lambda wildcards: SETTINGS,
+        settings=lambda wildcards: STUDY_SETTINGS,
         code=stage_digest(
             "refinement",
             modules=tuple(f"tasks.kernels.{kernel}" for kernel in STUDY.kernels),

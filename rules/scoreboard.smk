@@ -24,7 +24,8 @@ rule judge_predictions:
     params:
         settings=lambda wildcards: SETTINGS,
         code=stage_digest(
-            "scoreboard", modules=tuple(f"predictions.{name}" for name in predictions())
+            "scoreboard",
+            modules=tuple(f"predictions.{name}" for name in predictions()),
         ),
     script:
         "../workflow_scripts/judge_predictions.py"

@@ -71,7 +71,7 @@ class Paths:
         """Path of a kind of file, with the names of its wildcards in braces."""
         return f"{self.results}/{_PATTERNS[kind]}"
 
-    def file(self, kind: str, **names: Any) -> str:
+    def file(self, kind: str, /, **names: Any) -> str:
         """Path of one file."""
         if isinstance(names.get("rho"), float):
             names["rho"] = rho_text(names["rho"])

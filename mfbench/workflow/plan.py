@@ -92,8 +92,8 @@ def evaluation_settings(study: Study, *, architecture: str, width: int) -> Setti
     return Settings("evaluation", {"evaluation": evaluation}, **training)
 
 
-def study_settings(study: Study) -> Settings:
-    """The whole study as the cube keeps it."""
+def study_settings(study: Study, *, refine: bool = True) -> Settings:
+    """The whole study as the cube keeps it, with or without its section `refine`."""
     settings = study.model_dump(exclude={"results": True, "training": set(EXECUTION)})
     settings["architectures"] = {
         name: entry.resolved() | {"widths": entry.widths, "training": entry.training.given()}
@@ -102,6 +102,8 @@ def study_settings(study: Study) -> Settings:
     settings["kernels"] = {
         kernel: [level.model_dump() for level in study.levels(kernel)] for kernel in study.kernels
     }
+    if not refine:
+        settings["refine"] = None
     return Settings("study", settings)
 
 
