@@ -37,11 +37,11 @@ class Problem:
     length: int
 
     def relative_error(self, h: Array) -> float:
-        """Error of h, in the units of `k`, relative to the energy of the whole kernel."""
+        """Error of a response h in the units of `k`, relative to the energy of the whole kernel."""
         return float(np.sum(self.weights * (self.k - h) ** 2))
 
     def complete(self, h: Array) -> Array:
-        """h over all lags in the units of the given kernel, 0 at lags without weight."""
+        """A response h over all lags, in the given kernel's units; 0 at lags without weight."""
         front = np.zeros(0) if self.lag_zero is None else np.array([self.lag_zero])
         tail = np.zeros(self.length - len(front) - len(h))
         return np.concatenate([front, self.scale * h, tail])

@@ -179,7 +179,7 @@ def strong(name: str, *, length: int = LENGTH, width: int = 4) -> SequenceModel:
 
 
 @pytest.mark.parametrize("name", registered())
-def test_the_parts_are_those_of_all_inputs_enumerated(name: str) -> None:
+def test_the_parts_match_an_enumeration_of_all_inputs(name: str) -> None:
     task = make_task(8, sequences=400, distribution="rademacher", rho=0.5)
     model = strong(name, length=8)
     truth, found = exactly(model, task), split(model, task)

@@ -47,7 +47,7 @@ def standard_error(model: nn.Module, longer: LongerTask) -> float:
     [("exponential", 0.9), ("polynomial", 0.8), ("impulse", 7.0), ("airy", 6.5)],
 )
 @pytest.mark.parametrize(("factor", "scored_from"), [(2, 8), (4, 3)])
-def test_the_target_is_continued_in_its_own_normalisation(
+def test_the_target_continues_in_its_own_normalisation(
     family: str, rho: float, factor: int, scored_from: int
 ) -> None:
     task = make_task(LENGTH, family=family, rho=rho, scored_from=scored_from, deviation=0.5)
