@@ -47,7 +47,10 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number, possibly negative if about 0, and its standard error, which is 0 if exact."""
+    """An estimate and its standard error, which is 0 if the estimate is exact.
+
+    Estimates of a small positive number can be negative.
+    """
 
     value: float
     standard_error: float

@@ -1,4 +1,4 @@
-"""How far a model's error is from the floor of its size."""
+"""How far a model's error is from the floor for its size."""
 
 from __future__ import annotations
 

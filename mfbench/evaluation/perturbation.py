@@ -1,9 +1,9 @@
 """The error after a perturbation of the trained weights, E(beta).
 
-It follows the perturbation error of Wang, Li & Li (arXiv 2305.19190): a stable approximation keeps
-its error under small changes of the weights. They take the worst case within a radius beta. Here it
-is the median over random directions, and beta is relative to the norm of the weights, so that
-architectures of different size can be compared.
+This follows the perturbation error of Wang, Li & Li (arXiv 2305.19190): a stable approximation
+keeps its error under small changes of the weights. They take the worst case within a radius beta.
+Here it is the median over random directions, and beta is relative to the norm of the weights, so
+that architectures of different size can be compared.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor
 from mfbench.evaluation.error import relative_mse
 from mfbench.models.ensemble import Ensemble
 
-_KEY = (1000, 10)  # differs from the streams of training (mfbench.training.streams)
+_KEY = (1000, 10)  # distinct from the streams of training (mfbench.training.streams)
 
 
 def directions(seed: int, *, repeats: int, parameters: int) -> NDArray[np.float64]:

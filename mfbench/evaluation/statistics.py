@@ -48,9 +48,9 @@ def plateau_length(
 
     The curve is the lowest error so far, interpolated linearly in the step between validations. A
     plateau starts at a validated step and lasts until the error has fallen by `fall` from there, or
-    to `until`. Li, Han, E & Li (2020), arXiv 2009.07799, section 4, define plateauing by this time
-    until the loss has changed. Here the start is free, because training may learn the short memory
-    first and then stall.
+    to `until`. Li, Han, E & Li (2020), arXiv 2009.07799, section 4, also define plateauing by the
+    time until the loss has changed. Here any validated step can be the start, because training may
+    learn the short memory first and then stall.
 
     Parameters
     ----------

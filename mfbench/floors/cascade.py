@@ -4,8 +4,8 @@ The impulse response of a system with poles p_1..p_n is a sum of p_j^s (times po
 coincide). As a basis, these functions are hopelessly ill-conditioned. A cascade of all-pass
 sections spans the same space with orthonormal states (Takenaka 1925; Malmquist 1925; in real
 arithmetic and as a state space: Roberts & Mullis, Digital Signal Processing, 1987, ch. 10).
-Section i has the denominator ``1 + d_i1 z^-1 + d_i2 z^-2``: a conjugate pair or two real poles.
-One turns into the other continuously.
+Section i has the denominator ``1 + d_i1 z^-1 + d_i2 z^-2``: a conjugate pair or two real poles,
+with a continuous transition between them.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def poles_of(sections: Array, order: int) -> NDArray[np.complex128]:
 
 
 def _roots(sections: Array) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
-    """Both poles of each section: first the larger, or for a pair the upper one."""
+    """Both poles of each section: first the larger of two real poles, or the upper of a pair."""
     d1, d2 = sections[..., 0], sections[..., 1]
     root = np.sqrt((d1 / 2) ** 2 - d2 + 0j)
     # The smaller of two real poles follows from the product, which avoids cancellation.

@@ -53,7 +53,7 @@ def lower_bound(
 ) -> float:
     """A relative error that no linear time-invariant system of this order can beat.
 
-    It holds for stable and unstable systems.
+    The bound also holds for unstable systems.
 
     Parameters
     ----------

@@ -69,7 +69,7 @@ def pose(
         raise ValueError(f"order = {order} must be a whole number, 0 or more")
     last = int(np.max(np.flatnonzero(weights), initial=-1)) + 1
     if not last or np.any(weights[:last] <= 0):
-        raise ValueError("weights must be positive up to the last lag with a weight")
+        raise ValueError("weights must be positive up to some lag and 0 after it")
     largest = np.max(np.abs(k[:last]))
     if not largest > 0:
         raise ValueError("a memory function without energy has no floor")

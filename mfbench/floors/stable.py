@@ -28,7 +28,7 @@ _SPANS = ((0.05, 1), (0.1, 4), (0.2, 10), (0.3, 3), (0.5, 20))
 # The same for all poles, but with the longest in units of the sequence length.
 _WINDOWS = ((0.1, 0.2), (0.2, 2), (0.3, 1), (0.5, 1), (1, 20), (10, 4))
 _SCOUT = 10  # iterations from every start
-_FINALISTS = 2  # number of starts that go on
+_FINALISTS = 2  # number of best starts that go on
 _ITERATIONS = 40
 _POLISH = 200  # iterations that take the best one to its minimum
 _CAUTION = 10.0  # initial damping: a long first step loses fast-decaying poles

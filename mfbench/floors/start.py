@@ -1,10 +1,10 @@
 """Starting points of the search for the best system of a given order: guesses at its poles.
 
 The error is a rugged function of the poles, but a semiclassical picture gives good guesses. A
-cascade of all-pass sections delays each frequency by its group delay. It fits the kernel at the
-frequencies that it delays by more than the kernel does. Each pole adds 2 pi of delay x bandwidth.
-So the poles should cover the frequencies with the most energy per unit of delay, and they are
-placed at equal steps of accumulated delay.
+cascade of all-pass sections delays each frequency by its group delay, and it fits the kernel at
+frequencies where this delay exceeds the kernel's own. Each pole adds 2 pi of delay x bandwidth. So
+the poles should cover the frequencies with the most energy per unit of delay, and they are placed
+at equal steps of accumulated delay.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from mfbench.floors.problem import Array, Problem, pose
 from mfbench.floors.start import starting_points
 
 _SCOUT = 12  # iterations from every starting point
-_FINALISTS = 6  # number of starting points that go on
+_FINALISTS = 6  # number of best starting points that go on
 _ITERATIONS = 150
 _POLISH = 150  # iterations that take the best one to its minimum
 _NOISE = 1e-15  # smaller relative errors are rounding

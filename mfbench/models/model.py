@@ -1,8 +1,8 @@
 """The structure of all models: a linear encoder, a stack of mixers, a linear decoder.
 
-A stack of linear mixers without norm and activation is exactly linear in x, so its encoder has no
-bias. All other stacks have one, which a first layer with a norm needs: without it the encoder
-returns x times a fixed vector, and normalising that leaves only the sign of x.
+A stack of linear mixers without norm and activation is exactly linear in x: its encoder has no
+bias. All other stacks have one. A norm in the first layer needs it: without a bias, the encoder
+returns x times a fixed vector, of which the norm keeps only the sign of x.
 """
 
 from __future__ import annotations

@@ -64,8 +64,8 @@ class Source:
 class Declaration:
     """The settings that an architecture's source lets a study choose.
 
-    `options` and `stack` map names to types and defaults (``...`` if a value is required): the
-    former of the architecture's own options, the latter of Mixer's class attributes.
+    Both map names to types and defaults (``...`` if a value is required). `options` holds the
+    architecture's own options, `stack` the class attributes of Mixer.
     """
 
     options: dict[str, tuple[Any, Any]] = field(default_factory=dict)

@@ -88,8 +88,8 @@ class S4D(RecurrentMixer):
     def kernel(self, T: int) -> Tensor:
         """The convolution kernel K_t = 2 Re sum_n C_n B_n exp(t dt A_n), with D at lag 0: (C, T).
 
-        With t = r I + i the exponential factors, and the sum over n is a product of two small
-        matrices.
+        With t = r I + i, the exponential is a product of two, and the sum over n becomes a product
+        of two small matrices.
         """
         dtA, CB = self.discretise()
         I = math.isqrt(T - 1) + 1  # noqa: E741

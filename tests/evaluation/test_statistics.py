@@ -63,9 +63,7 @@ def test_a_steady_fall_has_a_plateau_as_long_as_its_fall_takes() -> None:
     assert plateau_length(steps, 1 - steps / 1000, fall=0.05, until=0.1) == pytest.approx(50.0)
 
 
-def test_the_plateau_length_is_nan_if_nothing_is_learned_and_zero_if_all_is_from_the_start() -> (
-    None
-):
+def test_the_plateau_length_is_nan_if_never_learned_and_zero_if_learned_at_once() -> None:
     steps = np.array([1, 10, 100])
     assert np.isnan(plateau_length(steps, np.array([1.0, 0.5, 0.4]), fall=0.05, until=0.1))
     assert np.isnan(plateau_length(steps, np.array([1.0, np.nan, np.nan]), fall=0.05, until=0.1))

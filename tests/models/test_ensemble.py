@@ -191,6 +191,6 @@ def test_models_that_cannot_run_as_one_are_recognised(
         assert model.training
 
 
-def test_running_out_of_memory_is_raised_and_not_a_difference(tmp_path) -> None:
+def test_running_out_of_memory_is_raised(tmp_path) -> None:
     with pytest.raises(MemoryError, match="no more"):
         ensemble_error(users(tmp_path, "OutOfMemory"), torch.randn(2, 2, LENGTH))

@@ -39,7 +39,7 @@ def lstm_scan_by_step(u: Tensor, W: Tensor, U: Tensor, b: Tensor, c: Tensor) -> 
 
 
 def _by_torch(u: Tensor, W: Tensor, U: Tensor, b: Tensor, c: Tensor) -> Tensor:
-    """One oneDNN call for all steps of a member; on a CPU faster than stepping all at once."""
+    """One oneDNN call for all steps of a member; on a CPU faster than stepping all members."""
     if u.ndim == 4:
         members = zip(*(tensor.unbind(0) for tensor in (u, W, U, b, c)), strict=True)
         return torch.stack([_by_torch(*member) for member in members])
