@@ -1,4 +1,4 @@
-"""Architectures by name, read from their source."""
+"""Architectures, found by name and read from their source."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_every_registered_class_is_loaded_and_declares_its_options() -> None:
         found = declaration(source)
         assert set(found.stack) == {"layers", "norm", "residual", "activation"}
         for key, (_, default) in found.stack.items():
-            assert getattr(loaded, key) == default  # what ast reads is what Python does
+            assert getattr(loaded, key) == default  # ast reads the same as Python
 
 
 def test_options_have_the_types_and_defaults_of_the_signature() -> None:
