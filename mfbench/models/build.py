@@ -21,7 +21,8 @@ def build_model(settings: Mapping[str, Any], *, width: int, length: int) -> Sequ
     Parameters
     ----------
     settings : mapping
-        ``model`` (reference), ``layers``, ``norm``, ``residual``, ``activation``, ``options``.
+        ``model`` (reference) and, where they differ from the model's own, ``layers``, ``norm``,
+        ``residual``, ``activation`` and ``options``.
     width : int
         Number of channels C.
     length : int
@@ -36,12 +37,15 @@ def build_model(settings: Mapping[str, Any], *, width: int, length: int) -> Sequ
         fails in another way.
     """
     source = locate(settings["model"])
-    stack = {key: settings[key] for key in ("layers", "norm", "residual", "activation")}
     with own_code():
         mixer = load_class(source)
         if not (isinstance(mixer, type) and issubclass(mixer, Mixer)):
             raise ValueError(f"{settings['model']} is not a subclass of {Mixer.__module__}.Mixer")
-        options = settings["options"]
+        stack = {
+            key: settings.get(key, getattr(mixer, key))
+            for key in ("layers", "norm", "residual", "activation")
+        }
+        options = settings.get("options", {})
         return SequenceModel(mixer, width=width, length=length, options=options, **stack)
 
 

@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mfbench.models.ensemble import Ensemble
-from mfbench.models.model import SequenceModel
 from mfbench.models.own_code import own_code
 
 
-def jacobian_rows(model: SequenceModel | Ensemble, x: Tensor, times: Tensor) -> Tensor:
+def jacobian_rows(model: torch.nn.Module | Ensemble, x: Tensor, times: Tensor) -> Tensor:
     """One row of the Jacobian for each pair of an input and an output step.
 
     Sequences do not interact, so one backward pass gives the rows of a whole batch. The `grad` of
@@ -41,7 +40,7 @@ def jacobian_rows(model: SequenceModel | Ensemble, x: Tensor, times: Tensor) -> 
     return _rows(model, x, times)[0]
 
 
-def _rows(model: SequenceModel | Ensemble, x: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
+def _rows(model: torch.nn.Module | Ensemble, x: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
     """`jacobian_rows`, and the outputs (..., P, T)."""
     x = x.detach().requires_grad_()
     pairs = torch.arange(x.shape[-2], device=x.device)
@@ -75,7 +74,7 @@ class Probes(NamedTuple):
 
 
 def probe_jacobians(
-    model: SequenceModel | Ensemble,
+    model: torch.nn.Module | Ensemble,
     x: Tensor,
     *,
     scored_from: int,
@@ -87,7 +86,7 @@ def probe_jacobians(
 
 
 def probe(
-    model: SequenceModel | Ensemble,
+    model: torch.nn.Module | Ensemble,
     x: Tensor,
     *,
     scored_from: int,
@@ -98,8 +97,9 @@ def probe(
 
     Parameters
     ----------
-    model : SequenceModel or Ensemble
-        A linear model has the same Jacobian for all inputs, so only the shape of `x` matters.
+    model : Module or Ensemble
+        Any module that maps (B, T, 1) to (B, T, 1). A model with ``linear = True`` has the same
+        Jacobian for all inputs, so only the shape of `x` matters.
     x : (..., N, T) tensor
         Inputs, reused in turn if P > N; (M, N, T) for an ensemble.
     scored_from : int
@@ -112,11 +112,12 @@ def probe(
     """
     length = x.shape[-1]
     steps = length - scored_from
+    linear = bool(getattr(model, "linear", False))
     if probes is None:
-        probes = steps if model.linear else x.shape[-2]
+        probes = steps if linear else x.shape[-2]
     pair = torch.arange(probes, device=x.device)
     times = length - 1 - pair * steps // probes
-    inputs = torch.zeros_like(x[..., :1, :]) if model.linear else x
+    inputs = torch.zeros_like(x[..., :1, :]) if linear else x
     batches = [
         _rows(model, inputs[..., batch % inputs.shape[-2], :], times[batch])
         for batch in pair.split(batch_size)

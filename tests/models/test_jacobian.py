@@ -128,3 +128,14 @@ def test_jacobians_agree_with_correlations_under_gaussian_input() -> None:
     error = products.std(0) / np.sqrt(len(x)) + rows.std(0) / np.sqrt(len(rows))
     assert np.all(np.abs(products.mean(0) - rows.mean(0)) < 5 * error)
     assert np.abs(rows.mean(0)).max() > 20 * error.max()  # far above the noise
+
+
+def test_any_module_can_be_probed() -> None:
+    class Delayed(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.nn.functional.pad(0.5 * x[:, :-2], (0, 0, 2, 0))
+
+    x = torch.randn(6, 12, 1, generator=torch.Generator().manual_seed(0))[..., 0].double()
+    rows, times = probe_jacobians(Delayed(), x, scored_from=4, batch_size=4)
+    expected = np.where(np.arange(12) == 2, 0.5, 0.0)
+    np.testing.assert_allclose(mean_over_steps(rows, times), expected)

@@ -8,6 +8,7 @@ from typing import Literal
 import pytest
 
 from mfbench.models.registry import declaration, load_class, locate, registered
+from tests.conftest import architecture_settings
 
 
 def write(folder: Path, text: str) -> str:
@@ -100,3 +101,11 @@ def test_a_file_that_is_not_python_is_named(tmp_path: Path) -> None:
     file = write(tmp_path, "class Own(Mixer:\n")
     with pytest.raises(ValueError, match=r"own\.py is not valid Python"):
         locate(f"{file}:Own")
+
+
+def test_a_model_is_built_with_its_own_defaults() -> None:
+    from mfbench.models.build import build_model
+
+    model = build_model({"model": "s4d"}, width=4, length=16)
+    explicit = build_model(architecture_settings("s4d"), width=4, length=16)
+    assert str(model) == str(explicit)

@@ -8,6 +8,9 @@ arXiv 2506.05678; their parametrisations are mfbench's own (docs/tasks.md).
 from __future__ import annotations
 
 import bisect
+import sys
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,9 +79,9 @@ def memory_function(
     """
     member = find_family(family)
     member.check(rho)
-    k = np.asarray(member.function(float(rho), np.arange(length, dtype=np.float64)))
+    k = _values(family, member.function, float(rho), length)
     # 1e-150 squares to just above the smallest normal number.
-    if not np.all(np.isfinite(k)) or np.max(np.abs(k)) < 1e-150:
+    if np.max(np.abs(k)) < 1e-150:
         raise ValueError(
             f"{family} with rho = {rho:g} has no energy at lags 0..{length - 1}: "
             "its memory lies outside the sequence"
@@ -87,6 +90,22 @@ def memory_function(
         return k
     k = k / np.max(np.abs(k))  # so that no square can underflow
     return np.asarray(k / np.sqrt(np.sum(weights * k**2)))
+
+
+def _values(
+    family: str, function: Callable[..., Any], rho: float, length: int
+) -> NDArray[np.float64]:
+    """What a family's own function returns, if that is one finite real number for each lag."""
+    where = f"{sys.modules[function.__module__].__file__}: the function of {family}, rho = {rho:g},"
+    try:
+        k = np.asarray(function(rho, np.arange(length, dtype=np.float64)))
+    except Exception as error:
+        raise ValueError(f"{where} raises {type(error).__name__}: {error}") from error
+    if k.shape != (length,):
+        raise ValueError(f"{where} returns the shape {k.shape} for {length} lags")
+    if k.dtype.kind not in "fiu" or not np.all(np.isfinite(k)):
+        raise ValueError(f"{where} must return finite real numbers")
+    return k.astype(np.float64)
 
 
 def memory_length(k: NDArray[np.float64], weights: NDArray[np.float64]) -> int:
