@@ -47,7 +47,7 @@ def test_exponential_targets_equal_scipys_recursive_filter(rng: np.random.Genera
 
 
 def test_written_targets_are_the_direct_sum_of_the_written_input(tmp_path: Path) -> None:
-    write_dataset(tmp_path / "a.nc", settings=settings(), family="airy", rho="6.5")
+    write_dataset(tmp_path / "a.nc", settings=settings(), family="airy", rho=6.5)
     task = read_dataset(tmp_path / "a.nc")
     for split in SPLITS:
         direct = convolve_directly(task.x[split].astype(float), task.kernel)
@@ -121,7 +121,7 @@ def test_noise_is_of_the_size_asked_for_and_never_on_the_test_targets() -> None:
 
 def test_the_file_describes_itself(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "rho=5.nc"
-    write_dataset(path, settings=settings(), family="impulse", rho="5")
+    write_dataset(path, settings=settings(), family="impulse", rho=5)
     with netCDF4.Dataset(path) as file:
         for name in ("family", "rho", "memory_length", "sequence_length", "scored_from",
                      "git_commit", "package_versions", "seeds", "settings"):  # fmt: skip
@@ -153,7 +153,7 @@ def test_new_inputs_are_of_the_tasks_kind_and_in_no_split(
     given = {"distribution": distribution, "standard_deviation": 0.5}
     for seed in (0, 1):
         made = settings(input=given, seed=seed)
-        write_dataset(tmp_path / f"{seed}.nc", settings=made, family="airy", rho="6.5")
+        write_dataset(tmp_path / f"{seed}.nc", settings=made, family="airy", rho=6.5)
     task, other = (read_dataset(tmp_path / f"{seed}.nc") for seed in (0, 1))
     assert (task.distribution, task.seed, other.seed) == (distribution, 0, 1)
     x = new_inputs(task, 0, count=2000, length=10)
