@@ -1,6 +1,6 @@
-# Two commands do everything: `make all` ends with a report, `make test` tests the project.
-# What takes minutes or a machine of its own is tested apart: a real SLURM, faults, large studies.
-# Each prints what it runs; PYTHON chooses the interpreter (3.11 or newer).
+# `make all` runs the default study and writes its report; `make test` runs the tests.
+# Slow tests have their own targets: test-cluster (a real SLURM), test-faults, test-scale.
+# Commands are printed before they run. PYTHON selects the interpreter (3.11 or newer).
 PYTHON ?= python3
 VENV   ?= .venv
 CORES  ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
@@ -18,7 +18,7 @@ all: setup
 smoke: setup
 	$(RUN) config/smoke.yaml
 
-# A table of ratios; `python -m benchmarks --help` says what else there is.
+# Prints a table of ratios; for options see `python -m benchmarks --help`.
 benchmark: setup
 	$(BIN)/python -m benchmarks
 
@@ -45,7 +45,7 @@ setup: $(VENV)/installed
 
 setup-test: $(VENV)/installed-test
 
-# torch comes first and pinned: pip would otherwise pick another build for a package that wants it.
+# Install the pinned torch first; otherwise pip may pick another build.
 $(VENV)/installed: envs/constraints.txt pyproject.toml
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "mfbench needs Python 3.11 or newer"'
 	$(PYTHON) -m venv $(VENV)

@@ -17,7 +17,6 @@ resource_scopes:
 
 
 include: "rules/common.smk"
-include: "rules/packs.smk"
 include: "rules/datasets.smk"
 include: "rules/floors.smk"
 include: "rules/training.smk"
@@ -34,8 +33,7 @@ if STUDY.refine:
 
 onstart:
     try:
-        claim(RESULTS, STUDY_FILE)
-        lock_what_is_made()
+        claim(STUDY.results, STUDY_FILE)
     except ValueError as error:
         raise WorkflowError(str(error)) from None
 
@@ -43,7 +41,7 @@ onstart:
 onsuccess:
     from mfbench.workflow.failed_cells import count_failed
 
-    if failed := count_failed(BENCHMARK):
+    if failed := count_failed(PATHS.file("benchmark")):
         print(
             f"{failed} cells of this study failed, as their architecture's own code broke: "
             "`mfbench status --failures` says at what.",
@@ -55,5 +53,5 @@ rule all:
     """The finished study: its report, and with it all that the report rests on."""
     default_target: True
     input:
-        BENCHMARK,  # a cube that failed and is gone is made again even under a finished report
-        f"{RESULTS}/report.html",
+        PATHS.file("benchmark"),  # a cube that is gone is made again even under a finished report
+        PATHS.file("report"),

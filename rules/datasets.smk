@@ -1,26 +1,22 @@
-DATASET = f"{RESULTS}/datasets/{{kernel}}/rho={{rho}}.nc"
-
-
 rule dataset:
     """Input, target and memory function of one task."""
     output:
-        DATASET,
+        PATHS.pattern("dataset"),
     log:
-        f"{RESULTS}/logs/datasets/{{kernel}}/rho={{rho}}.log",
+        PATHS.log("dataset"),
     benchmark:
-        f"{RESULTS}/benchmarks/datasets/{{kernel}}/rho={{rho}}.tsv"
+        PATHS.benchmark("dataset")
     conda:
         "../envs/datasets.yaml"
     threads: 1
     resources:
-        mem_mb=dataset_memory(STUDY),
-        runtime=fixed(30),
+        mem_mb=memory(STUDY, "dataset"),
+        runtime=runtime("dataset"),
         gpu=0,
     params:
-        settings=dataset_settings(STUDY),
+        settings=lambda wildcards: DATASET_SETTINGS,
         code=lambda wildcards: stage_digest(
-            script_path("generate_dataset.py"),
-            modules=(f"mfbench.tasks.kernels.{wildcards.kernel}",),
+            "dataset", modules=(f"tasks.kernels.{wildcards.kernel}",)
         ),
     script:
         "../workflow_scripts/generate_dataset.py"

@@ -1,41 +1,27 @@
-EVALUATION = f"{RESULTS}/evaluation/{{architecture}}/width={{width}}/{{kernel}}.nc"
-# Levels of a second pass have files of their own, so that the first pass stays as it is.
-ADDED_EVALUATION = (
-    f"{RESULTS}/evaluation/{{architecture}}/width={{width}}/{{kernel}}.refined.nc"
-)
-ADDED = f"{RESULTS}/added_evaluations.json"  # and a list of them
-
-
 rule evaluate:
     """All levels of one (architecture, width, kernel), so that torch starts once for them."""
     input:
-        datasets=all_levels(DATASET),
-        floors=all_levels(FLOORS),
-        records=packs_of(rules.train.output.record, study_levels),
-        weights=packs_of(rules.train.output.weights, study_levels),
+        datasets=each_level("dataset", levels_of_group),
+        floors=each_level("floors", levels_of_group),
+        records=each_part("record"),
+        weights=each_part("weights"),
     output:
-        EVALUATION,
+        PATHS.pattern("evaluation"),
     log:
-        f"{RESULTS}/logs/evaluation/{{architecture}}/width={{width}}/{{kernel}}.log",
+        PATHS.log("evaluation"),
     benchmark:
-        f"{RESULTS}/benchmarks/evaluation/{{architecture}}/width={{width}}/{{kernel}}.tsv"
+        PATHS.benchmark("evaluation")
     conda:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=evaluation_memory(STUDY),
-        runtime=evaluation_runtime(STUDY),
-        gpu=0,
+        mem_mb=memory(STUDY, "evaluation"),
+        runtime=runtime("evaluation"),
+        gpu=0,  # of a cluster; a GPU of this machine is used where there is one
         gpu_slots=gpu_slots(STUDY.training),
-        # A GPU where there is one: a cluster gives this rule none, whatever the training asks for.
-        device="cpu" if STUDY.training.device == "cpu" else "auto",
-        jobs_per_gpu=STUDY.training.jobs_per_gpu,
-        keep_going=keep_going,
     params:
-        settings=lambda wildcards: EVALUATION_SETTINGS[
-            wildcards.architecture, wildcards.width
-        ],
-        code=lambda wildcards: stage_digest(script_path("evaluate_group.py"))
-        + ARCHITECTURE_CODE[wildcards.architecture],
+        settings=lambda wildcards: EVALUATION_SETTINGS[model_of(wildcards)],
+        model=lambda wildcards: MODEL_CODE[wildcards.architecture],
+        code=stage_digest("evaluation"),
     script:
-        "../workflow_scripts/evaluate_group.py"
+        "../workflow_scripts/evaluate.py"

@@ -1,26 +1,22 @@
-FLOORS = f"{RESULTS}/floors/{{kernel}}/rho={{rho}}.nc"
-
-
 rule floors:
     """The least errors that models of given sizes can have on one task."""
     output:
-        FLOORS,
+        PATHS.pattern("floors"),
     log:
-        f"{RESULTS}/logs/floors/{{kernel}}/rho={{rho}}.log",
+        PATHS.log("floors"),
     benchmark:
-        f"{RESULTS}/benchmarks/floors/{{kernel}}/rho={{rho}}.tsv"
+        PATHS.benchmark("floors")
     conda:
         "../envs/datasets.yaml"
     threads: 1
     resources:
-        mem_mb=floor_memory(STUDY),
-        runtime=floor_runtime(STUDY),
+        mem_mb=memory(STUDY, "floors"),
+        runtime=runtime("floors"),
         gpu=0,
     params:
-        settings=floor_settings(STUDY),
+        settings=lambda wildcards: FLOOR_SETTINGS,
         code=lambda wildcards: stage_digest(
-            script_path("compute_floors.py"),
-            modules=(f"mfbench.tasks.kernels.{wildcards.kernel}",),
+            "floors", modules=(f"tasks.kernels.{wildcards.kernel}",)
         ),
     script:
         "../workflow_scripts/compute_floors.py"

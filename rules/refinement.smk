@@ -1,101 +1,74 @@
-"""The second pass, where the study asks for it: levels around each failure boundary."""
+"""The phase `refine`, where the study asks for it: levels around each failure boundary."""
+
+STUDY_SETTINGS = study_settings(
+    STUDY, refine=False
+)  # it leaves the first phase as it is
 
 
-use rule benchmark_cube as coarse_cube with:
-    # The first pass alone.
+use rule benchmark_cube as study_cube with:
+    # The study's own levels alone.
     input:
-        architectures=ARCHITECTURE_CUBES,
+        evaluations=evaluations,
+        added=[],
     output:
-        f"{RESULTS}/cubes/coarse.nc",
+        PATHS.file("cube", phase="study"),
     log:
-        f"{RESULTS}/logs/cubes/coarse.log",
+        PATHS.log("cube").format(phase="study"),
     benchmark:
-        f"{RESULTS}/benchmarks/cubes/coarse.tsv"
+        PATHS.benchmark("cube").format(phase="study")
     params:
-        architectures=list(STUDY.architectures),
-        kernels=list(STUDY.kernels),
-        settings=SETTINGS | {"refine": None},
-        code=stage_digest(script_path("assemble_benchmark.py")),
+        settings=lambda wildcards: STUDY_SETTINGS,
+        architectures=listed("architectures", STUDY.architectures),
+        kernels=listed("kernels", STUDY.kernels),
+        code=stage_digest("cube"),
 
 
 checkpoint refine:
     """Which levels to add to which group; only then is it known what else to train."""
     input:
-        rules.coarse_cube.output,
+        PATHS.file("cube", phase="study"),
     output:
-        f"{RESULTS}/refined_levels.json",
+        PATHS.file("cells", phase="refine"),
     log:
-        f"{RESULTS}/logs/refine.log",
+        PATHS.log("cells").format(phase="refine"),
     benchmark:
-        f"{RESULTS}/benchmarks/refine.tsv"
+        PATHS.benchmark("cells").format(phase="refine")
     conda:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=cube_memory(STUDY),
-        runtime=fixed(30),
+        mem_mb=memory(STUDY, "cube"),
+        runtime=runtime("cube"),
         gpu=0,
     params:
         levels=STUDY.refine.levels,
-        settings=SETTINGS | {"refine": None},
+        settings=lambda wildcards: STUDY_SETTINGS,
         code=stage_digest(
-            script_path("refine_levels.py"),
-            modules=tuple(f"mfbench.tasks.kernels.{kernel}" for kernel in STUDY.kernels),
+            "refinement",
+            modules=tuple(f"tasks.kernels.{kernel}" for kernel in STUDY.kernels),
         ),
     script:
         "../workflow_scripts/refine_levels.py"
 
 
-use rule evaluate as evaluate_added with:
-    input:
-        datasets=added_levels_of(DATASET),
-        floors=added_levels_of(FLOORS),
-        records=packs_of(rules.train.output.record, levels_added),
-        weights=packs_of(rules.train.output.weights, levels_added),
-    output:
-        ADDED_EVALUATION,
-    log:
-        f"{RESULTS}/logs/evaluation/{{architecture}}/width={{width}}/{{kernel}}.refined.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/evaluation/{{architecture}}/width={{width}}/{{kernel}}.refined.tsv"
-
-
-use rule architecture_cube as added_cube with:
-    input:
-        added_evaluations_of(ADDED_EVALUATION),
-    output:
-        ADDED_CUBE,
-    log:
-        f"{RESULTS}/logs/cubes/added/{{architecture}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/cubes/added/{{architecture}}.tsv"
-    params:
-        settings=group_levels(levels_refined),
-        code=stage_digest(script_path("assemble_architecture.py")),
-
-
-rule added:
-    """The list of what the second pass has evaluated.
+rule evaluated:
+    """The list of a phase's evaluations.
 
     It stands between the checkpoint and the cube because Snakemake looks at neither params nor the
     set of inputs of a job that waits for a checkpoint itself.
     """
     input:
-        added_architectures(ADDED_CUBE),
+        lambda wildcards: evaluations_of(wildcards.phase),
     output:
-        ADDED,
+        PATHS.pattern("evaluated"),
     log:
-        f"{RESULTS}/logs/added.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/added.tsv"
+        PATHS.log("evaluated"),
     conda:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=fixed(700),
-        runtime=fixed(10),
+        mem_mb=1000,
+        runtime=10,
         gpu=0,
-    params:
-        code=stage_digest(script_path("list_added.py")),
     script:
-        "../workflow_scripts/list_added.py"
+        "../workflow_scripts/list_evaluations.py"

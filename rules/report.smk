@@ -1,30 +1,29 @@
 rule report_page:
-    """All figures, each in four formats, and the study on one page that works offline."""
+    """All figures, each in four formats, and the study on one page that works offline.
+
+    Its code is no reason to draw again: `snakemake -R report_page` does.
+    """
     input:
-        BENCHMARK,
+        PATHS.file("benchmark"),
     output:
-        report=f"{RESULTS}/report.html",
-        figures=expand(
-            f"{RESULTS}/figures/{{figure}}.{{kind}}",
-            figure=FIGURES,
-            kind=("html", "svg", "png", "json"),
-        ),
+        report=PATHS.file("report"),
+        figures=[
+            PATHS.file("figure", figure=figure, kind=kind)
+            for figure in FIGURES
+            for kind in ("html", "svg", "png", "json")
+        ],
     log:
-        f"{RESULTS}/logs/report.log",
+        PATHS.log("report"),
     benchmark:
-        f"{RESULTS}/benchmarks/report.tsv"
+        PATHS.benchmark("report")
     conda:
         "../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=cube_memory(STUDY),
-        runtime=fixed(30),
+        mem_mb=memory(STUDY, "cube"),
+        runtime=runtime("cube"),
         gpu=0,
     params:
-        settings=SETTINGS,
-        code=stage_digest(
-            script_path("write_report.py"),
-            modules=tuple(f"mfbench.figures.{figure}" for figure in FIGURES),
-        ),
+        settings=lambda wildcards: SETTINGS,
     script:
         "../workflow_scripts/write_report.py"

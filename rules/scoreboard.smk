@@ -1,6 +1,3 @@
-SCOREBOARD = f"{RESULTS}/scoreboard"
-
-
 localrules:
     scoreboard,
 
@@ -8,27 +5,27 @@ localrules:
 rule judge_predictions:
     """What the study says about the published predictions."""
     input:
-        BENCHMARK,
+        PATHS.file("benchmark"),
     output:
-        csv=f"{SCOREBOARD}.csv",
-        md=f"{SCOREBOARD}.md",
-        txt=f"{SCOREBOARD}.txt",
+        csv=PATHS.file("scoreboard", kind="csv"),
+        md=PATHS.file("scoreboard", kind="md"),
+        txt=PATHS.file("scoreboard", kind="txt"),
     log:
-        f"{RESULTS}/logs/scoreboard.log",
+        PATHS.log("scoreboard").format(kind="txt"),
     benchmark:
-        f"{RESULTS}/benchmarks/scoreboard.tsv"
+        PATHS.benchmark("scoreboard").format(kind="txt")
     conda:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=cube_memory(STUDY),
-        runtime=fixed(30),
+        mem_mb=memory(STUDY, "cube"),
+        runtime=runtime("cube"),
         gpu=0,
     params:
-        settings=SETTINGS,
+        settings=lambda wildcards: SETTINGS,
         code=stage_digest(
-            script_path("judge_predictions.py"),
-            modules=tuple(f"mfbench.predictions.{name}" for name in predictions()),
+            "scoreboard",
+            modules=tuple(f"predictions.{name}" for name in predictions()),
         ),
     script:
         "../workflow_scripts/judge_predictions.py"
@@ -39,6 +36,6 @@ rule scoreboard:
     input:
         rules.judge_predictions.output.txt,
     log:
-        f"{RESULTS}/logs/scoreboard_printed.log",
+        f"{PATHS.results}/logs/scoreboard_printed.log",
     run:
         shell("tee {log:q} < {input:q}")

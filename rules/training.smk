@@ -1,43 +1,39 @@
-TRAINED = f"{RESULTS}/training/{GROUP}/rho={{pack}}"
+def levels_of_part(wildcards):
+    """The levels that a training job trains."""
+    return parts_of_group(wildcards)[int(wildcards.part) - 1]
 
 
 rule train:
-    """All members (learning rate x seed) of the levels of a pack, in one process."""
+    """All members (learning rate x seed) of some levels of a group, in one process."""
     input:
-        datasets=of_pack(DATASET),
+        datasets=each_level("dataset", levels_of_part),
     output:
-        record=f"{TRAINED}.nc",
-        weights=f"{TRAINED}.safetensors",
+        record=PATHS.pattern("record"),
+        weights=PATHS.pattern("weights"),
     log:
-        f"{RESULTS}/logs/training/{GROUP}/rho={{pack}}.log",
+        PATHS.log("record"),
     benchmark:
-        f"{RESULTS}/benchmarks/training/{GROUP}/rho={{pack}}.tsv"
-    wildcard_constraints:
-        pack=PACK,
+        PATHS.benchmark("record")
     conda:
         "../envs/training.yaml"
     threads: 1
     resources:
-        mem_mb=training_memory(STUDY),
-        runtime=training_runtime(STUDY),
+        mem_mb=memory(STUDY, "training"),
+        runtime=runtime("training"),
         gpu=gpus_for(STUDY.training.device),
         gpu_slots=gpu_slots(STUDY.training),
-        # How a job runs stands here and not in params, so that changing it reruns nothing.
-        device=STUDY.training.device,
-        checkpoint_minutes=str(STUDY.training.checkpoints.minutes),
-        ensemble_size=STUDY.training.ensemble_size,
-        jobs_per_gpu=STUDY.training.jobs_per_gpu,
-        keep_going=keep_going,
     params:
-        settings=lambda wildcards: TRAINING_SETTINGS[
-            wildcards.architecture, wildcards.width
-        ],
-        code=lambda wildcards: stage_digest(script_path("train_pack.py"))
-        + ARCHITECTURE_CODE[wildcards.architecture],
-        checkpoints=f"{RESULTS}/checkpoints/{GROUP}",
-        state=f"{RESULTS}/jobs/{GROUP}/rho={{pack}}.json",
+        settings=lambda wildcards: TRAINING_SETTINGS[model_of(wildcards)],
+        levels=lambda wildcards: Listed(
+            f"levels of {wildcards.kernel}", levels_of_part(wildcards)
+        ),
+        learning_rates=listed("training.learning_rates", STUDY.training.learning_rates),
+        seeds=listed("training.seeds", STUDY.training.seeds),
+        model=lambda wildcards: MODEL_CODE[wildcards.architecture],
+        code=stage_digest("training"),
+        results=PATHS.results,
     script:
-        "../workflow_scripts/train_pack.py"
+        "../workflow_scripts/train.py"
 
 
 if STUDY.training.device == "cpu":

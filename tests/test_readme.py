@@ -17,9 +17,9 @@ from tests.conftest import REPOSITORY, architecture_settings, small_study
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
 
-def block(containing: str) -> str:
-    """The indented block of the README with some text in it."""
-    blocks = re.findall(r"(?:^(?:    .*)?\n)+", README, re.MULTILINE)
+def block(containing: str, text: str = README) -> str:
+    """The indented block of the README, or of another text, that contains something."""
+    blocks = re.findall(r"(?:^(?:    .*)?\n)+", text, re.MULTILINE)
     found = [textwrap.dedent(b).strip("\n") for b in blocks if containing in b]
     assert len(found) == 1, containing
     return found[0]

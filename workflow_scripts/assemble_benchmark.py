@@ -4,7 +4,7 @@ from mfbench.cube.benchmark import assemble_benchmark
 from mfbench.files import read_json
 from mfbench.workflow.job import start_job
 
-start_job(snakemake.log[0], inputs=snakemake.input)
+start_job(snakemake.log[0])
 files = snakemake.params.get("files")  # what there is of an unfinished study
 partial = files is not None
 listing = snakemake.input.get("added")

@@ -12,5 +12,5 @@ write_floors(
     task=TaskSettings.model_validate(settings["task"]),
     settings=FloorSettings.model_validate(settings["floors"]),
     family=snakemake.wildcards.kernel,
-    rho=snakemake.wildcards.rho,
+    rho=float(snakemake.wildcards.rho),
 )

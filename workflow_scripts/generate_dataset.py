@@ -7,7 +7,7 @@ from mfbench.workflow.job import start_job
 start_job(snakemake.log[0])
 write_dataset(
     snakemake.output[0],
-    settings=TaskSettings.model_validate(snakemake.params.settings),
+    settings=TaskSettings.model_validate(snakemake.params.settings["task"]),
     family=snakemake.wildcards.kernel,
-    rho=snakemake.wildcards.rho,
+    rho=float(snakemake.wildcards.rho),
 )

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from mfbench.cube.failure_boundaries import CENSORED, GROUP
+from mfbench.files.paths import rho_text
 from mfbench.tasks.kernels.memory import rho_for_memory_length, window_weights
 
 
@@ -31,8 +32,7 @@ def refined_levels(cube: xr.Dataset, *, levels: int) -> list[dict[str, Any]]:
     -------
     list of dict
         One entry per group with levels to add, sorted by ``architecture``, ``width`` and
-        ``kernel``; ``levels`` is a list of ``memory_length`` and ``rho`` (text, as in file names)
-        from easy to hard.
+        ``kernel``; ``levels`` is a list of ``memory_length`` and ``rho`` from easy to hard.
     """
     task = json.loads(cube.attrs["settings"])["task"]
     weights = window_weights(task["length"], task["scored_from"])
@@ -53,7 +53,7 @@ def refined_levels(cube: xr.Dataset, *, levels: int) -> list[dict[str, Any]]:
                 rho = rho_for_memory_length(here["kernel"], length, task["length"], weights)
             except ValueError:
                 continue  # no knob of this family gives this memory length
-            tasks.append({"memory_length": length, "rho": f"{rho:.12g}"})
+            tasks.append({"memory_length": length, "rho": float(rho_text(rho))})
         if tasks:
             added.append({**here, "width": int(here["width"]), "levels": tasks})
     return sorted(added, key=lambda entry: [entry[name] for name in GROUP])

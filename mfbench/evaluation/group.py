@@ -17,17 +17,17 @@ import numpy as np
 import torch
 import xarray as xr
 
-from mfbench.evaluation.inputs import PackFiles, TaskFiles, Trained, load_member, read_packs
+from mfbench.evaluation.inputs import Trained, load_member
 from mfbench.evaluation.level import failed_level, level_dataset
 from mfbench.evaluation.member import EvaluationData, measure
 from mfbench.files import atomic, provenance
-from mfbench.floors.record import Floors, read_floors
+from mfbench.floors.record import Floors
 from mfbench.models.build import build_model
 from mfbench.models.ensemble import Ensemble, ensemble_error
 from mfbench.models.model import SequenceModel
 from mfbench.models.own_code import ArchitectureError
 from mfbench.study.evaluation import EvaluationSettings
-from mfbench.tasks.datasets import Task, read_dataset
+from mfbench.tasks.datasets import Task
 from mfbench.training.memory import members_at_once, peak_bytes
 from mfbench.training.record import weight_name
 from mfbench.training.status import STATUS
@@ -85,14 +85,14 @@ class _Member:
 
 def evaluate_group(
     architecture: Mapping[str, Any],
-    tasks: Sequence[TaskFiles],
-    packs: Sequence[PackFiles],
+    tasks: Sequence[tuple[Task, Floors]],
+    trained: Mapping[float, Trained],
     *,
     width: int,
     settings: EvaluationSettings,
     device: torch.device = _CPU,
     share: int | None = None,
-    keep_going: bool = False,
+    stop: bool = False,
 ) -> xr.Dataset:
     """Evaluate every member of every level.
 
@@ -100,10 +100,10 @@ def evaluate_group(
     ----------
     architecture : mapping
         Settings for `build_model`.
-    tasks : sequence of TaskFiles
+    tasks : sequence of (Task, Floors)
         The levels from easy to hard.
-    packs : sequence of PackFiles
-        What was trained, each level in one of them.
+    trained : mapping
+        What was trained, by rho (`read_trained`).
     width : int
         Number of channels.
     settings : EvaluationSettings
@@ -112,8 +112,8 @@ def evaluate_group(
         Where the models run.
     share : int, optional
         Bytes of the GPU that are this job's.
-    keep_going : bool
-        Record cells at which the architecture's own code breaks as failed, and go on.
+    stop : bool
+        Raise where the architecture's own code breaks; otherwise its cells are recorded as failed.
 
     Returns
     -------
@@ -124,21 +124,18 @@ def evaluate_group(
 
     Raises
     ------
-    BrokenFileError
-        A file is corrupt, or of another task, pack or study than it should be.
     ValueError
         A level was not trained, the weights do not fit the model, or a linear model is better than
         any of its size can be (the message names the file).
     ArchitectureError
-        The architecture's own code breaks, and `keep_going` is not set.
+        The architecture's own code breaks, and `stop` is set.
     """
-    trained = read_packs(packs)
     where = f"architecture {architecture['model']}, width {width}"
-    levels = [_open(files, trained, settings) for files in tasks]
+    levels = [_level(task, floors, trained, settings) for task, floors in tasks]
 
     def fail(level: _Level, error: ArchitectureError, of: str = "") -> None:
-        message = f"{where}, rho = {level.task.rho}, evaluation: {of}{error}"
-        if not keep_going:
+        message = f"{where}, rho = {level.task.rho:.12g}, evaluation: {of}{error}"
+        if stop:
             raise ArchitectureError(message) from error
         log.error("FAILED, and recorded as such: %s", message, exc_info=error)
         level.failure = message
@@ -174,15 +171,12 @@ def evaluate_group(
     return group
 
 
-def _open(
-    files: TaskFiles, trained: Mapping[float, Trained], settings: EvaluationSettings
+def _level(
+    task: Task, floors: Floors, trained: Mapping[float, Trained], settings: EvaluationSettings
 ) -> _Level:
-    """What the files of a level hold."""
-    task = read_dataset(files.dataset, splits=("test",), made_for=files.made_for)
-    floors = read_floors(files.floors, made_for=files.made_for)
-    if float(task.rho) not in trained:
-        raise ValueError(f"no training record has rho = {task.rho}, the level {files.dataset}")
-    found = trained[float(task.rho)]
+    if task.rho not in trained:
+        raise ValueError(f"no training record has {task.family} with rho = {task.rho:.12g}")
+    found = trained[task.rho]
     data = EvaluationData.of(task, settings)
     return _Level(task, floors, found, data, failure=str(found.record.failure.item()))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mfbench.files import BrokenFileError, check_identity, check_variables
-from mfbench.study.training import changed
+from mfbench.study.training import merged
 
 # Where the workflow keeps it; elsewhere a name says nothing.
 _PLACE = re.compile(r"(?:.*/)?([^/]+)/width=(\d+)/([^/]+?)(?:\.refined)?\.nc")
@@ -79,7 +79,7 @@ def check_of_study(
     entry = study["architectures"].get(name)
     if entry is None:
         raise BrokenFileError(path, f"it holds the architecture {name}, which this study lacks")
-    training = changed(study["training"], entry.get("training", {}))
+    training = merged(study["training"], entry.get("training", {}))
     expected = {
         "task": study["task"],
         "architecture": {k: v for k, v in entry.items() if k not in ("widths", "training")},

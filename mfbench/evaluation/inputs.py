@@ -1,10 +1,10 @@
-"""The files that an evaluation reads, and what is in them."""
+"""What training left behind, as an evaluation reads it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,82 +14,8 @@ from safetensors import safe_open
 
 from mfbench.files import check_identity, check_variables, sealed
 from mfbench.models.model import SequenceModel
-from mfbench.tasks.datasets import task_named
 
 _OF_THE_MODEL = ("parameters", "linear", "state_size", "receptive_field")
-
-
-@dataclass(frozen=True)
-class TaskFiles:
-    """The files of one level: its dataset and floors.
-
-    Attributes
-    ----------
-    dataset, floors : path
-    made_for : mapping
-        The ``kernel``, ``rho`` and ``task`` that they must be of; empty for any.
-    """
-
-    dataset: str | Path
-    floors: str | Path
-    made_for: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class PackFiles:
-    """What the training of some levels left: record and weights.
-
-    Attributes
-    ----------
-    record, weights : path
-    made_for : mapping
-        The settings that they must have been made with; empty for any.
-    """
-
-    record: str | Path
-    weights: str | Path
-    made_for: Mapping[str, Any] = field(default_factory=dict)
-
-
-def task_files(
-    datasets: Sequence[str | Path],
-    floors: Sequence[str | Path],
-    *,
-    task: Mapping[str, Any],
-    kernel: str,
-) -> list[TaskFiles]:
-    """The files of all levels of a kernel, whose names, ``rho=RHO.nc``, say which level it is."""
-    return [
-        TaskFiles(*files, task_named(files[0], task=task, kernel=kernel))
-        for files in zip(datasets, floors, strict=True)
-    ]
-
-
-def pack_files(
-    records: Sequence[str | Path],
-    weights: Sequence[str | Path],
-    *,
-    settings: Mapping[str, Any],
-    names: Mapping[str, str],
-) -> list[PackFiles]:
-    """The files of all packs of a group, whose names, ``rho=PACK.nc``, say which pack it is.
-
-    Parameters
-    ----------
-    records, weights : sequences of path
-    settings : mapping
-        ``task``, ``architecture``, ``width`` and ``training`` of the study.
-    names : mapping
-        ``architecture``, ``width`` and ``kernel`` as they stand in file names.
-    """
-    trained = {key: settings[key] for key in ("task", "architecture", "width", "training")}
-    return [
-        PackFiles(
-            *files,
-            {**trained, "pack": {**names, "pack": Path(files[0]).stem.removeprefix("rho=")}},
-        )
-        for files in zip(records, weights, strict=True)
-    ]
 
 
 @dataclass(frozen=True)
@@ -101,9 +27,9 @@ class Trained:
     record : Dataset
         Curves and outcomes of its members.
     weights : path
-        The file in which the weights of all members of the pack are.
+        The file with the weights of its members, among others.
     model : mapping
-        What the packs of the group say of the model; nothing where it cannot be built.
+        What the group's records say of the model; nothing where it cannot be built.
     """
 
     record: xr.Dataset
@@ -111,49 +37,61 @@ class Trained:
     model: Mapping[str, int]
 
 
-def read_packs(packs: Sequence[PackFiles]) -> dict[float, Trained]:
+def read_trained(
+    records: Sequence[str | Path],
+    weights: Sequence[str | Path],
+    *,
+    made_with: Mapping[str, Any] | None = None,
+) -> dict[float, Trained]:
     """The trained levels of a group by rho.
+
+    Parameters
+    ----------
+    records, weights : sequences of path
+        Files of all training jobs of the group, in the same order.
+    made_with : mapping, optional
+        The settings that they must have been made with.
 
     Raises
     ------
     BrokenFileError
-        A file is corrupt, or of another pack or study than it should be.
+        A file is corrupt, or of another group or study than it should be.
     """
-    records: list[tuple[xr.Dataset, str | Path]] = []
+    expected = made_with or {}
+    opened = [_read_record(record, expected) for record in records]
+    for path in weights:
+        _check_weights(path, expected)
     model: dict[str, int] = {}
-    for files in packs:
-        records.append((_read_record(files), files.weights))
-        _check_weights(files)
-        # A pack that could not be built does not know; the others do.
-        model |= {name: v for name, v in records[-1][0].attrs.items() if name in _OF_THE_MODEL}
+    for record in opened:  # a job whose model could not be built does not know; the others do
+        model |= {name: v for name, v in record.attrs.items() if name in _OF_THE_MODEL}
     return {
         float(record.rho[i]): Trained(
-            record.isel(level=i).drop_vars("rho").drop_attrs(deep=False), weights, model
+            record.isel(level=i).drop_vars("rho").drop_attrs(deep=False), path, model
         )
-        for record, weights in records
+        for record, path in zip(opened, weights, strict=True)
         for i in range(record.sizes["level"])
     }
 
 
-def _read_record(files: PackFiles) -> xr.Dataset:
-    with xr.open_dataset(sealed(files.record), engine="netcdf4", mask_and_scale=False) as opened:
+def _read_record(path: str | Path, expected: Mapping[str, Any]) -> xr.Dataset:
+    with xr.open_dataset(sealed(path), engine="netcdf4", mask_and_scale=False) as opened:
         record = opened.load().drop_encoding()
     needed = ("status", "validation_error", "best_validation_error", "rho", "failure")
-    check_variables(files.record, "training record", record.variables, needed=needed)
-    check_identity(files.record, json.loads(record.attrs["settings"]), files.made_for)
+    check_variables(path, "training record", record.variables, needed=needed)
+    check_identity(path, json.loads(record.attrs["settings"]), expected)
     return record
 
 
-def _check_weights(files: PackFiles) -> None:
+def _check_weights(path: str | Path, expected: Mapping[str, Any]) -> None:
     """Once per file, and not for each member that is read from it."""
-    with safe_open(sealed(files.weights), framework="pt") as file:
+    with safe_open(sealed(path), framework="pt") as file:
         metadata = file.metadata()
-    check_variables(files.weights, "file of weights", metadata, needed=("settings",))
-    check_identity(files.weights, json.loads(metadata["settings"]), files.made_for)
+    check_variables(path, "file of weights", metadata, needed=("settings",))
+    check_identity(path, json.loads(metadata["settings"]), expected)
 
 
 def load_member(model: SequenceModel, path: str | Path, prefix: str) -> None:
-    """Give a model the weights of one member, which `read_packs` has checked.
+    """Give a model the weights of one member, which `read_trained` has checked.
 
     Parameters
     ----------

@@ -58,7 +58,7 @@ def longer_task(task: Task, factor: int, *, sequences: int) -> LongerTask:
         Number of test sequences.
     """
     length = len(task.kernel)
-    k = memory_function(task.family, float(task.rho), factor * length)
+    k = memory_function(task.family, task.rho, factor * length)
     # Scaled to the task's own at the lags that both have.
     k = k * (task.kernel @ k[:length]) / (k[:length] @ k[:length])
     scored_from = factor * task.scored_from

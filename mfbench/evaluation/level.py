@@ -181,7 +181,7 @@ def _scalars(
     with np.errstate(divide="ignore"):
         part = np.log10(upper)
     return {
-        "rho": (float(task.rho), f"knob of the {task.family} family"),
+        "rho": (task.rho, f"knob of the {task.family} family"),
         "memory_length": (task.memory_length, "effective memory length M99 in time steps"),
         "order": (floors.order, "n01: least state size of a linear model with an error <= 1 %"),
         "parameters": (built["parameters"], "number of trained real numbers"),

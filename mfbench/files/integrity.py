@@ -17,6 +17,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from mfbench.files.paths import named
+
 _LINE = "\nmfbench sha256 {}\n"
 _LAST = re.compile(rb"\nmfbench sha256 ([0-9a-f]{64})\n")
 _LAST_SIZE = len(_LINE.format("0" * 64))
@@ -105,14 +107,15 @@ def seal(path: Path, suffix: str) -> None:
 
 
 def check_identity(path: str | Path, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
-    """Refuse a whole file that was made for something else.
+    """Refuse a whole file that was made for something else, or lies under another file's name.
 
     Parameters
     ----------
     path : path
         The file.
     found : mapping
-        The settings that it says it was made with; it may have more than is expected.
+        The settings that it says it was made with, with its own names under ``file``; it may have
+        more than is expected.
     expected : mapping
         The settings that it should have been made with, to any depth.
 
@@ -121,7 +124,8 @@ def check_identity(path: str | Path, found: Mapping[str, Any], expected: Mapping
     OtherFileError
         It belongs to another cell or study; the message names the first difference.
     """
-    plain = json.loads(json.dumps(dict(expected)))
+    name = named(path)
+    plain = json.loads(json.dumps({**({"file": name} if name else {}), **expected}))
     difference = _difference(dict(found), plain, "")
     if difference:
         raise OtherFileError(path, f"another file under this name, {difference}")

@@ -25,10 +25,11 @@ _PATTERNS = {
     "floors": "floors/{kernel}/rho={rho}.nc",
     "record": f"training/{{phase}}/{_GROUP}/part={{part}}.nc",
     "weights": f"training/{{phase}}/{_GROUP}/part={{part}}.safetensors",
-    "job": f"jobs/{{phase}}/{_GROUP}/part={{part}}.json",
+    "job": f"jobs/{_GROUP}/rho={{rho}}.json",
     "checkpoints": f"checkpoints/{_GROUP}/rho={{rho}}",
     "evaluation": f"evaluation/{{phase}}/{_GROUP}.nc",
     "cells": "phases/{phase}.json",
+    "evaluated": "phases/{phase}_evaluated.json",
     "cube": "cubes/{phase}.nc",
     "benchmark": "cubes/benchmark.nc",
     "figure": "figures/{figure}.{kind}",
@@ -42,7 +43,7 @@ _PARSED = {
         + re.sub(r"\\{(\w+)\\}", lambda m: f"(?P<{m[1]}>{WILDCARDS[m[1]]})", re.escape(pattern))
     )
     for kind, pattern in _PATTERNS.items()
-    if kind in ("dataset", "floors", "record", "weights", "evaluation")
+    if kind in ("dataset", "floors", "record", "weights", "job", "evaluation")
 }
 
 
@@ -70,7 +71,7 @@ class Paths:
         """Path of a kind of file, with the names of its wildcards in braces."""
         return f"{self.results}/{_PATTERNS[kind]}"
 
-    def file(self, kind: str, **names: Any) -> str:
+    def file(self, kind: str, /, **names: Any) -> str:
         """Path of one file."""
         if isinstance(names.get("rho"), float):
             names["rho"] = rho_text(names["rho"])

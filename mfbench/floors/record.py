@@ -12,6 +12,7 @@ import netCDF4
 import numpy as np
 
 from mfbench.files import atomic, check_identity, check_variables, provenance, sealed
+from mfbench.files.paths import rho_text
 from mfbench.floors.finite import fir_floor
 from mfbench.floors.problem import Array
 from mfbench.study.floors import FloorSettings
@@ -77,7 +78,7 @@ class Floors:
 
 
 def write_floors(
-    path: str | Path, *, task: TaskSettings, settings: FloorSettings, family: str, rho: str
+    path: str | Path, *, task: TaskSettings, settings: FloorSettings, family: str, rho: float
 ) -> None:
     """Compute the floors of one task and write them.
 
@@ -89,14 +90,16 @@ def write_floors(
         The task section of the study: sequence length and scored steps.
     settings : FloorSettings
         The floors section of the study.
-    family, rho : str
-        The kernel and its knob, as it stands in the file name.
+    family : str
+        The kernel.
+    rho : float
+        Its knob.
     """
     from mfbench.floors.table import floor_table, order_for_error
 
     T = task.length
     weights = window_weights(T, task.scored_from)
-    k = memory_function(family, float(rho), T, weights)
+    k = memory_function(family, rho, T, weights)
     table = floor_table(k, weights, settings.state_sizes, delta=settings.delta, feedthrough=True)
     widths = np.arange(T + 1, dtype="i4")
     largest = int(table.orders[-1])
@@ -107,8 +110,7 @@ def write_floors(
     resolved = {
         "task": {"length": T, "scored_from": task.scored_from},
         "floors": settings.model_dump(),
-        "kernel": family,
-        "rho": rho,
+        "file": {"kernel": family, "rho": rho},
     }
     size, state, lag = ("state_size",), ("state_size", "state"), ("lag",)
     systems = table.systems
@@ -155,7 +157,7 @@ def write_floors(
         ),
     ]
     with atomic(path) as temporary, netCDF4.Dataset(temporary, "w") as file:
-        title = f"mfbench floors: {family}, rho = {rho}"
+        title = f"mfbench floors: {family}, rho = {rho_text(rho)}"
         file.setncatts(provenance(title=title, settings=resolved, seeds=[]))
         file.comment = "Lag 0 costs no state in these floors, except in order."
         for name, count in (
@@ -172,16 +174,15 @@ def write_floors(
             made.setncatts({"long_name": long_name, "units": "1"})
 
 
-def read_floors(path: str | Path, *, made_for: Mapping[str, Any] | None = None) -> Floors:
+def read_floors(path: str | Path, *, task: Mapping[str, Any] | None = None) -> Floors:
     """Read the floors of a task.
 
     Parameters
     ----------
     path : path
         NetCDF file of `write_floors`.
-    made_for : mapping, optional
-        ``kernel``, ``rho`` and ``task`` that it must have been made with, as far as floors depend
-        on them.
+    task : mapping, optional
+        The ``task`` section that it must have been made with, as far as floors depend on it.
 
     Raises
     ------
@@ -194,10 +195,9 @@ def read_floors(path: str | Path, *, made_for: Mapping[str, Any] | None = None) 
         file.set_auto_mask(False)
         needed = ("lower_bound", "upper_bound", "memory_function", "state_size")
         check_variables(path, "floors", file.variables, needed=needed)
-        if made_for:
-            found = json.loads(file.settings)
-            task = {key: made_for["task"][key] for key in found["task"]}
-            check_identity(path, found, {**made_for, "task": task})
+        found = json.loads(file.settings)
+        expected = {"task": {key: task[key] for key in found["task"]}} if task else {}
+        check_identity(path, found, expected)
         sizes = file["state_size"][:].tolist()
         lower, upper = file["lower_bound"][:].tolist(), file["upper_bound"][:].tolist()
         return Floors(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mfbench.cube.select import trained
 from mfbench.predictions.verdict import NotDecidedError
-from mfbench.study.training import TrainingChanges, changed
+from mfbench.study.training import TrainingChanges, merged
 
 _TRAINED = tuple(TrainingChanges.model_fields)  # training settings an architecture may override
 SEEDS = 3  # fewer runs than this decide nothing
@@ -163,7 +163,7 @@ def cells(cube: xr.Dataset) -> list[Cell]:
     for architecture in cube.architecture.values.tolist():
         entry = settings["architectures"][architecture]
         stack = {key: entry[key] for key in _MODEL}
-        training = changed(settings["training"], entry["training"])
+        training = merged(settings["training"], entry["training"])
         for width in cube.width.values.tolist():
             model = cube.sel(architecture=architecture, width=width)
             for kernel in cube.kernel.values.tolist():

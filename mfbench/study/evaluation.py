@@ -44,7 +44,7 @@ class EvaluationSettings(Section):
         "linear models are probed at every step.",
     )
     thresholds: Annotated[list[PositiveFloat], Field(min_length=1), Distinct] = Field(
-        [0.5, 0.1, 0.01], description="Relative validation errors whose first step is reported."
+        [0.01, 0.1, 0.5], description="Relative validation errors whose first step is reported."
     )
     success: PositiveFloat = Field(
         0.1, description="A member succeeds where its relative test error is below this."

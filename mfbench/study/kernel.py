@@ -8,15 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveInt, model_validator
 
+from mfbench.files.paths import rho_text
 from mfbench.study.section import Distinct, Section
 from mfbench.tasks.kernels.memory import memory_function, memory_length, rho_for_memory_length
 from mfbench.tasks.kernels.registry import family as find_family
 
 
 class Level(Section):
-    """One task of a kernel: its `rho`, as it stands in file names, and its M99."""
+    """One task of a kernel: its `rho`, rounded to 12 digits, and its M99."""
 
-    rho: str
+    rho: float
     memory_length: int
 
 
@@ -50,15 +51,15 @@ class KernelSettings(Section):
         ]
         levels = []
         for value in values:
-            rho = f"{value:.12g}"
-            k = memory_function(family, float(rho), length, weights)
-            m99 = self._within(memory_length(k, weights), length, because=f"rho = {rho}")
+            rho = float(rho_text(value))
+            k = memory_function(family, rho, length, weights)
+            m99 = self._within(memory_length(k, weights), length, because=f"rho = {rho:.12g}")
             levels.append(Level(rho=rho, memory_length=m99))
         if len({level.rho for level in levels}) < len(levels):
             raise ValueError("two levels have the same rho")
         # Levels of one memory length are told apart by the family's knob.
         sign = 1 if find_family(family).harder_when_larger else -1
-        return sorted(levels, key=lambda v: (v.memory_length, sign * float(v.rho)))
+        return sorted(levels, key=lambda v: (v.memory_length, sign * v.rho))
 
     @staticmethod
     def _within(m99: int, length: int, because: str = "") -> int:

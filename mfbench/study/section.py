@@ -20,9 +20,10 @@ def _distinct(values: Sequence[T]) -> Sequence[T]:
     twice = sorted({str(v) for v in values if list(values).count(v) > 1})
     if twice:
         raise ValueError(f"listed more than once: {', '.join(twice)}")
-    return values
+    return sorted(values)  # type: ignore[type-var]
 
 
+# The order of such a list means nothing, so that reordering it reruns nothing.
 Distinct = AfterValidator(_distinct)
 
 # A name becomes part of file names and wildcards.

@@ -20,12 +20,9 @@ from mfbench.study.kernel import KernelSettings, Level
 from mfbench.study.refine import RefineSettings
 from mfbench.study.section import Name, Section
 from mfbench.study.task import TaskSettings
-from mfbench.study.training import TrainingSettings, changed
+from mfbench.study.training import TrainingSettings, merged
 from mfbench.tasks.kernels.memory import window_weights
 from mfbench.tasks.kernels.registry import families
-from mfbench.workflow.packs import LONGEST, most_levels
-
-_LONGEST_RHO = "1.23456789012e-05"  # as a level is written
 
 
 class StudyError(ValueError):
@@ -93,28 +90,12 @@ class Study(Section):
                 self.levels(kernel)
             except ValueError as error:
                 raise ValueError(f"kernels.{kernel}: {error}") from None
-        self._check_packs()
         if self.training.batch_size > self.task.sequences.train:
             raise ValueError(
                 f"training.batch_size = {self.training.batch_size} is more than "
                 f"task.sequences.train = {self.task.sequences.train}"
             )
         return self
-
-    def _check_packs(self) -> None:
-        """Make sure that as many levels as the study asks for fit into a file's name."""
-        size = self.training.cells_per_job
-        if size == "auto":  # longer lists are cut into more packs
-            return
-        names = {kernel: [v.rho for v in self.levels(kernel)] for kernel in self.kernels}
-        if self.refine is not None:
-            names["refine"] = [_LONGEST_RHO] * self.refine.levels
-        for part, levels in names.items():
-            if (most := most_levels(levels)) < min(size, len(levels)):
-                raise ValueError(
-                    f"training.cells_per_job = {size}: the levels of a job stand in the name of "
-                    f"its files, which have room for {most} of {part} ({LONGEST} characters)"
-                )
 
     @cached_property
     def _levels(self) -> dict[str, list[Level]]:
@@ -131,7 +112,7 @@ class Study(Section):
     def training_of(self, architecture: str) -> TrainingSettings:
         """The training of one architecture: that of the study with its own changes."""
         changes = self.architectures[architecture].training.given()
-        return TrainingSettings.model_validate(changed(self.training.model_dump(), changes))
+        return TrainingSettings.model_validate(merged(self.training.model_dump(), changes))
 
     def groups(self) -> list[tuple[str, int, str]]:
         """All (architecture, width, kernel); each has a cell at every level of its kernel."""

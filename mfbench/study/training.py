@@ -23,7 +23,9 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 # How a job runs: no member's numbers depend on it, and changing it reruns nothing. (Members that
 # are still to be trained do follow the device, and their checkpoints are kept apart by it; files
 # record what they were trained on.)
-EXECUTION = frozenset({"device", "checkpoints", "cells_per_job", "ensemble_size", "jobs_per_gpu"})
+EXECUTION = frozenset(
+    {"device", "checkpoints", "cells_per_job", "ensemble_size", "jobs_per_gpu", "broken"}
+)
 # Sequences that are validated at once; does not change the result beyond rounding.
 VALIDATION_BATCH = 256
 
@@ -77,10 +79,10 @@ class Checkpoints(Section):
     minutes: NonNegativeFloat = Field(2.0, description="Minutes between two checkpoints.")
 
 
-def changed(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def merged(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Nested settings with some of their keys replaced."""
     return {
-        key: changed(value, changes[key])
+        key: merged(value, changes[key])
         if key in changes and isinstance(value, Mapping) and isinstance(changes[key], Mapping)
         else changes.get(key, value)
         for key, value in settings.items()
@@ -119,11 +121,15 @@ class TrainingSettings(Section):
         "auto", description="auto: the GPU where there is one."
     )
     checkpoints: Checkpoints = Checkpoints()
+    broken: Literal["record", "stop"] = Field(
+        "record",
+        description="What to do when an architecture's own code breaks: record its cells as failed "
+        "and go on, or stop the study.",
+    )
     cells_per_job: Literal["auto"] | PositiveInt = Field(
         "auto",
         description="Levels of one architecture, width and kernel that one job trains, at most; "
-        "auto: all of them, or as many as one core trains in about two hours. Levels that are "
-        "trained stay in their files when this changes.",
+        "auto: all of them, or as many as one core trains in about two hours.",
     )
     ensemble_size: Literal["auto"] | PositiveInt = Field(
         "auto",

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfbench.files import atomic, check_identity, check_variables, provenance, sealed
+from mfbench.files.paths import rho_text
 from mfbench.study.task import TaskSettings
 from mfbench.tasks.kernels.memory import memory_function, memory_length, window_weights
 
@@ -57,7 +58,7 @@ class Task:
     scored_from: int
     variance: float
     family: str
-    rho: str
+    rho: float
     memory_length: int
     distribution: str
     seed: int
@@ -149,7 +150,7 @@ def new_inputs(task: Task, purpose: int, *, count: int, length: int) -> NDArray[
     return inputs
 
 
-def write_dataset(path: str | Path, *, settings: TaskSettings, family: str, rho: str) -> None:
+def write_dataset(path: str | Path, *, settings: TaskSettings, family: str, rho: float) -> None:
     """Generate one task and write it, in memory bounded by a block of sequences.
 
     Parameters
@@ -158,18 +159,22 @@ def write_dataset(path: str | Path, *, settings: TaskSettings, family: str, rho:
         NetCDF file to write.
     settings : TaskSettings
         The task settings of the study.
-    family, rho : str
-        The kernel and its knob, as it stands in the file name.
+    family : str
+        The kernel.
+    rho : float
+        Its knob.
     """
     T = settings.length
     weights = window_weights(T, settings.scored_from)
-    k = memory_function(family, float(rho), T, weights)
+    k = memory_function(family, rho, T, weights)
     counts = [getattr(settings.sequences, split) for split in SPLITS]
-    resolved = {"task": settings.model_dump(), "kernel": family, "rho": rho}
+    resolved = {"task": settings.model_dump(), "file": {"kernel": family, "rho": rho}}
     with atomic(path) as temporary, netCDF4.Dataset(temporary, "w") as file:
         file.setncatts(
             provenance(
-                title=f"mfbench task: {family}, rho = {rho}", settings=resolved, seeds=settings.seed
+                title=f"mfbench task: {family}, rho = {rho_text(rho)}",
+                settings=resolved,
+                seeds=settings.seed,
             )
         )
         file.setncatts(
@@ -219,26 +224,11 @@ def write_dataset(path: str | Path, *, settings: TaskSettings, family: str, rho:
             start += count
 
 
-def task_named(path: str | Path, *, task: Mapping[str, Any], kernel: str) -> dict[str, Any]:
-    """What a file of one task, ``.../rho=RHO.nc``, must have been made with, by its name.
-
-    Parameters
-    ----------
-    path : path
-        A dataset or a file of floors.
-    task : mapping
-        The ``task`` section of the study.
-    kernel : str
-        The family.
-    """
-    return {"task": task, "kernel": kernel, "rho": Path(path).stem.removeprefix("rho=")}
-
-
 def read_dataset(
     path: str | Path,
     *,
     splits: tuple[str, ...] = SPLITS,
-    made_for: Mapping[str, Any] | None = None,
+    task: Mapping[str, Any] | None = None,
 ) -> Task:
     """Read the splits of a task that are asked for.
 
@@ -248,8 +238,8 @@ def read_dataset(
         NetCDF file of `write_dataset`.
     splits : tuple of str
         Those to read.
-    made_for : mapping, optional
-        ``kernel``, ``rho`` and ``task`` that it must have been made with.
+    task : mapping, optional
+        The ``task`` section that it must have been made with.
 
     Raises
     ------
@@ -263,7 +253,7 @@ def read_dataset(
         check_variables(
             path, "dataset", file.variables, needed=("x", "y", "split", "kernel", "weights")
         )
-        check_identity(path, json.loads(file.settings), made_for or {})
+        check_identity(path, json.loads(file.settings), {"task": task} if task else {})
         split = file["split"][:]
         settings = json.loads(file.settings)["task"]
         x, y = {}, {}
@@ -279,7 +269,7 @@ def read_dataset(
             scored_from=int(file.scored_from),
             variance=float(file.target_variance),
             family=file.family,
-            rho=file.rho,
+            rho=float(file.rho),
             memory_length=int(file.memory_length),
             distribution=settings["input"]["distribution"],
             seed=settings["seed"],

@@ -1,4 +1,4 @@
-"""What a trained pack leaves behind: curves and outcomes as NetCDF, weights as safetensors."""
+"""What training leaves behind: curves and outcomes as NetCDF, weights as safetensors."""
 
 from __future__ import annotations
 
@@ -11,39 +11,42 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from mfbench.files import atomic, provenance
+from mfbench.files.paths import rho_text
 from mfbench.study.training import TrainingSettings
-from mfbench.training.pack import Pack
+from mfbench.training.cells import TrainedCells
 from mfbench.training.progress import Progress, member_name
 from mfbench.training.schedule import validation_steps
 from mfbench.training.status import STATUS
 
 
-def weight_name(rho: str, learning_rate: float, seed: int, parameter: str) -> str:
+def weight_name(rho: float, learning_rate: float, seed: int, parameter: str) -> str:
     """Name of a member's tensor in the file of weights."""
-    return f"rho={rho}/{member_name(learning_rate, seed)}/{parameter}"
+    return f"rho={rho_text(rho)}/{member_name(learning_rate, seed)}/{parameter}"
 
 
-def write_weights(path: str | Path, pack: Pack, *, resolved: Mapping[str, Any], title: str) -> None:
+def write_weights(
+    path: str | Path, trained: TrainedCells, *, resolved: Mapping[str, Any], title: str
+) -> None:
     """Write the best weights of all members to one safetensors file, with its provenance.
 
     Parameters
     ----------
     path : path
         File to write.
-    pack : Pack
-        The trained pack; a cell that failed leaves nothing.
+    trained : TrainedCells
+        A cell that failed leaves nothing.
     resolved : mapping
-        All settings of the pack, for the file's metadata.
+        All settings of the job, for the file's metadata.
     title : str
         What the file holds.
     """
     tensors = {
         weight_name(rho, *member, name): np.ascontiguousarray(array)
-        for rho, cell in pack.cells.items()
+        for rho, cell in trained.cells.items()
         for member, progress in cell.members.items()
         for name, array in progress.best_weights().items()
     }
-    seeds = sorted({seed for cell in pack.cells.values() for _, seed in cell.members})
+    seeds = sorted({seed for cell in trained.cells.values() for _, seed in cell.members})
     with atomic(path) as temporary:
         save_file(
             tensors, temporary, metadata=provenance(title=title, settings=resolved, seeds=seeds)
@@ -52,7 +55,7 @@ def write_weights(path: str | Path, pack: Pack, *, resolved: Mapping[str, Any], 
 
 def write_training(
     path: str | Path,
-    pack: Pack,
+    trained: TrainedCells,
     *,
     settings: TrainingSettings,
     resolved: Mapping[str, Any],
@@ -65,12 +68,12 @@ def write_training(
     ----------
     path : path
         File to write.
-    pack : Pack
-        The trained pack; a cell that failed has the message and no numbers.
+    trained : TrainedCells
+        A cell that failed has the message and no numbers.
     settings : TrainingSettings
         The training section of the study.
     resolved : mapping
-        All settings of the pack, for the file's attributes.
+        All settings of the job, for the file's attributes.
     title : str
         What the file holds.
     device : str
@@ -78,7 +81,7 @@ def write_training(
     """
     rates, seeds = settings.learning_rates, settings.seeds
     steps = validation_steps(settings.steps, settings.validations)
-    cells = list(pack.cells.values())
+    cells = list(trained.cells.values())
 
     def each(
         value: Callable[[Progress], Any], failed: Any, kind: str = "f8", size: tuple[int, ...] = ()
@@ -97,7 +100,7 @@ def write_training(
         return STATUS.index("diverged" if member.diverged_step >= 0 else "ok")
 
     grid = ("level", "learning_rate", "seed")
-    rho = np.array([float(rho) for rho in pack.cells])
+    rho = np.array(list(trained.cells))
     failure = np.array([cell.failure for cell in cells], dtype=object)
     variables: list[tuple[str, tuple[str, ...], np.ndarray, str, str]] = [
         ("rho", grid[:1], rho, "knob of the kernel's family", "1"),
@@ -135,7 +138,7 @@ def write_training(
         (
             "memory_over_training",
             (*grid, "step", "lag"),
-            each(lambda m: m.memory.cpu().numpy(), np.nan, "f4", (len(steps), pack.length)),
+            each(lambda m: m.memory.cpu().numpy(), np.nan, "f4", (len(steps), trained.length)),
             "learned memory function at the validated step, on the validation split",
             "1",
         ),
@@ -181,14 +184,14 @@ def write_training(
         file.setncatts({"device": device, "precision": "float32, no TF32"})
         # A number that is not there is left out: an attribute cannot say "none".
         for name in ("parameters", "linear", "state_size", "receptive_field"):
-            if (value := getattr(pack, name)) is not None:
+            if (value := getattr(trained, name)) is not None:
                 file.setncattr(name, int(value))
         for name, size in (
             ("level", len(cells)),
             ("learning_rate", len(rates)),
             ("seed", len(seeds)),
             ("step", len(steps)),
-            ("lag", pack.length),
+            ("lag", trained.length),
         ):
             file.createDimension(name, size)
         for name, dims, values, long_name, units in variables:

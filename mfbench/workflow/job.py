@@ -6,15 +6,13 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 
 from mfbench.files import git_commit
-from mfbench.workflow.clock import set_back_future_times
 
 
-def start_job(log: str | Path, *, inputs: Iterable[str | Path] = ()) -> None:
+def start_job(log: str | Path) -> None:
     """Send all that this process says to a log file, and note the commit that it works with.
 
     Parameters
@@ -22,8 +20,6 @@ def start_job(log: str | Path, *, inputs: Iterable[str | Path] = ()) -> None:
     log : path
         The log file. What cannot be written to it, since its disk is full, goes to where the
         process spoke before.
-    inputs : iterable of path
-        The files that the job reads; those that come from the future are set back.
     """
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
@@ -49,4 +45,3 @@ def start_job(log: str | Path, *, inputs: Iterable[str | Path] = ()) -> None:
     )
     logging.captureWarnings(True)
     git_commit()
-    set_back_future_times(inputs)

@@ -1,63 +1,99 @@
-"""What each rule's jobs depend on: the resolved settings of a cell, as Snakemake params.
+"""The jobs of a study: their settings as Snakemake params, and which levels each trains.
 
-Snakemake compares params by their repr, so only str, int, float, bool, None, lists and dicts with
-sorted keys go in; nothing that does not change numbers does (device, checkpoints, folders).
+Snakemake compares the `repr` of params, and prints it where it says why a job runs again. Settings
+therefore show a digest of what can change the job's numbers, and the lists that users extend show
+their values.
 """
 
 from __future__ import annotations
 
-import errno
+import hashlib
 import json
-import os
-from pathlib import Path
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
-from mfbench.files import write_text
+from mfbench.files.paths import rho_text
 from mfbench.study.study import Study
 from mfbench.study.training import EXECUTION
 
-
-def stable(value: Any) -> Any:
-    """The same value with sorted keys and JSON's types only."""
-    return json.loads(json.dumps(value, sort_keys=True))
+Group = tuple[str, int, str]  # architecture, width, kernel
 
 
-def dataset_settings(study: Study) -> dict[str, Any]:
-    """What a dataset depends on beside its kernel and rho."""
-    return stable(study.task.model_dump())  # type: ignore[no-any-return]
+class Settings(dict[str, Any]):
+    """Settings of a job, which Snakemake sees as a digest.
+
+    Parameters
+    ----------
+    stage : str
+        The stage that they are for.
+    numbers : mapping
+        What can change the job's numbers: this is in the digest.
+    **others
+        What cannot, or is shown apart.
+    """
+
+    def __init__(self, stage: str, numbers: Mapping[str, Any], **others: Any) -> None:
+        super().__init__(plain({**numbers, **others}))
+        text = json.dumps(plain(numbers), sort_keys=True)
+        self._shown = f"{stage} settings {hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+    def __repr__(self) -> str:
+        return self._shown
 
 
-def floor_settings(study: Study) -> dict[str, Any]:
-    """What the floors of a task depend on beside its kernel and rho."""
+class Listed(list[Any]):
+    """A list of a study that Snakemake shows with its name."""
+
+    def __init__(self, name: str, values: Iterable[Any]) -> None:
+        super().__init__(values)
+        shown = (rho_text(v) if isinstance(v, float) else str(v) for v in self)
+        self._shown = f"{name} = [{', '.join(shown)}]"
+
+    def __repr__(self) -> str:
+        return self._shown
+
+
+def plain(value: Any) -> Any:
+    """The same value in JSON's types."""
+    return json.loads(json.dumps(value))
+
+
+def dataset_settings(study: Study) -> Settings:
+    """What a dataset depends on, except its kernel and rho."""
+    return Settings("dataset", {"task": study.task.model_dump()})
+
+
+def floor_settings(study: Study) -> Settings:
+    """What the floors of a task depend on, except its kernel and rho."""
     task = study.task.model_dump(include={"length", "scored_from"})
-    return stable({"task": task, "floors": study.floors.model_dump()})  # type: ignore[no-any-return]
+    return Settings("floors", {"task": task, "floors": study.floors.model_dump()})
 
 
-def training_settings(study: Study, *, architecture: str, width: int) -> dict[str, Any]:
-    """What a trained cell depends on; of its dataset, all but the kernel and rho."""
-    return stable(  # type: ignore[no-any-return]
-        {
-            "task": study.task.model_dump(),
-            "architecture": study.architectures[architecture].resolved(),
-            "width": width,
-            "training": study.training_of(architecture).model_dump(exclude=set(EXECUTION)),
-        }
+def training_settings(study: Study, *, architecture: str, width: int) -> Settings:
+    """What the members of a group depend on; learning rates and seeds are shown apart."""
+    full = study.training_of(architecture).model_dump()
+    training = {key: value for key, value in full.items() if key not in EXECUTION}
+    shared = {key: v for key, v in training.items() if key not in ("learning_rates", "seeds")}
+    return Settings(
+        "training",
+        {**_model(study, architecture, width), "training": shared},
+        training=training,
+        execution={key: full[key] for key in sorted(EXECUTION)},
     )
 
 
-def evaluation_settings(study: Study, *, architecture: str, width: int) -> dict[str, Any]:
-    """What an evaluation depends on; of its datasets and cells, all but the kernel and rho."""
-    return stable(  # type: ignore[no-any-return]
-        {
-            **training_settings(study, architecture=architecture, width=width),
-            # What counts as success is a matter of the cube.
-            "evaluation": study.evaluation.model_dump(exclude={"success"}),
-        }
-    )
+def evaluation_settings(study: Study, *, architecture: str, width: int) -> Settings:
+    """What the evaluation of a group depends on beside its training."""
+    training = training_settings(study, architecture=architecture, width=width)
+    # What counts as success matters to the cube alone.
+    evaluation = study.evaluation.model_dump(exclude={"success"})
+    return Settings("evaluation", {"evaluation": evaluation}, **training)
 
 
-def study_settings(study: Study) -> dict[str, Any]:
-    """The whole study as it is kept in the cube and shown in the report."""
+def study_settings(study: Study, *, refine: bool = True) -> Settings:
+    """The whole study as the cube keeps it, with or without its section `refine`."""
     settings = study.model_dump(exclude={"results": True, "training": set(EXECUTION)})
     settings["architectures"] = {
         name: entry.resolved() | {"widths": entry.widths, "training": entry.training.given()}
@@ -66,44 +102,55 @@ def study_settings(study: Study) -> dict[str, Any]:
     settings["kernels"] = {
         kernel: [level.model_dump() for level in study.levels(kernel)] for kernel in study.kernels
     }
-    return stable(settings)  # type: ignore[no-any-return]
+    if not refine:
+        settings["refine"] = None
+    return Settings("study", settings)
 
 
-def claim(results: str | Path, owner: str) -> None:
-    """Make sure that a results folder serves one study file only, and note whose it is.
+def _model(study: Study, architecture: str, width: int) -> dict[str, Any]:
+    return {
+        "task": study.task.model_dump(),
+        "architecture": study.architectures[architecture].resolved(),
+        "width": width,
+    }
 
-    Raises
-    ------
-    ValueError
-        The folder belongs to another study file, or cannot be written.
+
+def levels_of_phase(study: Study, cells: Mapping[str, Any] | None) -> dict[Group, list[float]]:
+    """The rho of each group's levels in a phase, from easy to hard.
+
+    Parameters
+    ----------
+    study : Study
+    cells : mapping or None
+        What an earlier phase has listed (``phases/PHASE.json``); None for the study's own levels.
     """
-    check_claim(results, owner)
-    marker = Path(results) / ".study"
-    try:
-        if not marker.is_file():  # of several runs at once only the first writes
-            write_text(marker, owner + "\n")
-        elif not os.access(results, os.W_OK):
-            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(results))
-    except OSError as error:
-        raise ValueError(
-            f"the results folder {results} cannot be written ({error}): nothing was run; make room "
-            "or make it writable, or give the study another `results`"
-        ) from None
+    if cells is None:
+        levels = {kernel: [level.rho for level in study.levels(kernel)] for kernel in study.kernels}
+        return {group: levels[group[2]] for group in study.groups()}
+    return {
+        (group["architecture"], group["width"], group["kernel"]): [
+            level["rho"] for level in group["levels"]
+        ]
+        for group in cells["groups"]
+    }
 
 
-def check_claim(results: str | Path, owner: str) -> None:
-    """Raise ValueError where a results folder belongs to another study file."""
-    marker = Path(results) / ".study"
-    try:
-        found = marker.read_text(encoding="utf-8").strip() if marker.is_file() else owner
-    except UnicodeDecodeError:
-        raise ValueError(
-            f"{marker}: corrupt, it should name the study file that the folder belongs to; delete "
-            f"it if that is {owner}"
-        ) from None
-    if found and found != owner:
-        raise ValueError(
-            f"the results folder {results} belongs to the study file {found}, not to {owner}: "
-            f"give this study another `name` or `results` (or delete {marker} if {found} has "
-            "been renamed)"
-        )
+def parts(levels: Sequence[float], *, most: int) -> list[list[float]]:
+    """The levels of each training job of a group: few jobs with about as many levels each.
+
+    Parameters
+    ----------
+    levels : sequence of float
+        The rho of the group's levels.
+    most : int
+        Levels in one job, at most.
+
+    Examples
+    --------
+    >>> parts([1.0, 2.0, 3.0, 4.0], most=3)
+    [[1.0, 2.0], [3.0, 4.0]]
+    """
+    count = math.ceil(len(levels) / most)
+    small, larger = divmod(len(levels), count) if count else (0, 0)
+    ends = [small * i + min(i, larger) for i in range(count + 1)]
+    return [list(levels[a:b]) for a, b in pairwise(ends)]

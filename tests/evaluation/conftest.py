@@ -13,4 +13,4 @@ from tests.evaluation.groups import (
 @pytest.fixture(scope="module")
 def rnn_files(tmp_path_factory: pytest.TempPathFactory) -> list[Files]:
     folder = tmp_path_factory.mktemp("rnn")
-    return [make_level(folder, "rnn", "0.3"), make_level(folder, "rnn", "0.5", spoil=True)]
+    return [make_level(folder, "rnn", 0.3), make_level(folder, "rnn", 0.5, spoil=True)]

@@ -10,15 +10,15 @@ import torch
 import xarray as xr
 
 from mfbench.evaluation.group import evaluate_group
-from mfbench.evaluation.inputs import PackFiles, TaskFiles
-from mfbench.floors.record import write_floors
+from mfbench.evaluation.inputs import read_trained
+from mfbench.floors.record import read_floors, write_floors
 from mfbench.study.evaluation import EvaluationSettings
 from mfbench.study.floors import FloorSettings
 from mfbench.study.task import TaskSettings
 from mfbench.study.training import TrainingSettings
 from mfbench.tasks.datasets import read_dataset, write_dataset
+from mfbench.training.cells import TrainedCells, train_cells
 from mfbench.training.data import TrainingData
-from mfbench.training.pack import Pack, train_pack
 from mfbench.training.progress import Progress
 from mfbench.training.record import write_training, write_weights
 from tests.conftest import architecture_settings
@@ -39,7 +39,7 @@ TRAINING = TrainingSettings(
 
 @dataclass(frozen=True)
 class Files:
-    """The files of one level, trained in a pack of its own."""
+    """The files of one level, trained in a job of its own."""
 
     dataset: Path
     floors: Path
@@ -58,7 +58,7 @@ def training_data(files: Files) -> TrainingData:
 def make_level(
     folder: Path,
     name: str,
-    rho: str,
+    rho: float,
     *,
     family: str = "exponential",
     spoil: bool = False,
@@ -69,32 +69,32 @@ def make_level(
     files = Files(*(folder / f"{rho}.{kind}" for kind in kinds))
     write_dataset(files.dataset, settings=TASK, family=family, rho=rho)
     write_floors(files.floors, task=TASK, settings=FLOORS, family=family, rho=rho)
-    pack = train_pack(
+    trained = train_cells(
         architecture_settings(name, **changes),
         {rho: training_data(files)},
         width=4,
         settings=TRAINING,
         code="",
-        checkpoints=folder / "checkpoints",
-        keep_going=True,
+        checkpoints={rho: folder / f"checkpoints/rho={rho}"},
     )
     if spoil:
-        member: Progress = pack.cells[rho].members[0.01, 5]
+        member: Progress = trained.cells[rho].members[0.01, 5]
         member.diverged_step, member.validation_error[-1] = 20, float("inf")
-    write_pack(files, pack)
+    write_trained(files, trained)
     return files
 
 
-def write_pack(files: Files, pack: Pack) -> None:
+def write_trained(files: Files, trained: TrainedCells) -> None:
     about: dict[str, Any] = {"resolved": {}, "title": "t"}
-    write_weights(files.weights, pack, **about)
-    write_training(files.training, pack, settings=TRAINING, device="cpu: test", **about)
+    write_weights(files.weights, trained, **about)
+    write_training(files.training, trained, settings=TRAINING, device="cpu: test", **about)
 
 
 def evaluate_files(architecture: dict[str, Any], files: list[Files], **options: Any) -> xr.Dataset:
-    tasks = [TaskFiles(f.dataset, f.floors) for f in files]
-    packs = {f.training: PackFiles(f.training, f.weights) for f in files}
-    return evaluate_group(architecture, tasks, list(packs.values()), width=4, **options)
+    tasks = [(read_dataset(f.dataset, splits=("test",)), read_floors(f.floors)) for f in files]
+    pairs = dict.fromkeys((f.training, f.weights) for f in files)
+    trained = read_trained([record for record, _ in pairs], [weights for _, weights in pairs])
+    return evaluate_group(architecture, tasks, trained, width=4, **options)
 
 
 def evaluate(name: str, files: list[Files]) -> xr.Dataset:

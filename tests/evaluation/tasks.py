@@ -19,7 +19,7 @@ def make_task(
     *,
     sequences: int = 256,
     family: str = "exponential",
-    rho: str = "0.8",
+    rho: float = 0.8,
     scored_from: int | None = None,
     distribution: str = "normal",
     deviation: float = 1.0,
@@ -36,7 +36,7 @@ def make_task(
         }
     )
     weights = window_weights(length, settings.scored_from)
-    k = memory_function(family, float(rho), length, weights)
+    k = memory_function(family, rho, length, weights)
     x, y = map(np.concatenate, zip(*(b[1:] for b in blocks(settings, "test", k)), strict=True))
     return Task(
         x={"test": x},

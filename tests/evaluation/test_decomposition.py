@@ -180,7 +180,7 @@ def strong(name: str, *, length: int = LENGTH, width: int = 4) -> SequenceModel:
 
 @pytest.mark.parametrize("name", registered())
 def test_the_parts_are_those_of_all_inputs_enumerated(name: str) -> None:
-    task = make_task(8, sequences=400, distribution="rademacher", rho="0.5")
+    task = make_task(8, sequences=400, distribution="rademacher", rho=0.5)
     model = strong(name, length=8)
     truth, found = exactly(model, task), split(model, task)
     assert np.all(np.abs(values(found) - truth) < 4 * errors(found) + 1e-12)
@@ -243,7 +243,7 @@ def test_the_parts_add_up_to_the_error_and_agree_with_jacobians(name: str, state
 
 @pytest.mark.parametrize("name", ["lru", "s4d", "tcn"])
 def test_a_linear_model_is_split_exactly(name: str) -> None:
-    task = make_task(LENGTH, scored_from=7, family="airy", rho="5")
+    task = make_task(LENGTH, scored_from=7, family="airy", rho=5)
     model = make_model(name, length=LENGTH, activation="none")
     found = split(model, task)
     # The population error: for white input, the squared response to all unit inputs.

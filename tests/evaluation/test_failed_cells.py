@@ -53,9 +53,9 @@ def check_failed(group: xr.Dataset, level: int) -> None:
 def test_a_cell_that_failed_in_training_is_passed_on(tmp_path: Path) -> None:
     broken = "if self.training and BROKEN: raise KeyError('mine')"
     reference = own_architecture(tmp_path, broken.replace("BROKEN", "False"))
-    easy, hard = (make_level(tmp_path, reference, rho) for rho in ("0.3", "0.6"))
+    easy, hard = (make_level(tmp_path, reference, rho) for rho in (0.3, 0.6))
     own_architecture(tmp_path, broken.replace("BROKEN", "True"))
-    failed = make_level(tmp_path, reference, "0.5")
+    failed = make_level(tmp_path, reference, 0.5)
     group = evaluate(reference, [easy, failed, hard])
     check_failed(group, 1)
     assert group.failure.values[1] == (
@@ -71,7 +71,7 @@ def test_a_cell_that_failed_in_training_is_passed_on(tmp_path: Path) -> None:
 
 def test_a_group_that_could_not_be_built_has_no_size(tmp_path: Path) -> None:
     reference = own_architecture(tmp_path, "raise KeyError('mine')")
-    group = evaluate(reference, [make_level(tmp_path, reference, "0.3")])
+    group = evaluate(reference, [make_level(tmp_path, reference, 0.3)])
     assert "KeyError: 'mine'" in group.failure.item()
     for name in ("parameters", "linear", "state_size", "lower_floor", "approximation_part"):
         assert np.isnan(group[name].item()), name
@@ -84,7 +84,7 @@ def test_a_model_that_breaks_in_the_evaluation_alone_fails_its_cell(
     # Trained at 16 steps; sequences of twice that length break it at one of the two levels.
     broken = "if u.shape[1] > 16 and float(self.gain.detach()) > 1.5: raise KeyError('long')"
     reference = own_architecture(tmp_path, broken)
-    files = [make_level(tmp_path, reference, rho) for rho in ("0.3", "0.5")]
+    files = [make_level(tmp_path, reference, rho) for rho in (0.3, 0.5)]
     with safe_open(files[1].weights, framework="pt") as opened:
         metadata = opened.metadata()
     tensors = load_file(files[1].weights)
@@ -96,12 +96,10 @@ def test_a_model_that_breaks_in_the_evaluation_alone_fails_its_cell(
         r"width 4, rho = 0\.5, evaluation: learning rate 0\.01, seed 5: "
         r"on sequences of 32 steps: KeyError: 'long'"
     )
-    with pytest.raises(ArchitectureError, match=said):
-        evaluate(reference, files)
     settings = EvaluationSettings(probes=32)
-    group = evaluate_files(
-        architecture_settings(reference), files, settings=settings, keep_going=True
-    )
+    with pytest.raises(ArchitectureError, match=said):
+        evaluate_files(architecture_settings(reference), files, settings=settings, stop=True)
+    group = evaluate_files(architecture_settings(reference), files, settings=settings)
     check_failed(group, 1)
     assert re.search(said, group.failure.values[1])
     assert "FAILED, and recorded as such" in caplog.text
@@ -110,13 +108,12 @@ def test_a_model_that_breaks_in_the_evaluation_alone_fails_its_cell(
 def test_what_is_the_machines_fails_the_evaluation(tmp_path: Path) -> None:
     broken = "if u.shape[1] > 16: raise torch.OutOfMemoryError('CUDA out of memory')"
     reference = own_architecture(tmp_path, broken)
-    files = [make_level(tmp_path, reference, "0.3")]
+    files = [make_level(tmp_path, reference, 0.3)]
     with pytest.raises(torch.OutOfMemoryError):
         evaluate_files(
             architecture_settings(reference),
             files,
             settings=EvaluationSettings(probes=32),
-            keep_going=True,
         )
 
 
@@ -134,5 +131,4 @@ def test_a_slip_of_mfbench_is_not_blamed_on_the_architecture(
             architecture_settings("rnn"),
             rnn_files[:1],
             settings=EvaluationSettings(probes=32),
-            keep_going=True,
         )

@@ -22,7 +22,7 @@ from mfbench.floors.record import read_floors
 from mfbench.models.ensemble import Ensemble
 from mfbench.study.evaluation import EvaluationSettings
 from mfbench.tasks.datasets import read_dataset
-from mfbench.training.pack import train_pack
+from mfbench.training.cells import train_cells
 from mfbench.training.status import STATUS
 from mfbench.training.trainer import initial_model
 from tests.conftest import architecture_settings
@@ -33,7 +33,7 @@ from tests.evaluation.groups import (
     evaluate_files,
     make_level,
     training_data,
-    write_pack,
+    write_trained,
 )
 
 
@@ -143,11 +143,11 @@ def test_selection_looks_at_validation_only(rnn_files: list[Files]) -> None:
 
 
 def test_steps_to_thresholds_come_from_the_curve(rnn_files: list[Files]) -> None:
-    settings = EvaluationSettings(probes=32, thresholds=[1e9, 1e-12])
+    settings = EvaluationSettings(probes=32, thresholds=[1e-12, 1e9])
     group = evaluate_files(architecture_settings("rnn"), rnn_files, settings=settings)
     member = group.sel(level=0, learning_rate=0.01, seed=0)
-    assert member.first_step_below.values[0] == 1
-    assert np.isnan(member.first_step_below.values[1])
+    assert np.isnan(member.first_step_below.values[0])
+    assert member.first_step_below.values[1] == 1
 
 
 def test_plateaus_and_memory_over_training_are_those_of_the_record(
@@ -193,7 +193,7 @@ def test_weights_that_do_not_fit_are_named(rnn_files: list[Files], tmp_path: Pat
 
 
 def test_every_model_has_the_floors_of_its_size(tmp_path: Path) -> None:
-    files = make_level(tmp_path, "rnn", "5", family="impulse")
+    files = make_level(tmp_path, "rnn", 5, family="impulse")
     group = evaluate("rnn", [files])  # four states, which the file of floors has
     assert (group.lower_floor.item(), group.upper_floor.item()) == read_floors(files.floors).bounds[
         4
@@ -216,7 +216,7 @@ def test_a_linear_model_that_beats_its_floor_fails_the_evaluation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     linear: dict[str, Any] = {"activation": "none", "options": {"state": 2}}
-    files = make_level(tmp_path, "lru", "0.6", **linear)
+    files = make_level(tmp_path, "lru", 0.6, **linear)
     settings = EvaluationSettings(probes=32)
     group = evaluate_files(architecture_settings("lru", **linear), [files], settings=settings)
     assert group.linear.item() == 1
@@ -236,7 +236,7 @@ def test_a_linear_model_that_varies_is_bound_by_its_receptive_field_alone(
 ) -> None:
     """No built-in linear model varies over time, so the measurement is changed."""
     linear: dict[str, Any] = {"activation": "none", "options": {"state": 2}}
-    files = make_level(tmp_path, "lru", "0.6", **linear)
+    files = make_level(tmp_path, "lru", 0.6, **linear)
     with netCDF4.Dataset(files.floors, "a") as file:
         file["lower_bound"][:] = 0.5
     seal(Path(files.floors), ".nc")
@@ -246,23 +246,25 @@ def test_a_linear_model_that_varies_is_bound_by_its_receptive_field_alone(
     assert "varies over time" in caplog.text
 
 
-def test_packs_of_any_size_give_the_same_group(rnn_files: list[Files], tmp_path: Path) -> None:
+def test_levels_trained_in_one_job_or_in_several_are_the_same(
+    rnn_files: list[Files], tmp_path: Path
+) -> None:
     alone = [f for f in rnn_files if "0.3" in f.dataset.name]
-    alone.append(make_level(tmp_path, "rnn", "0.5"))
-    pack = train_pack(
+    alone.append(make_level(tmp_path, "rnn", 0.5))
+    both = train_cells(
         architecture_settings("rnn"),
-        {rho: training_data(f) for rho, f in zip(("0.3", "0.5"), alone, strict=True)},
+        {rho: training_data(f) for rho, f in zip((0.3, 0.5), alone, strict=True)},
         width=4,
         settings=TRAINING,
         code="",
-        checkpoints=tmp_path / "together",
+        checkpoints={rho: tmp_path / f"together/{rho}" for rho in (0.3, 0.5)},
     )
-    both = replace(alone[0], training=tmp_path / "p.nc", weights=tmp_path / "p.safetensors")
-    write_pack(both, pack)
-    together = [replace(f, training=both.training, weights=both.weights) for f in alone]
+    job = replace(alone[0], training=tmp_path / "p.nc", weights=tmp_path / "p.safetensors")
+    write_trained(job, both)
+    together = [replace(f, training=job.training, weights=job.weights) for f in alone]
     one, other = (evaluate("rnn", files).drop_vars("seconds") for files in (alone, together))
     xr.testing.assert_equal(one, other)
-    # The levels are those of the datasets, from easy to hard, however packs lie.
+    # The levels are those of the datasets, from easy to hard, whichever job trained them.
     turned = evaluate("rnn", [alone[1], alone[0]])
     assert turned.rho.values.tolist() == [0.5, 0.3]
     assert (one.failure == "").all()
@@ -270,5 +272,5 @@ def test_packs_of_any_size_give_the_same_group(rnn_files: list[Files], tmp_path:
 
 def test_a_level_that_was_not_trained_is_named(rnn_files: list[Files]) -> None:
     other = [replace(rnn_files[0], dataset=rnn_files[1].dataset)]
-    with pytest.raises(ValueError, match=r"no training record has rho = 0\.5, the level .*5\.nc"):
+    with pytest.raises(ValueError, match=r"no training record has exponential with rho = 0\.5"):
         evaluate("rnn", other)

@@ -44,11 +44,11 @@ def standard_error(model: nn.Module, longer: LongerTask) -> float:
 
 @pytest.mark.parametrize(
     ("family", "rho"),
-    [("exponential", "0.9"), ("polynomial", "0.8"), ("impulse", "7"), ("airy", "6.5")],
+    [("exponential", 0.9), ("polynomial", 0.8), ("impulse", 7.0), ("airy", 6.5)],
 )
 @pytest.mark.parametrize(("factor", "scored_from"), [(2, 8), (4, 3)])
 def test_the_target_is_continued_in_its_own_normalisation(
-    family: str, rho: str, factor: int, scored_from: int
+    family: str, rho: float, factor: int, scored_from: int
 ) -> None:
     task = make_task(LENGTH, family=family, rho=rho, scored_from=scored_from, deviation=0.5)
     longer = longer_task(task, factor, sequences=4000)
@@ -100,7 +100,7 @@ class FIR(nn.Module):
 
 
 def test_a_window_loses_the_tail_that_only_longer_sequences_see() -> None:
-    task = make_task(LENGTH, family="polynomial", rho="0.6")
+    task = make_task(LENGTH, family="polynomial", rho=0.6)
     longer = longer_task(task, 4, sequences=500)
     model = FIR(task.kernel)  # all that the training could show
     expected = closed_form(longer, np.append(task.kernel, np.zeros(3 * LENGTH)))

@@ -45,7 +45,7 @@ def evaluate(reference: str, files: list[Files], share: int | None) -> xr.Datase
 def test_a_group_is_the_same_together_and_one_by_one(
     name: str, tmp_path: Path, sizes: list[int]
 ) -> None:
-    files = [make_level(tmp_path, name, rho) for rho in ("0.3", "0.5")]
+    files = [make_level(tmp_path, name, rho) for rho in (0.3, 0.5)]
     alone = evaluate(name, files, ALONE)
     assert sizes == [1] * 8
     together = evaluate(name, files, TOGETHER)
@@ -66,7 +66,7 @@ def test_a_group_is_the_same_together_and_one_by_one(
 def test_members_together_are_those_alone_in_float64(name: str, activation: str | None) -> None:
     settings = EvaluationSettings(probes=20, batch_size=32)
     changes = {} if activation is None else {"activation": activation}
-    tasks = [make_task(24, sequences=48, rho=rho) for rho in ("0.8", "0.8", "0.5")]
+    tasks = [make_task(24, sequences=48, rho=rho) for rho in (0.8, 0.8, 0.5)]
     data = [EvaluationData.of(task, settings) for task in tasks]
     seeds = [3, 4, 3]
     models = [make_model(name, seed=seed, **changes) for seed in range(3)]
@@ -83,7 +83,7 @@ def test_members_together_are_those_alone_in_float64(name: str, activation: str 
 def test_the_first_member_says_how_many_fit_into_a_share(
     tmp_path: Path, sizes: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    files = [make_level(tmp_path, "rnn", "0.3")]
+    files = [make_level(tmp_path, "rnn", 0.3)]
 
     def peak(step: Callable[[], None], device: torch.device) -> int:
         step()
@@ -97,7 +97,7 @@ def test_the_first_member_says_how_many_fit_into_a_share(
 def test_large_members_run_one_by_one_on_a_cpu(
     tmp_path: Path, sizes: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    files = [make_level(tmp_path, "rnn", "0.3")]
+    files = [make_level(tmp_path, "rnn", 0.3)]
     monkeypatch.setattr(module, "_CPU_BYTES", 32 * 16 * 4 * 4)  # sequences, steps, width, float32
     evaluate("rnn", files, None)
     assert sizes == [1] * 4
@@ -111,7 +111,7 @@ def test_members_that_vmap_refuses_go_one_by_one(
         "return self.gain * u if float(self.gain.detach()) > -9 else u",
         init="self.gain = torch.nn.Parameter(torch.ones(1))",
     )
-    files = [make_level(tmp_path, own, "0.3")]
+    files = [make_level(tmp_path, own, 0.3)]
     caplog.clear()
     evaluate(own, files, TOGETHER)
     assert sizes == [1] * 4
@@ -127,7 +127,7 @@ def test_members_that_break_together_go_one_by_one(
         "return self.gain * u if u.shape[1] <= 16 or float(self.gain.detach()) > -9 else u",
         init="self.gain = torch.nn.Parameter(torch.ones(1))",
     )
-    files = [make_level(tmp_path, own, "0.3")]
+    files = [make_level(tmp_path, own, 0.3)]
     caplog.clear()
     together = evaluate(own, files, TOGETHER)
     assert sizes == [4, 1, 1, 1, 1]

@@ -1,4 +1,4 @@
-"""Snakemake is killed with jobs in flight; then the README's recovery, as it stands there."""
+"""Snakemake is killed with jobs in flight; the commands of docs/recovery.md finish the study."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pytest
 import xarray as xr
 
+from tests.conftest import REPOSITORY
 from tests.slurm.cluster import Cluster, until
 from tests.slurm.conftest import (
     CUBE,
@@ -63,7 +64,7 @@ def recovery(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Reco
     assert locked.wait(timeout=60) != 0
     said = project.said()
 
-    recover = block("scancel")
+    recover = block("scancel", (REPOSITORY / "docs/recovery.md").read_text())
     for line, here in (
         (".venv/bin/snakemake", f"{sys.executable} -m snakemake"),
         (" all ", f" {CUBE} "),

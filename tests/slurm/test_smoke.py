@@ -36,7 +36,7 @@ def test_the_smoke_study_ends_with_the_same_cube(cluster: Cluster, tmp_path: Pat
     copy_of_the_tree(local)
     (local / "study.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
     project = copy_with(tmp_path / "cluster", content, cluster)
-    # A site's own settings, as the README has them; the second partition is not the default.
+    # A site's own settings, as in docs/cluster.md; the second partition is not the default.
     site = f"slurm_partition={cluster.partitions[1]}"
     snakemake = project.start("all", "scoreboard", "--default-resources", site)
     # The profile has keep-going, of which a Snakemake on a node is not told by Snakemake itself.

@@ -17,7 +17,7 @@ from tests.conftest import REPOSITORY, small_study
 STUDIES = [REPOSITORY / "config.yaml", *sorted((REPOSITORY / "config").glob("**/*.yaml"))]
 
 
-def changed(path: str, value: Any) -> dict[str, Any]:
+def merged(path: str, value: Any) -> dict[str, Any]:
     """A small study with one key set, by its dotted path."""
     study = small_study()
     *parents, last = path.split(".")
@@ -66,7 +66,6 @@ def test_the_paper_study_is_the_full_continuum() -> None:
 
 def test_every_registered_architecture_is_in_the_study_to_quote() -> None:
     from mfbench.models.registry import registered
-
 
     study = read_study(REPOSITORY / "config" / "standard.yaml")
     assert {a.model for a in study.architectures.values()} == set(registered())
@@ -120,12 +119,12 @@ def test_every_registered_architecture_is_in_the_study_to_quote() -> None:
 )
 def test_a_bad_key_or_value_is_named(path: str, value: Any, expected: str) -> None:
     with pytest.raises(StudyError, match=expected) as caught:
-        load_study(changed(path, value), origin="my.yaml")
+        load_study(merged(path, value), origin="my.yaml")
     assert str(caught.value).startswith("my.yaml is not a valid study:")
 
 
 def test_all_problems_are_reported_at_once() -> None:
-    study = changed("training.stepps", 3)
+    study = merged("training.stepps", 3)
     study["nme"] = 1
     with pytest.raises(StudyError) as caught:
         load_study(study)
@@ -152,9 +151,9 @@ def test_defaults_follow_from_what_is_given() -> None:
 
 def test_levels_are_ordered_from_easy_to_hard_whatever_the_order_given() -> None:
     for rho in ([0.4, 0.6, 0.5], [0.6, 0.5, 0.4]):
-        study = load_study(changed("kernels.exponential", {"rho": rho}))
+        study = load_study(merged("kernels.exponential", {"rho": rho}))
         assert [float(v.rho) for v in study.levels("exponential")] == [0.4, 0.5, 0.6]
-    study = load_study(changed("kernels.polynomial", {"rho": [2.0, 1.9, 2.1]}))
+    study = load_study(merged("kernels.polynomial", {"rho": [2.0, 1.9, 2.1]}))
     assert [float(v.rho) for v in study.levels("polynomial")] == [2.1, 2.0, 1.9]
 
 
@@ -169,19 +168,19 @@ def test_an_architecture_of_ones_own_is_checked_before_it_runs(tmp_path: Path) -
         "        super().__init__()\n"
         "class Other: pass\n"
     )
-    study = changed("architectures.wide", {"model": f"{file}:Wide", "options": {"kernel_size": 2}})
+    study = merged("architectures.wide", {"model": f"{file}:Wide", "options": {"kernel_size": 2}})
     resolved = load_study(study).architectures["wide"].resolved()
     assert resolved["layers"] == 7
     assert resolved["options"] == {"kernel_size": 2, "dilation_base": 2}
     assert resolved["activation"] == "relu"
-    own = load_study(changed("architectures.own", {"model": f"{file}:Own"})).architectures["own"]
+    own = load_study(merged("architectures.own", {"model": f"{file}:Own"})).architectures["own"]
     assert own.resolved()["options"] == {"gain": 2.0}
     with pytest.raises(StudyError, match="has no class 'Missing'; it has: Wide, Own, Other"):
-        load_study(changed("architectures.own", {"model": f"{file}:Missing"}))
+        load_study(merged("architectures.own", {"model": f"{file}:Missing"}))
     with pytest.raises(StudyError, match="Other is not a subclass of"):
-        load_study(changed("architectures.own", {"model": f"{file}:Other"}))
+        load_study(merged("architectures.own", {"model": f"{file}:Other"}))
     with pytest.raises(StudyError, match="has no such option; it has: gain"):
-        load_study(changed("architectures.own", {"model": f"{file}:Own", "options": {"x": 1}}))
+        load_study(merged("architectures.own", {"model": f"{file}:Own", "options": {"x": 1}}))
 
 
 def test_reading_a_study_imports_neither_torch_nor_xarray() -> None:
@@ -203,7 +202,7 @@ def test_yaml_of_a_study_round_trips(tmp_path: Path) -> None:
 
 
 def test_an_architecture_changes_only_what_it_names_of_the_training() -> None:
-    content = changed("training.optimiser", {"epsilon": 1e-6})
+    content = merged("training.optimiser", {"epsilon": 1e-6})
     content["architectures"] = {
         "rnn": {},
         "gru": {"training": {"optimiser": {"betas": [0.8, 0.9]}}},
@@ -219,7 +218,7 @@ def test_an_architecture_changes_only_what_it_names_of_the_training() -> None:
 
 def test_an_architecture_cannot_change_the_axes_of_the_cube() -> None:
     with pytest.raises(StudyError, match=r"gru\.training\.seeds: unknown key; allowed here: loss"):
-        load_study(changed("architectures.gru", {"training": {"seeds": [3]}}))
+        load_study(merged("architectures.gru", {"training": {"seeds": [3]}}))
 
 
 def test_packs_must_fit_into_the_names_of_their_files(study: dict[str, Any]) -> None:

@@ -16,8 +16,8 @@ from mfbench.models.own_code import ArchitectureError
 from mfbench.training.data import TrainingData
 from mfbench.training.status import STATUS
 from tests.conftest import write_architecture
+from tests.training.cells import train, train_several, write
 from tests.training.conftest import assert_same, make_data
-from tests.training.packs import train, train_several, write
 
 # What the forward pass of a user's architecture does, and what is said of it.
 BROKEN = {
@@ -65,8 +65,8 @@ def test_a_pack_that_cannot_be_built_fails_as_a_whole(
     data: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     reference = write_architecture(tmp_path, "raise KeyError('mine')")
-    tasks = {"4": data, "8": data}
-    pack = train_several(tasks, tmp_path / "c", reference, keep_going=True)
+    tasks = {4.0: data, 8.0: data}
+    pack = train_several(tasks, tmp_path / "c", reference, broken="record")
     assert "FAILED, and recorded as such: architecture" in caplog.text
     assert "Traceback" in caplog.text
     write(tmp_path, pack)
@@ -104,24 +104,24 @@ def test_a_cell_that_fails_does_not_stop_the_others_of_its_pack(
         f"{broken}\n        return u * self.gain",
         init="self.gain = torch.nn.Parameter(torch.ones(1))",
     )
-    tasks = {"2": data, "4": make_data(1e8), "8": make_data(2.0)}
+    tasks = {2.0: data, 4.0: make_data(1e8), 8.0: make_data(2.0)}
     where = rf"own\.py:Own, width 4, rho = 4, learning rate 0\.01, seed 0: {AT_ONE_TASK[broken]}"
     # vmap hides from the model whether its input has a gradient.
     short: dict[str, Any] = {"steps": 4, "validations": 2, "ensemble_size": 1}
     with pytest.raises(ArchitectureError, match=where):
         train_several(tasks, tmp_path / "c", reference, **short)
     caplog.set_level(logging.INFO)
-    pack = train_several(tasks, tmp_path / "c", reference, keep_going=True, **short)
-    assert re.search(where, pack.cells["4"].failure)
-    assert not pack.cells["4"].members
-    alone = train_several({"8": tasks["8"]}, tmp_path / "alone", reference, **short).cells["8"]
+    pack = train_several(tasks, tmp_path / "c", reference, broken="record", **short)
+    assert re.search(where, pack.cells[4.0].failure)
+    assert not pack.cells[4.0].members
+    alone = train_several({8.0: tasks[8.0]}, tmp_path / "alone", reference, **short).cells[8.0]
     for member, progress in alone.members.items():
-        assert_same(pack.cells["8"].members[member], progress)
+        assert_same(pack.cells[8.0].members[member], progress)
     write(tmp_path, pack, **short)
     with netCDF4.Dataset(tmp_path / "a.nc") as file:
         file.set_auto_mask(False)
         assert file["status"][:, 0, 0].tolist() == [1, 3, 1]
-        assert file["failure"][:].tolist() == ["", pack.cells["4"].failure, ""]
+        assert file["failure"][:].tolist() == ["", pack.cells[4.0].failure, ""]
         assert file.parameters == pack.parameters
 
 
@@ -143,4 +143,4 @@ def test_what_is_the_machines_fails_the_job(
 ) -> None:
     reference = write_architecture(tmp_path, f"raise {raised}")
     with pytest.raises((MemoryError, OSError, RuntimeError)):
-        train(data, tmp_path / "c", reference, keep_going=True)
+        train(data, tmp_path / "c", reference, broken="record")

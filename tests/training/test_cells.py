@@ -1,4 +1,4 @@
-"""Cells and packs of them: members that do not depend on each other, and only new ones trained."""
+"""Cells that a job trains: members that do not depend on each other, and only new ones trained."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from mfbench.training.cells import CellMember, ensembles
 from mfbench.training.checkpoints import Checkpoints
 from mfbench.training.data import TrainingData
-from mfbench.training.pack import PackMember, ensembles
 from mfbench.training.record import weight_name
 from mfbench.training.status import STATUS
 from tests.conftest import write_architecture
+from tests.training.cells import how, train, train_several, write
 from tests.training.conftest import assert_close, assert_same, make_data
-from tests.training.packs import how, train, train_several, write
 
 
 @pytest.mark.parametrize("name", ["rnn", "s4d", "lstm", "transformer"])
@@ -153,7 +153,7 @@ def test_a_diverged_member_is_recorded_and_the_job_goes_on(
     data: TrainingData, tmp_path: Path
 ) -> None:
     data.y[5] = float("nan")
-    write(tmp_path, train_several({"4": data}, tmp_path / "c"))
+    write(tmp_path, train_several({4.0: data}, tmp_path / "c"))
     with netCDF4.Dataset(tmp_path / "a.nc") as file:
         file.set_auto_mask(False)
         assert (file["status"][:] == STATUS.index("diverged")).all()
@@ -163,7 +163,7 @@ def test_a_diverged_member_is_recorded_and_the_job_goes_on(
 
 def test_the_files_of_a_pack(data: TrainingData, tmp_path: Path) -> None:
     harder = make_data(2.0)
-    pack = train_several({"4": data, "1e-05": harder}, tmp_path / "c")
+    pack = train_several({4.0: data, 1e-05: harder}, tmp_path / "c")
     write(tmp_path, pack)
     with netCDF4.Dataset(tmp_path / "a.nc") as file:
         file.set_auto_mask(False)
@@ -196,7 +196,7 @@ def test_the_files_of_a_pack(data: TrainingData, tmp_path: Path) -> None:
     parameter = "layers.0.mixer.U"
     for rho, cell in pack.cells.items():
         name = weight_name(rho, 0.03, 1, parameter)
-        assert name == f"rho={rho}/learning_rate=0.03,seed=1/{parameter}"
+        assert name == f"rho={rho:g}/learning_rate=0.03,seed=1/{parameter}"
         expected = cell.members[0.03, 1].best_weights()[parameter]
         np.testing.assert_array_equal(weights[name].numpy(), expected)
 
@@ -204,10 +204,10 @@ def test_the_files_of_a_pack(data: TrainingData, tmp_path: Path) -> None:
 def test_a_cell_is_the_same_alone_or_in_a_pack(
     data: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    tasks = {"4": data, "8": make_data(2.0)}
+    tasks = {4.0: data, 8.0: make_data(2.0)}
     caplog.set_level(logging.INFO)
     pack = train_several(tasks, tmp_path / "together")
-    assert list(pack.cells) == ["4", "8"]
+    assert list(pack.cells) == [4.0, 8.0]
     assert how(caplog) == ["trained"] * 8
     for rho, task in tasks.items():
         alone = train_several({rho: task}, tmp_path / "alone").cells[rho]
@@ -215,12 +215,12 @@ def test_a_cell_is_the_same_alone_or_in_a_pack(
             assert_close(pack.cells[rho].members[member], progress, 1e-4)
     # Its members are found again in whichever pack it comes next.
     caplog.clear()
-    train_several({"8": tasks["8"], "16": make_data(3.0)}, tmp_path / "together")
+    train_several({8.0: tasks[8.0], 16.0: make_data(3.0)}, tmp_path / "together")
     assert how(caplog) == ["found finished"] * 4 + ["trained"] * 4
 
 
 def test_the_record_says_who_trained_together(tmp_path: Path) -> None:
-    tasks = {"4": make_data(), "8": make_data(2.0)}
+    tasks = {4.0: make_data(), 8.0: make_data(2.0)}
     alone = train_several(tasks, tmp_path / "alone", "gru", ensemble_size=1)
     together = train_several(tasks, tmp_path / "together", "gru", ensemble_size=6)
     write(tmp_path, together)
@@ -240,7 +240,7 @@ def test_the_record_says_who_trained_together(tmp_path: Path) -> None:
 def test_all_members_of_a_pack_train_together_where_they_fit(
     data: TrainingData, tmp_path: Path
 ) -> None:
-    pack = train_several({"4": data, "8": make_data(2.0)}, tmp_path)
+    pack = train_several({4.0: data, 8.0: make_data(2.0)}, tmp_path)
     assert {p.ensemble_size for cell in pack.cells.values() for p in cell.members.values()} == {8}
 
 
@@ -250,7 +250,7 @@ def test_who_trains_together_does_not_depend_on_the_order_in_which_ensembles_fin
     for count in range(1, 40):
         for size in range(1, 12):
             members = [
-                PackMember(data, 0.01, seed, rho="4", key="", checkpoints=Checkpoints("none"))
+                CellMember(data, 0.01, seed, rho=4.0, key="", checkpoints=Checkpoints("none"))
                 for seed in range(count)
             ]
             whole = list(ensembles(members, size))
@@ -322,12 +322,12 @@ def test_members_that_break_together_go_on_one_by_one(
         "        return u * self.gain",
         init="self.calls = 0; self.gain = torch.nn.Parameter(torch.ones(1))",
     )
-    tasks = {"4": make_data(), "8": make_data(2.0)}
-    pack = train_several(tasks, tmp_path / "c", reference, keep_going=True)
+    tasks = {4.0: make_data(), 8.0: make_data(2.0)}
+    pack = train_several(tasks, tmp_path / "c", reference, broken="record")
     assert "8 members broke together and go on one at a time: step 13: KeyError" in caplog.text
     for rho, cell in pack.cells.items():
         assert re.search(
-            rf"width 4, rho = {rho}, learning rate 0\.01, seed 0: step 13: ", cell.failure
+            rf"width 4, rho = {rho:g}, learning rate 0\.01, seed 0: step 13: ", cell.failure
         )
 
 

@@ -1,4 +1,4 @@
-"""Packs that are trained in a moment."""
+"""Cells that are trained in a moment."""
 
 from __future__ import annotations
 
@@ -7,43 +7,42 @@ from typing import Any
 
 import pytest
 
+from mfbench.training.cells import TrainedCell, TrainedCells, train_cells
 from mfbench.training.data import TrainingData
-from mfbench.training.pack import Cell, Pack, train_pack
 from mfbench.training.record import write_training, write_weights
 from tests.conftest import architecture_settings
 from tests.training.conftest import make_settings
 
 
 def train_several(
-    tasks: dict[str, TrainingData],
+    tasks: dict[float, TrainingData],
     folder: Path,
     name: str = "rnn",
     code: str = "c",
-    keep_going: bool = False,
+    broken: str = "stop",
     **changes: Any,
-) -> Pack:
-    return train_pack(
+) -> TrainedCells:
+    return train_cells(
         architecture_settings(name),
         tasks,
         width=4,
-        settings=make_settings(**changes),
+        settings=make_settings(broken=broken, **changes),
         code=code,
-        checkpoints=folder,
-        keep_going=keep_going,
+        checkpoints={rho: folder / f"rho={rho:g}" for rho in tasks},
     )
 
 
 def train(
     data: TrainingData, folder: Path, name: str = "rnn", code: str = "c", **changes: Any
-) -> Cell:
-    return train_several({"4": data}, folder, name, code, **changes).cells["4"]
+) -> TrainedCell:
+    return train_several({4.0: data}, folder, name, code, **changes).cells[4.0]
 
 
-def write(folder: Path, pack: Pack, **changes: Any) -> None:
+def write(folder: Path, trained: TrainedCells, **changes: Any) -> None:
     about: dict[str, Any] = {"resolved": {"width": 4}, "title": "t"}
-    write_weights(folder / "a.safetensors", pack, **about)
+    write_weights(folder / "a.safetensors", trained, **about)
     settings = make_settings(**changes)
-    write_training(folder / "a.nc", pack, settings=settings, device="cpu: test", **about)
+    write_training(folder / "a.nc", trained, settings=settings, device="cpu: test", **about)
 
 
 def how(caplog: pytest.LogCaptureFixture) -> list[str]:

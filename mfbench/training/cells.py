@@ -1,4 +1,4 @@
-"""Training of the cells (architecture, width, kernel, rho) of a pack with all their members."""
+"""Training of some cells of one (architecture, width, kernel) with all their members."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from mfbench.files import package_versions
+from mfbench.files.paths import rho_text
 from mfbench.models.build import check_contract
 from mfbench.models.ensemble import ensemble_error
 from mfbench.models.own_code import ArchitectureError
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Cell:
+class TrainedCell:
     """A trained cell, or one that failed.
 
     Attributes
@@ -43,13 +44,13 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Pack:
-    """The trained levels of one (architecture, width, kernel).
+class TrainedCells:
+    """Trained levels of one (architecture, width, kernel).
 
     Attributes
     ----------
     cells : dict
-        By rho as it stands in the study's levels, from easy to hard.
+        By rho, from easy to hard.
     length : int
         Sequence length T in steps.
     parameters : int or None
@@ -59,7 +60,7 @@ class Pack:
         What the model declares about itself; None for all of them where it cannot be built.
     """
 
-    cells: Mapping[str, Cell]
+    cells: Mapping[float, TrainedCell]
     length: int
     parameters: int | None = None
     state_size: int | None = None
@@ -68,12 +69,12 @@ class Pack:
 
 
 @dataclass(eq=False, kw_only=True)
-class PackMember(Member):
-    """A member of a pack, with its checkpoint.
+class CellMember(Member):
+    """A member of a cell, with its checkpoint.
 
     Attributes
     ----------
-    rho : str
+    rho : float
         The level.
     key : str
         What its checkpoint must have been made from.
@@ -81,14 +82,14 @@ class PackMember(Member):
         Where that lies.
     """
 
-    rho: str
+    rho: float
     key: str
     checkpoints: Checkpoints
 
     @property
     def name(self) -> str:
         """For messages."""
-        return f"rho = {self.rho}, learning rate {self.learning_rate:g}, seed {self.seed}"
+        return f"rho = {rho_text(self.rho)}, learning rate {self.learning_rate:g}, seed {self.seed}"
 
     def load(self) -> None:
         """Take what the last checkpoint has of it."""
@@ -99,22 +100,20 @@ class PackMember(Member):
         self.checkpoints.save(self.learning_rate, self.seed, self.key, _progress(self))
 
 
-def train_pack(
+def train_cells(
     architecture: Mapping[str, Any],
-    tasks: Mapping[str, TrainingData],
+    tasks: Mapping[float, TrainingData],
     *,
     width: int,
     settings: TrainingSettings,
     code: str,
-    checkpoints: str | Path,
-    keep_going: bool = False,
+    checkpoints: Mapping[float, str | Path],
     share: int | None = None,
-) -> Pack:
-    """Train all members of all cells of a pack.
+) -> TrainedCells:
+    """Train all members of some cells.
 
-    Members that an earlier job finished are taken from the checkpoints, whatever the pack that it
-    trained: adding a seed, a learning rate or a level trains only what is new, and a killed job
-    goes on where it was.
+    Members that an earlier job finished are taken from the checkpoints: adding a seed, a learning
+    rate or a level trains only what is new, and a killed job goes on where it was.
 
     Parameters
     ----------
@@ -128,10 +127,8 @@ def train_pack(
         The training section of the study.
     code : str
         Digest of the code that trains.
-    checkpoints : path
-        Folder in which each level has one with its members.
-    keep_going : bool
-        Record cells at which the architecture's own code breaks as failed, and go on.
+    checkpoints : mapping
+        Folder of each rho for its members.
     share : int, optional
         Bytes of the GPU that are this job's.
 
@@ -139,7 +136,7 @@ def train_pack(
     ------
     ArchitectureError
         The architecture cannot be built or run, or breaks the contract of all models, and
-        `keep_going` is not set.
+        `settings.broken` is 'stop'. Otherwise its cells are recorded as failed.
     """
     where = f"architecture {architecture['model']}, width {width}"
     length = next(iter(tasks.values())).length
@@ -147,16 +144,16 @@ def train_pack(
         model = initial_model(architecture, width=width, length=length, seed=settings.seeds[0])
         check_contract(model, length=length)
     except ArchitectureError as error:
-        failure = _failure(f"{where}: {error}", error, keep_going=keep_going)
-        return Pack({rho: Cell({}, failure) for rho in tasks}, length)
+        failure = _failure(f"{where}: {error}", error, settings)
+        return TrainedCells({rho: TrainedCell({}, failure) for rho in tasks}, length)
     members = _members(
-        architecture, tasks, width=width, settings=settings, code=code, folder=Path(checkpoints)
+        architecture, tasks, width=width, settings=settings, code=code, folders=checkpoints
     )
     started = {id(m): m.progress.step for m in members if m.progress is not None}
     found = {id(member) for member in members if member.finished}
     left = [member for member in members if not member.finished]
     size = _ensemble_size(left, architecture, width=width, settings=settings, share=share)
-    failures: dict[str, ArchitectureError] = {}
+    failures: dict[float, ArchitectureError] = {}
     for together in ensembles(left, size):
         _train(together, failures, architecture, width=width, settings=settings)
     for member in members:
@@ -171,10 +168,9 @@ def train_pack(
             *(member.name, how, fate, done.best_error, done.best_step, done.seconds),
         )
     messages = {
-        rho: _failure(f"{where}, {error}", error, keep_going=keep_going)
-        for rho, error in failures.items()
+        rho: _failure(f"{where}, {error}", error, settings) for rho, error in failures.items()
     }
-    return Pack(
+    return TrainedCells(
         {rho: _cell(members, rho, messages.get(rho, "")) for rho in tasks},
         length=length,
         parameters=sum(p.numel() for p in model.parameters()),
@@ -186,14 +182,14 @@ def train_pack(
 
 def _members(
     architecture: Mapping[str, Any],
-    tasks: Mapping[str, TrainingData],
+    tasks: Mapping[float, TrainingData],
     *,
     width: int,
     settings: TrainingSettings,
     code: str,
-    folder: Path,
-) -> list[PackMember]:
-    """All members of a pack with what is left of them from earlier jobs, by cell."""
+    folders: Mapping[float, str | Path],
+) -> list[CellMember]:
+    """All members with what is left of them from earlier jobs, by cell."""
     members = []
     for rho, data in tasks.items():
         common = {
@@ -205,18 +201,18 @@ def _members(
             "torch": package_versions().get("torch"),
             "device": data.x.device.type,
         }
-        kept = Checkpoints(folder / f"rho={rho}")
+        kept = Checkpoints(folders[rho])
         for rate in settings.learning_rates:
             for seed in settings.seeds:
                 key = member_key({**common, "learning_rate": rate, "seed": seed})
-                member = PackMember(data, rate, seed, rho=rho, key=key, checkpoints=kept)
+                member = CellMember(data, rate, seed, rho=rho, key=key, checkpoints=kept)
                 member.load()
                 members.append(member)
     return members
 
 
 def _ensemble_size(
-    members: Sequence[PackMember],
+    members: Sequence[CellMember],
     architecture: Mapping[str, Any],
     *,
     width: int,
@@ -252,13 +248,13 @@ def _ensemble_size(
     return size
 
 
-def ensembles(members: Sequence[PackMember], size: int) -> Iterator[list[PackMember]]:
+def ensembles(members: Sequence[CellMember], size: int) -> Iterator[list[CellMember]]:
     """Who trains together: what an interrupted job trained together goes on so.
 
     The others follow in their order, in ensembles of about equal size and at most `size`. Those
     that are left when the first ensembles are finished are therefore the same as before.
     """
-    started: dict[tuple[int, int], list[PackMember]] = {}
+    started: dict[tuple[int, int], list[CellMember]] = {}
     fresh = []
     for member in members:
         if member.progress is None:
@@ -280,8 +276,8 @@ def ensembles(members: Sequence[PackMember], size: int) -> Iterator[list[PackMem
 
 
 def _train(
-    members: Sequence[PackMember],
-    failures: dict[str, ArchitectureError],
+    members: Sequence[CellMember],
+    failures: dict[float, ArchitectureError],
     architecture: Mapping[str, Any],
     *,
     width: int,
@@ -318,15 +314,15 @@ def _train(
 
 def _save(members: Sequence[Member]) -> None:
     for member in members:
-        assert isinstance(member, PackMember)
+        assert isinstance(member, CellMember)
         member.save()
 
 
-def _cell(members: Sequence[PackMember], rho: str, failure: str) -> Cell:
+def _cell(members: Sequence[CellMember], rho: float, failure: str) -> TrainedCell:
     if failure:
-        return Cell({}, failure)
+        return TrainedCell({}, failure)
     mine = [m for m in members if m.rho == rho]
-    return Cell({(m.learning_rate, m.seed): _progress(m) for m in mine})
+    return TrainedCell({(m.learning_rate, m.seed): _progress(m) for m in mine})
 
 
 def _progress(member: Member) -> Progress:
@@ -334,9 +330,9 @@ def _progress(member: Member) -> Progress:
     return member.progress
 
 
-def _failure(message: str, error: ArchitectureError, *, keep_going: bool) -> str:
-    """The message, in the log; raised where nothing but the study's end would come of it."""
-    if not keep_going:
+def _failure(message: str, error: ArchitectureError, settings: TrainingSettings) -> str:
+    """The message of a failed cell, in the log; raised where the study asks to stop."""
+    if settings.broken == "stop":
         raise ArchitectureError(message) from error
     log.error("FAILED, and recorded as such: %s", message, exc_info=error)
     return message

@@ -1,0 +1,188 @@
+"""Which code can change the numbers of a stage, and its digest.
+
+A rule carries the digest of its stage as a param, so that its jobs run again when that code
+changes. Snakemake's own check, the time of the script's file, is off (profiles/default).
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import grimp
+
+from mfbench.models.registry import locate
+
+_PACKAGE = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The code of one stage.
+
+    Attributes
+    ----------
+    root : str
+        The module that does the work; all that it imports is reached.
+    counts : tuple of str
+        Packages and modules whose code can change the stage's numbers, where it is reached.
+    after : tuple of str
+        Stages whose files it reads: what counts for them makes these files anew.
+    """
+
+    root: str
+    counts: tuple[str, ...]
+    after: tuple[str, ...] = ()
+
+
+STAGES = {
+    "dataset": Stage("tasks.datasets", ("tasks",)),
+    "floors": Stage("floors.record", ("tasks.kernels", "floors")),
+    "training": Stage("training.cells", ("models", "training"), ("dataset",)),
+    "evaluation": Stage(
+        "evaluation.group", ("models", "evaluation"), ("dataset", "floors", "training")
+    ),
+    "cube": Stage("cube.assemble", ("cube",), ("evaluation",)),
+    "refinement": Stage("cube.refinement", ("cube", "tasks.kernels"), ("cube",)),
+    "scoreboard": Stage("predictions.scoreboard", ("predictions",), ("cube",)),
+}
+# What a stage may reach without a change of its numbers: files, settings, messages and machines.
+# (Who trains together, and where, changes them by rounding.)
+WITHOUT_NUMBERS = (
+    "study",
+    "files",
+    "workflow",
+    "models.own_code",
+    "models.registry",
+    "training.allocator",
+    "training.checkpoints",
+    "training.device",
+    "training.memory",
+    "evaluation.identity",
+    "cube.read",
+)
+
+
+@functools.cache
+def stage_digest(stage: str, *, modules: tuple[str, ...] = ()) -> str:
+    """Digest of the code that can change a stage's numbers.
+
+    Comments, docstrings, formatting and the texts of errors and log messages do not count.
+
+    Parameters
+    ----------
+    stage : str
+        One of `STAGES`.
+    modules : tuple of str
+        Further modules that it loads by name, such as ``tasks.kernels.airy``.
+
+    Returns
+    -------
+    str
+        The stage and 8 hexadecimal digits.
+    """
+    declared = STAGES[stage]
+    reached = reached_modules(frozenset({declared.root, *modules}))
+    counted = [m for m in reached if within(m, declared.counts) and not within(m, WITHOUT_NUMBERS)]
+    return f"{stage} code {_digest([_source_of_module(m) for m in counted])}"
+
+
+@functools.cache
+def model_digest(reference: str, name: str, *, cache: str) -> str:
+    """Digest of the code of an architecture.
+
+    Parameters
+    ----------
+    reference : str
+        What the study gives as its ``model``.
+    name : str
+        Its name in the study.
+    cache : str
+        Folder for what is known of users' files.
+
+    Returns
+    -------
+    str
+        The name and 8 hexadecimal digits.
+    """
+    from mfbench.workflow.own_models import loaded_files
+
+    source, files = locate(reference), list[Path]()
+    if source.module is not None:
+        roots = frozenset({source.module.partition(".")[2]})
+    else:
+        files, imported = loaded_files(source, cache=cache)
+        roots = frozenset(imported)
+    modules = [
+        m
+        for m in reached_modules(roots)
+        if within(m, ("models",)) and not within(m, WITHOUT_NUMBERS)
+    ]
+    parts = [_source_of_module(m) for m in modules]
+    parts += [_normalised_or_raw(file) for file in files]
+    return f"model {name} {_digest(parts)}"
+
+
+def within(module: str, names: tuple[str, ...]) -> bool:
+    """Whether a module is one of these, or lies in one of these packages."""
+    return any(module == name or module.startswith(f"{name}.") for name in names)
+
+
+@functools.cache
+def reached_modules(roots: frozenset[str]) -> tuple[str, ...]:
+    """The roots, all that they import, and the packages that these lie in; without ``mfbench.``."""
+    graph, reached, new = _graph(), set[str](), {f"mfbench.{root}" for root in roots}
+    while new:
+        name = new.pop()
+        new |= {parent for parent in [name.rpartition(".")[0]] if parent} - reached
+        if name in graph.modules:
+            reached.add(name)
+            new |= graph.find_modules_directly_imported_by(name) - reached
+    return tuple(sorted(name.partition(".")[2] for name in reached - {"mfbench"}))
+
+
+def normalised(source: str) -> str:
+    """Python source without comments, docstrings, formatting and texts of messages."""
+    return ast.unparse(_WithoutTexts().visit(ast.parse(source)))
+
+
+class _WithoutTexts(ast.NodeTransformer):
+    """Drops docstrings, what is logged, and what an error says."""
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        if isinstance(node.exc, ast.Call):
+            node.exc = node.exc.func
+        return node
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:
+        text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        call = ast.unparse(node.value.func) if isinstance(node.value, ast.Call) else ""
+        spoken = call.startswith(("log.", "warnings."))
+        return ast.copy_location(ast.Pass(), node) if text or spoken else node
+
+
+@functools.cache
+def _graph() -> grimp.ImportGraph:
+    return grimp.build_graph("mfbench", cache_dir=None, exclude_type_checking_imports=True)
+
+
+@functools.cache
+def _source_of_module(name: str) -> str:
+    path = _PACKAGE.joinpath(*name.split("."))
+    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    return f"{name}\n{normalised(file.read_text(encoding='utf-8'))}"
+
+
+def _normalised_or_raw(file: Path) -> str:
+    text = file.read_text(encoding="utf-8")
+    try:
+        return normalised(text)
+    except SyntaxError:  # the job that imports it says so
+        return text
+
+
+def _digest(parts: list[str]) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:8]
