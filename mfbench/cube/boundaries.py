@@ -1,4 +1,4 @@
-"""Failure boundaries: where along a grid of difficulty success falls to one half."""
+"""Failure boundaries: the difficulty at which the probability of success falls to one half."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class Boundary:
     Attributes
     ----------
     memory_length, rho : float
-        M99 in steps and the family's knob at the boundary; NaN where it is off the grid.
+        M99 in steps and the family's knob at the boundary; NaN if it is off the grid.
     memory_length_low, memory_length_high : float
-        Ends of the interval, -inf and inf where an end is off the grid.
+        Ends of the interval; -inf or inf if an end is off the grid.
     rho_low, rho_high : float
-        The same interval on the knob, low < high whichever way the family gets harder.
+        The same interval on the knob; low < high even if a smaller knob is harder.
     censored : {"none", "below", "above"}
-        ``below``: success is rarer than one half at the easiest level already; ``above``: it still
-        is more frequent at the hardest one. Nothing is extrapolated.
+        ``below``: the success rate is below one half even at the easiest level; ``above``: it is
+        above one half even at the hardest level. Nothing is extrapolated.
     """
 
     memory_length: float
@@ -48,33 +48,32 @@ def failure_boundary(
     draws: int = 2000,
     seed: int = 0,
 ) -> Boundary:
-    """Estimate where P(success) falls to one half, supposing only that it never rises.
+    """Estimate where P(success) falls to one half, assuming only that it never rises.
 
-    The estimate is where the isotonic regression of the success rates (weighted by trials; pool
-    adjacent violators) crosses one half, interpolated between the levels on either side: linearly
-    in log M99, and by the same fraction in rho.
+    The estimate is the point where the isotonic regression of the success rates (weighted by
+    trials; pool adjacent violators) crosses one half. It is interpolated between the levels on
+    either side: linearly in log M99, and by the same fraction in rho.
 
     The interval comes from independent Jeffreys posteriors Beta(s + 1/2, f + 1/2) of the levels.
-    Each draw is made monotone by isotonic regression and tells between which two levels it crosses
-    one half, and no more than that: where in between depends on how steeply P falls, which a grid
-    that is coarser than the fall cannot tell. So the interval reaches from a quantile of the
-    levels below the crossing to one of the levels above it, and its ends are levels of the grid.
-    (Interpolating each draw instead gives intervals that a steep fall escapes: tests/ has the
-    simulated coverage.)
+    Isotonic regression makes each draw monotone and shows between which two levels it crosses one
+    half. The place in between depends on how steeply P falls, which a coarse grid cannot show. So
+    the interval reaches from a quantile of the levels below the crossings to a quantile of the
+    levels above them, and its ends are levels of the grid. (Interpolating each draw instead gives
+    intervals that are too narrow if P falls steeply; tests/ simulates the coverage.)
 
     Parameters
     ----------
     memory_length, rho : (levels,) array
         M99 in steps and knob of each level, from easy to hard.
     successes, trials : (levels,) array of int
-        Members that succeeded, and all of them; a diverged one is a trial without success. Levels
-        without trials are left out.
+        Number of successful members and of all members; diverged members are trials without
+        success. Levels without trials are ignored.
     confidence : float
-        Level of the interval, in (0, 1).
+        Confidence level of the interval, in (0, 1).
     draws : int
         Number of draws from the posteriors.
     seed : int
-        Of these draws.
+        Seed of the draws.
 
     Raises
     ------
@@ -87,7 +86,7 @@ def failure_boundary(
     Robertson, Wright & Dykstra, Order Restricted Statistical Inference (1988), chapter 1; Brown,
     Cai & DasGupta, Statistical Science 16 (2001) for the posteriors.
     """
-    from scipy.optimize import isotonic_regression  # figures read this module's results without it
+    from scipy.optimize import isotonic_regression  # figures import this module but not scipy
 
     M, knob, s, n = _checked(memory_length, rho, successes, trials)
     if not 0 < confidence < 1:
@@ -96,8 +95,8 @@ def failure_boundary(
     position = _crossing(rate)
     low, high = _interval(tuple(s), tuple(n), confidence, draws, seed)
     length = np.exp(_at([position], np.log(M), hard=np.inf)[0])
-    length_low, length_high = _at([low, high], M, hard=np.inf)  # levels of the grid, not rounded
-    # The knob's ends are numbers in order, so that they swap where a harder task has less of it.
+    length_low, length_high = _at([low, high], M, hard=np.inf)  # no logarithm: exact grid levels
+    # If a smaller knob is harder, its hard end is -inf.
     knobs = _at([position, low, high], knob, hard=-np.inf if knob[-1] < knob[0] else np.inf)
     censored: Censored = "none"
     if np.isinf(position):
@@ -122,9 +121,9 @@ def _interval(
     draws: int,
     seed: int,
 ) -> tuple[float, float]:
-    """Levels below and above the crossing; kept, as few seeds have the same counts again and again.
+    """Levels below and above the crossing; -1 and the number of levels are off the grid.
 
-    -1 and the number of levels are off the grid.
+    Results are cached, because with few seeds the same counts recur.
     """
     s, n = np.array(successes), np.array(trials)
     posterior = np.random.default_rng(seed).beta(s + 0.5, n - s + 0.5, (draws, len(n)))
@@ -140,9 +139,10 @@ def levels_above(
 ) -> NDArray[np.int_]:
     """Number of levels at which the decreasing isotonic regression exceeds a threshold.
 
-    The regression exceeds c up to the level where the running sum of ``weights * (rates - c)`` is
-    largest, as it is the slope of the least concave majorant of the running sum of
-    ``weights * rates`` (Robertson, Wright & Dykstra 1988, section 1.2). One pass does many rows.
+    The regression is the slope of the least concave majorant of the running sum of
+    ``weights * rates`` (Robertson, Wright & Dykstra 1988, section 1.2). So it exceeds c up to the
+    level where the running sum of ``weights * (rates - c)`` is largest. This handles many rows at
+    once.
 
     Parameters
     ----------
@@ -168,11 +168,11 @@ def _checked(
     if len({v.shape for v in given}) > 1 or given[0].ndim != 1:
         shapes = ", ".join(str(v.shape) for v in given)
         raise ValueError(
-            f"memory_length, rho, successes and trials must be (levels,) arrays: they are {shapes}"
+            f"memory_length, rho, successes and trials must be (levels,) arrays, not {shapes}"
         )
     M, knob, s, n = (v[given[3] != 0] for v in given)
     if not len(n):
-        raise ValueError("no level has a trial: there is no boundary to estimate")
+        raise ValueError("no level has a trial, so no boundary can be estimated")
     if not (np.all(s >= 0) and np.all(s <= n)):
         raise ValueError(f"successes = {s.tolist()} must lie in 0..trials = {n.tolist()}")
     if not (np.all(M > 0) and np.all(np.diff(M) >= 0)):
@@ -186,11 +186,11 @@ def _crossing(rate: NDArray[np.float64]) -> float:
         return -np.inf if rate[0] < 0.5 else np.inf
     at = np.flatnonzero(np.isclose(rate, 0.5, rtol=0, atol=1e-12))
     if at.size:
-        return float(at.mean())  # where it stays at one half, the middle
+        return float(at.mean())  # the middle of a stretch at one half
     hard = int(np.argmax(rate < 0.5))
     return float(hard - 1 + (rate[hard - 1] - 0.5) / (rate[hard - 1] - rate[hard]))
 
 
 def _at(positions: list[float], values: NDArray[np.float64], *, hard: float) -> NDArray[np.float64]:
-    """Values interpolated at positions along the levels; `hard` or its negative off the grid."""
+    """Interpolate values at positions along the levels; off the grid, `hard` or its negative."""
     return np.interp(positions, np.arange(len(values)), values, left=-hard, right=hard)

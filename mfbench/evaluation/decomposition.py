@@ -1,4 +1,4 @@
-"""What the error of a model is made of, exactly.
+"""An exact decomposition of a model's error.
 
 For a causal model yhat under independent input of mean 0 and variance 1, with
 ``H[t, s] = E[yhat_t x_{t-s}]`` and `h` its mean over the scored steps t >= s (the learned memory
@@ -7,24 +7,24 @@ function), the error relative to the target's variance is, for any architecture,
     MSE = sum_s w_s (k_s - h_s)^2  +  TV  +  bias^2  +  NL
 
 with the time variation ``TV = mean_t sum_s (H[t, s] - h_s)^2``, ``bias^2 = mean_t (E yhat_t)^2``
-and the nonlinear residual ``NL = mean_t Var(yhat_t - sum_s H[t, s] x_{t-s})``: project yhat_t onto
-1, x_0, ..., x_t, which are orthonormal, and then H onto what does not depend on t. Each part has an
-unbiased estimate of its own; none is the rest of another.
+and the nonlinear residual ``NL = mean_t Var(yhat_t - sum_s H[t, s] x_{t-s})``. To see this, project
+yhat_t onto 1, x_0, ..., x_t, which are orthonormal, and then H onto responses that do not depend on
+t. Each part has its own unbiased estimate; none is computed as the remainder of the others.
 
 Linear models
     H is the Jacobian: the first two parts are exact, the other two are 0.
 Other models
     ``q_t = yhat_t - c_t - sum_s r_s x_{t-s}`` has ``E[q_t x_{t-s}] = H[t, s] - r_s`` for any fixed
     c and r. These correlations, over all test sequences and scored steps, give the parts. r is the
-    mean Jacobian, and c the mean of what is left, at other inputs drawn for this purpose. Under
-    Gaussian input r is `h` up to its noise (Stein's lemma), so that q keeps what is not linear in
-    x or varies over time, and the noise of the parts shrinks with that. Under other input r is just
-    a good guess: a worse one costs more noise and nothing else.
+    mean Jacobian, and c the mean of yhat_t - sum_s r_s x_{t-s}, both at separate inputs. Under
+    Gaussian input r equals `h` up to noise (Stein's lemma). q then contains only what is nonlinear
+    or varies over time, and the parts have less noise. Under other input r is just a good guess; a
+    bad guess adds noise but no bias.
 
 A squared mean over N sequences is estimated by the products of different sequences, a U-statistic
-(Hoeffding 1948, doi 10.1214/aoms/1177730196), which has no bias from the noise of the mean. Its
-standard error is that of its first-order terms with estimates put in for what they depend on; where
-the mean is about 0 this is too large, by a factor of up to sqrt(2).
+(Hoeffding 1948, doi 10.1214/aoms/1177730196), so the noise of the mean causes no bias. Its standard
+error comes from its first-order terms, with estimates for their parameters. If the mean is about 0,
+it is too large by a factor of up to sqrt(2).
 """
 
 from __future__ import annotations
@@ -47,7 +47,10 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number and its standard error; 0 where it is exact. Can be negative where about 0."""
+    """An estimate and its standard error, which is 0 if the estimate is exact.
+
+    Estimates of a small positive number can be negative.
+    """
 
     value: float
     standard_error: float
@@ -61,8 +64,8 @@ class Decomposition:
     ----------
     kernel_error, time_variation, squared_bias, nonlinear_residual : Estimate
     total : Estimate
-        Their sum. It differs from the error measured on the same sequences by sampling noise alone:
-        the energy of c and of r - k is that of the population here.
+        Their sum. It differs from the error measured on the same sequences only by sampling noise,
+        because it uses the population energy of c and r - k.
     kernel_error_over_lag : (T,) float64 array
         ``w_s (k_s - h_s)^2``, whose sum is `kernel_error`.
     memory, memory_standard_error : (T,) float64 arrays
@@ -80,7 +83,7 @@ class Decomposition:
 
     @property
     def half_error_lag(self) -> float:
-        """The lag up to which half of the kernel error lies; NaN where its estimate is not > 0."""
+        """The lag at which half of the kernel error is reached; NaN if its estimate is not > 0."""
         if not self.kernel_error.value > 0:
             return float("nan")
         return float(
@@ -103,14 +106,14 @@ def decompose(
     ensemble : Ensemble
         In evaluation mode.
     tasks : sequence of Task
-        That of each member, with its test split; equal in length and scored steps.
+        The task of each member, with its test split; all of the same length and scored steps.
     predictions : (M, N, T - t0) array
         The members' predictions for the test split at the scored steps.
     probes : int
-        Number of new inputs, each with a scored step, whose Jacobians make up r. Linear models are
+        Number of new inputs, each with a scored step, whose mean Jacobian is r. Linear models are
         probed once at every scored step instead.
     batch_size : int
-        Pairs at once.
+        Pairs of an input and a step per batch.
 
     Raises
     ------
@@ -125,7 +128,7 @@ def decompose(
     if ensemble.linear:
         return [_exact(rows[i], times, r[i], task) for i, task in enumerate(tasks)]
     if predictions.shape[1] < 2:
-        raise ValueError("a decomposition needs two test sequences or more")
+        raise ValueError("a decomposition needs at least two test sequences")
     parts = []
     for i, task in enumerate(tasks):
         linear = convolve(inputs[i].astype(np.float64), r[i])
@@ -153,10 +156,10 @@ def _exact(rows: Array, times: NDArray[np.int_], h: Array, task: Task) -> Decomp
 
 
 def _from_sequences(predictions: Array, r: Array, c: Array, task: Task) -> Decomposition:
-    """The parts of any model from its test sequences, given what to take off the predictions.
+    """The parts of any model from its test sequences, given r and c.
 
-    Each array over sequences (N,) is unbiased for what its name says, a U-statistic as the products
-    of one sequence with the mean of all others.
+    Each array over sequences (N,) is an unbiased estimate of the quantity in its name. U-statistics
+    are products of one sequence with the mean of all others.
     """
     x = task.x["test"].astype(np.float64)
     q = predictions - c - convolve(x, r)[:, task.scored_from :]
@@ -203,5 +206,5 @@ def mean_lagged_products(q: Array, x: Array) -> Array:
 
 
 def _estimate(values: Array, influence: Array) -> Estimate:
-    """The mean of the values, with the standard error that the sequences' influence on it has."""
+    """The mean of the values, with its standard error from the influence of each sequence."""
     return Estimate(float(values.mean()), mean_and_standard_error(influence)[1])

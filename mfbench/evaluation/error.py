@@ -24,7 +24,7 @@ class ErrorOnTest:
     relative_mse : float
         Mean over sequences and scored steps.
     standard_error : float
-        Of that mean, from the spread over sequences.
+        Standard error of that mean, from the spread over sequences.
     over_time : (T - t0,) float64 array
         Mean over sequences at each scored step.
     """
@@ -35,9 +35,9 @@ class ErrorOnTest:
 
 
 def of_each(tensors: Sequence[Tensor], like: Tensor) -> Tensor:
-    """The tensors (...) of M members as one, (M, ...), with the type and on the device of `like`.
+    """Stack the tensors (...) of M members to (M, ...), with the type and device of `like`.
 
-    What all have in common, as tasks of a study have the input, is kept once.
+    Equal tensors, like the inputs of a study's tasks, are stored only once.
     """
     first, *others = tensors
     if all(other is first or torch.equal(other, first) for other in others):
@@ -48,9 +48,9 @@ def of_each(tensors: Sequence[Tensor], like: Tensor) -> Tensor:
 def predict(
     model: SequenceModel | Ensemble, x: Tensor, *, scored_from: int, batch_size: int
 ) -> NDArray[np.float64]:
-    """Predictions at the scored steps, (..., N, T - t0), for sequences (..., N, T).
+    """Predictions (..., N, T - t0) at the scored steps of sequences (..., N, T).
 
-    Those of each member, (M, N, T), for an ensemble.
+    An ensemble gets the sequences of each member, (M, N, T).
     """
     with torch.no_grad():
         batches = [model(x_b[..., None])[..., scored_from:, 0] for x_b in x.split(batch_size, -2)]
@@ -76,19 +76,19 @@ def relative_mse(
     variance: float | NDArray[np.float64],
     batch_size: int,
 ) -> NDArray[np.float64]:
-    """Relative mean squared error alone, (...); infinite where an output is not finite.
+    """Relative mean squared error, (...); infinite if an output is not finite.
 
     Parameters
     ----------
     model : SequenceModel or Ensemble
     x, y : (..., N, T) tensors
-        Sequences; those of each member, (M, N, T), for an ensemble.
+        Sequences; (M, N, T) for an ensemble.
     scored_from : int
         First scored step.
     variance : float or (...) array
         Squared error of the zero predictor.
     batch_size : int
-        Sequences at once.
+        Sequences per batch.
     """
     predictions = predict(model, x, scored_from=scored_from, batch_size=batch_size)
     residual = predictions - y[..., scored_from:].double().cpu().numpy()

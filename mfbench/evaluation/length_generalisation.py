@@ -1,7 +1,7 @@
-"""The error on sequences longer than those of the training, without retraining.
+"""The error on sequences longer than in training, without retraining.
 
-The target keeps its memory function, continued to lags that the training never saw, and the same
-share of the sequence is scored.
+The target's memory function continues to lags that training never saw. The same share of the
+sequence is scored.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def longer_task(task: Task, factor: int, *, sequences: int) -> LongerTask:
     """
     length = len(task.kernel)
     k = memory_function(task.family, task.rho, factor * length)
-    # Scaled to the task's own at the lags that both have.
+    # Scaled to match the task's kernel at the lags of both.
     k = k * (task.kernel @ k[:length]) / (k[:length] @ k[:length])
     scored_from = factor * task.scored_from
     x = new_inputs(task, factor, count=sequences, length=factor * length)
@@ -84,20 +84,20 @@ def generalisation_error(
     ensemble : Ensemble
         M models in evaluation mode.
     tasks : sequence of LongerTask
-        That of each, equal in length and scored steps.
+        The task of each model, all of the same length and scored steps.
     batch_size : int
-        Sequences at once.
+        Sequences per batch.
 
     Returns
     -------
     (M,) float64 array
-        NaN where the model cannot run so long (`SequenceModel.maximum_length`); infinite where its
-        output is not finite.
+        NaN if the sequences exceed `SequenceModel.maximum_length`; infinite if an output is not
+        finite.
 
     Raises
     ------
     ArchitectureError
-        The model breaks at that length.
+        The model's code fails at that length.
     """
     length, limit = len(tasks[0].kernel), ensemble.maximum_length
     if limit is not None and length > limit:

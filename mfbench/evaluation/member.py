@@ -1,4 +1,4 @@
-"""Everything that is measured on trained models, some of them at once."""
+"""All measurements on trained models, for several models at once."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from mfbench.tasks.datasets import Task
 
 _PARTS = {
     "kernel_error": "error of the learned memory function, summed over lag",
-    "time_variation": "error because the response changes over time",
-    "squared_bias": "error because the mean prediction is not zero",
-    "nonlinear_residual": "variance of the predictions that is not linear in the input",
+    "time_variation": "error from changes of the response over time",
+    "squared_bias": "error from the mean prediction, which should be 0",
+    "nonlinear_residual": "variance of the part of the predictions that is not linear in the input",
 }
 
-# Name: (dimensions beside those of a member, long_name); all relative to the target's variance.
+# Name: (dimensions besides a member's, long_name). Errors are relative to the target's variance.
 MEASURED: dict[str, tuple[tuple[str, ...], str]] = {
     "relative_mse": ((), "relative mean squared error on the test split"),
     "relative_mse_standard_error": ((), "standard error of relative_mse over test sequences"),
@@ -41,21 +41,21 @@ MEASURED: dict[str, tuple[tuple[str, ...], str]] = {
         for name in _PARTS
     },
     "kernel_error_over_lag": (("lag",), "kernel_error at each lag"),
-    "half_error_lag": ((), "lag up to which half of kernel_error lies; NaN where that is about 0"),
+    "half_error_lag": ((), "lag at which half of kernel_error is reached; NaN if that is about 0"),
     "perturbation_error": (
         ("perturbation",),
         "median relative mean squared error after random perturbations of the weights",
     ),
     "generalisation_error": (
         ("length_factor",),
-        "relative mean squared error on longer sequences; NaN where the model cannot run so long",
+        "relative mean squared error on longer sequences; NaN if the model cannot run that long",
     ),
 }
 
 
 @dataclass(frozen=True)
 class EvaluationData:
-    """What all members of a task are measured on.
+    """The data on which all members of a task are measured.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class EvaluationData:
     x, y : (N, T) tensors
         The test split.
     longer : tuple of LongerTask
-        In the order of the length factors.
+        One for each length factor, in order.
     """
 
     task: Task
@@ -74,7 +74,7 @@ class EvaluationData:
 
     @classmethod
     def of(cls, task: Task, settings: EvaluationSettings) -> EvaluationData:
-        """What the settings ask for."""
+        """The data that the settings ask for."""
         return cls(
             task=task,
             x=torch.from_numpy(task.x["test"]),
@@ -100,16 +100,16 @@ def measure(
     ensemble : Ensemble
         M models in evaluation mode.
     data : sequence of EvaluationData
-        The task of each, all of one study.
+        The data of each model's task, all from one study.
     settings : EvaluationSettings
         The evaluation section of the study.
     seeds : sequence of int
-        The members', for their perturbations.
+        Each member's seed, for its perturbations.
 
     Returns
     -------
     list of dict
-        For each member a number or an array for each name in `MEASURED`.
+        For each member, a number or an array per name in `MEASURED`.
     """
     tasks, batch_size = [each.task for each in data], settings.batch_size
     scored_from = tasks[0].scored_from

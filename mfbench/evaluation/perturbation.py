@@ -1,9 +1,9 @@
-"""How much error a perturbation of the trained weights brings: E(beta).
+"""The error after a perturbation of the trained weights, E(beta).
 
-After the perturbation error of Wang, Li & Li (arXiv 2305.19190): a model that approximates its
-target stably keeps its error under small changes of its weights. There it is the worst case within
-a radius beta; here it is the median over random directions, and beta is relative to the norm of the
-weights, so that architectures of different size can be compared.
+This follows the perturbation error of Wang, Li & Li (arXiv 2305.19190): a stable approximation
+keeps its error under small changes of the weights. They take the worst case within a radius beta.
+Here it is the median over random directions, and beta is relative to the norm of the weights, so
+that architectures of different size can be compared.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor
 from mfbench.evaluation.error import relative_mse
 from mfbench.models.ensemble import Ensemble
 
-_KEY = (1000, 10)  # beside the streams of training (mfbench.training.streams)
+_KEY = (1000, 10)  # distinct from the streams of training (mfbench.training.streams)
 
 
 def directions(seed: int, *, repeats: int, parameters: int) -> NDArray[np.float64]:
@@ -40,10 +40,10 @@ def perturbation_error(
     variance: float | NDArray[np.float64],
     batch_size: int,
 ) -> NDArray[np.float64]:
-    """Median relative error against the target after random perturbations of all weights.
+    """Median relative error after random perturbations of all weights.
 
-    All norms share the directions. An output that is not finite is an infinite error. The weights
-    come back as they were.
+    All norms share the same directions. An output that is not finite counts as an infinite error.
+    The weights are restored afterwards.
 
     Parameters
     ----------
@@ -52,17 +52,17 @@ def perturbation_error(
     x, y : (M, N, T) tensors
         Test sequences of each.
     relative_norms : sequence of float
-        Norms beta of the perturbation relative to that of the weights; 0 gives the model's error.
+        Norms beta of the perturbation, relative to the norm of the weights; 0: no perturbation.
     repeats : int
-        Directions.
+        Number of directions.
     seeds : sequence of int
-        Of the directions of each member.
+        Seed of each member's directions.
     scored_from : int
         First scored step.
     variance : float or (M,) array
         Squared error of the zero predictor.
     batch_size : int
-        Sequences at once.
+        Sequences per batch.
 
     Returns
     -------

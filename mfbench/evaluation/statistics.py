@@ -1,4 +1,4 @@
-"""Estimates with their uncertainty, and selection that never looks at the test split."""
+"""Summaries of errors and curves, and the selection of a learning rate on validation errors."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 
 
 def mean_and_standard_error(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Mean of independent values and its standard error, NaN for a single value."""
+    """Mean of independent values and its standard error, which is NaN for a single value."""
     if len(values) < 2:
         return float(values.mean()), float("nan")
     return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
 
 
 def select_learning_rate(validation_error: NDArray[np.float64], diverged: NDArray[np.bool_]) -> int:
-    """Index of the learning rate with the least median validation error over seeds.
+    """Index of the learning rate with the lowest median validation error over seeds.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def select_learning_rate(validation_error: NDArray[np.float64], diverged: NDArra
     Returns
     -------
     int
-        Ties go to the fewer diverged members, then to the first learning rate.
+        Ties go to fewer diverged members, then to the first learning rate.
     """
     errors = np.where(diverged | np.isnan(validation_error), np.inf, validation_error)
     median = np.sort(errors, axis=1)[:, (errors.shape[1] - 1) // 2 : errors.shape[1] // 2 + 1]
@@ -36,7 +36,7 @@ def select_learning_rate(validation_error: NDArray[np.float64], diverged: NDArra
 def first_step_below(
     steps: NDArray[np.int_], curve: NDArray[np.float64], threshold: float
 ) -> float:
-    """The first validated step whose error is at most the threshold; NaN where there is none."""
+    """The first validated step whose error is at most the threshold; NaN if none is."""
     below = np.flatnonzero(np.asarray(curve) <= threshold)
     return float(steps[below[0]]) if below.size else float("nan")
 
@@ -46,11 +46,11 @@ def plateau_length(
 ) -> float:
     """Longest plateau on the way to a threshold, in steps.
 
-    The curve is taken as the least error so far, linear in the step between validations. A plateau
-    starts at a validated step and lasts until the error has fallen by `fall` from there, or to the
-    threshold. This is the hitting time of a change of the loss by which Li, Han, E & Li (2020),
-    arXiv 2009.07799, section 4, define plateauing, with the start left free: training may learn
-    the short memory first and then stand still.
+    The curve is the lowest error so far, interpolated linearly in the step between validations. A
+    plateau starts at a validated step and lasts until the error has fallen by `fall` from there, or
+    to `until`. Li, Han, E & Li (2020), arXiv 2009.07799, section 4, also define plateauing by the
+    time until the loss has changed. Here any validated step can be the start, because training may
+    learn the short memory first and then stall.
 
     Parameters
     ----------
@@ -61,13 +61,13 @@ def plateau_length(
     fall : float
         Change of the error that ends a plateau, in units of the zero predictor's error.
     until : float
-        Error from which on the task counts as learned; plateaus below it are not looked for.
+        Error at which the task counts as learned; plateaus below it are ignored.
 
     Returns
     -------
     float
-        0 where the first validated error is at most `until`; NaN where none is: nobody knows how
-        long such a member would stand still, so it counts as censored at its last step.
+        0 if the first validated error is at most `until`. NaN if no error is: it is unknown how
+        long the member would stall, so it counts as censored at its last step.
     """
     lowest = np.fmin.accumulate(np.asarray(curve, dtype=np.float64))
     reached = np.flatnonzero(lowest <= until)

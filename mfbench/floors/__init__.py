@@ -1,8 +1,8 @@
-"""Floors: the least error that a model of a given size can have on a task.
+"""Floors: the lowest error that a model of a given size can reach on a task.
 
-`lower_bound` is certified, `upper_bound` comes with a system that attains it; between the two lies
-the best linear recurrence of that order. `fir_floor` is exact for a finite receptive field, and
-`stable_floor` says what is left when terms may not cancel each other. docs/theory.md derives them.
+`lower_bound` is certified and `upper_bound` returns a system that attains it; the error of the best
+linear recurrence of that order lies between the two. `fir_floor` is exact for a finite receptive
+field. `stable_floor` penalises terms that cancel each other. docs/theory.md derives all four.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _HOMES = ("finite", "lower", "stable", "table", "upper")
 
 
 def __getattr__(name: str) -> Any:
-    # On first use: most jobs read floors and compute none, which takes scipy.
+    # Imported on first use: most jobs only read floors, which does not need scipy.
     if name in __all__:
         for home in _HOMES:
             module = importlib.import_module(f"mfbench.floors.{home}")

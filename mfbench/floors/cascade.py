@@ -1,11 +1,11 @@
-"""Systems of a given order with an orthonormal basis for what they can answer.
+"""An orthonormal basis for the impulse responses of linear systems with given poles.
 
-A system with poles p_1..p_n answers an impulse with a sum of p_j^s (times powers of s where poles
-coincide). These functions are hopelessly ill-conditioned; a cascade of all-pass sections spans the
-same space with orthonormal states (Takenaka 1925; Malmquist 1925; in real arithmetic and as a
-state space: Roberts & Mullis, Digital Signal Processing, 1987, ch. 10). Section i has the
-denominator ``1 + d_i1 z^-1 + d_i2 z^-2``: a conjugate pair or two real poles, without a seam
-between the two.
+The impulse response of a system with poles p_1..p_n is a sum of p_j^s (times powers of s if poles
+coincide). As a basis, these functions are hopelessly ill-conditioned. A cascade of all-pass
+sections spans the same space with orthonormal states (Takenaka 1925; Malmquist 1925; in real
+arithmetic and as a state space: Roberts & Mullis, Digital Signal Processing, 1987, ch. 10).
+Section i has the denominator ``1 + d_i1 z^-1 + d_i2 z^-2``: a conjugate pair or two real poles,
+with a continuous transition between them.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from scipy import fft
 
 from mfbench.floors.problem import Array
 
-MARGIN = 1e-9  # distance of poles from the unit circle
+MARGIN = 1e-9  # smallest distance of a pole from the unit circle
 
 
 def reflections(sections: Array) -> Array:
-    """Reflection coefficients (..., m, 2) of denominators: all below 1 in size iff stable."""
+    """Reflection coefficients (..., m, 2) of denominators: stable iff all are within (-1, 1)."""
     d1, d2 = sections[..., 0], sections[..., 1]
     return np.stack([d1 / (1 + d2), d2], axis=-1)
 
 
 def inside(sections: Array) -> Array:
-    """The same denominators with poles outside the unit circle moved to just inside it."""
+    """Move poles outside the unit circle to just inside it."""
     large, small = _roots(sections)
     size = np.abs(large)
     limit = 1 - MARGIN
@@ -40,8 +40,8 @@ def inside(sections: Array) -> Array:
 def sections_of(poles: NDArray[np.inexact]) -> Array:
     """Denominators (m, 2) of a set of poles that is closed under conjugation.
 
-    Real poles go in pairs, from the largest down; a last single one has ``d_2 = 0`` (a section of
-    order one).
+    Real poles are paired from the largest down; if one is left over, it forms a section of order
+    one, with ``d_2 = 0``.
     """
     poles = np.asarray(poles, dtype=complex)
     pairs = poles[poles.imag > 0]
@@ -56,15 +56,15 @@ def sections_of(poles: NDArray[np.inexact]) -> Array:
 
 
 def poles_of(sections: Array, order: int) -> NDArray[np.complex128]:
-    """The poles of a cascade; an odd order has a last section of order one."""
+    """The poles of a cascade; if the order is odd, its last section has order one."""
     return np.stack(_roots(sections), axis=1).ravel()[:order]
 
 
 def _roots(sections: Array) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
-    """The two poles of each section, the larger one first; a pair's, the upper one."""
+    """Both poles of each section: first the larger of two real poles, or the upper of a pair."""
     d1, d2 = sections[..., 0], sections[..., 1]
     root = np.sqrt((d1 / 2) ** 2 - d2 + 0j)
-    # Real poles: the smaller one from the product, without cancellation.
+    # The smaller of two real poles follows from the product, which avoids cancellation.
     large = -d1 / 2 + np.where((root.imag == 0) & (d1 > 0), -root, root)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         small = np.where(root.imag != 0, large.conj(), np.where(d2 == 0, 0, d2 / large))
@@ -74,12 +74,12 @@ def _roots(sections: Array) -> tuple[NDArray[np.complex128], NDArray[np.complex1
 def state_space(sections: Array, order: int) -> tuple[Array, Array]:
     """Matrices A (..., n, n) and B (..., n) of cascades (..., m, 2), with ``A A' + B B' = I``.
 
-    Each section is a normalised lattice: an all-pass whose states and output are an orthogonal
-    function of its states and input. The input of a section is the output of the one before.
+    Each section is a normalised lattice: an orthogonal map from its states and input to its next
+    states and output. Its input is the output of the section before.
     """
     many = sections.shape[:-2]
     A, B = np.zeros((*many, order, order)), np.zeros((*many, order))
-    # What enters the next section: of the input (..., 1), and of the states (..., n).
+    # Input of the next section as a function of the system's input (..., 1) and states (..., n).
     through, signal = np.ones((*many, 1)), np.zeros((*many, order))
     g = reflections(sections)
     c = np.sqrt(1 - g**2)
@@ -103,7 +103,7 @@ def state_space(sections: Array, order: int) -> tuple[Array, Array]:
 
 
 def basis(sections: Array, order: int, length: int) -> Array:
-    """Responses of the states to an impulse, (..., length, order): row s is A^s B."""
+    """Impulse responses of the states, (..., length, order): row s is A^s B."""
     A, B = state_space(sections, order)
     A = A.swapaxes(-1, -2)
     X = B[..., None, :]
@@ -114,7 +114,7 @@ def basis(sections: Array, order: int, length: int) -> Array:
 
 
 def tangents(sections: Array, order: int, h: Array) -> Array:
-    """Change of responses h (..., T) with the denominators while numerators stay, (..., T, order).
+    """Derivatives (..., T, order) of responses h (..., T) by the denominators, numerators fixed.
 
     For h = N / D and D = prod D_i: dh/dd_i1 = -h z^-1 / D_i, dh/dd_i2 = -h z^-2 / D_i.
     """
@@ -129,7 +129,7 @@ def tangents(sections: Array, order: int, h: Array) -> Array:
 
 
 def _all_pole(sections: Array, length: int) -> Array:
-    """Impulse responses g (..., m, length) of the 1 / D_i."""
+    """Impulse responses g (..., m, length) of 1 / D_i."""
     d1, d2 = sections[..., 0, None], sections[..., 1, None]
     before, last, g = np.zeros_like(d1), np.ones_like(d1), np.ones_like(d1)  # g_{L-2}, g_{L-1}
     while g.shape[-1] < length:  # g_{s + L} = g_L g_s - d_2 g_{L-1} g_{s-1}

@@ -1,4 +1,4 @@
-"""Descent of functions of many variables: any from one point, least squares from many at once."""
+"""Minimisation: any function from one point, least squares from many points at once."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from numpy.typing import NDArray
 
 from mfbench.floors.problem import Array
 
-_PROGRESS = 1e-6  # relative gain of a step below which it counts as none
-_QUIET = 3  # so many steps without progress end a descent,
-_REFUSED = 12  # and so many attempts at one step
+_PROGRESS = 1e-6  # a step with a smaller relative gain makes no progress
+_QUIET = 3  # a descent ends after this many steps without progress,
+_REFUSED = 12  # or after this many failed attempts at one step
 
-# Of the points with some indices: J' J (S, m, m) and J' residual (S, m), where J is the change of
-# the residual when the coefficients follow (variable projection).
+# For the points with the given indices: J' J (S, m, m) and J' residual (S, m), where J is the
+# derivative of the residual with the coefficients refitted (variable projection).
 Slopes = Callable[[NDArray[np.int_]], tuple[Array, Array]]
 
 
 def minimise(
     objective: Callable[[Array], tuple[float, Array]], x: Array, *, iterations: int
 ) -> tuple[float, Array]:
-    """L-BFGS (Liu & Nocedal 1989) from `x`: the least value found, and where.
+    """Minimise by L-BFGS (Liu & Nocedal 1989); return the lowest value found and its point.
 
     Parameters
     ----------
     objective : callable
-        Value and slope at a point.
+        Value and gradient at a point.
     x : (m,) array
-        Where to start.
+        Starting point.
     iterations : int
-        At most this many.
+        Maximum number of iterations.
     """
-    from scipy import optimize  # takes longer to import than all of mfbench.floors
+    from scipy import optimize  # slower to import than all of mfbench.floors
 
-    search: Any = optimize.minimize  # its stub knows no objective that returns its slope as well
+    search: Any = optimize.minimize  # its stub rejects an objective that also returns its gradient
     options = {"maxiter": iterations, "maxcor": 20}
     done = search(objective, x, jac=True, method="L-BFGS-B", options=options)
     return float(done.fun), np.asarray(done.x)
@@ -50,23 +50,23 @@ def least_squares(
     damping: float = 1e-3,
     confine: Callable[[Array, NDArray[np.int_]], tuple[Array, NDArray[np.bool_]]] | None = None,
 ) -> tuple[Array, Array]:
-    """Levenberg-Marquardt from many points at once: the errors (S,) found, and where (S, m).
+    """Run Levenberg-Marquardt from many points at once; return errors (S,) and points (S, m).
 
     Parameters
     ----------
     fit : callable
         Errors (S,) at points (S, m), and their `Slopes`.
     x : (S, m) array
-        Where to start.
+        Starting points.
     iterations : int
-        At most this many steps from each point.
+        Maximum number of steps from each point.
     enough : float
-        No point goes on once one has an error below.
+        The whole search stops once one point has an error below this.
     damping : float
-        Of the first steps, relative to the curvatures.
+        Damping of the first steps, relative to the curvature.
     confine : callable, optional
-        Moves trial points, of the starts with the given indices, to where `fit` is defined, and
-        says which of them may be taken.
+        Gets trial points and the indices of their starts. Returns the points, moved to where `fit`
+        is defined, and whether each may be accepted.
     """
     x = x.copy()
     error, slopes = fit(x)

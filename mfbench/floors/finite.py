@@ -1,4 +1,4 @@
-"""The floor of a finite receptive field, which no model of whatever kind can beat."""
+"""The floor of a finite receptive field, for linear and nonlinear models alike."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from mfbench.floors.problem import pose
 
 
 def fir_floor(k: NDArray[np.floating], weights: NDArray[np.floating], width: int) -> float:
-    """Least relative error of any model that sees lags 0..width-1 only: the energy of the tail.
+    """Lowest relative error of any model that sees only lags 0..width-1: the energy of the tail.
 
-    White input at unseen lags is independent of all that the model sees, so nothing, linear or
-    not, predicts it; and the finite impulse response k_0..k_{width-1} attains the bound.
+    White input at unseen lags is independent of everything the model sees, so no model, linear or
+    not, can predict it. The finite impulse response k_0..k_{width-1} attains the bound.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def fir_floor(k: NDArray[np.floating], weights: NDArray[np.floating], width: int
     Raises
     ------
     ValueError
-        Arrays that do not fit together, a kernel without energy, or a negative width.
+        Invalid arrays, a kernel without energy, or a negative width.
     """
     problem = pose(k, weights, width, feedthrough=False)
     return float(np.sum((problem.weights * problem.k**2)[width:]))

@@ -1,21 +1,22 @@
 """A certified lower bound on the error of every linear system of a given order.
 
-Let H_g be the Hankel matrix g_{i+j} (p rows, q columns) of a response g. An order-n system has
-rank H_h <= n. For any matrices U (p, r) and V (q, r) therefore (Eckart & Young)
+Let H_g be the Hankel matrix g_{i+j} (p rows, q columns) of a response g. If h is the response of an
+order-n system, H_h has rank n at most. So for any matrices U (p, r) and V (q, r) (Eckart & Young)
 
-    sum_{i>n} sigma_i(U' H_k V)^2  <=  || U' (H_k - H_h) V ||_F^2,
+    sum_{i>n} sigma_i(U' H_k V)^2  <=  || U' (H_k - H_h) V ||_F^2.
 
-and the right-hand side is a quadratic form of the error e = k - h alone,
+The right-hand side is a quadratic form of the error e = k - h alone,
 
     || U' H_e V ||_F^2 = e' M e,   M_st = sum_{i+j=s, i'+j'=t} (U U')_ii' (V V')_jj',
 
-which is at most lambda_max(W^-1/2 M W^-1/2) times sum_s w_s e_s^2. Dividing gives a bound for
-any choice of U and V; a good choice is searched by gradient ascent, first among diagonal U U' and
-V V' (then M is diagonal too, their convolution), then among all of a rank r. The search can only
-lose tightness, never validity: the bound is recomputed from the final U and V, less what rounding
-may have added (standard backward error bounds: Higham, Accuracy and Stability of Numerical
-Algorithms, 2002, sections 3.5 and 24.1; the root of the left-hand side is the distance of a matrix
-from those of rank n, so it moves by no more than the matrix does).
+which is at most lambda_max(W^-1/2 M W^-1/2) times sum_s w_s e_s^2. Dividing by lambda_max gives a
+bound for any U and V. Gradient ascent looks for good ones: first with diagonal U U' and V V', whose
+M is also diagonal (their convolution), then among all of rank r.
+
+A poor search loosens the bound but keeps it valid: the bound is recomputed from the final U and V,
+minus what rounding may have added (standard backward error bounds: Higham, Accuracy and Stability
+of Numerical Algorithms, 2002, sections 3.5 and 24.1; the root of the left-hand side is the distance
+of a matrix from those of rank n, so it changes by no more than the matrix does).
 """
 
 from __future__ import annotations
@@ -33,14 +34,14 @@ from mfbench.floors.problem import Array, pose
 
 _EPS = float(np.finfo(np.float64).eps)
 _TINY = 1e-300
-_NOISE = 1e-12  # bounds below are not told from rounding
-_HOPELESS = 1e-15  # diagonal bounds below do not grow to more than noise
-_DIAGONAL_STARTS = 3  # how many of the starts are improved
+_NOISE = 1e-12  # smaller bounds may be rounding
+_HOPELESS = 1e-15  # the ascent does not lift smaller diagonal bounds above noise
+_DIAGONAL_STARTS = 3  # number of starts to improve
 _DIAGONAL_ITERATIONS = 40
 _SHARPNESS = (8.0, 32.0, 128.0)  # of the soft maximum over eigenvalues, one after the other
-_ITERATIONS = 15  # for each of them
-_SEEN = 10  # decimals of the kernel, whose energy is 1, that the search sees
-_CAPTURED = 0.98  # share of the diagonal bound that the rank r keeps
+_ITERATIONS = 15  # at each sharpness
+_SEEN = 10  # decimals of the kernel (of energy 1) that the search sees
+_CAPTURED = 0.98  # share of the diagonal bound that rank r must keep
 
 
 def lower_bound(
@@ -50,7 +51,9 @@ def lower_bound(
     *,
     feedthrough: bool = False,
 ) -> float:
-    """A relative error that no linear time-invariant system of the order, stable or not, can beat.
+    """A relative error that no linear time-invariant system of this order can beat.
+
+    The bound also holds for unstable systems.
 
     Parameters
     ----------
@@ -61,24 +64,24 @@ def lower_bound(
     order : int
         Number of real states, 0 or more; a conjugate pair of poles counts as two.
     feedthrough : bool
-        The system also has a direct path, so that lag 0 costs no state.
+        Whether the system has a direct path, so that lag 0 costs no state.
 
     Returns
     -------
     float
-        0 where the order suffices to fit every lag, or the bound is below 1e-12.
+        0 if the order suffices to fit every lag, or if the bound is below 1e-12.
 
     Raises
     ------
     ValueError
-        Arrays that do not fit together, a kernel without energy, or a negative order.
+        Invalid arrays, a kernel without energy, or a negative order.
     """
     problem = pose(k, weights, order, feedthrough=feedthrough)
     if order == 0 or problem.energy == 0:
         return problem.energy
     k, weights = problem.k, problem.weights
-    # The search amplifies the last bits of what it looks at; rounded, they are the same for a
-    # kernel in whatever units. Bounds are of the kernel itself.
+    # The search amplifies the last bits of its input, which depend on the kernel's units; rounding
+    # removes them. The bounds themselves use the exact kernel.
     seen = np.round(k, _SEEN)
     found = [
         (certified_diagonal(k, weights, order, a, b), a, b)
@@ -95,7 +98,7 @@ def lower_bound(
 
 
 def certified(k: Array, weights: Array, order: int, U: Array, V: Array) -> float:
-    """The bound of given U (p, r) and V (q, r), p + q - 1 <= T, computed as it is written.
+    """The bound for given U (p, r) and V (q, r), p + q - 1 <= T, computed from its definition.
 
     The columns of Z are the convolutions of all pairs of columns of U and V, so that M = Z Z'.
     """
@@ -108,7 +111,7 @@ def certified(k: Array, weights: Array, order: int, U: Array, V: Array) -> float
     gram = Z @ Z.T if Z.shape[1] > seen else Z.T @ Z
     largest = np.linalg.eigvalsh(gram)[-1]
     size = np.linalg.norm(U) * np.linalg.norm(V)
-    # Rounding of the product, and of the transforms: their log2 is less than the lags and 64.
+    # Rounding of the product, then of the transforms: log2 of their size is below seen + 64.
     denominator = np.sqrt(largest + max(Z.shape) * _EPS * np.trace(gram))
     denominator += (seen + 64) * _EPS * size / np.sqrt(w.min())
     values = np.linalg.svd(U.T @ H @ V, compute_uv=False)
@@ -117,7 +120,7 @@ def certified(k: Array, weights: Array, order: int, U: Array, V: Array) -> float
 
 
 def certified_diagonal(k: Array, weights: Array, order: int, a: Array, b: Array) -> float:
-    """The bound of U U' = diag(a) and V V' = diag(b), for which M is diag(a * b)."""
+    """The bound for U U' = diag(a), V V' = diag(b); M is diagonal, the convolution of a and b."""
     p, seen = len(a), len(a) + len(b) - 1
     N = np.sqrt(a)[:, None] * hankel(k[:p], k[p - 1 : seen]) * np.sqrt(b)
     values = np.linalg.svd(N, compute_uv=False)
@@ -127,7 +130,7 @@ def certified_diagonal(k: Array, weights: Array, order: int, a: Array, b: Array)
 
 
 def _diagonal_starts(k: Array, weights: Array) -> Iterator[tuple[Array, Array]]:
-    """Diagonals a (p,) of U U' and b (q,) of V V'."""
+    """Starting diagonals a (p,) of U U' and b (q,) of V V'."""
     length = len(k)
     held = np.cumsum(weights * k**2)
     half, most = (int(np.searchsorted(held, share * held[-1])) + 1 for share in (0.5, 0.99))
@@ -142,7 +145,7 @@ def _diagonal_starts(k: Array, weights: Array) -> Iterator[tuple[Array, Array]]:
         # Blocks of m lags, for energy around lag m - 1: exact for an impulse at m - 1.
         for m in sorted({min(p, half), min(p, most), min(p, 2 * most)}):
             yield _block(p, m), _block(q, m)
-        if most > p:  # energy in the window's second half is met by the last lags of both
+        if most > p:  # for energy in the second half of the window: the last lags of both
             yield _block(p, seen - most + 1)[::-1], _block(q, seen - most + 1)[::-1]
 
 
@@ -152,14 +155,14 @@ def _binomial(theta: float, size: int) -> Array:
 
 
 def _block(size: int, ones: int) -> Array:
-    """Not quite zero elsewhere, so that the ascent can let it grow."""
+    """Ones, then 1e-9 rather than 0, so that the ascent can raise it."""
     return np.where(np.arange(size) < ones, 1.0, 1e-9)
 
 
 def _ascend_diagonal(
     k: Array, seen: Array, weights: Array, order: int, start: tuple[Array, Array]
 ) -> tuple[float, Array, Array]:
-    """Diagonals improved by gradient ascent, and their bound."""
+    """Improve diagonals by gradient ascent; return their bound and the diagonals."""
     p = len(start[0])
     _, x = minimise(
         lambda x: diagonal_objective(seen, weights, order, x, rows=p),
@@ -173,7 +176,10 @@ def _ascend_diagonal(
 def diagonal_objective(
     k: Array, weights: Array, order: int, x: Array, *, rows: int, sharpness: float = 64.0
 ) -> tuple[float, Array]:
-    """Minus the log of the bound at a = exp(x[:rows]), b = exp(x[rows:]), with a soft maximum."""
+    """Minus the log of the bound at a = exp(x[:rows]), b = exp(x[rows:]), and its gradient.
+
+    A soft maximum makes it differentiable.
+    """
     a, b = _diagonals(x, rows)
     H, w = hankel(k[:rows], k[rows - 1 : len(x) - 1]), weights[: len(x) - 1]
     U, s, Vt = np.linalg.svd(np.sqrt(a)[:, None] * H * np.sqrt(b), full_matrices=False)
@@ -187,13 +193,13 @@ def diagonal_objective(
 
 
 def _diagonals(x: Array, rows: int) -> tuple[Array, Array]:
-    """exp(x), each part scaled to a maximum of 1: the bound does not depend on their scales."""
+    """exp(x), each part scaled to a maximum of 1: the bound does not depend on the scales."""
     a, b = x[:rows], x[rows:]
     return np.exp(a - a.max()), np.exp(b - b.max())
 
 
 def _ascend(k: Array, seen: Array, weights: Array, order: int, start: tuple[Array, Array]) -> float:
-    """From diagonal matrices to the best ones of a rank that keeps most of their bound."""
+    """The best bound among all U and V of a rank that keeps most of the diagonal bound."""
     a, b = start
     p, q = len(a), len(b)
     H = hankel(seen[:p], seen[p - 1 : p + q - 1])
@@ -214,9 +220,10 @@ def _ascend(k: Array, seen: Array, weights: Array, order: int, start: tuple[Arra
 def objective(
     k: Array, weights: Array, order: int, x: Array, *, rows: int, rank: int, sharpness: float
 ) -> tuple[float, Array]:
-    """Minus the log of the bound at U (p, r) and V (q, r) from x, with a soft maximum.
+    """Minus the log of the bound at U (p, r) and V (q, r), both in x, and its gradient.
 
-    M is a two-dimensional convolution of U U' and V V', so it and its slope go by FFT.
+    A soft maximum makes it differentiable. M is a two-dimensional convolution of U U' and V V', so
+    FFTs compute M and its gradient.
     """
     p, q = rows, len(x) // rank - rows
     seen = p + q - 1
@@ -229,7 +236,7 @@ def objective(
     size = (fft.next_fast_len(seen, real=True),) * 2
     P, Q = fft.rfft2(U @ U.T, size), fft.rfft2(V @ V.T, size)
     M = inverse[:, None] * fft.irfft2(P * Q, size)[:seen, :seen] * inverse
-    # All of them: LAPACK's search for a subset fails on matrices that are nearly diagonal.
+    # All eigenvalues: LAPACK's search for a subset fails on nearly diagonal matrices.
     values, vectors = np.linalg.eigh(M)
     soft, slope = _soft_maximum(values, sharpness)
     vectors = inverse[:, None] * vectors
@@ -241,7 +248,7 @@ def objective(
 
 
 def _soft_maximum(values: Array, sharpness: float) -> tuple[float, Array]:
-    """Log of the `sharpness`-norm of numbers (those below 0 are rounding), and its slope."""
+    """Log of the `sharpness`-norm of values, and its gradient; values below 0 are rounding."""
     largest = values.max()
     ratio = np.maximum(values, 0.0) / largest
     total = np.sum(ratio**sharpness)

@@ -1,4 +1,4 @@
-"""The approximation problem behind all floors, checked and on one scale."""
+"""The approximation problem behind all floors, checked and normalised."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ class Problem:
     Attributes
     ----------
     k, weights : (L,) arrays
-        The lags that have to be fitted, with sum w k^2 = `energy`; without lag 0 where a
-        feedthrough fits it, and without the last lags if they have no weight.
+        The lags to fit, with sum w k^2 = `energy`. Lag 0 is left out if a feedthrough fits it, and
+        so are the last lags if they have no weight.
     energy : float
         Share of the kernel's energy in these lags: the relative error of the zero response.
     scale : float
-        What `k` has been divided by.
+        The given kernel is `scale` times `k`.
     lag_zero : float or None
-        The feedthrough, in the units of the kernel.
+        The feedthrough, in the units of the given kernel.
     length : int
-        Number of lags T of the kernel as it was given.
+        Number of lags T of the given kernel.
     """
 
     k: Array
@@ -37,11 +37,11 @@ class Problem:
     length: int
 
     def relative_error(self, h: Array) -> float:
-        """Error of a response (in the scaled units) relative to the whole kernel's energy."""
+        """Error of a response h in the units of `k`, relative to the energy of the whole kernel."""
         return float(np.sum(self.weights * (self.k - h) ** 2))
 
     def complete(self, h: Array) -> Array:
-        """The response over all lags in the units of the kernel; zero where no weight is."""
+        """A response h over all lags, in the given kernel's units; 0 at lags without weight."""
         front = np.zeros(0) if self.lag_zero is None else np.array([self.lag_zero])
         tail = np.zeros(self.length - len(front) - len(h))
         return np.concatenate([front, self.scale * h, tail])
@@ -50,18 +50,18 @@ class Problem:
 def pose(
     k: NDArray[np.floating], weights: NDArray[np.floating], order: int, *, feedthrough: bool
 ) -> Problem:
-    """Check the arguments that all floors share.
+    """Check and normalise the arguments that all floors share.
 
     Raises
     ------
     ValueError
-        Arrays that are not one-dimensional, finite and of one length; weights that are negative
-        or zero before the last positive one; a kernel without energy; an order below 0.
+        Arrays that are not one-dimensional, finite and of the same length; weights that are
+        negative, or zero before the last positive one; a kernel without energy; an order below 0.
     """
     k, weights = (np.array(a, dtype=np.float64) for a in (k, weights))
     if k.ndim != 1 or k.shape != weights.shape or not k.size:
         raise ValueError(
-            f"k and weights must be arrays (T,) of one length, not {k.shape} and {weights.shape}"
+            f"k and weights must be (T,) arrays of the same length, not {k.shape}, {weights.shape}"
         )
     if not (np.isfinite(k).all() and np.isfinite(weights).all()):
         raise ValueError("k and weights must be finite")
@@ -69,7 +69,7 @@ def pose(
         raise ValueError(f"order = {order} must be a whole number, 0 or more")
     last = int(np.max(np.flatnonzero(weights), initial=-1)) + 1
     if not last or np.any(weights[:last] <= 0):
-        raise ValueError("weights must be positive from lag 0 to the last lag that counts")
+        raise ValueError("weights must be positive up to some lag and 0 after it")
     largest = np.max(np.abs(k[:last]))
     if not largest > 0:
         raise ValueError("a memory function without energy has no floor")

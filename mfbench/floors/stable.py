@@ -1,12 +1,12 @@
-"""The floor when coefficients may not cancel each other.
+"""The floor when terms may not cancel each other.
 
-Sums of decaying exponentials fit nearly anything if huge coefficients of opposite sign are allowed:
-no training finds them and no rounding survives them. Coefficients therefore pay:
+With huge coefficients of opposite sign, sums of decaying exponentials fit nearly anything. But
+training does not find these coefficients, and rounding spoils the fit. So they are penalised:
 
     F = min_{c, p}  sum_s w_s (k_s - sum_j c_j p_j^s)^2 + delta^2 sum_j |c_j|^2 sum_s w_s |p_j|^2s,
 
-the mean error when each of the n terms is disturbed by a share delta of itself. The poles are real
-and positive (pure decay), or also come in conjugate pairs.
+the mean error if each of the n terms has a random disturbance of relative size delta. The poles are
+either all real and positive (pure decay), or include conjugate pairs.
 """
 
 from __future__ import annotations
@@ -23,17 +23,19 @@ from mfbench.floors.problem import Array, Problem, pose
 from mfbench.floors.upper import LinearSystem, upper_bound
 
 Poles = Literal["real", "complex"]
-_SPANS = ((0.05, 1), (0.1, 4), (0.2, 10), (0.3, 3), (0.5, 20))  # time constants of real poles,
-_WINDOWS = ((0.1, 0.2), (0.2, 2), (0.3, 1), (0.5, 1), (1, 20), (10, 4))  # and of all
+# Shortest and longest time constants to start from, in steps; for real poles only.
+_SPANS = ((0.05, 1), (0.1, 4), (0.2, 10), (0.3, 3), (0.5, 20))
+# The same for all poles, but with the longest in units of the sequence length.
+_WINDOWS = ((0.1, 0.2), (0.2, 2), (0.3, 1), (0.5, 1), (1, 20), (10, 4))
 _SCOUT = 10  # iterations from every start
-_FINALISTS = 2  # the best of them go on
+_FINALISTS = 2  # number of best starts that go on
 _ITERATIONS = 40
-_POLISH = 200  # iterations that bring the best one to the bottom of its valley
-_CAUTION = 10.0  # damping at the start: a long first step loses the poles of fast decay
-_ATTAINED = 1 + 1e-9  # a search ends this near to the least value that is possible
+_POLISH = 200  # iterations that take the best one to its minimum
+_CAUTION = 10.0  # initial damping: a long first step loses fast-decaying poles
+_ATTAINED = 1 + 1e-9  # a search stops this close to the lowest possible value
 _STIFF = 1e-4  # below this delta, normal equations lose too many digits
 
-Terms = tuple[Array, int]  # variables as of `penalised_fit`, and the number of pairs
+Terms = tuple[Array, int]  # variables of `penalised_fit`, and the number of pairs
 
 
 def stable_floor(
@@ -45,7 +47,7 @@ def stable_floor(
     delta: float = 1e-2,
     feedthrough: bool = False,
 ) -> float:
-    """Least relative error found when n terms carry relative disturbances of size delta.
+    """Lowest relative error found when n terms have relative disturbances of size delta.
 
     Parameters
     ----------
@@ -54,17 +56,16 @@ def stable_floor(
     order : int
         Number of real states; a conjugate pair counts as two.
     poles : {"real", "complex"}
-        Real and positive ones only, or conjugate pairs as well.
+        Only real positive poles, or conjugate pairs as well.
     delta : float
         Relative size of the disturbances, above 0.
     feedthrough : bool
-        Lag 0 costs no state (and its coefficient is not disturbed).
+        Whether lag 0 costs no state; its coefficient is then not disturbed.
 
     Raises
     ------
     ValueError
-        Arrays that do not fit together, a kernel without energy, a negative order, or a delta
-        that is not positive.
+        Invalid arrays, a kernel without energy, a negative order, or a delta that is not positive.
     """
     if poles not in ("real", "complex"):
         raise ValueError(f"poles = {poles!r} must be 'real' or 'complex'")
@@ -82,9 +83,10 @@ def stable_floors(
     *,
     delta: float,
 ) -> Array:
-    """`stable_floor` of the orders of some systems of the task, ascending: (N, 2), real and both.
+    """`stable_floor` at the orders of N systems: (N, 2), for real poles and for both kinds.
 
-    The search also starts from the poles of the system, and from the terms of the order before.
+    The orders must ascend. Each search also starts from the poles of its system and from the terms
+    found for the order before.
 
     Raises
     ------
@@ -108,7 +110,7 @@ def stable_floors(
 
 
 def _enough(problem: Problem, order: int, delta: float) -> float:
-    """The least value that is possible: docs/theory.md (12), times the energy to be fitted."""
+    """The lowest possible value: docs/theory.md (12), times the energy to fit."""
     return _ATTAINED * problem.energy * delta**2 / (order + delta**2) if order else problem.energy
 
 
@@ -121,7 +123,7 @@ def _least(
     poles: NDArray[np.complex128] | None = None,
     smaller: Terms | None = None,
 ) -> tuple[float, Terms]:
-    """The least penalised error found with some number of pairs, and its terms."""
+    """The lowest penalised error found with a given number of pairs, and its terms."""
     if not delta > 0:
         raise ValueError(f"delta = {delta} must be greater than 0")
     if order == 0 or problem.energy == 0:
@@ -147,10 +149,10 @@ def _least(
 def penalised_fit(
     k: Array, weights: Array, x: Array, *, pairs: int, delta: float
 ) -> tuple[Array, Slopes]:
-    """F at given poles (S, n), least in the coefficients, and `Slopes` on request.
+    """F (S,) at given poles, minimised over the coefficients, and its `Slopes`.
 
-    Poles are p_j = exp(-exp(x_j) + i theta_j): x holds the log decay rates of the pairs, then of
-    the real poles, then the angles of the pairs. Terms are scaled so that all have one price.
+    Poles are p_j = exp(-exp(x_j) + i theta_j): x (S, n) holds the log decay rates of the pairs,
+    then of the real poles, then the angles of the pairs. Terms are scaled to the same penalty.
     """
     T, n = len(k), x.shape[1]
     s, root = np.arange(T, dtype=np.float64)[:, None], np.sqrt(weights)
@@ -160,7 +162,7 @@ def penalised_fit(
     powers = _powers(np.exp(-rate + 1j * angle), T)
     size = weights[:, None] * (powers.real**2 + powers.imag**2)  # (S, T, poles)
     energy = size.sum(axis=1)
-    # A pair c p^s + c* p*^s has the columns' coefficients 2 Re c, -2 Im c: half the penalty each.
+    # A pair c p^s + c* p*^s has real coefficients 2 Re c, -2 Im c, each with half the penalty.
     share = np.where(np.arange(count) < pairs, 0.5, 1.0)
     powers *= root[:, None] / np.sqrt(share * energy)[:, None]
     first, second = powers.real, powers.imag[..., :pairs]
@@ -187,7 +189,7 @@ def penalised_fit(
         by_rate = wave * (rate[at, None] * (mean_lag - s))
         by_angle = s * (b * first[at, :, :pairs] - a[..., :pairs] * second[at])
         J = np.concatenate([by_rate, by_angle], axis=-1)
-        # What the coefficients take up: K = (X' X + delta^2)^-1 X' J.
+        # Refitting the coefficients absorbs X K, with K = (X' X + delta^2)^-1 X' J.
         K = np.linalg.solve(factor[at], transposed[at] @ J)
         K = np.linalg.solve(factor[at].swapaxes(1, 2), K)
         gradient = -(residual[at, None] @ J)[:, 0]
@@ -215,9 +217,9 @@ def _starts(
     poles: NDArray[np.complex128] | None,
     smaller: Terms | None,
 ) -> Iterator[Array]:
-    """Time constants spread evenly in their logarithm, or all equal; angles likewise; or given.
+    """Poles to start from: evenly spread (time constants in their logarithm), equal, or given.
 
-    Equal poles stay equal in the descent: they share one coefficient, each at a part of the price.
+    Equal poles stay equal in the descent: they split one coefficient, which lowers its penalty.
     """
     count = order - pairs
     spread = (np.arange(count) + 0.5) / count
@@ -241,10 +243,10 @@ def _starts(
     if smaller is not None and smaller[0].size:
         x, before = smaller
         held = len(x) - before
-        angles = np.append(x[held:], np.full(held - before, 0.02))  # a real pole is nearly a pair
+        angles = np.append(x[held:], np.full(held - before, 0.02))  # real poles become close pairs
         of_pairs = np.resize(np.arange(held), pairs)
         of_real = np.resize(np.arange(before % held, held), count - pairs)
-        for apart in (0.0, 0.2, 0.6):  # copies of a term stay equal, or move apart
+        for apart in (0.0, 0.2, 0.6):  # copies of a term are equal, or apart
             shift = np.linspace(-apart, apart, count)
             rates = x[np.concatenate([of_pairs, of_real])] + shift
             yield np.concatenate([rates, angles[of_pairs] * (1 + 0.3 * shift[:pairs])])

@@ -1,10 +1,10 @@
-"""Where the search for the best system of an order starts: guesses at its poles.
+"""Starting points of the search for the best system of a given order: guesses at its poles.
 
-The error is a rugged function of the poles. What works is semiclassical: a cascade of all-pass
-sections delays each frequency by its group delay, and what it delays beyond the kernel's own delay
-there is fitted. A pole of an order-n system buys 2 pi of delay x bandwidth; so the frequencies that
-hold the most energy per unit of delay are covered, and poles stand where the accumulated delay
-passes equal steps.
+The error is a rugged function of the poles, but a semiclassical picture gives good guesses. A
+cascade of all-pass sections delays each frequency by its group delay, and it fits the kernel at
+frequencies where this delay exceeds the kernel's own. Each pole adds 2 pi of delay x bandwidth. So
+the poles should cover the frequencies with the most energy per unit of delay, and they are placed
+at equal steps of accumulated delay.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mfbench.floors.problem import Array
 
 _OVERSAMPLING = 8  # frequencies per lag
 _RESOLUTIONS = (1.0, 3.0, 8.0)  # widths of the smoothing over frequency, in units of 2 pi / T
-_BANDS = 12  # contiguous bands that are tried
+_BANDS = 12  # number of contiguous bands to try
 
 
 def starting_points(k: Array, weights: Array, order: int) -> Iterator[Array]:
@@ -36,14 +36,14 @@ def starting_points(k: Array, weights: Array, order: int) -> Iterator[Array]:
 
 
 def _group_delay(k: Array, resolution: float) -> tuple[Array, Array]:
-    """Delay in steps (lag 0 counts as one) and energy at the frequencies 0..pi, smoothed."""
+    """Smoothed delay in steps (lag 0 counts as one) and energy at the frequencies 0..pi."""
     size = _OVERSAMPLING * len(k)
     spectrum = np.fft.rfft(k, size)
     slope = np.fft.rfft((np.arange(len(k)) + 1.0) * k, size)
     width = max(3, int(resolution * _OVERSAMPLING))
     window = np.hanning(width + 2)[1:-1] / (width + 1) * 2
 
-    def smooth(values: Array) -> Array:  # an even function of frequency on the circle
+    def smooth(values: Array) -> Array:  # values are even and periodic in frequency
         padded = np.pad(values, width, mode="reflect")
         return np.convolve(padded, window, "same")[width:-width]
 
@@ -54,12 +54,12 @@ def _group_delay(k: Array, resolution: float) -> tuple[Array, Array]:
 
 
 def _bands(delay: Array, energy: Array, order: int) -> Iterator[NDArray[np.int_]]:
-    """Sets of frequencies whose delay x bandwidth a system of the order can just hold."""
-    capacity = delay / (len(delay) - 1)  # both signs of the frequency: sum = order
+    """Sets of frequencies whose delay x bandwidth a system of this order can just cover."""
+    capacity = delay / (len(delay) - 1)  # states needed per frequency, counting both signs
     best = np.argsort(-energy / delay, kind="stable")
     held = np.cumsum(capacity[best])
     yield np.sort(best[: np.searchsorted(held, order) + 1])
-    # Contiguous bands, the ones with the most energy first.
+    # Contiguous bands: the lowest, and those with the most energy.
     total = np.append(0.0, np.cumsum(capacity))
     power = np.append(0.0, np.cumsum(energy))
     first = np.arange(len(delay))
@@ -75,7 +75,7 @@ def _bands(delay: Array, energy: Array, order: int) -> Iterator[NDArray[np.int_]
 
 
 def _poles_in_band(delay: Array, band: NDArray[np.int_], order: int, sharpness: float) -> Array:
-    """Conjugate pairs at equal steps of accumulated delay; an odd order has one at frequency 0."""
+    """Conjugate pairs at equal steps of accumulated delay; an odd order adds a real pole."""
     held = np.cumsum(delay[band])
     pairs = order // 2
     odd = order % 2

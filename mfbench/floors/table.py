@@ -1,4 +1,4 @@
-"""Floors of one task for many state sizes at once, and the order of the task."""
+"""Floors of one task for many state sizes, and the order of the task."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mfbench.floors.upper import LinearSystem, improve, upper_bound
 
 @dataclass(frozen=True)
 class FloorTable:
-    """Floors over ascending state sizes; none of them rises with the size.
+    """Floors over ascending state sizes; no floor rises with the size.
 
     Attributes
     ----------
@@ -27,7 +27,7 @@ class FloorTable:
     systems : tuple of LinearSystem
         The best systems found; their errors are the upper bounds.
     stable_real, stable_complex : (N,) arrays
-        Delta-stable floors with real positive poles, and with conjugate pairs as well.
+        Delta-stable floors with real positive poles only, and with conjugate pairs as well.
     """
 
     orders: NDArray[np.int_]
@@ -52,9 +52,8 @@ def floor_table(
 ) -> FloorTable:
     """All floors of a task.
 
-    What holds for one order says something about others: a lower bound holds for every smaller
-    order, and a system with poles at 0 added is one of a larger order. Both are used, so that
-    the table falls with the order.
+    A lower bound also holds for every smaller order, and adding poles at 0 to a system gives one of
+    larger order. The table uses both, so its floors never rise with the order.
 
     Parameters
     ----------
@@ -63,9 +62,9 @@ def floor_table(
     orders : sequence of int
         State sizes.
     delta : float
-        Relative disturbance of terms for the delta-stable floors.
+        Relative disturbance of each term in the delta-stable floors.
     feedthrough : bool
-        Lag 0 costs no state.
+        Whether lag 0 costs no state.
 
     Raises
     ------
@@ -93,17 +92,17 @@ def floor_table(
 def order_for_error(
     k: NDArray[np.floating], weights: NDArray[np.floating], *, error: float = 0.01
 ) -> int:
-    """The order of a task: the least state size at which a linear system reaches an error.
+    """The order of a task: the smallest state size at which a linear system reaches an error.
 
-    With the default, n01. Found by bisection over the systems of `upper_bound`, without
-    feedthrough: it is attained, and a smaller one may exist that the search has missed.
+    The default error gives n01. Bisects over `upper_bound`, without feedthrough: a system of the
+    returned order reaches the error, but the search may have missed a smaller one.
 
     Raises
     ------
     ValueError
-        Arrays that do not fit together, or a kernel without energy.
+        Invalid arrays, or a kernel without energy.
     """
-    low, high = 0, 1  # too small; not known
+    low, high = 0, 1  # low is too small, high is not yet tried
     while upper_bound(k, weights, high).error > error:
         low, high = high, 2 * high
     while high - low > 1:

@@ -1,7 +1,7 @@
-"""The best linear system of a given order that we can find: an upper bound with its witness.
+"""The best linear system of a given order that a search finds: an upper bound that is attained.
 
-Variable projection (Golub & Pereyra 1973, in Kaufman's form): the response is linear in all but the
-poles, so only these are searched, by Levenberg-Marquardt, with the rest projected out.
+The response is linear in everything but the poles. So Levenberg-Marquardt searches for the poles
+only, and the rest is projected out: variable projection (Golub & Pereyra 1973, in Kaufman's form).
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from mfbench.floors.problem import Array, Problem, pose
 from mfbench.floors.start import starting_points
 
 _SCOUT = 12  # iterations from every starting point
-_FINALISTS = 6  # the best of them go on
+_FINALISTS = 6  # number of best starting points that go on
 _ITERATIONS = 150
-_POLISH = 150  # iterations that bring the best one to the bottom of its valley
-_NOISE = 1e-15  # relative errors below are rounding
+_POLISH = 150  # iterations that take the best one to its minimum
+_NOISE = 1e-15  # smaller relative errors are rounding
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,13 @@ class LinearSystem:
         Eigenvalues of A, inside the unit circle, in the order of the cascade's sections.
     coefficients : (n,) array
         C: weights of the cascade's orthonormal states. (Weights of the powers p^s would be
-        astronomically large where poles are close.)
+        huge if poles are close.)
     impulse_response : (T,) array
         In the units of the kernel.
     A, B : (n, n) and (n,) arrays
         The orthonormal realisation, ``A A' + B B' = I``.
     D : float or None
-        Feedthrough; None where the system has none.
+        Feedthrough; None if the system has none.
     """
 
     error: float
@@ -74,7 +74,7 @@ def upper_bound(
     *,
     feedthrough: bool = False,
 ) -> LinearSystem:
-    """The best stable system of an order that a search from many starting points finds.
+    """The best stable system of a given order, found by a search from many starting points.
 
     Parameters
     ----------
@@ -85,12 +85,12 @@ def upper_bound(
     order : int
         Number of real states, 0 or more; a conjugate pair of poles counts as two.
     feedthrough : bool
-        The system also has a direct path, so that lag 0 costs no state.
+        Whether the system has a direct path, so that lag 0 costs no state.
 
     Raises
     ------
     ValueError
-        Arrays that do not fit together, a kernel without energy, or a negative order.
+        Invalid arrays, a kernel without energy, or a negative order.
     """
     problem = pose(k, weights, order, feedthrough=feedthrough)
     if order == 0 or problem.energy == 0:
@@ -99,11 +99,10 @@ def upper_bound(
     starts = np.array(list(starting_points(problem.k, problem.weights, order)))
     starts, along_circle = np.repeat(starts, 2, axis=0), np.arange(2 * len(starts)) % 2 == 1
     error, scouts = _descend(problem, starts, order, along_circle, iterations=_SCOUT)
-    # Below noise all are equal; the shift register comes first and is exact where it fits.
+    # Errors below noise are ties; the first start, the shift register, is exact if it fits.
     best = np.argsort(np.maximum(error, _NOISE), kind="stable")[:_FINALISTS]
     finals = _descend(problem, scouts[best], order, along_circle[best], iterations=_ITERATIONS)
-    # Chosen by the response of the explicit system: states that rounding has made of nothing can
-    # span anything, and the projection would count that.
+    # Compare explicit systems: a projection would also count states that are only rounding errors.
     systems = [_system(problem, sections, order) for sections in finals[1]]
     final = int(np.argmin([system.error for system in systems]))
     polished = _polish(problem, finals[0][final], finals[1][final], order)
@@ -118,7 +117,7 @@ def improve(
     *,
     order: int,
 ) -> LinearSystem:
-    """A system of a higher order that is as good or better: poles at 0 are added, then all move."""
+    """A system of higher order with no larger error: add poles at 0, then optimise them all."""
     problem = pose(k, weights, order, feedthrough=system.D is not None)
     poles = np.append(system.poles, np.zeros(order - system.order))
     start = sections_of(poles)
@@ -135,10 +134,10 @@ def _descend(
     *,
     iterations: int,
 ) -> tuple[Array, Array]:
-    """Levenberg-Marquardt on denominators (S, m, 2), inside the unit circle; errors (S,) as well.
+    """Levenberg-Marquardt inside the unit circle; return errors (S,), denominators (S, m, 2).
 
-    A step that leaves it is shortened, or its poles are moved back: kernels that end with the
-    window want poles on the circle, and only the second way goes along it.
+    A step that leaves the circle is shortened. With `along_circle` its poles are moved back instead
+    and can slide along the circle, where kernels that end with the window want them.
     """
     root = np.sqrt(problem.weights)
 
@@ -152,7 +151,7 @@ def _descend(
 
         def slopes(at: NDArray[np.int_]) -> tuple[Array, Array]:
             J = root[:, None] * tangents(sections(x[at]), order, h[at])
-            # Change of the residual: what the projection cannot take up.
+            # The projection absorbs a part of the change; the rest changes the residual.
             J = Q[at] @ (Q[at].swapaxes(1, 2) @ J) - J
             return J.swapaxes(1, 2) @ J, (residual[at, None] @ J)[:, 0]
 
@@ -168,7 +167,7 @@ def _descend(
 
 
 def _project(problem: Problem, sections: Array, order: int) -> tuple[Array, Array, Array, Array]:
-    """The best responses h (S, T) with given poles: errors, weighted residuals and bases, and h."""
+    """Best responses h (S, T) with given poles: errors, weighted residuals, weighted bases, h."""
     root = np.sqrt(problem.weights)
     X = basis(sections, order, len(root))  # (S, T, n)
     Q, _ = np.linalg.qr(root[:, None] * X)
@@ -178,10 +177,10 @@ def _project(problem: Problem, sections: Array, order: int) -> tuple[Array, Arra
 
 
 def _coefficients(matrix: Array, target: Array, *, cut: float | None = None) -> Array:
-    """Least-squares solution without singular values below `cut`, by default those of rounding.
+    """Least-squares solution without singular values below `cut` (default: rounding errors).
 
-    Poles on the circle make states that hardly move on a finite window: columns are scaled, or such
-    a state would count as none.
+    Columns are scaled first. The states of poles on the circle hardly change within the window and
+    would otherwise be cut as rounding errors.
     """
     size = np.linalg.norm(matrix, axis=0)
     scale = np.where(size > 0, size, 1.0)
@@ -189,9 +188,10 @@ def _coefficients(matrix: Array, target: Array, *, cut: float | None = None) -> 
 
 
 def _polish(problem: Problem, error: float, sections: Array, order: int) -> Array:
-    """The bottom of the valley, where Levenberg-Marquardt creeps if the error stays large.
+    """Go to the minimum by quasi-Newton steps: Levenberg-Marquardt is slow if the error is large.
 
-    Quasi-Newton steps on the reflection coefficients, whose inverse hyperbolic tangents are free.
+    The variables are the inverse hyperbolic tangents of the reflection coefficients, which are
+    unbounded.
     """
     if error < _NOISE:
         return sections
@@ -209,7 +209,7 @@ def _polish(problem: Problem, error: float, sections: Array, order: int) -> Arra
         slope[:order] = -2 * (root * residual) @ tangents(moved, order, h)
         by_d1, by_d2 = slope.reshape(-1, 2).T
         by_g = np.stack([by_d1 * (1 + g[:, 1]), by_d1 * g[:, 0] + by_d2], axis=1)
-        # Relative to the error: descent stops where slopes are small in absolute terms.
+        # The logarithm, because the descent stops at small absolute gradients.
         return float(np.log(error)), ((1 - g**2) * by_g).ravel()[:order] / error
 
     start = np.arctanh(np.clip(reflections(sections), -1 + MARGIN, 1 - MARGIN))
@@ -220,15 +220,15 @@ def _polish(problem: Problem, error: float, sections: Array, order: int) -> Arra
 
 
 def _system(problem: Problem, sections: Array, order: int) -> LinearSystem:
-    """The explicit system, with its error computed anew from its own recurrence."""
+    """The explicit system, with the error computed from its own recurrence."""
     A, B = state_space(sections, order)
     states = [B]
     while len(states) < len(problem.k):
         states.append(A @ states[-1])
     X = np.array(states)
     root = np.sqrt(problem.weights)
-    # Small singular values may be rounding (more states than lags) or what a pole on the circle
-    # still moves: both ways are tried, and the response says which is right.
+    # Small singular values are rounding errors (more states than lags) or real (poles on the
+    # circle): try both and keep the better response.
     found = [_coefficients(root[:, None] * X, root * problem.k, cut=c) for c in (None, 0.0)]
     C = min(found, key=lambda C: problem.relative_error(X @ C))
     h = X @ C

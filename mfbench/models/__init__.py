@@ -1,5 +1,5 @@
-"""Architectures: one file each, which reads like its paper.
+"""Architectures, one file each, written to read like their papers.
 
-`registry` knows them by name without importing torch; `build` makes a model from settings, and
-`ensemble` one of many. What needs a fast form stands in `scans/`, `convolution` and `attention`.
+`registry` finds them by name without importing torch, `build` makes a model from settings, and
+`ensemble` runs many models as one. Fast forms are in `scans/`, `convolution` and `attention`.
 """

@@ -16,7 +16,7 @@ def causal_attention(Q: Tensor, K: Tensor, V: Tensor, *, bias: Tensor | None = N
     ----------
     Q, K, V : (B, heads, T, D) tensors
     bias : (heads, T, T) tensor, optional
-        Added to the scores; without gradient.
+        Added to the scores; gets no gradient.
 
     Returns
     -------
@@ -27,7 +27,7 @@ def causal_attention(Q: Tensor, K: Tensor, V: Tensor, *, bias: Tensor | None = N
         mask = bias + torch.full_like(bias, float("-inf")).triu(1)
 
     def attend(Q: Tensor, K: Tensor, V: Tensor) -> Tensor:
-        # Attention has no weights to keep apart: members join the batch.
+        # Attention has no weights, so members can join the batch.
         q, k, v = (tensor.flatten(0, -4) for tensor in (Q, K, V))
         y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None)
         return y.unflatten(0, Q.shape[:-3])

@@ -1,4 +1,4 @@
-"""From the settings of a study's cell to a model, with a check of what every model promises."""
+"""Build a model from its settings, and check what every model promises."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from mfbench.models.registry import load_class, locate
 
 
 def build_model(settings: Mapping[str, Any], *, width: int, length: int) -> SequenceModel:
-    """An untrained model; parameters are drawn from torch's global generator.
+    """Build an untrained model, with parameters drawn from torch's global generator.
 
     Parameters
     ----------
     settings : mapping
-        ``model`` (reference), ``layers``, ``norm``, ``residual``, ``activation``, ``options``.
+        ``model`` (reference) and, where they differ from the model's own, ``layers``, ``norm``,
+        ``residual``, ``activation`` and ``options``.
     width : int
         Number of channels C.
     length : int
@@ -32,30 +33,33 @@ def build_model(settings: Mapping[str, Any], *, width: int, length: int) -> Sequ
     ValueError
         Unknown architecture.
     ArchitectureError
-        A file that cannot be imported, a class that is no Mixer, options that it refuses, or
-        whatever else it raises.
+        The file cannot be imported, the class is not a Mixer or rejects its options, or its code
+        fails in another way.
     """
     source = locate(settings["model"])
-    stack = {key: settings[key] for key in ("layers", "norm", "residual", "activation")}
     with own_code():
         mixer = load_class(source)
         if not (isinstance(mixer, type) and issubclass(mixer, Mixer)):
             raise ValueError(f"{settings['model']} is not a subclass of {Mixer.__module__}.Mixer")
-        options = settings["options"]
+        stack = {
+            key: settings.get(key, getattr(mixer, key))
+            for key in ("layers", "norm", "residual", "activation")
+        }
+        options = settings.get("options", {})
         return SequenceModel(mixer, width=width, length=length, options=options, **stack)
 
 
 def check_contract(model: SequenceModel, *, length: int) -> None:
-    """Make sure that a model keeps what every model promises.
+    """Check that a model keeps what every model promises.
 
-    It returns (B, T, 1) and finite numbers, nothing from the future, the same for the same input,
-    and a linear response where it says so. All but the first two are also asked of a copy with
-    disturbed parameters, because gates that start at zero hide what they let through later.
+    Its output has the shape (B, T, 1), is finite, does not depend on the future, is the same for
+    the same input, and is linear in the input if the model declares so. The last three are checked
+    again with perturbed parameters: a gate that starts at zero hides what it lets through later.
 
     Raises
     ------
     ArchitectureError
-        It breaks a promise, or down; the message says which.
+        The model breaks a promise, or its code fails; the message says which.
     """
     with own_code():
         _check_contract(model, length=length)
@@ -63,7 +67,7 @@ def check_contract(model: SequenceModel, *, length: int) -> None:
 
 def _check_contract(model: SequenceModel, *, length: int) -> None:
     if any(p.is_complex() for p in model.parameters()):
-        raise ValueError("complex parameters are not supported: keep real and imaginary parts")
+        raise ValueError("complex parameters are not supported: store real and imaginary parts")
     model = copy.deepcopy(model).eval()
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(2, length, 1, generator=generator).to(next(model.parameters()))
@@ -83,7 +87,7 @@ def _check_response(model: SequenceModel, x: Tensor) -> None:
     changed = x.clone()
     changed[:, cut:] += 1.0
     y, again, other = model(x), model(x), model(changed)
-    # FFTs spread rounding errors over time; what breaks a promise is of the output's own size.
+    # FFTs spread rounding errors over time; a broken promise shows on the scale of the output.
     tolerance = 1e-4 * (1 + y.abs().max())
     if (y - again).abs().max() > tolerance:
         raise ValueError("the model returns different outputs for the same input")
@@ -94,4 +98,4 @@ def _check_response(model: SequenceModel, x: Tensor) -> None:
             f"by up to {leak:.2g}"
         )
     if model.linear and (model(-2.0 * x) + 2.0 * y).abs().max() > 4 * tolerance:
-        raise ValueError("the model says that it is linear, but -2 x does not give -2 y")
+        raise ValueError("the model declares itself linear, but -2 x does not give -2 y")

@@ -1,4 +1,4 @@
-"""Causal convolutions over time, each with its obvious form as the oracle."""
+"""Causal convolutions over time, each with its plain sum as the oracle."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def causal_convolution(u: Tensor, k: Tensor) -> Tensor:
 
 
 def causal_convolution_sum(u: Tensor, k: Tensor) -> Tensor:
-    """The sum as it is written, in O(T^2): the oracle of `causal_convolution`."""
+    """The plain sum, in O(T^2): the oracle of `causal_convolution`."""
     steps = [
         torch.einsum("bsc,cs->bc", u[:, : t + 1].flip(1), k[:, : t + 1]) for t in range(u.shape[1])
     ]
@@ -35,7 +35,7 @@ def causal_convolution_sum(u: Tensor, k: Tensor) -> Tensor:
 
 
 class _CausalConvolution(torch.autograd.Function):
-    """By FFT over contiguous time: u is (B, T, C) and k (C, T), or each with an M in front."""
+    """FFTs over contiguous time, for u (B, T, C) and k (C, T), or with a leading M each."""
 
     @staticmethod
     def forward(ctx: Any, u: Tensor, k: Tensor) -> Tensor:
@@ -65,7 +65,7 @@ def dilated_convolution(u: Tensor, W: Tensor, dilation: int) -> Tensor:
     W : (J, N, C) tensor
         Tap j, output and input channel.
     dilation : int
-        d.
+        Distance d between taps, in steps.
 
     Returns
     -------
@@ -75,7 +75,7 @@ def dilated_convolution(u: Tensor, W: Tensor, dilation: int) -> Tensor:
 
 
 def dilated_convolution_sum(u: Tensor, W: Tensor, dilation: int) -> Tensor:
-    """The sum as it is written: the oracle of `dilated_convolution`."""
+    """The plain sum: the oracle of `dilated_convolution`."""
     steps = []
     for t in range(u.shape[1]):
         taps = range(min(len(W), t // dilation + 1))
@@ -84,10 +84,10 @@ def dilated_convolution_sum(u: Tensor, W: Tensor, dilation: int) -> Tensor:
 
 
 class _DilatedConvolution(torch.autograd.Function):
-    """A matrix product for each tap: u is (B, T, C) and W (J, N, C), or each with an M in front.
+    """One matrix product per tap, for u (B, T, C) and W (J, N, C), or with a leading M each.
 
-    With time in front of the batch, the steps that a tap sees lie side by side in memory, and no
-    tap copies them. Faster than torch.nn.Conv1d on a CPU (benchmarks/).
+    Time comes before the batch: then the steps of a tap are contiguous in memory and need no copy.
+    Faster than torch.nn.Conv1d on a CPU (benchmarks/).
     """
 
     @staticmethod

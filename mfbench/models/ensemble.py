@@ -1,4 +1,4 @@
-"""Many models of one architecture as one."""
+"""Run many models of one architecture as one."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from mfbench.models.own_code import of_the_machine
 class Ensemble:
     """M models of one architecture: (M, B, T, 1) -> (M, B, T, 1).
 
-    torch.vmap gives the operations of one model an axis of members; a single model runs as it is.
+    torch.vmap adds an axis of members to the operations of the model; a single model runs directly.
 
     Parameters
     ----------
     models : sequence of SequenceModel
-        One architecture, width and length. They are copied.
+        Models of one architecture, width and length; they are copied.
 
     Attributes
     ----------
     parameters : (M, P) tensor
-        All parameters of each member, one after the other; to be changed in place.
+        The flattened parameters of each member; change them in place.
     buffers : dict of (M, ...) tensors
     model : SequenceModel
-        What the members declare: `linear`, `maximum_length`, ...
+        Has the members' declared properties: `linear`, `maximum_length`, ...
     """
 
     def __init__(self, models: Sequence[SequenceModel]) -> None:
@@ -42,12 +42,12 @@ class Ensemble:
         self.parameters = torch.stack([flat(dict(m.named_parameters())) for m in models])
         named = [dict(m.named_buffers()) for m in models]
         self.buffers = {name: torch.stack([each[name] for each in named]) for name in named[0]}
-        # Autograd takes these as leaves; they lie in the same memory as `parameters`.
+        # Leaves for autograd, which share the memory of `parameters`.
         self._leaves = {
             name: view.detach().requires_grad_(self._named[name].requires_grad)
             for name, view in self.split(self.parameters).items()
         }
-        # A random number per member would not be a function of its own seed and step.
+        # Random numbers drawn under vmap would not follow from a member's own seed and step.
         self._call = vmap(self._one, randomness="error")
         if len(models) == 1:
             for name, parameter in self._named.items():
@@ -71,7 +71,7 @@ class Ensemble:
         return y
 
     def _take_buffers(self) -> None:
-        """Where the model has put another tensor in the place of a buffer, keep its values."""
+        """Copy back the values of buffers that the model has replaced by other tensors."""
         for name, buffer in self.model.named_buffers():
             own = self.buffers[name][0]
             if buffer.data_ptr() != own.data_ptr():
@@ -79,7 +79,7 @@ class Ensemble:
                 buffer.data = own
 
     def gradient(self, loss: Tensor) -> Tensor:
-        """The gradient of each member's loss, (M,), by its own parameters: (M, P)."""
+        """Gradients (M, P) of the members' losses (M,), each by the member's own parameters."""
         leaves = self._leaves.values()
         trained = [leaf for leaf in leaves if leaf.requires_grad]
         found = iter(torch.autograd.grad(loss.sum(), trained, materialize_grads=True))
@@ -87,7 +87,7 @@ class Ensemble:
         return torch.cat([part.reshape(len(self), -1) for part in parts], -1)
 
     def split(self, vectors: Tensor) -> dict[str, Tensor]:
-        """Views of vectors (..., P) by the parameters' names, (..., *shape)."""
+        """Split vectors (..., P) into views (..., *shape) by parameter name."""
         parts = vectors.split([p.numel() for p in self._named.values()], -1)
         return {
             name: part.unflatten(-1, parameter.shape) if parameter.ndim else part[..., 0]
@@ -96,7 +96,7 @@ class Ensemble:
 
     @property
     def stored(self) -> list[str]:
-        """Names of the parameters, in the order in which they lie in a row."""
+        """Names of the parameters, in their order in a row."""
         return list(self._named)
 
     def row(self, named: Mapping[str, Tensor]) -> Tensor:
@@ -104,44 +104,44 @@ class Ensemble:
         return flat({name: named[name] for name in self._named})
 
     def state(self, parameters: Tensor, buffers: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The state dict of a member, given its row of the parameters, (P,), and its buffers."""
+        """The state dict of a member, from its row of the parameters (P,) and its buffers."""
         values = {**self.split(parameters), **buffers}
         return {name: values[first].clone() for name, first in self._first_names.items()}
 
     def train(self) -> None:
-        """Set all layers to training."""
+        """Set all layers to training mode."""
         self.model.train()
 
     def eval(self) -> None:
-        """Set all layers to evaluation."""
+        """Set all layers to evaluation mode."""
         self.model.eval()
 
     @property
     def linear(self) -> bool:
-        """The models are exactly linear in x."""
+        """Whether the models are exactly linear in x."""
         return self.model.linear
 
     @property
     def maximum_length(self) -> int | None:
-        """Longest sequence in steps that they can run; None where there is no limit."""
+        """Longest sequence that they can run, in steps; None if unlimited."""
         return self.model.maximum_length
 
 
 def flat(parameters: Mapping[str, Tensor]) -> Tensor:
-    """Parameters one after the other, (P,)."""
+    """Flatten and join parameters to (P,)."""
     return torch.cat([parameter.detach().reshape(-1) for parameter in parameters.values()])
 
 
 class _DiffersError(Exception):
-    """An ensemble does something else than its members alone."""
+    """An ensemble gives other results than its members alone."""
 
 
 def ensemble_error(models: Sequence[SequenceModel], x: Tensor) -> str | None:
-    """Why models cannot run as one; None where each then does what it does alone.
+    """The reason why models cannot run as one; None if they can, with the results of each alone.
 
-    Outputs, gradients and buffers of copies with disturbed parameters are compared, in training
-    and in evaluation. The models should have been drawn with different seeds: what a user's model
-    draws and keeps elsewhere than in parameters and buffers shows only so.
+    Compares outputs, gradients and buffers of copies with perturbed parameters, in training and in
+    evaluation mode. Draw the models with different seeds: otherwise random numbers that a user's
+    model keeps outside of its parameters and buffers go unnoticed.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def ensemble_error(models: Sequence[SequenceModel], x: Tensor) -> str | None:
             _compare(alone, x[..., None])
     except _DiffersError as error:
         return str(error)
-    except Exception as error:  # whatever vmap or a user's own code raises
+    except Exception as error:  # from vmap or from a user's code
         if of_the_machine(error):
             raise
         lines = str(error).strip().splitlines()
@@ -198,8 +198,8 @@ def _assert_close(what: str, found: Tensor, expected: Tensor) -> None:
         torch.view_as_real(tensor) if tensor.is_complex() else tensor.double()
         for tensor in (found.detach(), expected.detach())
     )
-    # Far above the rounding of any device, far below a member that is taken for another one.
+    # Far above rounding on any device, far below the difference between two members.
     finite = expected[expected.isfinite()].abs()
     size = 1 + float(finite.max()) if len(finite) else 1.0
     if not torch.allclose(found, expected, rtol=1e-3, atol=1e-3 * size, equal_nan=True):
-        raise _DiffersError(f"{what} in an ensemble are not those of the members alone")
+        raise _DiffersError(f"{what} differ between an ensemble and its members alone")

@@ -1,4 +1,4 @@
-"""Gated recurrent unit: Cho et al. (2014), arXiv 1406.1078, with the reset gate behind U h.
+"""Gated recurrent unit: Cho et al. (2014), arXiv 1406.1078, with the reset gate applied after U h.
 
 r = sigmoid(W_r u + b_r + U_r h + c_r)
 z = sigmoid(W_z u + b_z + U_z h + c_z)
@@ -18,7 +18,7 @@ from mfbench.models.scans.gru import gru_scan
 
 @register
 class GRU(RecurrentMixer):
-    """Hidden state of `width` units, which is also the output."""
+    """The hidden state of `width` units is also the output."""
 
     def __init__(self, width: int, layer: int, length: int) -> None:
         super().__init__()

@@ -1,9 +1,9 @@
 """Jacobians of a model, batched, and their mean over the scored steps.
 
 For a causal model yhat under white Gaussian input of variance 1, the best linear description
-``H[t, s] = E[yhat_t x_{t-s}]`` equals ``E[d yhat_t / d x_{t-s}]`` (Stein's lemma); for a linear
+``H[t, s] = E[yhat_t x_{t-s}]`` equals ``E[d yhat_t / d x_{t-s}]`` (Stein's lemma). For a linear
 model the Jacobian is H under any input. The learned memory function is the mean of H over the
-scored steps t >= s; a perfect model has the target's own.
+scored steps t >= s; for a perfect model it is the target's memory function.
 """
 
 from __future__ import annotations
@@ -16,20 +16,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mfbench.models.ensemble import Ensemble
-from mfbench.models.model import SequenceModel
 from mfbench.models.own_code import own_code
 
 
-def jacobian_rows(model: SequenceModel | Ensemble, x: Tensor, times: Tensor) -> Tensor:
+def jacobian_rows(model: torch.nn.Module | Ensemble, x: Tensor, times: Tensor) -> Tensor:
     """One row of the Jacobian for each pair of an input and an output step.
 
-    Sequences do not touch each other, so one backward pass gives the rows of a whole batch. The
-    gradients of the parameters are left alone.
+    Sequences do not interact, so one backward pass gives the rows of a whole batch. The `grad` of
+    the parameters stays unchanged.
 
     Parameters
     ----------
     x : (..., P, T) tensor
-        Inputs; those of each member (M, P, T) for an ensemble.
+        Inputs; (M, P, T) for an ensemble.
     times : (P,) tensor of int
         Output step of each pair.
 
@@ -41,14 +40,14 @@ def jacobian_rows(model: SequenceModel | Ensemble, x: Tensor, times: Tensor) -> 
     return _rows(model, x, times)[0]
 
 
-def _rows(model: SequenceModel | Ensemble, x: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
-    """`jacobian_rows` and the outputs, (..., P, T), that it comes by."""
+def _rows(model: torch.nn.Module | Ensemble, x: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
+    """`jacobian_rows`, and the outputs (..., P, T)."""
     x = x.detach().requires_grad_()
     pairs = torch.arange(x.shape[-2], device=x.device)
     # cuDNN's recurrent networks have no backward pass outside of training mode.
     with torch.backends.cudnn.flags(enabled=False):
         outputs = model(x[..., None])[..., 0]  # (..., P, T)
-        with own_code():  # a backward pass of its own
+        with own_code():  # the model may define its own backward pass
             scored = outputs[..., pairs, times].sum()
             (gradient,) = torch.autograd.grad(scored, x)  # (..., P, T) over input step
     step = times[:, None] - torch.arange(x.shape[-1], device=x.device)  # input step of each lag
@@ -57,16 +56,16 @@ def _rows(model: SequenceModel | Ensemble, x: Tensor, times: Tensor) -> tuple[Te
 
 
 class Probes(NamedTuple):
-    """What `probe` finds.
+    """The result of `probe`.
 
     Attributes
     ----------
     rows : (..., P, T) float64 array
         ``d yhat_t / d x_{t-s}`` at [..., pair, s]; zero where s > t.
     times : (P,) int array
-        Step t of each pair; T - 1, which alone sees every lag, is always among them.
+        Step t of each pair. Always includes T - 1, the only step that sees every lag.
     outputs : (..., P, T) float64 array
-        What the model returns for the input of each pair; for a linear model that is 0.
+        Output for the input of each pair; 0 for a linear model, which is probed at x = 0.
     """
 
     rows: NDArray[np.float64]
@@ -75,7 +74,7 @@ class Probes(NamedTuple):
 
 
 def probe_jacobians(
-    model: SequenceModel | Ensemble,
+    model: torch.nn.Module | Ensemble,
     x: Tensor,
     *,
     scored_from: int,
@@ -87,7 +86,7 @@ def probe_jacobians(
 
 
 def probe(
-    model: SequenceModel | Ensemble,
+    model: torch.nn.Module | Ensemble,
     x: Tensor,
     *,
     scored_from: int,
@@ -98,25 +97,27 @@ def probe(
 
     Parameters
     ----------
-    model : SequenceModel or Ensemble
-        A linear model has one Jacobian for all inputs: of `x` it only takes the number of steps.
+    model : Module or Ensemble
+        Any module that maps (B, T, 1) to (B, T, 1). A model with ``linear = True`` has the same
+        Jacobian for all inputs, so only the shape of `x` matters.
     x : (..., N, T) tensor
-        Inputs, each used once as far as they suffice; (M, N, T) for an ensemble.
+        Inputs, reused in turn if P > N; (M, N, T) for an ensemble.
     scored_from : int
         First scored step.
     batch_size : int
-        Pairs of an input and a step at once.
+        Pairs of an input and a step per batch.
     probes : int, optional
-        Number P of pairs; by default every scored step for a linear model, and one step for each
-        input for another.
+        Number P of pairs. Default: every scored step for a linear model, otherwise one step per
+        input.
     """
     length = x.shape[-1]
     steps = length - scored_from
+    linear = bool(getattr(model, "linear", False))
     if probes is None:
-        probes = steps if model.linear else x.shape[-2]
+        probes = steps if linear else x.shape[-2]
     pair = torch.arange(probes, device=x.device)
     times = length - 1 - pair * steps // probes
-    inputs = torch.zeros_like(x[..., :1, :]) if model.linear else x
+    inputs = torch.zeros_like(x[..., :1, :]) if linear else x
     batches = [
         _rows(model, inputs[..., batch % inputs.shape[-2], :], times[batch])
         for batch in pair.split(batch_size)
@@ -128,6 +129,6 @@ def probe(
 
 
 def mean_over_steps(rows: NDArray[np.float64], times: NDArray[np.int_]) -> NDArray[np.float64]:
-    """Mean of rows (..., P, T) over the pairs whose step t >= s sees the lag, (..., T)."""
+    """Mean (..., T) of rows (..., P, T) over the pairs that see the lag, t >= s."""
     seen = times[:, None] >= np.arange(rows.shape[-1])
     return np.asarray(rows.sum(-2) / seen.sum(0))

@@ -1,7 +1,7 @@
 """Linear recurrent unit: Orvieto et al. (2023), arXiv 2303.06349
 
 x_t = diag(lambda) x_{t-1} + gamma * (B u_t),  y_t = Re(C x_t) + D u_t
-lambda = exp(-exp(nu_log) + i exp(theta_log)), at the start uniform on a ring of the unit disk.
+lambda = exp(-exp(nu_log) + i exp(theta_log)), initially uniform on a ring in the unit disk.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class LRU(RecurrentMixer):
     ) -> None:
         super().__init__()
         if not 0 <= r_min < r_max < 1:
-            raise ValueError(f"0 <= r_min < r_max < 1 does not hold: {r_min}, {r_max}")
+            raise ValueError(f"0 <= r_min < r_max < 1 must hold: they are {r_min} and {r_max}")
         N, H = state, width
         u_1, u_2 = torch.rand(N), torch.rand(N)
         nu = -0.5 * torch.log(u_1 * (r_max**2 - r_min**2) + r_min**2)

@@ -2,7 +2,7 @@
 with the forget gate of Gers et al. (2000), doi 10.1162/089976600300015015
 
 i, f, o = sigmoid(W u + b + U h + c),  g = tanh(W u + b + U h + c)
-cell' = f cell + i g,  h' = o tanh(cell'), initialised as torch.nn.LSTM but for the forget gate
+cell' = f cell + i g,  h' = o tanh(cell'), initialised as torch.nn.LSTM except for the forget gate
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mfbench.models.scans.lstm import lstm_scan
 
 @register
 class LSTM(RecurrentMixer):
-    """Hidden and cell state of `width` units each; the hidden state is the output."""
+    """A hidden and a cell state of `width` units each; the hidden state is the output."""
 
     def __init__(self, width: int, layer: int, length: int, *, forget_bias: float = 1.0) -> None:
         super().__init__()

@@ -1,7 +1,6 @@
-"""Functions that want the axis of all members, called where `torch.vmap` has hidden it.
+"""Give a function all members at once, even under `torch.vmap`, which hides their axis.
 
-vmap carries the axis through every operation that has a rule for it. Loops over time and attention
-have none that is fast.
+vmap applies its own rules to every operation. For loops over time and for attention these are slow.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from torch import Tensor
 
 
 class _OverMembers(torch.autograd.Function):
-    """Steps out of vmap; autograd records what the function does there."""
+    """Calls the function outside of vmap, where autograd records its operations."""
 
     @staticmethod
     def forward(*_: Any) -> Tensor:
@@ -22,7 +21,7 @@ class _OverMembers(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        """Nothing to keep: forward() never runs."""
+        """Save nothing: forward() never runs."""
 
     @staticmethod
     def vmap(
@@ -40,19 +39,19 @@ class _OverMembers(torch.autograd.Function):
 
 def has_members(*tensors: Tensor) -> bool:
     """Whether vmap hides an axis of members in one of the tensors."""
-    # torch.func has no public way to ask this.
+    # torch.func has no public function for this.
     return any(torch._C._functorch.is_batchedtensor(tensor) for tensor in tensors)
 
 
 def over_members(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
-    """Call a function, under vmap with the tensors (M, ...) of all M members at once.
+    """Call a function; under vmap, call it once with the tensors (M, ...) of all M members.
 
     Parameters
     ----------
     function : callable
-        Maps tensors to a tensor, also where each has a leading axis of members.
+        Maps tensors to a tensor, both without and with a leading axis of members.
     *tensors : tensor
-        Its arguments, those of one member.
+        Its arguments for one member.
 
     Returns
     -------

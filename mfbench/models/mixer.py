@@ -1,4 +1,4 @@
-"""What every architecture is: a causal map over time, and what it declares about itself."""
+"""The base classes of all architectures: a causal map over time, with its declared properties."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ State = Any  # a tensor or a tuple of tensors, (B, ...)
 class Mixer(nn.Module):
     """A strictly causal map (B, T, C) -> (B, T, C).
 
-    The constructor's positional arguments are given by the model: `width` C, the index `layer` of
-    the mixer from 0, and the sequence `length` T. Its keyword-only arguments are the options that
-    a study may set; their annotations and defaults are read without importing the module.
+    The model passes the constructor's positional arguments: `width` C, the index `layer` of the
+    mixer from 0, and the sequence `length` T. Its keyword-only arguments are the options that a
+    study may set; their annotations and defaults are read without importing the module.
 
-    The class attributes below are the defaults of the stack that the mixer is put into.
+    The class attributes are the defaults of the stack of mixers; a study may override them.
 
     Attributes
     ----------
     layers : int
         Number of mixers in the stack.
     norm : {"none", "layer", "rms"}
-        Normalisation over channels in front of every mixer.
+        Normalisation over channels before every mixer.
     residual : bool
-        Add a layer's input to its output.
+        Whether a layer adds its input to its output.
     activation : {"none", "relu", "gelu", "silu", "tanh"}
-        Pointwise nonlinearity, with a bias, behind every mixer.
+        Pointwise nonlinearity, with a bias, after every mixer.
     """
 
     layers: ClassVar[int] = 1
@@ -38,26 +38,26 @@ class Mixer(nn.Module):
 
     @property
     def linear(self) -> bool:
-        """The output is linear in the input (without a constant)."""
+        """Whether the output is linear in the input, without a constant."""
         return False
 
     @property
     def state_size(self) -> int | None:
-        """Real numbers carried from one step to the next; None where there is no fixed number."""
+        """Number of reals carried from one step to the next; None if it is not fixed."""
         return None
 
     @property
     def receptive_field(self) -> int | None:
-        """Number of lags, 0 included, that reach the output; None where there is no limit."""
+        """Number of lags, 0 included, that reach the output; None if unlimited."""
         return None
 
     @property
     def maximum_length(self) -> int | None:
-        """Longest sequence in steps that it can run; None where there is no limit."""
+        """Longest sequence that it can run, in steps; None if unlimited."""
         return None
 
     def ssm_parameters(self) -> tuple[nn.Parameter, ...]:
-        """Parameters of the state dynamics: own learning rate, no weight decay."""
+        """Parameters of the state dynamics, trained at their own rate and without weight decay."""
         return ()
 
     def forward(self, u: Tensor) -> Tensor:
@@ -77,7 +77,7 @@ class RecurrentMixer(Mixer):
         raise TypeError(f"{type(self).__name__} has no step()")
 
     def recur(self, u: Tensor) -> Tensor:
-        """The slow and obvious form of forward(): step by step, (B, T, C) -> (B, T, C)."""
+        """The slow form of forward(), step by step: (B, T, C) -> (B, T, C)."""
         state = self.initial_state(u.shape[0])
         outputs = []
         for u_t in u.unbind(1):

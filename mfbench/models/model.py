@@ -1,8 +1,8 @@
-"""The common shape of all models: linear encoder, a stack of mixers, linear decoder.
+"""The structure of all models: a linear encoder, a stack of mixers, a linear decoder.
 
-A stack of linear mixers without norm and activation is exactly linear in x: only other stacks get
-a bias in the encoder. They need it where they normalise: the norm of a scalar times a vector is
-the scalar's sign, and its size would be lost at the first layer.
+A stack of linear mixers without norm and activation is exactly linear in x: its encoder has no
+bias. All other stacks have one. A norm in the first layer needs it: without a bias, the encoder
+returns x times a fixed vector, of which the norm keeps only the sign of x.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Layer(nn.Module):
         self.residual = residual
 
     def around(self, u: Tensor, y: Tensor) -> Tensor:
-        """All that surrounds the mixer, given its output y; pointwise in time."""
+        """The layer's output, given its input u and the mixer's output y; pointwise in time."""
         if self.bias is not None:
             y = self.activation(y + self.bias)
         return u + y if self.residual else y
@@ -78,7 +78,7 @@ class SequenceModel(nn.Module):
         self._plain = norm == "none" and activation == "none"
         self.encoder = nn.Linear(1, width, bias=not self.linear)
         self.decoder = nn.Linear(width, 1, bias=False)
-        # Small at the start: the untrained model predicts about 0 and scores about 1.
+        # Start small: the untrained model predicts about 0 and has a relative error of about 1.
         with torch.no_grad():
             self.decoder.weight.mul_(0.5)
 
@@ -115,7 +115,7 @@ class SequenceModel(nn.Module):
         return [layer for layer in self.layers if isinstance(layer, Layer)]
 
     def recurrent_mixers(self) -> list[RecurrentMixer]:
-        """The mixers, where each can be run step by step; TypeError otherwise."""
+        """The mixers, if all of them can run step by step; TypeError otherwise."""
         mixers = [m for m in self.mixers() if isinstance(m, RecurrentMixer)]
         if len(mixers) < len(self.layers):
             raise TypeError("this architecture has no step-by-step form")
@@ -123,33 +123,33 @@ class SequenceModel(nn.Module):
 
     @property
     def linear(self) -> bool:
-        """The model is exactly linear in x."""
+        """Whether the model is exactly linear in x."""
         return self._plain and all(m.linear for m in self.mixers())
 
     @property
     def state_size(self) -> int | None:
-        """Total real state over all layers; None where there is no fixed number."""
+        """Number of reals in the state of all layers; None if it is not fixed."""
         sizes = [m.state_size for m in self.mixers()]
         known = [s for s in sizes if s is not None]
         return sum(known) if len(known) == len(sizes) else None
 
     @property
     def receptive_field(self) -> int | None:
-        """Number of lags, 0 included, that reach the output; None where there is no limit."""
+        """Number of lags, 0 included, that reach the output; None if unlimited."""
         fields = [m.receptive_field for m in self.mixers()]
         known = [f for f in fields if f is not None]
         return 1 + sum(f - 1 for f in known) if len(known) == len(fields) else None
 
     @property
     def maximum_length(self) -> int | None:
-        """Longest sequence in steps that it can run; None where there is no limit."""
+        """Longest sequence that it can run, in steps; None if unlimited."""
         return min((m for m in (x.maximum_length for x in self.mixers()) if m), default=None)
 
     def parameter_groups(self) -> dict[str, list[str]]:
         """Names of the parameters by how the optimiser treats them.
 
-        ``ssm``: state dynamics, own learning rate and no decay; ``plain``: vectors (biases, norms),
-        no decay; ``decayed``: all other weights.
+        ``ssm``: state dynamics, with their own learning rate and no decay; ``plain``: vectors
+        (biases, norms), without decay; ``decayed``: all other weights.
         """
         ssm = {id(p) for mixer in self.mixers() for p in mixer.ssm_parameters()}
         groups: dict[str, list[str]] = {"decayed": [], "plain": [], "ssm": []}

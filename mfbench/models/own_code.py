@@ -1,4 +1,4 @@
-"""Whose fault an error is: the architecture's own code, or the machine."""
+"""Tell errors in an architecture's own code from errors of the machine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import torch
 
-# What torch says, as a plain RuntimeError, where memory is short or a GPU is at fault.
+# Messages of torch's plain RuntimeErrors when memory runs out or a GPU fails.
 _OF_THE_MACHINE = re.compile(
     r"allocate memory|memory allocation|not enough memory|out of memory|bad_alloc"
     r"|could not create a primitive|cuda|cublas|cudnn|cufft|cusolver|cusparse|nvrtc|hip error",
@@ -17,15 +17,15 @@ _OF_THE_MACHINE = re.compile(
 
 
 class ArchitectureError(ValueError):
-    """An architecture's own code breaks: no fault of the task, of mfbench or of the machine."""
+    """An architecture's own code fails, not the task, mfbench or the machine."""
 
 
 @contextmanager
 def own_code() -> Iterator[None]:
-    """Turn what an architecture's own code raises into an ArchitectureError.
+    """Turn exceptions in an architecture's own code into an ArchitectureError.
 
-    To be put around calls of that code alone. What is the machine's (memory, files, the GPU)
-    passes as it is: it may work another time.
+    Wrap only calls of that code. Errors of the machine (memory, files, the GPU) pass unchanged: the
+    call may succeed another time.
     """
     try:
         yield
@@ -41,7 +41,7 @@ def own_code() -> Iterator[None]:
 
 @contextmanager
 def during(what: str) -> Iterator[None]:
-    """Say in an ArchitectureError what was being done, as in 'step 12'."""
+    """Prefix the message of an ArchitectureError with what failed, for example 'step 12'."""
     try:
         yield
     except ArchitectureError as error:
@@ -49,7 +49,7 @@ def during(what: str) -> Iterator[None]:
 
 
 def of_the_machine(error: BaseException) -> bool:
-    """Whether an error says nothing about the code that met it: memory, files, or the GPU."""
+    """Whether memory, files or the GPU caused an error, and not the code that raised it."""
     if isinstance(error, MemoryError | OSError | torch.OutOfMemoryError):
         return True
     fault: type[BaseException] | None = getattr(torch, "AcceleratorError", None)  # since torch 2.8

@@ -1,4 +1,4 @@
-"""Positional encodings of attention: added to the input, rotated in, or added to the scores.
+"""Positional encodings of attention, which add to the input or scores, or rotate queries and keys.
 
 sinusoidal: Vaswani et al. (2017), arXiv 1706.03762
 rope: Su et al. (2021), arXiv 2104.09864
@@ -41,8 +41,8 @@ def rotate(q: Tensor, rotations: Tensor) -> Tensor:
 def alibi(heads: int, like: Tensor) -> Tensor:
     """Bias -slope_h (t - s) on the score of query t and key s, (heads, T, T).
 
-    Slopes 2^(-8h/n) for a power of two n; otherwise those of the next lower power of two, then
-    every second one of the next higher, as in the paper's code.
+    The slopes are 2^(-8h/n) if the number of heads n is a power of two. Otherwise they are those of
+    the next lower power of two, then every second one of the next higher, as in the paper's code.
     """
 
     def slopes(n: int) -> list[float]:

@@ -1,8 +1,8 @@
-"""Architectures by name, read from their source without importing them.
+"""Find architectures by name, and read their options from source without importing them.
 
-A study is checked before anything runs, where importing torch would cost seconds on every parse.
-So the options of an architecture, with their types and defaults, are read from the signature of
-its class by `ast`: they stand once, in the file that uses them.
+Snakemake parses and checks a study often, so checking must not import torch, which takes seconds.
+Instead, `ast` reads an architecture's options, with types and defaults, from the signature of its
+class: they are written only once, in the file that uses them.
 
 Registered architectures are the modules beside this one with a class under ``@register``. A study
 may also name any other file, as ``path/to/file.py:Class``.
@@ -46,13 +46,13 @@ T = TypeVar("T", bound=type)
 
 
 def register(architecture: T) -> T:
-    """Mark the class of this module as the architecture named like its file."""
+    """Register a class as the architecture named after its file."""
     return architecture
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where an architecture stands."""
+    """Where to find an architecture."""
 
     reference: str
     path: Path
@@ -62,10 +62,10 @@ class Source:
 
 @dataclass
 class Declaration:
-    """What the source of an architecture says that a study may set.
+    """The settings that an architecture's source lets a study choose.
 
-    `options` maps a name to its type and default (``...`` where a value is required); `stack` maps
-    the names of Mixer's class attributes to their defaults.
+    Both map names to types and defaults (``...`` if a value is required). `options` holds the
+    architecture's own options, `stack` the class attributes of Mixer.
     """
 
     options: dict[str, tuple[Any, Any]] = field(default_factory=dict)
@@ -77,7 +77,7 @@ def registered() -> Mapping[str, Source]:
     """All registered architectures by name."""
     found = {}
     for path in sorted(_HERE.glob("*.py")):
-        # To parse them all takes a third of a second, and every job asks.
+        # A regular expression: parsing all files would take a third of a second in every job.
         if named := _REGISTERED.search(path.read_text(encoding="utf-8")):
             found[path.stem] = Source(path.stem, path, named[1], f"{_PACKAGE}.{path.stem}")
     return found
@@ -94,7 +94,7 @@ def locate(reference: str) -> Source:
     Raises
     ------
     ValueError
-        Neither; the message lists what is allowed.
+        The reference is neither; the message lists what is allowed.
     """
     if reference in registered():
         return registered()[reference]
@@ -103,7 +103,7 @@ def locate(reference: str) -> Source:
         raise ValueError(f"{reference!r} names a file but no class: give {reference}:Class")
     if not separator or not file.endswith(".py"):
         raise ValueError(
-            f"no architecture named {reference!r}; there are: {', '.join(registered())}, "
+            f"no architecture named {reference!r}; choose from {', '.join(registered())}, "
             "or give path/to/file.py:Class"
         )
     path = Path(file)
@@ -124,11 +124,11 @@ def declaration(source: Source) -> Declaration:
     Raises
     ------
     ValueError
-        An option has no annotation, or one that a study file cannot express.
+        An option has no annotation, or one that mfbench cannot read from source.
     """
     found = Declaration()
     bases = _lineage(source.path, source.class_name)
-    for path, node in reversed(bases):  # Mixer first, so that the nearer class overrides
+    for path, node in reversed(bases):  # Mixer first, so that subclasses override it
         for statement in node.body:
             if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
                 found.options = _options(path, node.name, statement)
@@ -163,7 +163,7 @@ def load_class(source: Source) -> type[Mixer]:
         if spec is None or spec.loader is None:
             raise ValueError(f"{source.path} cannot be imported")
         module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module  # dataclasses and pickles of workers look there
+        sys.modules[spec.name] = module  # dataclasses and pickle look it up there
         spec.loader.exec_module(module)
     finally:
         sys.path.remove(folder)
@@ -178,7 +178,7 @@ def _parse(path: Path) -> ast.Module:
 
 
 def _lineage(path: Path, class_name: str) -> list[tuple[Path, ast.ClassDef]]:
-    """The class and its bases up to Mixer, as far as they stand in this file or in mfbench."""
+    """The class and its bases up to Mixer, if defined in this file, beside it or in mfbench."""
     tree = _parse(path)
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name == class_name:
@@ -192,7 +192,7 @@ def _lineage(path: Path, class_name: str) -> list[tuple[Path, ast.ClassDef]]:
 
 
 def _home(path: Path, tree: ast.Module, name: str) -> tuple[Path, str] | None:
-    """Where a base class stands: in this file, beside it, or among mfbench's architectures."""
+    """File and name of a base class in this file, beside it or among mfbench's architectures."""
     holder, _, last = name.rpartition(".")
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name == name:

@@ -2,7 +2,7 @@
 
 h_t = tanh(W u_t + b + U h_{t-1} + c), initialised as torch.nn.RNN
 
-With the identity in place of tanh, and no biases, it is the linear network of Li, Han, E & Li
+With the identity instead of tanh, and without biases, it is the linear network of Li, Han, E & Li
 (2020), arXiv 2009.07799.
 """
 
@@ -20,7 +20,7 @@ from mfbench.models.scans.elman import elman_scan
 
 @register
 class RNN(RecurrentMixer):
-    """Hidden state of `width` units, which is also the output."""
+    """The hidden state of `width` units is also the output."""
 
     def __init__(
         self,

@@ -56,7 +56,7 @@ class S4D(RecurrentMixer):
         if state < 2 or state % 2:
             raise ValueError(f"state = {state} must be an even number, 2 or more")
         if not 0 < dt_min <= dt_max:
-            raise ValueError(f"0 < dt_min <= dt_max does not hold: {dt_min}, {dt_max}")
+            raise ValueError(f"0 < dt_min <= dt_max must hold: they are {dt_min} and {dt_max}")
         A = torch.from_numpy(initial_poles(init, state)).expand(width, -1)
         log_dt = torch.rand(width) * math.log(dt_max / dt_min) + math.log(dt_min)
         real = torch.get_default_dtype()
@@ -88,7 +88,8 @@ class S4D(RecurrentMixer):
     def kernel(self, T: int) -> Tensor:
         """The convolution kernel K_t = 2 Re sum_n C_n B_n exp(t dt A_n), with D at lag 0: (C, T).
 
-        For t = r I + i the exponential is a product, and the sum over n one of two small matrices.
+        With t = r I + i, the exponential is a product of two, and the sum over n becomes a product
+        of two small matrices.
         """
         dtA, CB = self.discretise()
         I = math.isqrt(T - 1) + 1  # noqa: E741

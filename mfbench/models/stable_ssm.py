@@ -2,10 +2,10 @@
 
 h_t = diag(lambda) h_{t-1} + B u_t,  y_t = C h_t + D u_t,  lambda = f(w)
 
-What is trained is w. The paper asks which f keeps the approximation stable under perturbations of
-w, and the gradient bounded, as lambda comes close to 1. Its continuous maps exp and softplus are
-taken here at a unit time step; best is its discrete form. Only f differs between the
-parameterisations: all start from the same poles. A stack with an activation is the paper's
+The trained parameter is w. The paper asks which f keeps the approximation stable under
+perturbations of w, and the gradient bounded, as lambda approaches 1. Its continuous-time maps exp
+and softplus are used here with a unit time step; best is its discrete form. The parameterisations
+differ only in f and start from the same poles. With an activation, the stack is the paper's
 nonlinear model.
 """
 
@@ -25,7 +25,7 @@ from mfbench.models.scans.diagonal import diagonal_scan
 
 
 def pole(parameterisation: str, w: Tensor) -> Tensor:
-    """The map f from the trained weight to the pole lambda; all but direct end inside (-1, 1)."""
+    """The map f from the trained weight to the pole lambda; all but direct stay in [-1, 1)."""
     if parameterisation == "exp":
         return torch.exp(-torch.exp(w))
     if parameterisation == "softplus":
@@ -36,7 +36,7 @@ def pole(parameterisation: str, w: Tensor) -> Tensor:
 
 
 def weight(parameterisation: str, pole: Tensor) -> Tensor:
-    """The inverse of f, for poles in (0, 1); the positive one where there are two."""
+    """The inverse of f for poles in (0, 1); of two solutions, the positive one."""
     if parameterisation == "exp":
         return torch.log(-torch.log(pole))
     if parameterisation == "softplus":
@@ -50,8 +50,8 @@ def weight(parameterisation: str, pole: Tensor) -> Tensor:
 class StableSSM(RecurrentMixer):
     """`state` real numbers shared by all channels.
 
-    The poles exp(-1/timescale) start with timescales spaced evenly in their logarithm. B starts
-    such that white input with unit variance gives every state a variance of 1.
+    The poles exp(-1/timescale) start with timescales spaced evenly in their logarithm. B is
+    initialised so that white input of variance 1 gives every state a variance of 1.
     """
 
     def __init__(
@@ -68,7 +68,8 @@ class StableSSM(RecurrentMixer):
         super().__init__()
         if not timescale_min <= timescale_max:
             raise ValueError(
-                f"timescale_min <= timescale_max does not hold: {timescale_min}, {timescale_max}"
+                "timescale_min <= timescale_max must hold: "
+                f"they are {timescale_min} and {timescale_max}"
             )
         N, H = state, width
         logs = torch.linspace(math.log(timescale_min), math.log(timescale_max), N + 2)[1:-1]

@@ -17,7 +17,7 @@ from mfbench.models.registry import register
 
 @register
 class TCN(Mixer):
-    """One dilated causal convolution; the stack's depth makes the receptive field."""
+    """One dilated causal convolution; the depth of the stack widens the receptive field."""
 
     layers = 4
     residual = True

@@ -1,5 +1,5 @@
-"""Causal Transformer: Vaswani et al. (2017), arXiv 1706.03762, with the normalisation in front of
-each sublayer as in Xiong et al. (2020), arXiv 2002.04745
+"""Causal Transformer: Vaswani et al. (2017), arXiv 1706.03762, with the normalisation before each
+sublayer as in Xiong et al. (2020), arXiv 2002.04745
 
 u <- u + W_O softmax(Q K' / sqrt(D) + mask) V,  then  u <- u + W_2 gelu(W_1 u)
 """
@@ -42,7 +42,7 @@ class Transformer(Mixer):
         if positions == "rope" and (width // heads) % 2:
             raise ValueError(f"rope needs an even width per head, not {width // heads}")
         self.heads, self.positions = heads, positions
-        self.first = layer == 0  # encodings that are added to the input are added once
+        self.first = layer == 0  # only the first layer adds an encoding to its input
         self.norm_attention, self.norm_feed_forward = nn.LayerNorm(width), nn.LayerNorm(width)
         self.W_QKV = nn.Linear(width, 3 * width, bias=False)
         self.W_O = nn.Linear(width, width, bias=False)
@@ -59,7 +59,7 @@ class Transformer(Mixer):
         return len(self.P) if self.first and self.positions == "learned" else None
 
     def encode(self, u: Tensor) -> Tensor:
-        """Add the position to the input of the first layer, where the encoding is of that kind."""
+        """Add sinusoidal or learned positions to the input of the first layer."""
         if self.first and self.positions == "sinusoidal":
             return u + sinusoidal(u)
         if self.first and self.positions == "learned":
@@ -82,7 +82,7 @@ class Transformer(Mixer):
         return self.W_O(y.transpose(1, 2).reshape(B, T, C))
 
     def turns(self, T: int) -> Tensor:
-        """The rotations of RoPE, kept as far as the training goes: (T, D/2, 2)."""
+        """The rotations of RoPE, (T, D/2, 2); a buffer holds them up to the training length."""
         if len(self.R) < T:
             return rotations(T, 2 * self.R.shape[1], like=self.R)
         return self.R[:T]

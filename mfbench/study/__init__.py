@@ -1,5 +1,5 @@
-"""The study: one pydantic model, checked whole before anything runs.
+"""The study file as one pydantic model, checked as a whole before anything runs.
 
-A section that a stage needs at work has a file of its own, so that the stage depends on that file
-and not on the whole configuration. Neither torch nor xarray is imported here.
+Each section has its own file, so that a stage depends only on the sections that it uses. Nothing
+here imports torch or xarray.
 """

@@ -38,27 +38,27 @@ def _options_by_model(schema: dict[str, Any]) -> None:
 
 
 class ArchitectureSettings(Section):
-    """One architecture of a study. What is left out is the architecture's own default."""
+    """One architecture of a study; omitted keys take the architecture's own defaults."""
 
     model_config = ConfigDict(json_schema_extra=_options_by_model)
 
     model: str = Field(
-        "", description="A registered name or path/to/file.py:Class; the entry's name by default."
+        "", description="A registered name or path/to/file.py:Class; default: the entry's name."
     )
     widths: Annotated[list[PositiveInt], Field(min_length=1), Distinct] = Field(
         [16], description="Numbers of channels."
     )
     layers: PositiveInt | None = Field(None, description="Number of mixers in the stack.")
     norm: Literal["none", "layer", "rms"] | None = Field(
-        None, description="Normalisation in front of every mixer."
+        None, description="Normalisation before every mixer."
     )
-    residual: bool | None = Field(None, description="Add a layer's input to its output.")
+    residual: bool | None = Field(None, description="Whether a layer adds its input to its output.")
     activation: Literal["none", "relu", "gelu", "silu", "tanh"] | None = Field(
-        None, description="Pointwise nonlinearity behind every mixer."
+        None, description="Pointwise nonlinearity after every mixer."
     )
-    options: dict[str, Any] = Field({}, description="Options of the architecture itself.")
+    options: dict[str, Any] = Field({}, description="The architecture's own options.")
     training: TrainingChanges = Field(
-        TrainingChanges(), description="What is trained differently for this architecture."
+        TrainingChanges(), description="Changes to the training section for this architecture."
     )
 
     @model_validator(mode="after")
@@ -83,7 +83,7 @@ class ArchitectureSettings(Section):
             raise ValueError("; ".join(problems)) from None
 
     def resolved(self) -> dict[str, Any]:
-        """All settings that make the model but its width, with the defaults filled in."""
+        """All settings of the model except its width, with defaults filled in."""
         stack = declaration(locate(self.model)).stack
         given = {key: getattr(self, key) for key in stack}
         chosen = {k: stack[k][1] if v is None else v for k, v in given.items()}

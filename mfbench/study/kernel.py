@@ -1,4 +1,4 @@
-"""Section `kernels`: which levels of each family a study visits."""
+"""Section `kernels`: the levels of each family."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Level(Section):
 
 
 class KernelSettings(Section):
-    """The levels of one family, either by its knob or by the memory length they shall have."""
+    """The levels of one family, given by its knob or by memory lengths."""
 
     rho: Annotated[list[float], Field(min_length=1), Distinct] | None = Field(
         None, description="Values of the family's own knob."
     )
     memory_length: Annotated[list[PositiveInt], Field(min_length=1), Distinct] | None = Field(
-        None, description="Effective memory lengths M99 in steps, solved to rho."
+        None, description="Effective memory lengths M99 in steps; mfbench solves for rho."
     )
 
     @model_validator(mode="after")
@@ -57,7 +57,7 @@ class KernelSettings(Section):
             levels.append(Level(rho=rho, memory_length=m99))
         if len({level.rho for level in levels}) < len(levels):
             raise ValueError("two levels have the same rho")
-        # Levels of one memory length are told apart by the family's knob.
+        # The family's knob orders levels of the same memory length.
         sign = 1 if find_family(family).harder_when_larger else -1
         return sorted(levels, key=lambda v: (v.memory_length, sign * v.rho))
 

@@ -8,10 +8,10 @@ from mfbench.study.section import Section
 
 
 class RefineSettings(Section):
-    """Levels that are added once the study's own are evaluated."""
+    """Levels to add once the study's own levels are evaluated."""
 
     levels: PositiveInt = Field(
         4,
-        description="Number of levels at most that are added within the interval of each failure "
-        "boundary, for that architecture, width and kernel alone.",
+        description="Maximum number of levels to add within the interval of each failure boundary, "
+        "only for its architecture, width and kernel.",
     )

@@ -10,13 +10,13 @@ from mfbench.study.study import Study
 
 
 def study_schema() -> str:
-    """The schema as it is kept in config/schema.json."""
+    """The content of config/schema.json."""
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **Study.model_json_schema(),
     }
     entries = schema["properties"]["architectures"]
-    # An entry may be empty, and one that names no model means the one that it is named after.
+    # An entry may be empty; without a model, its name is the model.
     for pattern, entry in entries["patternProperties"].items():
         entries["patternProperties"][pattern] = {"anyOf": [entry, {"type": "null"}]}
     entries["properties"] = {

@@ -11,7 +11,7 @@ T = TypeVar("T", bound=Hashable)
 
 
 class Section(BaseModel):
-    """Unknown keys are errors, and a section does not change once it is read."""
+    """Base of all sections: unknown keys are errors, and instances are immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -23,7 +23,7 @@ def _distinct(values: Sequence[T]) -> Sequence[T]:
     return sorted(values)  # type: ignore[type-var]
 
 
-# The order of such a list means nothing, so that reordering it reruns nothing.
+# A list without duplicates, sorted: its order means nothing, so reordering it reruns nothing.
 Distinct = AfterValidator(_distinct)
 
 # A name becomes part of file names and wildcards.

@@ -26,19 +26,19 @@ from mfbench.tasks.kernels.registry import families
 
 
 class StudyError(ValueError):
-    """A study file that cannot be used; the message names the keys and what is allowed."""
+    """An invalid study file; the message names the keys and what is allowed."""
 
 
 def _folder(path: str) -> str:
-    """A folder by the name that Snakemake gives it, without the characters that it cannot take."""
+    """Normalise a folder's name as Snakemake does; refuse a name that Snakemake cannot handle."""
     wrong = sorted({c for c in path if c in "{}" or not c.isprintable()})
     if wrong:
         raise ValueError(
-            f"Snakemake takes no folder with {', '.join(map(repr, wrong))} in its name"
+            f"Snakemake cannot handle a folder with {', '.join(map(repr, wrong))} in its name"
         )
     if path != path.strip() or path.startswith("~") or "://" in path:
         raise ValueError(
-            "must be a folder of this machine, without blanks around it and with ~ written out"
+            "must be a local folder, without blanks at its ends and with ~ written out in full"
         )
     return os.path.normpath(path) if path else path
 
@@ -48,7 +48,7 @@ class Study(Section):
 
     name: Name = Field(description="Name of the study.")
     results: Annotated[str, AfterValidator(_folder)] = Field(
-        "", description="Folder of all results, results/<name> where it is not given."
+        "", description="Folder for all results; default: results/<name>."
     )
     task: TaskSettings = TaskSettings()
     kernels: Annotated[dict[str, KernelSettings], Field(min_length=1)] = Field(
@@ -68,7 +68,7 @@ class Study(Section):
     @model_validator(mode="before")
     @classmethod
     def _names_stand_for_themselves(cls, given: Any) -> Any:
-        """`rnn: {}` means `rnn: {model: rnn}`, and `results` follows the name."""
+        """`rnn: {}` means `rnn: {model: rnn}`, and `results` defaults to results/<name>."""
         if not isinstance(given, dict):
             return given
         given = dict(given)
@@ -110,7 +110,7 @@ class Study(Section):
         return self._levels[kernel]
 
     def training_of(self, architecture: str) -> TrainingSettings:
-        """The training of one architecture: that of the study with its own changes."""
+        """The study's training settings with the changes of one architecture."""
         changes = self.architectures[architecture].training.given()
         return TrainingSettings.model_validate(merged(self.training.model_dump(), changes))
 
@@ -132,7 +132,7 @@ def load_study(config: Mapping[str, Any], *, origin: str = "the study") -> Study
     config : mapping
         The content of a study file.
     origin : str
-        Where it comes from, for error messages.
+        Name of its source in error messages.
 
     Raises
     ------
@@ -142,7 +142,7 @@ def load_study(config: Mapping[str, Any], *, origin: str = "the study") -> Study
     try:
         return Study.model_validate(dict(config))
     except ValidationError as error:
-        # A default that follows from an invalid value is no problem of its own.
+        # Skip defaults that could not be computed because another value is invalid.
         problems = [e for e in error.errors() if e["type"] != "default_factory_not_called"]
         lines = [_explain(e) for e in problems]
         raise StudyError("\n".join([f"{origin} is not a valid study:", *lines])) from None
@@ -154,7 +154,7 @@ def read_study(path: str | Path) -> Study:
     Raises
     ------
     StudyError
-        The file is no YAML mapping, or no valid study.
+        The file is not a YAML mapping or not a valid study.
     """
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
@@ -179,7 +179,7 @@ def _explain(error: Any) -> str:
 
 
 def _fields_at(location: tuple[int | str, ...]) -> list[str]:
-    """Names of the fields of the section at that place of a study."""
+    """Field names of the section at a location in a study."""
     section: Any = Study
     for part in location:
         if isinstance(section, type) and issubclass(section, BaseModel):

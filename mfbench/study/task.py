@@ -1,4 +1,4 @@
-"""Section `task`: the sequences, what drives them, and where they are scored."""
+"""Section `task`: the sequences, their input, and the steps that are scored."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mfbench.study.section import Section
 
 
 class Input(Section):
-    """The white input x: independent in time, mean zero."""
+    """The white input x: independent over time, with mean zero."""
 
     distribution: Literal["normal", "uniform", "rademacher"] = Field(
         "normal", description="Distribution of each x_t; rademacher is a fair sign."
@@ -27,18 +27,18 @@ class Sequences(Section):
 
 
 class TaskSettings(Section):
-    """What all kernels of a study have in common."""
+    """Settings that all kernels of a study share."""
 
     length: int = Field(128, ge=4, le=2**20, description="Sequence length T in steps.")
     scored_from: NonNegativeInt = Field(
         default_factory=lambda given: given["length"] // 2,
-        description="First scored step t0; half of the length where it is not given.",
+        description="First scored step t0; default: half of the length.",
     )
     input: Input = Input()
     noise: NonNegativeFloat = Field(
         0.0,
         description="Standard deviation of white noise on training and validation targets, "
-        "relative to that of the target. Test targets are free of noise.",
+        "relative to the standard deviation of the target. Test targets have no noise.",
     )
     sequences: Sequences = Sequences()
     seed: NonNegativeInt = Field(0, description="Seed of all inputs and noise.")

@@ -20,13 +20,12 @@ from mfbench.study.section import Distinct, Section
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
-# How a job runs: no member's numbers depend on it, and changing it reruns nothing. (Members that
-# are still to be trained do follow the device, and their checkpoints are kept apart by it; files
-# record what they were trained on.)
+# How a job runs: a member's numbers do not depend on it, so changing it reruns nothing. (A new
+# device applies to members not yet trained. Checkpoints are kept per device, and files record it.)
 EXECUTION = frozenset(
     {"device", "checkpoints", "cells_per_job", "ensemble_size", "jobs_per_gpu", "broken"}
 )
-# Sequences that are validated at once; does not change the result beyond rounding.
+# Sequences per validation batch; changes results only by rounding.
 VALIDATION_BATCH = 256
 
 
@@ -43,7 +42,7 @@ class Optimiser(Section):
         0.0, description="Decoupled decay of weight matrices; never of biases or SSM parameters."
     )
     ssm_learning_rate_factor: NonNegativeFloat = Field(
-        0.5, description="Learning rate of the state dynamics relative to that of the rest."
+        0.5, description="Learning rate of the state dynamics, relative to all other parameters."
     )
 
 
@@ -51,20 +50,24 @@ class Schedule(Section):
     """Learning rate over the steps, as a share of its peak."""
 
     name: Literal["cosine", "constant"] = "cosine"
-    warm_up: Fraction = Field(0.05, description="Share of the steps with a linear rise.")
-    final: Fraction = Field(0.02, description="Learning rate at the end (cosine only).")
+    warm_up: Fraction = Field(
+        0.05, description="Share of the steps with a linear rise to the peak."
+    )
+    final: Fraction = Field(0.02, description="Share of the peak at the end (cosine only).")
 
 
 class Loss(Section):
-    """What is minimised; validation and test always use the plain mean squared error.
+    """The loss in training; validation and test always use the plain mean squared error.
 
-    ``time_power`` p weighs the residual at step t by v_t, proportional to (t + 1)^p and 1 in the
-    mean over the scored steps: the loss is the mean of (v_t (yhat_t - y_t))^2. This is the rescaled
-    error of Wang & Yan, arXiv 2307.11462, as in their code: p = 0 is the plain mean squared error,
-    p > 0 counters its preference for short memory. For a linear model under white input the loss is
-    sum_s W_s (k_s - h_s)^2, where W_s is the sum of v_t^2 over the scored steps t >= s divided by
-    their number: it falls with s whatever the weights, and the later the larger p is. Up to
-    s = task.scored_from it does not fall at all: a study of p should score from step 0.
+    ``time_power`` p weights the residual at step t by v_t, which is proportional to (t + 1)^p and
+    has mean 1 over the scored steps. The loss is the mean of (v_t (yhat_t - y_t))^2. This is the
+    rescaled error of Wang & Yan, arXiv 2307.11462, as in their code: p = 0 is the plain mean
+    squared error, p > 0 counters its preference for short memory.
+
+    For a linear model under white input the loss is sum_s W_s (k_s - h_s)^2. W_s is the sum of
+    v_t^2 over the scored steps t >= s, divided by the number of all scored steps. It never rises
+    with s, falls later for a larger p, and is constant up to s = task.scored_from. So a study of p
+    should score from step 0.
     """
 
     name: Literal["mse"] = "mse"
@@ -74,7 +77,7 @@ class Loss(Section):
 
 
 class Checkpoints(Section):
-    """How often a running member is saved, so that a killed job goes on where it was."""
+    """How often running members are saved, so that a killed job can resume."""
 
     minutes: NonNegativeFloat = Field(2.0, description="Minutes between two checkpoints.")
 
@@ -93,9 +96,9 @@ class TrainingSettings(Section):
     """How a cell is trained: its members are all pairs of learning rate and seed."""
 
     steps: PositiveInt = Field(2000, description="Optimiser steps of each member.")
-    batch_size: PositiveInt = Field(64, description="Sequences in one step.")
+    batch_size: PositiveInt = Field(64, description="Sequences per step.")
     learning_rates: Annotated[list[PositiveFloat], Field(min_length=1), Distinct] = Field(
-        [1e-3, 1e-2], description="Peak learning rates; the best one is selected on validation."
+        [1e-3, 1e-2], description="Peak learning rates; validation selects the best one."
     )
     seeds: Annotated[list[NonNegativeInt], Field(min_length=1), Distinct] = Field(
         [0, 1, 2], description="Seeds of initialisation and batch order."
@@ -104,43 +107,43 @@ class TrainingSettings(Section):
     optimiser: Optimiser = Optimiser()
     schedule: Schedule = Schedule()
     gradient_clipping: PositiveFloat | None = Field(
-        1.0, description="Largest norm of a member's gradient; null for none."
+        1.0, description="Maximum norm of a member's gradient; null: no clipping."
     )
     validations: PositiveInt = Field(
         20, description="Number of validations, at steps spaced evenly in log(step)."
     )
     memory_probes: NonNegativeInt = Field(
         32,
-        description="Number of (input, scored step) pairs whose Jacobian is averaged at each "
-        "validation to the memory function learned so far; 0 leaves it out.",
+        description="Number of (input, scored step) pairs whose Jacobians are averaged at each "
+        "validation to estimate the memory function learned so far; 0: no estimate.",
     )
     diverged_above: PositiveFloat = Field(
-        1e4, description="A member whose relative validation error exceeds this has diverged."
+        1e4, description="A member diverges if its relative validation error exceeds this."
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="auto: the GPU where there is one."
+        "auto", description="auto: the GPU, if the machine has one."
     )
     checkpoints: Checkpoints = Checkpoints()
     broken: Literal["record", "stop"] = Field(
         "record",
-        description="What to do when an architecture's own code breaks: record its cells as failed "
+        description="What to do if an architecture's own code breaks: record its cells as failed "
         "and go on, or stop the study.",
     )
     cells_per_job: Literal["auto"] | PositiveInt = Field(
         "auto",
-        description="Levels of one architecture, width and kernel that one job trains, at most; "
-        "auto: all of them, or as many as one core trains in about two hours.",
+        description="Maximum number of levels, of one architecture, width and kernel, that one job "
+        "trains; auto: all of them, or as many as one core trains in about two hours.",
     )
     ensemble_size: Literal["auto"] | PositiveInt = Field(
         "auto",
-        description="Members that a job trains together, at most; auto: as many as fit into the "
-        "job's share of a GPU, or into the caches of a CPU. The numbers of a member differ from "
-        "those alone by rounding.",
+        description="Maximum number of members that a job trains together; auto: as many as fit "
+        "into the job's share of a GPU, or into the caches of a CPU. It changes a member's numbers "
+        "only by rounding.",
     )
     jobs_per_gpu: PositiveInt = Field(
         8,
-        description="Training jobs that share one GPU of this machine; each may use an equal share "
-        "of its memory.",
+        description="Number of training jobs that share one GPU of this machine, with an equal "
+        "share of its memory each.",
     )
 
     @field_validator("cells_per_job", "ensemble_size", mode="wrap")
@@ -149,16 +152,16 @@ class TrainingSettings(Section):
         try:
             return check(value)
         except ValidationError:
-            raise ValueError(f"{value!r} is neither auto nor a whole number from 1 on") from None
+            raise ValueError(f"{value!r} is neither auto nor a positive whole number") from None
 
 
 class TrainingChanges(Section):
-    """What is trained differently for one architecture; what is left out is as in `training`."""
+    """Changes to the training section for one architecture; omitted keys stay as they are."""
 
     loss: Loss = Loss()
     optimiser: Optimiser = Optimiser()
     schedule: Schedule = Schedule()
 
     def given(self) -> dict[str, Any]:
-        """The changes alone."""
+        """The keys that were given, without defaults."""
         return self.model_dump(exclude_unset=True)

@@ -161,7 +161,7 @@ class _WithoutTexts(ast.NodeTransformer):
         text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
         call = ast.unparse(node.value.func) if isinstance(node.value, ast.Call) else ""
         spoken = call.startswith(("log.", "warnings."))
-        return ast.copy_location(ast.Pass(), node) if text or spoken else node
+        return None if text or spoken else node
 
 
 @functools.cache

@@ -64,7 +64,7 @@ def errors(found: Decomposition) -> np.ndarray:
 class Known(nn.Module):
     """a_t x_{t-1} + b (x_t^2 - 1) + c + d x_{t-2}^3 in units of the input, with known parts.
 
-    The cube makes the mean Jacobian, 3 d E[x^2], differ from E[x x^3] for input that is not
+    Because of the cube, the mean Jacobian 3 d E[x^2] differs from d E[x x^3] if the input is not
     Gaussian.
     """
 
@@ -105,7 +105,7 @@ class Known(nn.Module):
     [("normal", 1.0), ("normal", 0.3), ("uniform", 1.0), ("uniform", 2.0), ("rademacher", 0.5)],
 )
 def test_a_model_with_known_parts(distribution: str, deviation: float) -> None:
-    """Without bias, however few the sequences; and the standard errors are those of repeats."""
+    """Few sequences cause no bias, and the standard errors match the spread over repeats."""
     length, repeats = 14, 150
     model = Known(length, deviation)
     found, stated = [], []
@@ -128,7 +128,7 @@ def test_a_model_with_known_parts(distribution: str, deviation: float) -> None:
     spread = np.std(found, axis=0, ddof=1)
     offset = np.abs(np.mean(found, axis=0) - truth)
     assert np.all(offset < 4 * spread / np.sqrt(repeats))
-    # Where all noise is in products of two sequences, the stated error is too large by sqrt(2).
+    # If all noise is in products of two sequences, the stated error is too large by sqrt(2).
     ratio = spread / np.sqrt(np.mean(np.square(stated), axis=0))
     assert np.all((ratio > 0.55) & (ratio < 1.25)), ratio
 
@@ -144,7 +144,7 @@ def test_the_parts_of_the_known_model_tell_the_distributions_apart() -> None:
 
 
 def exactly(model: SequenceModel, task: Task) -> np.ndarray:
-    """All parts by projection over every input there is, for signs on a short window."""
+    """All parts by projection over all possible inputs: signs on a short window."""
     length = len(task.kernel)
     x = np.array(list(itertools.product((-1.0, 1.0), repeat=length)))
     y = predict(model, torch.from_numpy(x), scored_from=0, batch_size=999)  # (2^T, T)
@@ -179,12 +179,12 @@ def strong(name: str, *, length: int = LENGTH, width: int = 4) -> SequenceModel:
 
 
 @pytest.mark.parametrize("name", registered())
-def test_the_parts_are_those_of_all_inputs_enumerated(name: str) -> None:
+def test_the_parts_match_an_enumeration_of_all_inputs(name: str) -> None:
     task = make_task(8, sequences=400, distribution="rademacher", rho=0.5)
     model = strong(name, length=8)
     truth, found = exactly(model, task), split(model, task)
     assert np.all(np.abs(values(found) - truth) < 4 * errors(found) + 1e-12)
-    # All 256 inputs at once, as often as makes the U-statistics' own correction negligible.
+    # All 256 inputs, repeated until the correction of the U-statistics is negligible.
     x = np.array(list(itertools.product((-1.0, 1.0), repeat=8)), dtype=np.float32)
     everything = np.tile(x, (40, 1))
     y = convolve(everything.astype(np.float64), task.kernel).astype(np.float32)
@@ -230,7 +230,7 @@ def test_the_parts_add_up_to_the_error_and_agree_with_jacobians(name: str, state
     make = {"untrained": lambda n: make_model(n, length=LENGTH), "strong": strong}
     model = make.get(state, trained)(name)
     found = split(model, make_task(LENGTH))
-    # The error on other sequences, and on the same, where the difference is smaller than both.
+    # The error on other sequences, then on the same ones.
     for task in (make_task(LENGTH, seed=1, sequences=512), make_task(LENGTH)):
         error = measured(model, task)
         gap = found.total.value - error.value
@@ -294,7 +294,7 @@ def test_a_linear_model_that_varies_over_time_is_split_exactly() -> None:
     np.testing.assert_array_equal(errors(found), np.zeros(4))
 
 
-def test_lagged_products_are_the_sums_as_they_are_written(rng: np.random.Generator) -> None:
+def test_lagged_products_match_the_plain_sums(rng: np.random.Generator) -> None:
     length, scored_from = 11, 4
     q, x = rng.standard_normal((3, length - scored_from)), rng.standard_normal((3, length))
     found = mean_lagged_products(q, x)

@@ -17,7 +17,7 @@ class Half(torch.nn.Module):
 
 
 @pytest.mark.parametrize("batch_size", [3, 1000])
-def test_errors_are_those_of_the_formula_whatever_the_batch_size(batch_size: int) -> None:
+def test_errors_match_the_formula_for_any_batch_size(batch_size: int) -> None:
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(2000, 10, generator=generator) * 0.2
     found = measure_error(Half(), x, x, scored_from=4, variance=0.04, batch_size=batch_size)

@@ -47,7 +47,7 @@ def standard_error(model: nn.Module, longer: LongerTask) -> float:
     [("exponential", 0.9), ("polynomial", 0.8), ("impulse", 7.0), ("airy", 6.5)],
 )
 @pytest.mark.parametrize(("factor", "scored_from"), [(2, 8), (4, 3)])
-def test_the_target_is_continued_in_its_own_normalisation(
+def test_the_target_continues_in_its_own_normalisation(
     family: str, rho: float, factor: int, scored_from: int
 ) -> None:
     task = make_task(LENGTH, family=family, rho=rho, scored_from=scored_from, deviation=0.5)
@@ -55,7 +55,7 @@ def test_the_target_is_continued_in_its_own_normalisation(
     np.testing.assert_allclose(longer.kernel[:LENGTH], task.kernel, rtol=1e-12, atol=1e-15)
     assert longer.x.shape == longer.y.shape == (4000, factor * LENGTH)
     assert longer.scored_from == factor * scored_from
-    # The zero predictor scores 1, in units of the population.
+    # The zero predictor has an error of 1, relative to the population variance.
     square = longer.y[:, longer.scored_from :].double().square().mean(1).numpy() / longer.variance
     assert square.mean() == pytest.approx(1.0, abs=4 * square.std() / np.sqrt(4000))
     x, k, t = longer.x[0].double().numpy(), longer.kernel, factor * LENGTH - 1
@@ -102,28 +102,28 @@ class FIR(nn.Module):
 def test_a_window_loses_the_tail_that_only_longer_sequences_see() -> None:
     task = make_task(LENGTH, family="polynomial", rho=0.6)
     longer = longer_task(task, 4, sequences=500)
-    model = FIR(task.kernel)  # all that the training could show
+    model = FIR(task.kernel)  # everything that training could show
     expected = closed_form(longer, np.append(task.kernel, np.zeros(3 * LENGTH)))
-    assert expected > 0.02  # though its error is 0 at the length of the training
+    assert expected > 0.02  # although its error is 0 at the training length
     found = error_of(model, longer, batch_size=64)
     assert found == pytest.approx(expected, abs=4 * standard_error(model, longer))
 
 
 @pytest.mark.parametrize("positions", ["none", "sinusoidal", "learned", "rope", "alibi"])
-def test_learned_positions_end_with_the_training(positions: str) -> None:
+def test_learned_positions_end_at_the_training_length(positions: str) -> None:
     model = make_model("transformer", length=LENGTH, options={"positions": positions}).float()
     longer = longer_task(make_task(LENGTH), 2, sequences=4)
     found = error_of(model, longer, batch_size=4)
     assert model.maximum_length == (LENGTH if positions == "learned" else None)
     assert np.isnan(found) == (positions == "learned")
-    if positions == "learned":  # what it says of itself is true
+    if positions == "learned":  # the declared maximum is correct
         model(longer.x[:, :LENGTH, None])
         with pytest.raises(ValueError, match="learned positions end"):
             model(longer.x[..., None])
 
 
 class Explosion(FIR):
-    """Overflows after the length of the training."""
+    """Overflows beyond the training length."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x * torch.exp(10.0 * torch.arange(x.shape[1]))[:, None]

@@ -55,7 +55,7 @@ def test_one_parameter_has_the_error_of_its_closed_form(repeats: int) -> None:
     # The norm is |a| beta and the direction a sign: the model becomes a (1 +- beta) x.
     a, norms = -0.7, [0.0, 0.1, 0.5]
     signs = directions(5, repeats=repeats, parameters=1)[:, 0]
-    assert set(signs) == {-1.0, 1.0}  # both occur, so that the median is one
+    assert set(signs) == {-1.0, 1.0}  # both occur, so the median matters
     scored = slice(TASK.scored_from, None)
     expected = [
         np.median([float(((a + s * abs(a) * b) * X - Y)[:, scored].square().mean()) for s in signs])
@@ -73,7 +73,7 @@ def test_a_small_perturbation_of_a_perfect_linear_model_costs_its_square() -> No
     assert two / one == pytest.approx(4.0, rel=0.01)
 
 
-def test_weights_change_all_together_by_the_relative_norm_and_the_model_stays() -> None:
+def test_all_weights_change_by_the_relative_norm_and_are_restored() -> None:
     model = make_model("rnn", length=16)
     before = {k: v.clone() for k, v in model.state_dict().items()}
     found = perturb(model, [0.3], repeats=1)
@@ -88,13 +88,13 @@ def test_weights_change_all_together_by_the_relative_norm_and_the_model_stays() 
     assert found[0] == pytest.approx(relative_mse(model, X, Y, **SCORED), rel=1e-10)
 
 
-def test_without_perturbation_it_is_the_models_own_error() -> None:
+def test_without_perturbation_the_error_is_the_models_own() -> None:
     model = make_model("gru", length=16)
     assert perturb(model, [0.0])[0] == relative_mse(model, X, Y, **SCORED)
 
 
 class Fragile(nn.Module):
-    """Not a number once its weight has grown."""
+    """Returns NaN if its weight grows."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -104,8 +104,8 @@ class Fragile(nn.Module):
         return x * torch.sqrt(1.0 - self.a)
 
 
-def test_an_output_that_is_not_finite_is_an_infinite_error_and_counts() -> None:
+def test_an_output_that_is_not_finite_counts_as_an_infinite_error() -> None:
     signs = [directions(s, repeats=3, parameters=1)[:, 0].sum() for s in range(20)]
-    grows, shrinks = signs.index(1.0), signs.index(-1.0)  # two of three, one of three
+    grows, shrinks = signs.index(1.0), signs.index(-1.0)  # it grows in 2 of 3 or in 1 of 3 repeats
     assert perturb(Fragile(), [0.1], seed=grows)[0] == np.inf
     assert np.isfinite(perturb(Fragile(), [0.1], seed=shrinks)[0])

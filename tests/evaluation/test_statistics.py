@@ -1,4 +1,4 @@
-"""Selection and summaries, by hand."""
+"""Selection and summaries, against values computed by hand."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_a_single_value_has_no_standard_error() -> None:
     assert np.isnan(mean_and_standard_error(np.array([2.0]))[1])
 
 
-def test_the_least_median_validation_error_is_selected() -> None:
+def test_the_lowest_median_validation_error_is_selected() -> None:
     errors = np.array([[0.3, 0.3, 0.3], [0.1, 0.2, 9.0], [0.01, 0.5, 0.6]])
     assert select_learning_rate(errors, np.zeros((3, 3), bool)) == 1
 
@@ -35,7 +35,7 @@ def test_a_diverged_member_counts_as_infinitely_bad() -> None:
     errors = np.array([[0.3, 0.3, 0.3], [0.1, 0.1, 0.1]])
     diverged = np.array([[False] * 3, [True, True, False]])
     assert select_learning_rate(errors, diverged) == 0
-    assert select_learning_rate(errors, ~np.zeros((2, 3), bool)) == 0  # nothing left: the first
+    assert select_learning_rate(errors, ~np.zeros((2, 3), bool)) == 0  # all diverged: the first
     # An even number of seeds: the mean of the two in the middle, infinite as soon as one is.
     assert select_learning_rate(errors[:, :2], np.array([[False] * 2, [True, False]])) == 0
 
@@ -53,7 +53,7 @@ def test_a_plateau_is_the_longest_stretch_without_a_fall() -> None:
     curve = np.array([1.0, 0.6, 0.58, 0.56, 0.08, 0.01])
     # From step 10 at 0.6 to 0.5, which the line from 0.56 to 0.08 crosses at step 212.5.
     assert plateau_length(steps, curve, fall=0.1, until=0.1) == pytest.approx(202.5)
-    # Until is above 0.6 - 0.55, so it ends the plateau: (0.56 - 0.1) / 0.48 of the way.
+    # `until` is above 0.6 - 0.55 and so ends the plateau, (0.56 - 0.1) / 0.48 of the way.
     expected = 200 + 100 * 0.46 / 0.48 - 10
     assert plateau_length(steps, curve, fall=0.55, until=0.1) == pytest.approx(expected)
 
@@ -63,7 +63,7 @@ def test_a_steady_fall_has_a_plateau_as_long_as_its_fall_takes() -> None:
     assert plateau_length(steps, 1 - steps / 1000, fall=0.05, until=0.1) == pytest.approx(50.0)
 
 
-def test_what_never_learns_has_no_plateau_length_and_what_starts_learned_has_none() -> None:
+def test_the_plateau_length_is_nan_if_never_learned_and_zero_if_learned_at_once() -> None:
     steps = np.array([1, 10, 100])
     assert np.isnan(plateau_length(steps, np.array([1.0, 0.5, 0.4]), fall=0.05, until=0.1))
     assert np.isnan(plateau_length(steps, np.array([1.0, np.nan, np.nan]), fall=0.05, until=0.1))
@@ -76,15 +76,15 @@ def test_a_curve_that_rises_again_is_on_the_same_plateau() -> None:
     assert plateau_length(steps, bumpy, fall=0.05, until=0.1) == plateau_length(
         steps, flat, fall=0.05, until=0.1
     )
-    # A validation that is not a number says nothing about the ones before it.
+    # A NaN does not change the lowest error so far.
     bumpy[1] = np.nan
     assert plateau_length(steps, bumpy, fall=0.05, until=0.1) == pytest.approx(20.0)
 
 
 def test_plateaus_of_gradient_flow_grow_exponentially_with_the_lag() -> None:
-    # Li, Han, E & Li, arXiv 2009.07799: two modes sum_i a_i e^(-w_i t) are fitted to
-    # rho(t) = e^-t + e^-(t - tau)^2 by gradient flow on the integrated squared error. All integrals
-    # are known: those over e^(-w t) rho(t) are `overlap`, and its derivative is `slope`.
+    # Li, Han, E & Li, arXiv 2009.07799: gradient flow on the integrated squared error fits two
+    # modes sum_i a_i e^(-w_i t) to rho(t) = e^-t + e^-(t - tau)^2. The integrals have closed forms:
+    # `overlap` is the integral of e^(-w t) rho(t), and `slope` is its derivative.
     def overlap(w: np.ndarray, tau: float) -> np.ndarray:
         bump = np.exp(w**2 / 4 - w * tau) * erfc(w / 2 - tau) * np.sqrt(np.pi) / 2
         return 1 / (1 + w) + bump
@@ -108,16 +108,16 @@ def test_plateaus_of_gradient_flow_grow_exponentially_with_the_lag() -> None:
     times, lengths = np.unique(np.geomspace(1, 1e6, 300).round()), []
     lags = np.arange(6, 11)
     for tau in lags:
-        start = np.array([0.8, 0.1, 1.2, 1.5])  # the short memory is about there, the bump is not
+        start = np.array([0.8, 0.1, 1.2, 1.5])  # near the short memory, far from the bump
         grown = solve_ivp(
             descent, (0, 1e6), start, "LSODA", times, args=(tau,), rtol=1e-8, atol=1e-10
         )
         curve = np.array([loss(p, tau) for p in grown.y.T])
-        curve -= curve[-1]  # the best two modes can do
+        curve -= curve[-1]  # the lowest loss of two modes
         lengths.append(plateau_length(times, curve, fall=0.03, until=0.03))
     growth = np.diff(np.log(lengths))  # per unit of the lag
     assert np.all(
         (growth > 0.9) & (growth < 1.6)
     )  # the mode e^(-1.5 t) sees the bump as e^(-1.5 tau)
     assert np.corrcoef(lags, np.log(lengths))[0, 1] > 0.995  # exponential growth
-    assert np.corrcoef(np.log(lags), lengths)[0, 1] < 0.9  # and not a slower one
+    assert np.corrcoef(np.log(lags), lengths)[0, 1] < 0.9  # and not slower

@@ -38,7 +38,7 @@ def test_states_are_orthonormal_and_have_the_poles(poles: list[complex]) -> None
 
 
 @pytest.mark.parametrize("poles", POLES.values(), ids=POLES)
-def test_basis_is_the_recurrence_step_by_step(poles: list[complex]) -> None:
+def test_basis_equals_the_recurrence_step_by_step(poles: list[complex]) -> None:
     n = len(poles)
     A, B = state_space(sections_of(np.array(poles)), n)
     rows, state = [], B
@@ -57,7 +57,7 @@ def test_basis_spans_the_powers_of_the_poles() -> None:
 
 
 @pytest.mark.parametrize("poles", POLES.values(), ids=POLES)
-def test_tangents_are_finite_differences_at_a_fixed_numerator(poles: list[complex]) -> None:
+def test_tangents_match_finite_differences_at_a_fixed_numerator(poles: list[complex]) -> None:
     from scipy.signal import lfilter
 
     n, T = len(poles), 30
@@ -80,7 +80,7 @@ def test_tangents_are_finite_differences_at_a_fixed_numerator(poles: list[comple
 
 
 @pytest.mark.parametrize("order", [1, 4, 5])
-def test_many_cascades_at_once_are_each_alone(order: int) -> None:
+def test_many_cascades_at_once_equal_each_alone(order: int) -> None:
     rng = np.random.default_rng(0)
     g = rng.uniform(-0.99, 0.99, (3, (order + 1) // 2, 2))
     g[..., -1, 1] *= order % 2 == 0

@@ -10,7 +10,7 @@ from mfbench.floors.descent import least_squares, minimise
 
 
 def rosenbrock(x: np.ndarray) -> np.ndarray:
-    """Residuals (..., 3) at points (..., 2), with a least error of 1/4."""
+    """Residuals (..., 3) at points (..., 2); the lowest error is 1/4."""
     a, b = x[..., 0], x[..., 1]
     return np.stack([10 * (b - a**2), 1 - a, np.full_like(a, 0.5)], axis=-1)
 
@@ -28,7 +28,7 @@ def fit(x: np.ndarray) -> Any:
 STARTS = np.array([[-1.2, 1.0], [3.0, -2.0], [0.9, 0.9]])
 
 
-def test_every_start_ends_where_an_independent_code_does() -> None:
+def test_every_start_reaches_the_minimum_that_scipy_finds() -> None:
     error, x = least_squares(fit, STARTS, iterations=100, enough=0.0)
     for i, start in enumerate(STARTS):
         want = optimize.least_squares(rosenbrock, start)
@@ -44,14 +44,14 @@ def test_starts_do_not_depend_on_each_other() -> None:
         np.testing.assert_allclose(at[0], x[i], rtol=1e-12)
 
 
-def test_steps_end_when_one_point_is_good_enough() -> None:
+def test_all_points_stop_once_one_is_good_enough() -> None:
     error, x = least_squares(fit, STARTS, iterations=100, enough=0.3)
     assert error.min() < 0.3 < error.max()
     error, x = least_squares(fit, STARTS, iterations=100, enough=1e3)
     np.testing.assert_array_equal(x, STARTS)
 
 
-def test_no_step_is_taken_where_it_is_not_allowed() -> None:
+def test_steps_stay_in_the_allowed_region() -> None:
     def below(x: np.ndarray, at: np.ndarray) -> Any:
         return np.minimum(x, 0.8), np.all(x <= 0.8, axis=1) | (at == 0)
 
@@ -59,10 +59,10 @@ def test_no_step_is_taken_where_it_is_not_allowed() -> None:
     error, x = least_squares(fit, start, iterations=100, enough=0.0, confine=below)
     assert np.all(x <= 0.8)
     assert np.all(error < np.sum(rosenbrock(start) ** 2, axis=-1))
-    assert error[0] <= error[1]  # the first one may be moved back, and goes along the wall
+    assert error[0] <= error[1]  # the first may be moved back, so it slides along the wall
 
 
-def test_minimise_finds_the_least_value_and_where() -> None:
+def test_minimise_finds_the_lowest_value_and_its_point() -> None:
     def objective(x: np.ndarray) -> tuple[float, np.ndarray]:
         error, slopes = fit(x[None])
         return float(error[0]), 2 * slopes(np.array([0]))[1][0]

@@ -10,7 +10,7 @@ T = 64
 W = window_weights(T, 32)
 
 
-def test_it_is_the_energy_beyond_the_width() -> None:
+def test_the_floor_is_the_energy_beyond_the_width() -> None:
     k = memory_function("exponential", 0.9, T, W)
     assert fir_floor(k, W, 0) == pytest.approx(1)
     assert fir_floor(k, W, T) == 0.0
@@ -18,14 +18,14 @@ def test_it_is_the_energy_beyond_the_width() -> None:
     assert fir_floor(7 * k, W, 5) == pytest.approx(fir_floor(k, W, 5))
 
 
-def test_the_memory_length_is_where_it_falls_to_one_percent() -> None:
+def test_the_floor_falls_to_one_percent_at_the_memory_length() -> None:
     k = memory_function("airy", 20.0, T, W)
     m = memory_length(k, W)
     assert fir_floor(k, W, m) <= 0.01 < fir_floor(k, W, m - 1)
 
 
-def test_no_regression_on_the_seen_lags_beats_it() -> None:
-    """Least squares on sampled sequences, every step scored: an independent way to the number."""
+def test_regression_on_the_seen_lags_has_the_error_of_the_floor() -> None:
+    """An independent computation: least squares on sampled sequences, every step scored."""
     rng = np.random.default_rng(0)
     length, width = 24, 6
     w = window_weights(length, 0)

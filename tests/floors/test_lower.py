@@ -43,10 +43,10 @@ def bound(family: str, rho: float, order: int) -> float:
     pairs=st.lists(st.tuples(st.floats(0.0, 0.9999), st.floats(0.0, np.pi)), max_size=3),
     real=st.lists(st.floats(-0.9999, 0.9999), max_size=3),
 )
-def test_no_stable_system_beats_it(
+def test_no_stable_system_beats_the_bound(
     kernel: tuple[str, float], pairs: list[tuple[float, float]], real: list[float]
 ) -> None:
-    """The poles are random; the coefficients are the best there are for them."""
+    """The poles are random, with the best coefficients for them."""
     order = 2 * len(pairs) + len(real)
     k = memory_function(*kernel, T, W)
     s = np.arange(T)
@@ -58,8 +58,8 @@ def test_no_stable_system_beats_it(
 
 
 @pytest.mark.parametrize(("length", "lag"), [(40, 9), (40, 33), (64, 20), (33, 16), (20, 0)])
-def test_impulse_is_the_closed_form(length: int, lag: int) -> None:
-    """1 - n / min(L + 1, T - L), whatever the weights."""
+def test_impulse_matches_the_closed_form(length: int, lag: int) -> None:
+    """1 - n / min(L + 1, T - L), for any weights."""
     k = np.eye(length)[lag]
     states = min(lag + 1, length - lag)
     for weights in (np.ones(length), (length - np.arange(length)) / length):
@@ -74,7 +74,7 @@ def test_exponential_needs_one_state_only() -> None:
     assert lower_bound(k, W, 1) == 0.0
 
 
-def test_certified_is_the_quadratic_form_written_out() -> None:
+def test_certified_matches_the_quadratic_form_written_out() -> None:
     rng = np.random.default_rng(0)
     length, p, q, r, order = 12, 5, 7, 3, 1
     k, w = rng.standard_normal(length), rng.uniform(0.2, 1, length)
@@ -99,8 +99,8 @@ def test_certified_is_the_quadratic_form_written_out() -> None:
     assert diagonal == pytest.approx(full, rel=1e-9)
 
 
-def test_rounding_is_no_error() -> None:
-    """A sum of two exponentials is of order two: a bound above 0 would be made of rounding."""
+def test_rounding_never_raises_the_bound() -> None:
+    """A sum of two exponentials has order two, so a bound above 0 would be rounding."""
     rng = np.random.default_rng(2)
     s = np.arange(T)
     k = 0.9**s + 0.5 * 0.8**s
@@ -118,7 +118,7 @@ def test_rounding_is_no_error() -> None:
     seed=st.integers(0, 2**16),
 )
 def test_any_weights_and_any_order(length: int, order: int, feedthrough: bool, seed: int) -> None:
-    """Weights that rise or jump, odd and even lengths, orders about the size of the matrices."""
+    """Weights that rise or jump, odd and even lengths, orders near the size of the matrices."""
     rng = np.random.default_rng(seed)
     k, w = rng.standard_normal(length), rng.uniform(0.01, 1, length)
     lower = lower_bound(k, w, order, feedthrough=feedthrough)
@@ -127,7 +127,7 @@ def test_any_weights_and_any_order(length: int, order: int, feedthrough: bool, s
         assert lower == 0
 
 
-def test_slopes_of_the_ascent_are_finite_differences() -> None:
+def test_gradients_of_the_ascent_match_finite_differences() -> None:
     rng = np.random.default_rng(1)
     length, p, q, rank, order = 16, 7, 10, 4, 2
     k, w = rng.standard_normal(length), rng.uniform(0.2, 1, length)
@@ -144,7 +144,7 @@ def test_slopes_of_the_ascent_are_finite_differences() -> None:
 
 
 @pytest.mark.parametrize(("family", "rho"), KERNELS)
-def test_it_falls_with_the_order_and_stays_below_what_is_attained(family: str, rho: float) -> None:
+def test_the_bound_falls_with_the_order_below_the_upper_bound(family: str, rho: float) -> None:
     k = memory_function(family, rho, T, W)
     bounds = [bound(family, rho, n) for n in range(9)]
     assert np.all(np.diff(bounds) <= 1e-12)
@@ -158,15 +158,16 @@ def test_scaling_the_kernel_changes_nothing() -> None:
         assert lower_bound(factor * k, W, 3) == pytest.approx(lower_bound(k, W, 3), rel=1e-9)
 
 
-def test_feedthrough_is_the_bound_of_the_lags_behind_the_first() -> None:
+def test_feedthrough_gives_the_bound_of_the_lags_after_the_first() -> None:
     k = memory_function("polynomial", 0.8, T, W)
     rest = np.sum((W * k**2)[1:])
     want = rest * lower_bound(k[1:], W[1:], 2)
-    assert lower_bound(k, W, 2, feedthrough=True) == pytest.approx(want, rel=0.01)  # a search each
+    # Two separate searches.
+    assert lower_bound(k, W, 2, feedthrough=True) == pytest.approx(want, rel=0.01)
 
 
-def test_it_is_at_least_as_tight_as_an_independent_code() -> None:
-    """Lower bounds of a prototype written by others, T = 256: airy and polynomial."""
+def test_the_bound_is_at_least_as_tight_as_an_independent_prototype() -> None:
+    """Lower bounds of a prototype by other authors, T = 256."""
     length = 256
     w = window_weights(length, 0)
     table = {
@@ -180,20 +181,20 @@ def test_it_is_at_least_as_tight_as_an_independent_code() -> None:
             assert lower_bound(k, w, order) > value
 
 
-def test_a_search_that_ends_at_a_nearly_diagonal_matrix_has_its_eigenvalues() -> None:
-    """LAPACK's search for the largest one alone fails here with an internal error."""
+def test_a_nearly_diagonal_matrix_does_not_stop_the_search() -> None:
+    """LAPACK's search for the largest eigenvalue alone fails here with an internal error."""
     weights = window_weights(41, 0)
     k = memory_function("impulse", 25, 41, weights)
     bound = lower_bound(k, weights, 8, feedthrough=True)
     assert bound == pytest.approx(1 - 8 / 16, abs=1e-8)
 
 
-def test_nothing_is_left_where_lag_zero_is_all() -> None:
+def test_feedthrough_fits_a_kernel_of_one_lag() -> None:
     assert lower_bound(np.array([1.0]), np.array([1.0]), 1, feedthrough=True) == 0.0
 
 
-def test_the_gap_to_what_is_attained_is_small() -> None:
-    """The quality of both bounds: median and 90th percentile of their ratio over three families."""
+def test_the_gap_between_both_bounds_is_small() -> None:
+    """The median and 90th percentile of their ratio, over three families."""
     ratios = []
     for family, rho in (("polynomial", 0.8), ("airy", 6.0), ("airy", 20.0), ("impulse", 7)):
         k = memory_function(family, rho, T, W)

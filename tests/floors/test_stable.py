@@ -15,7 +15,7 @@ T = 64
 W = window_weights(T, 32)
 
 
-def test_exponential_pays_for_its_disturbance_only() -> None:
+def test_an_exponential_costs_only_its_disturbance() -> None:
     """min_c (1 - c)^2 + delta^2 c^2 = delta^2 / (1 + delta^2)."""
     k = memory_function("exponential", 0.8, T, W)
     for delta in (0.3, 0.01):
@@ -26,14 +26,14 @@ def test_exponential_pays_for_its_disturbance_only() -> None:
 @pytest.mark.parametrize("order", [1, 2, 4])
 @pytest.mark.parametrize("poles", ["real", "complex"])
 def test_terms_that_share_an_exponential_share_its_disturbance(order: int, poles: Any) -> None:
-    """delta^2 / (n + delta^2), attained by n equal terms: no more than one state's, over n."""
+    """delta^2 / (n + delta^2), attained by n equal terms."""
     k = memory_function("exponential", 0.8, T, W)
     want = 0.1**2 / (order + 0.1**2)
     assert stable_floor(k, W, order, poles=poles, delta=0.1) == pytest.approx(want, rel=1e-4)
 
 
 @pytest.mark.parametrize("delta", [0.1, 5e-5])  # by normal equations, and by QR
-def test_value_and_slope_are_the_definition_with_complex_numbers(delta: float) -> None:
+def test_value_and_gradient_match_the_definition_with_complex_numbers(delta: float) -> None:
     rng = np.random.default_rng(0)
     k = memory_function("airy", 8.0, T, W)
     x = np.concatenate([np.log(rng.uniform(0.02, 0.5, 5)), rng.uniform(0.2, 2, 2)])
@@ -55,8 +55,8 @@ def test_value_and_slope_are_the_definition_with_complex_numbers(delta: float) -
     np.testing.assert_allclose(2 * slopes(np.array([0]))[1][0], differences, atol=1e-5)
 
 
-def test_curvature_is_that_of_the_projected_residual() -> None:
-    """J' J of variable projection from an orthonormal basis of the columns, by differences."""
+def test_curvature_matches_the_projected_residual() -> None:
+    """J' J of variable projection, by finite differences and an orthonormal basis."""
     rng = np.random.default_rng(1)
     k = memory_function("airy", 8.0, T, W)
     x = np.concatenate([np.log(rng.uniform(0.02, 0.5, (2, 4))), rng.uniform(0.2, 2, (2, 1))], 1)
@@ -81,7 +81,7 @@ def test_curvature_is_that_of_the_projected_residual() -> None:
 
 @pytest.mark.parametrize(("family", "rho"), [("polynomial", 0.8), ("airy", 4.0), ("impulse", 3)])
 def test_no_scan_finds_better_terms(family: str, rho: float) -> None:
-    """Two real poles, and one pair, on a grid."""
+    """Scans two real poles, and one pair, over a grid."""
     k = memory_function(family, rho, T, W)
     rates = np.log(np.geomspace(1e-4, 10, 120))
     real = np.array([(a, b) for a in rates for b in rates if a <= b])
@@ -95,7 +95,7 @@ def test_no_scan_finds_better_terms(family: str, rho: float) -> None:
         assert 0.9 * scan - 1e-5 <= floor <= scan + 1e-12
 
 
-def test_the_orders_of_a_table_are_no_worse_than_each_alone() -> None:
+def test_floors_of_many_orders_are_no_worse_than_each_alone() -> None:
     k = memory_function("airy", 8.0, T, W)
     systems = [upper_bound(k, W, n) for n in (1, 2, 5)]
     table = stable_floors(k, W, systems, delta=0.01)
@@ -104,22 +104,22 @@ def test_the_orders_of_a_table_are_no_worse_than_each_alone() -> None:
             assert value <= stable_floor(k, W, system.order, poles=poles) * (1 + 1e-9)  # type: ignore[arg-type]
 
 
-def test_pure_decay_cannot_oscillate_and_pairs_can() -> None:
+def test_pure_decay_cannot_oscillate_but_pairs_can() -> None:
     k = memory_function("airy", 16.0, T, W)
     real, both = (stable_floor(k, W, 8, poles=poles) for poles in ("real", "complex"))
     assert real > 0.2
     assert both < 0.002
-    # Without the price of cancellation eight real poles would do much better.
+    # With almost no penalty on cancellation, eight real poles do much better.
     assert stable_floor(k, W, 8, poles="real", delta=1e-5) < 0.5 * real
 
 
-def test_it_tends_to_the_best_system_where_terms_need_not_cancel() -> None:
+def test_the_floor_approaches_the_best_system_for_small_delta() -> None:
     k = memory_function("impulse", 10, T, W)
     floor = stable_floor(k, W, 4, poles="complex", delta=1e-6)
     assert floor == pytest.approx(upper_bound(k, W, 4).error, rel=1e-3)
 
 
-def test_it_lies_above_the_lower_bound_and_below_one() -> None:
+def test_the_floor_lies_between_the_lower_bound_and_one() -> None:
     for family, rho in (("impulse", 20), ("polynomial", 0.8)):
         k = memory_function(family, rho, T, W)
         for order in (0, 1, 3):

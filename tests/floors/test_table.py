@@ -13,7 +13,7 @@ W = window_weights(T, 24)
 
 @pytest.mark.parametrize("feedthrough", [False, True])
 @pytest.mark.parametrize(("family", "rho"), [("impulse", 15), ("airy", 12.0), ("polynomial", 0.8)])
-def test_every_floor_falls_with_the_order_and_lies_in_its_place(
+def test_floors_fall_with_the_order_and_keep_their_ranking(
     family: str, rho: float, feedthrough: bool
 ) -> None:
     k = memory_function(family, rho, T, W)
@@ -39,7 +39,7 @@ def test_orders_of_the_families() -> None:
     assert orders["impulse"] == 16
 
 
-def test_the_order_is_the_first_that_is_good_enough() -> None:
+def test_the_order_is_the_smallest_that_reaches_the_error() -> None:
     k = memory_function("airy", 20.0, T, W)
     order = order_for_error(k, W, error=0.1)
     assert upper_bound(k, W, order).error <= 0.1 < upper_bound(k, W, order - 1).error

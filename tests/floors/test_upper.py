@@ -53,11 +53,11 @@ def test_no_scan_finds_a_better_system(family: str, rho: float) -> None:
     assert upper_bound(k, W, 1).error == pytest.approx(best_single_pole(k, W), abs=1e-7)
     two, scan = upper_bound(k, W, 2).error, best_two_poles(k, W)
     assert two <= scan + 1e-12
-    assert two >= 0.8 * scan - 1e-3  # the scan is coarse, not blind
+    assert two >= 0.8 * scan - 1e-3  # the scan is coarse, but not that coarse
 
 
 @pytest.mark.parametrize("lag", [1, 4, 9, 16])
-def test_impulse_with_one_state_is_the_closed_form(lag: int) -> None:
+def test_impulse_with_one_state_matches_the_closed_form(lag: int) -> None:
     length = 40 * (lag + 1)
     k = np.eye(length)[lag]
     want = 1 - (lag / (lag + 1)) ** lag / (lag + 1)
@@ -75,7 +75,7 @@ def test_impulse_costs_one_state_more_than_its_lag() -> None:
             assert upper_bound(k, W, lag).error > 0.01
 
 
-def test_a_system_is_what_it_says() -> None:
+def test_the_attributes_of_a_system_are_consistent() -> None:
     k = 3.7 * memory_function("airy", 12.0, T, W)
     for order, feedthrough in ((1, False), (5, False), (6, True)):
         system = upper_bound(k, W, order, feedthrough=feedthrough)
@@ -124,8 +124,8 @@ def test_improve_starts_from_a_smaller_system_and_never_loses() -> None:
         assert improve(k, W, small, order=order).error <= small.error * (1 + 1e-9)
 
 
-def test_oracle_values_of_an_independent_code() -> None:
-    """Upper bounds of a prototype written by others, T = 256, to the digits that it gave."""
+def test_bounds_match_an_independent_prototype() -> None:
+    """Upper bounds of a prototype by other authors, T = 256, to the digits that it printed."""
     length = 256
     w = window_weights(length, 0)
     table = {
@@ -145,7 +145,7 @@ def test_oracle_values_of_an_independent_code() -> None:
 @pytest.mark.parametrize(
     ("k", "weights", "order", "message"),
     [
-        ([1.0, 0.5], [1.0], 1, "one length"),
+        ([1.0, 0.5], [1.0], 1, "same length"),
         ([1.0, np.nan], [1.0, 1.0], 1, "finite"),
         ([1.0, 0.5], [1.0, 1.0], -1, "order = -1"),
         ([0.0, 0.0], [1.0, 1.0], 1, "without energy"),
@@ -166,8 +166,8 @@ def test_lags_without_weight_do_not_count() -> None:
 
 
 @pytest.mark.parametrize(("orders", "feedthrough"), [((17, 18), False), ((13, 14), True)])
-def test_poles_on_the_circle_are_no_step_back(orders: tuple[int, int], feedthrough: bool) -> None:
-    """An impulse late in the window wants undamped modes, whose states hardly move on it."""
+def test_poles_on_the_circle_do_no_harm(orders: tuple[int, int], feedthrough: bool) -> None:
+    """An impulse late in the window needs undamped modes, whose states hardly change in it."""
     w = window_weights(41, 0)
     k = memory_function("impulse", 25, 41, w)
     few, more = (upper_bound(k, w, n, feedthrough=feedthrough).error for n in orders)

@@ -1,4 +1,4 @@
-"""What every architecture promises, over the whole registry and its main options."""
+"""The promises of every architecture, over the whole registry and its main options."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def inputs(batch: int = 3, length: int = LENGTH, seed: int = 1) -> torch.Tensor:
     return torch.randn(batch, length, 1, generator=generator, dtype=torch.float64)
 
 
-def test_shape_and_the_contract_at_the_start_of_a_job(settings: dict[str, Any]) -> None:
+def test_models_have_the_right_shape_and_keep_the_contract(settings: dict[str, Any]) -> None:
     model = make(settings)
     assert model(inputs()).shape == (3, LENGTH, 1)
     check_contract(model, length=LENGTH)
@@ -76,15 +76,15 @@ def test_strictly_causal_at_every_step(settings: dict[str, Any]) -> None:
         changed[:, t] += 1.0
         difference = (model(changed) - y).abs()[0, :, 0]
         assert difference[:t].max().item() < 1e-12 if t else True
-        assert difference[t] > 1e-9  # and the present is seen
+        assert difference[t] > 1e-9  # the model sees the present
 
 
-def test_sequences_do_not_touch_each_other(settings: dict[str, Any]) -> None:
+def test_sequences_do_not_interact(settings: dict[str, Any]) -> None:
     model, x = make(settings), inputs()
     torch.testing.assert_close(model(x)[1:2], model(x[1:2]), rtol=1e-10, atol=1e-12)
 
 
-def test_gradients_are_those_of_finite_differences(settings: dict[str, Any]) -> None:
+def test_gradients_match_finite_differences(settings: dict[str, Any]) -> None:
     model, x = make(settings), inputs(2, 6)
     names = [name for name, _ in model.named_parameters()]
 
@@ -138,7 +138,7 @@ def test_linear_models_are_exactly_linear_and_others_are_not(settings: dict[str,
         assert gap.abs().max() > 1e-6
 
 
-def test_the_receptive_field_is_the_one_that_is_declared(settings: dict[str, Any]) -> None:
+def test_the_receptive_field_is_as_large_as_declared(settings: dict[str, Any]) -> None:
     length = 48
     torch.manual_seed(0)
     model = build_model(settings, width=WIDTH, length=length).double()
@@ -162,7 +162,7 @@ def test_parameter_groups_split_all_parameters(settings: dict[str, Any]) -> None
 
 
 C, N = WIDTH, 16
-EXPECTED_PARAMETERS = {  # without encoder (C, and C of bias where not linear) and decoder (C)
+EXPECTED_PARAMETERS = {  # without encoder (C, and a bias of C if not linear) and decoder (C)
     "rnn": 2 * C * C + 2 * C,
     "gru": 3 * (2 * C * C + 2 * C),
     "lstm": 4 * (2 * C * C + 2 * C),
@@ -176,7 +176,7 @@ EXPECTED_STATE = {"rnn": C, "gru": C, "lstm": 2 * C, "s4d": C * N, "lru": 2 * N,
 
 
 @pytest.mark.parametrize("name", registered())
-def test_parameters_and_state_are_those_of_the_formulas(name: str) -> None:
+def test_numbers_of_parameters_and_states_match_the_formulas(name: str) -> None:
     model = make(architecture_settings(name))
     around = 2 * C if model.linear else 3 * C
     assert sum(p.numel() for p in model.parameters()) == EXPECTED_PARAMETERS[name] + around
@@ -302,7 +302,7 @@ class Deeper(convolutions.TCN):
     [
         ("Gated", "not causal"),
         ("Random", "different outputs for the same input"),
-        ("Pretender", "says that it is linear"),
+        ("Pretender", "declares itself linear"),
         ("Complex", "complex parameters are not supported"),
         ("Dropped", None),
         ("Deeper", None),

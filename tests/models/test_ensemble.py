@@ -1,4 +1,4 @@
-"""Ensembles against their members one by one, values and gradients in float64."""
+"""Ensembles against each member alone, values and gradients in float64."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _float64():
 
 
 def compare(ensemble: Ensemble, models: list[SequenceModel], x: Tensor, slow: Any) -> None:
-    """Outputs of an ensemble, and gradients by parameters and input, against each model's."""
+    """Compare outputs of an ensemble, and gradients by parameters and input, with each model's."""
     together = ensemble(x)
     weights = torch.randn_like(together)
     by_x = torch.autograd.grad((together * weights).sum(), x, retain_graph=True)[0]
@@ -43,7 +43,7 @@ def compare(ensemble: Ensemble, models: list[SequenceModel], x: Tensor, slow: An
 
 
 @pytest.mark.parametrize(("name", "changes"), VARIANTS, ids=identify)
-def test_an_ensemble_of_models_is_its_members(name: str, changes: dict[str, Any]) -> None:
+def test_an_ensemble_equals_its_members(name: str, changes: dict[str, Any]) -> None:
     settings = architecture_settings(name, **copy.deepcopy(changes))
     models = [build_model(settings, width=WIDTH, length=LENGTH) for _ in range(MEMBERS)]
     x = torch.randn(MEMBERS, 2, LENGTH, 1, requires_grad=True)
@@ -59,7 +59,7 @@ def test_an_ensemble_of_models_is_its_members(name: str, changes: dict[str, Any]
     ("name", "options"),
     [("rnn", {}), ("rnn", {"nonlinearity": "identity"}), ("gru", {}), ("lstm", {}), ("lru", {})],
 )
-def test_an_ensemble_of_recurrences_is_each_step_by_step(
+def test_an_ensemble_of_recurrences_equals_each_step_by_step(
     name: str, options: dict[str, Any], members: int
 ) -> None:
     settings = architecture_settings(name, options=options)
@@ -87,7 +87,7 @@ def test_odd_widths_need_no_aligned_memory() -> None:
     settings = architecture_settings("s4d", options={"state": 2})
     models = [build_model(settings, width=3, length=LENGTH) for _ in range(MEMBERS)]
     ensemble = Ensemble(models)
-    assert ensemble.parameters.shape[1] % 2 == 1  # so that rows start at odd places
+    assert ensemble.parameters.shape[1] % 2 == 1  # rows start at odd offsets
     assert ensemble(torch.randn(MEMBERS, 2, LENGTH, 1)).isfinite().all()
 
 
@@ -144,7 +144,7 @@ class Running(Base):
 
 
 class Replacing(Base):
-    '''Puts another tensor in the place of a buffer.'''
+    '''Replaces a buffer by another tensor.'''
     def forward(self, u):
         if self.training:
             self.mean = 0.9 * self.mean + 0.1 * u.detach().mean((0, 1))
@@ -169,10 +169,10 @@ def users(tmp_path, name: str) -> list[SequenceModel]:
         ("Plain", None),
         ("Running", None),
         ("Item", "item"),
-        ("Own", "outputs in an ensemble are not those of the members alone"),
+        ("Own", "outputs differ between an ensemble and its members alone"),
         ("Dropped", "called random operation"),
         ("Recurrent", "RuntimeError: "),
-        ("Replacing", "values of the buffer layers.0.mixer.mean in an ensemble are not"),
+        ("Replacing", "values of the buffer layers.0.mixer.mean differ between an ensemble"),
     ],
 )
 def test_models_that_cannot_run_as_one_are_recognised(
@@ -186,11 +186,11 @@ def test_models_that_cannot_run_as_one_are_recognised(
     else:
         assert error is not None
         assert message in error
-    for model, state in zip(models, before, strict=True):  # copies were tried
+    for model, state in zip(models, before, strict=True):  # only copies were run
         assert all(torch.equal(state[k], v) for k, v in model.state_dict().items())
         assert model.training
 
 
-def test_running_out_of_memory_is_no_reason_to_train_one_by_one(tmp_path) -> None:
+def test_running_out_of_memory_is_raised(tmp_path) -> None:
     with pytest.raises(MemoryError, match="no more"):
         ensemble_error(users(tmp_path, "OutOfMemory"), torch.randn(2, 2, LENGTH))

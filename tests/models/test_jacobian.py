@@ -31,7 +31,7 @@ def measure(m: SequenceModel, x: torch.Tensor) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", ["lru", "s4d"])
-def test_a_linear_model_has_its_impulse_response(name: str) -> None:
+def test_the_memory_of_a_linear_model_is_its_impulse_response(name: str) -> None:
     m = model(name, activation="none")
     impulse = torch.zeros(1, LENGTH, 1, dtype=torch.float64)
     impulse[0, 0] = 1.0
@@ -39,7 +39,7 @@ def test_a_linear_model_has_its_impulse_response(name: str) -> None:
     np.testing.assert_allclose(measure(m, inputs(3)), h, atol=1e-12)
 
 
-def test_a_linear_model_is_the_solution_of_a_known_recurrence() -> None:
+def test_a_known_recurrence_has_the_memory_of_its_closed_form() -> None:
     # One LRU state with lambda = 0.5, B = C = 1, D = 0: h_s = 0.5^s by hand.
     m = build_model(
         architecture_settings("lru", activation="none", options={"state": 1}),
@@ -60,7 +60,7 @@ def test_a_linear_model_is_the_solution_of_a_known_recurrence() -> None:
 
 
 @pytest.mark.parametrize("name", registered())
-def test_rows_are_those_of_the_full_jacobian(name: str) -> None:
+def test_rows_match_the_full_jacobian(name: str) -> None:
     m, x = model(name), inputs(3)
     times = torch.tensor([6, 13, 9])
     rows = jacobian_rows(m, x, times)
@@ -71,7 +71,7 @@ def test_rows_are_those_of_the_full_jacobian(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", registered())
-def test_gradients_of_the_parameters_are_left_alone(name: str) -> None:
+def test_gradients_of_the_parameters_stay_unchanged(name: str) -> None:
     m = model(name)
     m(inputs(2)[..., None]).square().sum().backward()
     before = [p.grad.clone() for p in m.parameters() if p.grad is not None]
@@ -88,7 +88,7 @@ def test_a_time_invariant_linear_model_is_exact_with_any_number_of_probes(probes
     np.testing.assert_allclose(mean_over_steps(*found), measure(m, inputs(3)), atol=1e-12)
 
 
-def test_rows_do_not_depend_on_the_batch_size_and_inputs_are_used_again() -> None:
+def test_rows_do_not_depend_on_the_batch_size_and_inputs_are_reused() -> None:
     m, x = model("rnn"), inputs(5)
     small, large = (
         probe_jacobians(m, x, scored_from=SCORED, probes=11, batch_size=b)[0] for b in (2, 100)
@@ -127,4 +127,15 @@ def test_jacobians_agree_with_correlations_under_gaussian_input() -> None:
     products = (y[:, None] * x).flip(1).numpy()  # over lag
     error = products.std(0) / np.sqrt(len(x)) + rows.std(0) / np.sqrt(len(rows))
     assert np.all(np.abs(products.mean(0) - rows.mean(0)) < 5 * error)
-    assert np.abs(rows.mean(0)).max() > 20 * error.max()  # a test with something to see
+    assert np.abs(rows.mean(0)).max() > 20 * error.max()  # far above the noise
+
+
+def test_any_module_can_be_probed() -> None:
+    class Delayed(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.nn.functional.pad(0.5 * x[:, :-2], (0, 0, 2, 0))
+
+    x = torch.randn(6, 12, 1, generator=torch.Generator().manual_seed(0))[..., 0].double()
+    rows, times = probe_jacobians(Delayed(), x, scored_from=4, batch_size=4)
+    expected = np.where(np.arange(12) == 2, 0.5, 0.0)
+    np.testing.assert_allclose(mean_over_steps(rows, times), expected)

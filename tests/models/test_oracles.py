@@ -54,7 +54,7 @@ def compare_with_gradients(own, reference, x: torch.Tensor, pairs) -> None:
 @pytest.mark.parametrize(
     ("own", "reference"), [(RNN, torch.nn.RNN), (GRU, torch.nn.GRU), (LSTM, torch.nn.LSTM)]
 )
-def test_recurrent_networks_are_those_of_torch(own, reference) -> None:
+def test_recurrent_networks_match_torch(own, reference) -> None:
     torch.manual_seed(3)
     mixer = own(6, 0, 11)
     torch.manual_seed(3)
@@ -62,7 +62,7 @@ def test_recurrent_networks_are_those_of_torch(own, reference) -> None:
     parameters = (mixer.W, mixer.U, mixer.b, mixer.c)
     for ours, theirs in zip(parameters, oracle.parameters(), strict=True):
         if own is not LSTM or ours.ndim == 2:  # its forget gate starts open
-            # initialised alike
+            # The same initialisation.
             torch.testing.assert_close(ours.data, theirs.data, rtol=1e-12, atol=0)
         theirs.data.copy_(ours.data)
     pairs = list(zip(parameters, oracle.parameters(), strict=True))
@@ -70,7 +70,7 @@ def test_recurrent_networks_are_those_of_torch(own, reference) -> None:
     compare_with_gradients(mixer.recur, lambda x: oracle(x)[0], u(), pairs)
 
 
-def test_the_linear_recurrent_network_is_the_sum_over_powers_of_its_matrix() -> None:
+def test_the_linear_recurrent_network_equals_a_sum_over_powers_of_its_matrix() -> None:
     mixer, x = RNN(4, 0, 9, nonlinearity="identity"), u(length=9, width=4)
 
     def powers(x: torch.Tensor) -> torch.Tensor:
@@ -101,7 +101,7 @@ def test_tcn_is_a_causal_dilated_convolution(layer: int, kernel_size: int) -> No
     compare_with_gradients(mixer, lambda x: oracle(x.mT).mT, u(), [])
 
 
-def test_lru_is_the_package_of_that_name() -> None:
+def test_lru_matches_the_lru_package() -> None:
     mixer, oracle = LRU(6, 0, 11, state=5), ReferenceLRU(6, 6, 5)
     with torch.no_grad():
         for name in ("nu_log", "theta_log", "gamma_log"):
@@ -127,7 +127,7 @@ def test_lru_starts_uniformly_on_the_ring_with_normalised_gain() -> None:
     assert (1 / (1 - radius**2)).mean().item() == pytest.approx(24.2, rel=0.05)
 
 
-def test_s4d_is_the_zero_order_hold_of_its_continuous_system() -> None:
+def test_s4d_equals_the_zero_order_hold_of_its_continuous_system() -> None:
     mixer, length = S4D(3, 0, 20, state=4, init="legs"), 20
     kernel = mixer.kernel(length).detach().numpy()
     A = torch.complex(-torch.exp(mixer.log_A_real), mixer.A_imag).detach().numpy()
@@ -147,7 +147,7 @@ def test_s4d_is_the_zero_order_hold_of_its_continuous_system() -> None:
         np.testing.assert_allclose(kernel[c], expected, rtol=1e-8, atol=1e-10)
 
 
-def test_s4d_initialisations_are_the_published_ones() -> None:
+def test_s4d_initialisations_match_the_published_ones() -> None:
     n = np.arange(4)
     np.testing.assert_allclose(initial_poles("lin", 8), -0.5 + 1j * np.pi * n)
     np.testing.assert_allclose(
@@ -167,7 +167,7 @@ def test_s4d_initialisations_are_the_published_ones() -> None:
     np.testing.assert_allclose(positive.real, got.real, rtol=1e-9)
 
 
-def test_rope_is_the_package_of_that_name() -> None:
+def test_rope_matches_the_rotary_embedding_package() -> None:
     q = torch.randn(2, 3, 11, 8)
     oracle = RotaryEmbedding(dim=8)
     torch.testing.assert_close(
@@ -186,14 +186,14 @@ def test_rope_scores_depend_on_the_distance_alone() -> None:
 
 
 @pytest.mark.parametrize("heads", [1, 2, 3, 4, 6])
-def test_alibi_is_that_of_x_transformers(heads: int) -> None:
+def test_alibi_matches_x_transformers(heads: int) -> None:
     oracle = AlibiPositionalBias(heads=heads)(11, 11)
     past = torch.ones(11, 11).tril().bool()
     got = alibi(heads, torch.empty(1, 11, 4))
     torch.testing.assert_close(got[:, past], oracle[:, past].double(), rtol=1e-6, atol=1e-6)
 
 
-def test_sinusoidal_is_that_of_x_transformers() -> None:
+def test_sinusoidal_matches_x_transformers() -> None:
     x = torch.zeros(1, 11, 6)
     oracle = ScaledSinusoidalEmbedding(6)
     expected = oracle(x) / oracle.scale
@@ -219,7 +219,7 @@ def test_attention_is_softmax_over_the_past(positions: str) -> None:
     torch.testing.assert_close(mixer.attention(x), mixer.W_O(expected), rtol=1e-9, atol=1e-11)
 
 
-def test_without_positions_attention_forgets_the_order() -> None:
+def test_without_positions_attention_ignores_the_order() -> None:
     mixer, x = Transformer(6, 0, 11, positions="none"), u(1)
     shuffled = x.clone()
     shuffled[:, :10] = x[:, torch.randperm(10)]

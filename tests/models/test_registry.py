@@ -1,4 +1,4 @@
-"""Architectures by name, read from their source."""
+"""Architectures, found by name and read from their source."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Literal
 import pytest
 
 from mfbench.models.registry import declaration, load_class, locate, registered
+from tests.conftest import architecture_settings
 
 
 def write(folder: Path, text: str) -> str:
@@ -26,7 +27,7 @@ def test_every_registered_class_is_loaded_and_declares_its_options() -> None:
         found = declaration(source)
         assert set(found.stack) == {"layers", "norm", "residual", "activation"}
         for key, (_, default) in found.stack.items():
-            assert getattr(loaded, key) == default  # what ast reads is what Python does
+            assert getattr(loaded, key) == default  # ast reads the same as Python
 
 
 def test_options_have_the_types_and_defaults_of_the_signature() -> None:
@@ -100,3 +101,11 @@ def test_a_file_that_is_not_python_is_named(tmp_path: Path) -> None:
     file = write(tmp_path, "class Own(Mixer:\n")
     with pytest.raises(ValueError, match=r"own\.py is not valid Python"):
         locate(f"{file}:Own")
+
+
+def test_a_model_is_built_with_its_own_defaults() -> None:
+    from mfbench.models.build import build_model
+
+    model = build_model({"model": "s4d"}, width=4, length=16)
+    explicit = build_model(architecture_settings("s4d"), width=4, length=16)
+    assert str(model) == str(explicit)

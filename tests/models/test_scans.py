@@ -1,4 +1,4 @@
-"""Fast forms of scans, convolutions and attention against the obvious ones, in float64."""
+"""Fast forms of scans, convolutions and attention against the plain ones, in float64."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def draw(*shape: int, kind: torch.dtype = torch.float64) -> Tensor:
 
 
 def compare(fast: Callable[..., Tensor], slow: Callable[..., Tensor], *one: Tensor) -> None:
-    """Values and gradients, of one model and of an ensemble under vmap."""
+    """Compare values and gradients, of one model and of an ensemble under vmap."""
     inputs = [tensor.requires_grad_() for tensor in one]
     check(fast(*inputs), slow(*inputs), inputs)
     many = [torch.stack([tensor * (1 + 0.1 * m) for m in range(M)]) for tensor in one]

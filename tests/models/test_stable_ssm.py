@@ -1,4 +1,4 @@
-"""StableSSM: its maps from weight to pole, and what they do to gradients."""
+"""StableSSM: its maps from weight to pole, and their effect on gradients."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_every_weight_of_a_reparameterisation_is_stable(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_gradient_scale_is_that_of_the_closed_form(name: str) -> None:
+def test_the_gradient_scale_matches_the_closed_form(name: str) -> None:
     # The paper's bound on the gradient in discrete time: const |f'(w)| / (1 - f(w))^2.
     poles = torch.linspace(0.01, 0.999, 60, dtype=torch.float64)
     w, slope = gradient(name, poles)
@@ -55,8 +55,8 @@ def test_only_best_keeps_gradient_over_weight_bounded_near_the_boundary() -> Non
         w, slope = gradient(name, poles)
         ratio[name] = slope.abs() / (1 - poles) ** 2 / w.abs()
     torch.testing.assert_close(ratio["best"], torch.full_like(poles, 2.0), rtol=1e-8, atol=0.0)
-    # The others grow by an order in 1 / (1 - lambda): 2 for direct, 1 for exp and softplus,
-    # which the logarithm in their weight lowers a little.
+    # The others grow with a power of 1 / (1 - lambda): 2 for direct, and for exp and softplus a
+    # little less than 1, because of the logarithm in their weight.
     growth = {name: torch.log10(ratio[name][1:] / ratio[name][:-1]) for name in NAMES}
     assert (growth["direct"] > 1.9).all()
     for name in ("exp", "softplus"):
@@ -104,7 +104,7 @@ def test_second_moments_of_state_and_sensitivity_under_white_noise() -> None:
         fixed = {**dict(mixer.named_parameters()), "w": w}
         return torch.func.functional_call(mixer, fixed, (impulse,))[0, :, 0]
 
-    mixer.forward = mixer.recur  # fast forms are differentiable once
+    mixer.forward = mixer.recur  # fast forms can be differentiated only once
     w = torch.full((1,), pole, dtype=torch.float64)
     h, sensitivity = torch.autograd.functional.jvp(response, w, torch.ones_like(w))
     assert h.square().sum().item() == pytest.approx(50.25, abs=5e-3)
@@ -114,7 +114,7 @@ def test_second_moments_of_state_and_sensitivity_under_white_noise() -> None:
     assert sensitivity.square().sum().item() == pytest.approx(expected, rel=1e-9)
 
 
-def test_an_unstable_pole_grows_and_nothing_crashes() -> None:
+def test_an_unstable_pole_overflows_without_crashing() -> None:
     settings = architecture_settings("stable_ssm", options={"parameterisation": "direct"})
     torch.manual_seed(0)
     model = build_model(settings, width=2, length=400)

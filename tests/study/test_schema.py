@@ -1,4 +1,4 @@
-"""The schema that editors use is the one that the code checks."""
+"""The schema for editors agrees with the checks in the code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A study is checked whole, and its errors name the key and what is allowed."""
+"""A study is checked as a whole, and errors name the key and what is allowed."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_the_default_study_is_the_promised_grid() -> None:
     assert study.training.steps >= 1000
 
 
-def test_the_study_to_quote_has_what_a_verdict_needs() -> None:
+def test_the_standard_study_has_enough_runs_for_a_verdict() -> None:
     study = read_study(REPOSITORY / "config" / "standard.yaml")
     assert set(study.kernels) == {"exponential", "polynomial", "impulse", "airy"}
     assert [len(study.levels(kernel)) for kernel in study.kernels] == [5] * 4
@@ -55,7 +55,7 @@ def test_the_study_to_quote_has_what_a_verdict_needs() -> None:
     assert study.training.steps >= 3000
 
 
-def test_the_paper_study_is_the_full_continuum() -> None:
+def test_the_paper_study_has_many_levels_of_every_kernel() -> None:
     study = read_study(REPOSITORY / "config" / "paper.yaml")
     assert study.task.length == 256
     assert all(len(study.levels(kernel)) >= 10 for kernel in study.kernels)
@@ -64,7 +64,7 @@ def test_the_paper_study_is_the_full_continuum() -> None:
     assert all(len(a.widths) > 1 for a in study.architectures.values())
 
 
-def test_every_registered_architecture_is_in_the_study_to_quote() -> None:
+def test_the_standard_study_has_every_registered_architecture() -> None:
     from mfbench.models.registry import registered
 
     study = read_study(REPOSITORY / "config" / "standard.yaml")
@@ -80,15 +80,15 @@ def test_every_registered_architecture_is_in_the_study_to_quote() -> None:
         ("architectures.rnn.wdth", 3, r"architectures\.rnn\.wdth: unknown key; .*widths"),
         ("kernels.airy", {"rhos": [1]}, r"kernels\.airy\.rhos: unknown key; .* memory_length, rho"),
         ("training.device", "gpu", r"training\.device = 'gpu': .*'auto', 'cpu' or 'cuda'"),
-        ("training.cells_per_job", 0, r"cells_per_job: 0 is neither auto nor a whole number from"),
-        ("training.cells_per_job", "all", r"cells_per_job: 'all' is neither auto nor a whole"),
+        ("training.cells_per_job", 0, r"cells_per_job: 0 is neither auto nor a positive whole"),
+        ("training.cells_per_job", "all", r"cells_per_job: 'all' is neither auto nor a positive"),
         ("training.steps", 0, r"training\.steps = 0: .*greater than 0"),
         ("training.seeds", [0, -1], r"training\.seeds\[1\] = -1: .*greater than or equal to 0"),
         ("architectures.foo", {"model": "mine.py"}, r"names a file but no class: .*mine\.py:Class"),
         (
             "training.ensemble_size",
             0,
-            r"training\.ensemble_size: 0 is neither auto nor a whole number from 1 on",
+            r"training\.ensemble_size: 0 is neither auto nor a positive whole number",
         ),
         ("training.learning_rates", [], r"training\.learning_rates = \[\]"),
         ("training.seeds", [1, 1], r"training\.seeds: listed more than once: 1"),
@@ -106,7 +106,7 @@ def test_every_registered_architecture_is_in_the_study_to_quote() -> None:
         ("kernels.airy", {"memory_length": [9]}, r"memory_length = 9 is longer than half"),
         ("kernels.airy", {}, r"kernels\.airy: give either rho"),
         ("kernels.airy", {"rho": [3], "memory_length": [4]}, r"kernels\.airy: give either rho"),
-        ("architectures.foo", {}, r"architectures\.foo: no architecture named 'foo'; there are"),
+        ("architectures.foo", {}, r"architectures\.foo: no architecture named 'foo'; choose from"),
         ("architectures.foo", {"model": "no.py:Foo"}, r"no file 'no\.py'"),
         ("architectures.s4d", {"options": {"stat": 4}}, r"options\.stat: s4d has no such option"),
         (
@@ -132,7 +132,7 @@ def test_all_problems_are_reported_at_once() -> None:
     assert "nme" in str(caught.value)
 
 
-def test_files_that_are_no_mapping_are_named(tmp_path: Path) -> None:
+def test_files_without_a_mapping_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "study.yaml"
     file.write_text("- 1\n")
     with pytest.raises(StudyError, match=r"study\.yaml must hold a mapping"):
@@ -149,7 +149,7 @@ def test_defaults_follow_from_what_is_given() -> None:
     assert study.architectures["rnn"].model == "rnn"
 
 
-def test_levels_are_ordered_from_easy_to_hard_whatever_the_order_given() -> None:
+def test_levels_are_sorted_from_easy_to_hard() -> None:
     for rho in ([0.4, 0.6, 0.5], [0.6, 0.5, 0.4]):
         study = load_study(merged("kernels.exponential", {"rho": rho}))
         assert [float(v.rho) for v in study.levels("exponential")] == [0.4, 0.5, 0.6]
@@ -157,7 +157,7 @@ def test_levels_are_ordered_from_easy_to_hard_whatever_the_order_given() -> None
     assert [float(v.rho) for v in study.levels("polynomial")] == [2.1, 2.0, 1.9]
 
 
-def test_an_architecture_of_ones_own_is_checked_before_it_runs(tmp_path: Path) -> None:
+def test_a_users_architecture_is_checked_before_it_runs(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text(
         "from mfbench.models.tcn import TCN\n"

@@ -42,9 +42,8 @@ def test_versions_are_those_of_the_constraints(env: Path) -> None:
     ("script", "env"),
     [
         ("generate_dataset", "datasets"),
-        ("train_pack", "training"),
-        ("evaluate_group", "evaluation"),
-        ("assemble_architecture", "evaluation"),
+        ("train", "training"),
+        ("evaluate", "evaluation"),
         ("assemble_benchmark", "evaluation"),
         ("refine_levels", "evaluation"),
         ("write_report", "figures"),

@@ -1,58 +1,79 @@
-"""What goes into params, and what does not."""
+"""What goes into params, and which job trains which levels."""
 
 from __future__ import annotations
 
+import json
+import pickle
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mfbench.study.study import load_study
+from mfbench.workflow.claim import check_claim, claim
 from mfbench.workflow.plan import (
-    check_claim,
-    claim,
+    Listed,
+    Settings,
     evaluation_settings,
-    stable,
+    levels_of_phase,
+    parts,
     study_settings,
     training_settings,
 )
 
 
-def test_params_have_sorted_keys_and_plain_types(study: dict[str, Any]) -> None:
-    def check(value: Any) -> None:
-        assert type(value) in (str, int, float, bool, type(None), list, dict)
-        if isinstance(value, dict):
-            assert list(value) == sorted(value)
-            for inner in value.values():
-                check(inner)
-        if isinstance(value, list):
-            for inner in value:
-                check(inner)
-
-    loaded = load_study(study)
-    check(training_settings(loaded, architecture="s4d", width=4))
-    check(study_settings(loaded))
-    assert stable({"b": (1, 2), "a": 1}) == {"a": 1, "b": [1, 2]}
+def test_settings_show_a_digest_of_what_counts() -> None:
+    one = Settings("training", {"a": 1, "b": (2,)}, device="cpu")
+    other = Settings("training", {"b": [2], "a": 1}, device="cuda")
+    assert repr(one) == repr(other)
+    assert repr(one).startswith("training settings ")
+    assert len(repr(one)) < 40
+    assert repr(one) != repr(Settings("training", {"a": 2, "b": [2]}))
+    assert json.loads(json.dumps(one)) == {"a": 1, "b": [2], "device": "cpu"} == one
+    assert repr(pickle.loads(pickle.dumps(one))) == repr(one)
 
 
-def test_how_a_job_runs_is_not_among_the_settings(study: dict[str, Any]) -> None:
-    before = load_study(study)
+def test_lists_show_their_name_and_values() -> None:
+    shown = Listed("levels of airy", [4.0, 1e-05])
+    assert repr(shown) == "levels of airy = [4, 1e-05]"
+    assert pickle.loads(pickle.dumps(shown)) == [4.0, 1e-05]
+
+
+def test_how_a_job_runs_does_not_count(study: dict[str, Any]) -> None:
+    def shown() -> list[str]:
+        loaded = load_study(study)
+        return [
+            repr(training_settings(loaded, architecture="rnn", width=4)),
+            repr(evaluation_settings(loaded, architecture="rnn", width=4)),
+            repr(study_settings(loaded)),
+        ]
+
+    before = shown()
     study["training"].update(
-        device="cpu", checkpoints={"minutes": 5}, cells_per_job=7, ensemble_size=4
+        device="cpu",
+        checkpoints={"minutes": 5},
+        cells_per_job=7,
+        ensemble_size=4,
+        jobs_per_gpu=2,
+        broken="stop",
     )
-    study["training"]["jobs_per_gpu"] = 2
     study["results"] = "elsewhere"
-    after = load_study(study)
-    assert training_settings(before, architecture="rnn", width=4) == training_settings(
-        after, architecture="rnn", width=4
-    )
-    assert study_settings(before) == study_settings(after)
+    assert shown() == before
+    study["training"]["seeds"].reverse()
+    study["training"]["learning_rates"].reverse()
+    assert shown() == before
+    loaded = load_study(study)
+    execution = training_settings(loaded, architecture="rnn", width=4)["execution"]
+    assert (execution["device"], execution["broken"]) == ("cpu", "stop")
 
 
 def test_the_study_in_the_cube_has_all_defaults_filled_in(study: dict[str, Any]) -> None:
+    study["refine"] = {"levels": 3}
     settings = study_settings(load_study(study))
     assert settings["architectures"]["s4d"]["options"]["dt_min"] == 0.001
-    assert settings["kernels"]["impulse"] == [{"memory_length": 4, "rho": "3"}]
+    assert settings["kernels"]["impulse"] == [{"memory_length": 4, "rho": 3.0}]
+    assert settings["refine"] == {"levels": 3}
+    assert study_settings(load_study(study), refine=False)["refine"] is None
 
 
 def test_what_counts_as_success_is_no_setting_of_an_evaluation(study: dict[str, Any]) -> None:
@@ -62,6 +83,27 @@ def test_what_counts_as_success_is_no_setting_of_an_evaluation(study: dict[str, 
     one, other = (evaluation_settings(s, architecture="rnn", width=4) for s in (before, after))
     assert one == other
     assert study_settings(after)["evaluation"]["success"] == 0.3
+
+
+def test_levels_of_the_study_and_of_a_later_phase(study: dict[str, Any]) -> None:
+    loaded = load_study(study)
+    levels = levels_of_phase(loaded, None)
+    assert set(levels) == set(loaded.groups())
+    assert levels["rnn", 4, "impulse"] == [3.0]
+    group = {"architecture": "rnn", "width": 4, "kernel": "impulse"}
+    added = {"groups": [{**group, "levels": [{"rho": 5.0, "memory_length": 6}]}]}
+    assert levels_of_phase(loaded, added) == {("rnn", 4, "impulse"): [5.0]}
+
+
+@pytest.mark.parametrize(
+    ("count", "most", "sizes"),
+    [(0, 4, []), (1, 4, [1]), (4, 4, [4]), (5, 4, [3, 2]), (7, 3, [3, 2, 2]), (3, 1, [1, 1, 1])],
+)
+def test_levels_are_shared_among_few_jobs(count: int, most: int, sizes: list[int]) -> None:
+    levels = [float(i) for i in range(count)]
+    found = parts(levels, most=most)
+    assert [len(part) for part in found] == sizes
+    assert [level for part in found for level in part] == levels
 
 
 def test_a_results_folder_serves_one_study_file(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from tests.workflow.conftest import Project, copy_of_the_tree
 
 RESULTS = Path("results/small")
 CUBE = str(RESULTS / "cubes/benchmark.nc")
-PASS = {"coarse_cube": 1, "refine": 1, "added": 1, "benchmark_cube": 1}
+PHASE = {"study_cube": 1, "refine": 1, "evaluated": 1, "benchmark_cube": 1}
 
 
 def one_boundary() -> dict[str, Any]:
@@ -56,7 +56,7 @@ def refined(coarse: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     project.configure(lambda s: s.update(refine={"levels": 2}))
     # What is to be trained shows once the checkpoint has run; what was trained stays.
     planned = project.planned(CUBE)
-    assert planned == PASS
+    assert planned == PHASE
     done = project.snakemake(CUBE)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
@@ -76,17 +76,17 @@ def files(folder: Path, pattern: str) -> dict[str, int]:
 
 
 def test_levels_are_added_around_the_boundary_alone(refined: Path) -> None:
-    entries = read_json(refined / RESULTS / "refined_levels.json")["groups"]
+    entries = read_json(refined / RESULTS / "phases/refine.json")["groups"]
     assert [(e["architecture"], e["width"], e["kernel"]) for e in entries] == [
         ("rnn", 4, "impulse")
     ]
     assert [level["memory_length"] for level in entries[0]["levels"]] == [2, 3]
-    assert [level["rho"] for level in entries[0]["levels"]] == ["1", "2"]
+    assert [level["rho"] for level in entries[0]["levels"]] == [1.0, 2.0]
 
 
 def test_the_cube_holds_both_passes(refined: Path) -> None:
     cube = mfbench.open_benchmark(refined / RESULTS / "cubes/benchmark.nc")
-    first = mfbench.open_benchmark(refined / RESULTS / "cubes/coarse.nc")
+    first = mfbench.open_benchmark(refined / RESULTS / "cubes/study.nc")
     assert cube.memory_length.sel(kernel="impulse").values.tolist() == [1, 2, 3, 6]
     assert cube.rho.sel(kernel="impulse").values.tolist() == [0, 1, 2, 5]
     impulse = cube.sel(kernel="impulse")
@@ -111,10 +111,10 @@ def test_the_first_pass_is_left_as_it_was(coarse: Path, refined: Path) -> None:
         assert before
         assert before.items() < after.items()
     new = set(files(refined, "training/**/*.nc")) - set(files(coarse, "training/**/*.nc"))
-    assert new == {"training/rnn/width=4/impulse/rho=1_2.nc"}  # one job for both
+    assert new == {"training/refine/rnn/width=4/impulse/part=1.nc"}  # one job for both
     evaluations = set(files(refined, "evaluation/**/*.nc"))
     assert evaluations - set(files(coarse, "evaluation/**/*.nc")) == {
-        "evaluation/rnn/width=4/impulse.refined.nc"
+        "evaluation/refine/rnn/width=4/impulse.nc"
     }
 
 
@@ -124,8 +124,8 @@ def test_a_second_run_has_nothing_to_do(project: Project) -> None:
 
 def test_a_fresh_study_plans_the_first_pass_and_the_checkpoint(fresh: Project) -> None:
     fresh.configure(lambda s: s.update(refine={}))
-    first_pass = {"dataset": 3, "floors": 3, "train": 4, "evaluate": 4, "architecture_cube": 2}
-    assert fresh.planned(CUBE) == {**first_pass, **PASS}
+    first_pass = {"dataset": 3, "floors": 3, "train": 4, "evaluate": 4}
+    assert fresh.planned(CUBE) == {**first_pass, **PHASE}
 
 
 @pytest.mark.parametrize(
@@ -133,8 +133,11 @@ def test_a_fresh_study_plans_the_first_pass_and_the_checkpoint(fresh: Project) -
     [
         (lambda s: s.pop("refine"), {"benchmark_cube": 1}),
         # More levels: the checkpoint says which, the first pass stays.
-        (lambda s: s["refine"].update(levels=3), {"refine": 1, "added": 1, "benchmark_cube": 1}),
-        (lambda s: s["evaluation"].update(success=0.6), PASS),
+        (
+            lambda s: s["refine"].update(levels=3),
+            {"refine": 1, "evaluated": 1, "benchmark_cube": 1},
+        ),
+        (lambda s: s["evaluation"].update(success=0.6), PHASE),
         (lambda s: s["training"].update(device="cpu"), {}),
     ],
     ids=["taken out", "more levels", "another threshold", "another device"],
@@ -145,7 +148,7 @@ def test_changes_rerun_what_depends_on_them(
     project.configure(change)
     planned = project.planned(CUBE)
     # Snakemake counts a job that waits for the checkpoint where it may have to run.
-    planned -= Counter(evaluate_added=1, added_cube=1)
+    planned -= Counter(train=1, evaluate=1) if "refine" in planned else Counter()
     assert planned == expected
 
 
@@ -157,22 +160,11 @@ def test_an_edited_architecture_reruns_its_cells_of_both_passes(project: Project
     assert planned["refine"] == 1
 
 
-def test_a_partial_cube_has_the_levels_that_were_added(project: Project) -> None:
-    (project.folder / RESULTS / "evaluation/rnn/width=4/exponential.nc").unlink()
-    target = str(RESULTS / "cubes/partial.nc")
-    assert project.planned(target) == {"partial_cube": 1}
-    done = project.snakemake(target)
-    assert done.returncode == 0, done.stdout + done.stderr
-    cube = mfbench.open_benchmark(project.folder / target)
-    assert cube.memory_length.sel(kernel="impulse").values.tolist() == [1, 2, 3, 6]
-    assert (cube.status.sel(kernel="exponential") == "absent").all()
-
-
 def test_without_a_boundary_on_the_grid_nothing_is_added(project: Project) -> None:
     project.configure(lambda s: s["evaluation"].update(success=1e-9))
     done = project.snakemake(CUBE)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert read_json(project.folder / RESULTS / "refined_levels.json") == {"groups": []}
+    assert read_json(project.folder / RESULTS / "phases/refine.json") == {"groups": []}
     cube = mfbench.open_benchmark(project.folder / RESULTS / "cubes/benchmark.nc")
     assert cube.sizes["level"] == 2
     assert (cube.boundary_censored == CENSORED.index("below")).all()
@@ -180,7 +172,7 @@ def test_without_a_boundary_on_the_grid_nothing_is_added(project: Project) -> No
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("name", ["refined_levels.json", "added_evaluations.json"])
+@pytest.mark.parametrize("name", ["phases/refine.json", "phases/refine_evaluated.json"])
 def test_a_broken_list_of_the_second_pass_is_named_and_made_anew(
     name: str, project: Project
 ) -> None:

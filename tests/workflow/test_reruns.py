@@ -1,7 +1,7 @@
 """Which jobs run again, proved on real dry runs.
 
 The small study has the architectures rnn and s4d at one width, exponential with two levels and
-impulse with one: 3 datasets with their floors, 6 cells, 4 packs of them and as many evaluations.
+impulse with one: 3 datasets with their floors, 6 cells in 4 groups.
 """
 
 from __future__ import annotations
@@ -13,9 +13,7 @@ import pytest
 from tests.workflow.conftest import Project
 
 BEHIND_THE_CUBE = {"benchmark_cube": 1, "report_page": 1}
-BEHIND_ONE = {"architecture_cube": 1, **BEHIND_THE_CUBE}  # when one architecture changes
-BEHIND_BOTH = {"architecture_cube": 2, **BEHIND_THE_CUBE}
-ALL_TRAINING = {"train": 4, "evaluate": 4, **BEHIND_BOTH}
+ALL_TRAINING = {"train": 4, "evaluate": 4, **BEHIND_THE_CUBE}
 ALL_BUT_FLOORS = {"dataset": 3, **ALL_TRAINING}
 EVERYTHING = {"floors": 3, **ALL_BUT_FLOORS}
 
@@ -35,7 +33,7 @@ def test_a_second_run_has_nothing_to_do(project: Project) -> None:
 def test_plans_do_not_depend_on_the_hash_seed(project: Project, seed: str) -> None:
     assert project.planned("all", PYTHONHASHSEED=seed) == {}
     project.configure(lambda s: s["architectures"].update(gru={"widths": [4]}))
-    expected = {"train": 2, "evaluate": 2, **BEHIND_ONE}
+    expected = {"train": 2, "evaluate": 2, **BEHIND_THE_CUBE}
     assert project.planned("all", PYTHONHASHSEED=seed) == expected
 
 
@@ -46,37 +44,57 @@ def test_an_added_level_schedules_its_own_cells(project: Project) -> None:
         "floors": 1,
         "train": 2,
         "evaluate": 2,
-        "architecture_cube": 2,
         **BEHIND_THE_CUBE,
     }
     assert project.planned("all") == expected
 
 
-def test_packs_are_planned_around_what_is_finished(project: Project) -> None:
-    for size in (1, 2, "auto"):
-        project.configure(lambda s, size=size: s["training"].update(cells_per_job=size))
-        assert project.planned("all") == {}
-    # Two new levels of impulse make one pack each for rnn and s4d; rho=3 stays as it is.
-    project.configure(lambda s: s["kernels"]["impulse"]["rho"].extend([4, 5]))
-    expected = {"dataset": 2, "floors": 2, "train": 2, "evaluate": 2, **BEHIND_BOTH}
-    assert project.planned("all") == expected
-    evaluation = "results/small/evaluation/rnn/width=4/impulse.nc"
-    done = project.snakemake(evaluation)
+def test_levels_are_divided_anew_without_training_again(project: Project) -> None:
+    project.configure(lambda s: s["training"].update(cells_per_job=1))
+    record = "results/small/training/study/rnn/width=4/exponential/part=2.nc"
+    done = project.snakemake(record)
     assert done.returncode == 0, done.stdout + done.stderr
-    folder = project.folder / "results/small/training/rnn/width=4/impulse"
-    assert sorted(p.name for p in folder.glob("*.nc")) == ["rho=3.nc", "rho=4_5.nc"]
-    assert project.planned(evaluation) == {}
-    # A killed or extended study does not plan anew what is finished, whatever the size.
-    project.configure(lambda s: s["training"].update(cells_per_job=3))
-    assert project.planned(evaluation) == {}
-    project.configure(lambda s: s["kernels"]["impulse"]["rho"].append(6))
-    one_more = {"dataset": 1, "floors": 1, "train": 1, "evaluate": 1}
-    assert project.planned(evaluation) == one_more
+    log = "results/small/logs/training/study/rnn/width=4/exponential/part=2.log"
+    assert (project.folder / log).read_text().count("found finished") == 4
 
 
-def test_packs_of_a_fresh_study(fresh: Project) -> None:
+def test_a_fresh_study_with_a_job_for_each_cell(fresh: Project) -> None:
     fresh.configure(lambda s: s["training"].update(cells_per_job=1))
     assert fresh.planned("all") == {**EVERYTHING, "train": 6}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda s: s["training"]["seeds"].reverse(), {}),
+        (lambda s: s["training"]["learning_rates"].reverse(), {}),
+        (lambda s: s["kernels"]["exponential"]["memory_length"].reverse(), {}),
+        # The cube has them in the order of the study.
+        (lambda s: s.update(kernels=dict(reversed(s["kernels"].items()))), BEHIND_THE_CUBE),
+    ],
+    ids=["seeds", "learning rates", "levels", "kernels"],
+)
+def test_a_list_in_another_order_trains_nothing(
+    project: Project, change: Any, expected: dict[str, int]
+) -> None:
+    project.configure(change)
+    assert project.planned("all") == expected
+
+
+def test_reasons_say_what_has_changed(project: Project) -> None:
+    project.configure(lambda s: s["training"]["seeds"].append(2))
+    project.edit(
+        "mfbench/models/s4d.py", "self.W(causal_convolution(", "self.W(2 * causal_convolution("
+    )
+    done = project.snakemake("--dry-run", "all")
+    reasons = [line for line in done.stdout.splitlines() if "reason: Params" in line]
+    assert len(reasons) == 4
+    for reason in reasons:
+        assert "before: " in reason
+        assert "training.seeds = [0, 1]" in reason
+        assert "training.seeds = [0, 1, 2]" in reason
+        assert len(reason) < 260
+    assert sum("model s4d" in reason for reason in reasons) == 2
 
 
 def test_an_added_width_schedules_its_own_cells(project: Project) -> None:
@@ -84,7 +102,6 @@ def test_an_added_width_schedules_its_own_cells(project: Project) -> None:
     assert project.planned("all") == {
         "train": 2,
         "evaluate": 2,
-        "architecture_cube": 1,
         **BEHIND_THE_CUBE,
     }
 
@@ -92,10 +109,10 @@ def test_an_added_width_schedules_its_own_cells(project: Project) -> None:
 def test_an_added_seed_makes_no_dataset_and_trains_only_its_members(project: Project) -> None:
     project.configure(lambda s: s["training"]["seeds"].append(2))
     assert project.planned("all") == ALL_TRAINING
-    target = "results/small/training/rnn/width=4/impulse/rho=3"
-    done = project.snakemake(f"{target}.nc")
+    done = project.snakemake("results/small/training/study/rnn/width=4/impulse/part=1.nc")
     assert done.returncode == 0, done.stderr
-    log = (project.folder / "results/small/logs/training/rnn/width=4/impulse/rho=3.log").read_text()
+    log = project.folder / "results/small/logs/training/study/rnn/width=4/impulse/part=1.log"
+    log = log.read_text()
     assert log.count("found finished") == 4  # two learning rates x two seeds
     assert log.count(": trained") == 2  # two learning rates x the new seed
 
@@ -106,19 +123,19 @@ def test_an_added_seed_makes_no_dataset_and_trains_only_its_members(project: Pro
         ("training.steps", 13, ALL_TRAINING),
         ("training.optimiser", {"weight_decay": 0.1}, ALL_TRAINING),
         ("task.seed", 1, ALL_BUT_FLOORS),
-        ("floors.delta", 0.02, {"floors": 3, "evaluate": 4, **BEHIND_BOTH}),
+        ("floors.delta", 0.02, {"floors": 3, "evaluate": 4, **BEHIND_THE_CUBE}),
         ("evaluation.success", 0.2, BEHIND_THE_CUBE),
-        ("evaluation.probes", 8, {"evaluate": 4, **BEHIND_BOTH}),
-        ("architectures.s4d.options.state", 6, {"train": 2, "evaluate": 2, **BEHIND_ONE}),
+        ("evaluation.probes", 8, {"evaluate": 4, **BEHIND_THE_CUBE}),
+        ("architectures.s4d.options.state", 6, {"train": 2, "evaluate": 2, **BEHIND_THE_CUBE}),
         (
             "architectures.s4d.training",
             {"loss": {"time_power": 1}},
-            {"train": 2, "evaluate": 2, **BEHIND_ONE},
+            {"train": 2, "evaluate": 2, **BEHIND_THE_CUBE},
         ),
         ("training.checkpoints", {"minutes": 9}, {}),
         ("training.device", "cpu", {}),
-        ("training.cells_per_job", 1, {}),
         ("training.ensemble_size", 4, {}),
+        ("training.broken", "stop", {}),
     ],
 )  # fmt: skip
 def test_a_changed_setting_reruns_what_depends_on_it(
@@ -147,35 +164,49 @@ def test_an_option_that_repeats_the_default_reruns_nothing(project: Project) -> 
             "mfbench/models/s4d.py",
             "self.W(causal_convolution(",
             "self.W(2 * causal_convolution(",
-            {"train": 2, "evaluate": 2, **BEHIND_ONE},
+            {"train": 2, "evaluate": 2, **BEHIND_THE_CUBE},
         ),
         (
             "mfbench/training/schedule.py",
             "return 1.0",
             "return 1.01",
-            {"train": 4, "evaluate": 4, **BEHIND_BOTH},
+            {"train": 4, "evaluate": 4, **BEHIND_THE_CUBE},
         ),
         (
             "mfbench/tasks/kernels/impulse.py",
             "1.0, 0.0",
             "1.5, 0.0",
-            {"dataset": 1, "floors": 1, "train": 2, "evaluate": 2, **BEHIND_BOTH},
+            {"dataset": 1, "floors": 1, "train": 2, "evaluate": 2, **BEHIND_THE_CUBE},
         ),
         (
             "mfbench/evaluation/error.py",
             "relative.mean(1)",
             "relative.mean(axis=1)",
-            {"evaluate": 4, **BEHIND_BOTH},
+            {"evaluate": 4, **BEHIND_THE_CUBE},
         ),
-        ("mfbench/figures/error_map.py", "fontSize=12", "fontSize=13", {"report_page": 1}),
-        ("mfbench/figures/theme.py", "fontSize=17", "fontSize=18", {"report_page": 1}),
-        ("mfbench/report/page.html", "<h2>Tasks</h2>", "<h2>The tasks</h2>", {"report_page": 1}),
         (
-            "workflow_scripts/evaluate_group.py",
-            'keep_going == "yes"',
-            'keep_going in ("yes",)',
-            {"evaluate": 4, **BEHIND_BOTH},
+            "mfbench/tasks/datasets.py",
+            "np.sqrt(3.0)",
+            "np.sqrt(3.1)",
+            ALL_BUT_FLOORS,
         ),
+        (
+            "mfbench/floors/finite.py",
+            "def fir_floor(",
+            "X = 1\n\n\ndef fir_floor(",
+            {"floors": 3, "evaluate": 4, **BEHIND_THE_CUBE},
+        ),
+        ("mfbench/cube/boundaries.py", "import numpy", "X = 1\nimport numpy", BEHIND_THE_CUBE),
+        # What changes no number: messages, files, the workflow, commands, figures and the report.
+        ("mfbench/training/cells.py", "broke together and go on", "broke and go on", {}),
+        ("mfbench/models/build.py", "the model is not causal", "the model is acausal", {}),
+        ("mfbench/files/atomic.py", '".tmp"', '".part"', {}),
+        ("mfbench/training/checkpoints.py", "starting anew", "starting again", {}),
+        ("mfbench/workflow/job.py", "logging.INFO", "logging.DEBUG", {}),
+        ("mfbench/commands/__init__.py", '"""', '"""More. ', {}),
+        ("mfbench/figures/theme.py", "fontSize=17", "fontSize=18", {}),
+        ("mfbench/report/page.html", "<h2>Tasks</h2>", "<h2>The tasks</h2>", {}),
+        ("workflow_scripts/evaluate.py", 'broken"] == "stop"', 'broken"] in ("stop",)', {}),
         ("README.md", "mfbench", "MFBench", {}),
         ("mfbench/models/gru.py", "(1 - z)", "(1.0 - z)", {}),  # not in this study
     ],
@@ -231,7 +262,7 @@ def test_an_architecture_of_ones_own_reruns_with_its_file_and_its_neighbours(
     project.configure(
         lambda s: s["architectures"].update(own={"model": "mine/own.py:Own", "widths": [4]})
     )
-    own = {"train": 2, "evaluate": 2, "architecture_cube": 1, "benchmark_cube": 1}
+    own = {"train": 2, "evaluate": 2, "benchmark_cube": 1}
     cube = "results/small/cubes/benchmark.nc"
     assert project.planned(cube) == own
     done = project.snakemake(cube)

@@ -112,27 +112,6 @@ def test_studies_never_overwrite_each_others_results(project: Project) -> None:
     )
 
 
-def test_a_partial_study_aggregates(project: Project) -> None:
-    project.configure(lambda s: s["architectures"].update(gru={"widths": [4]}))
-    project.configure(lambda s: s["kernels"]["exponential"]["memory_length"].append(6))
-    (project.folder / "results/small/evaluation/s4d/width=4/impulse.nc").unlink()
-    target = "results/small/cubes/partial.nc"
-    assert project.planned(target) == {"partial_cube": 1}  # nothing is trained for it
-    done = project.snakemake(target)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert project.planned(target) == {}
-    cube = mfbench.open_benchmark(project.folder / "results/small/cubes/partial.nc")
-    assert cube.architecture.values.tolist() == ["rnn", "s4d", "gru"]
-    assert (cube.status.sel(architecture="gru") == "absent").all()
-    assert (cube.status.sel(architecture="s4d", kernel="impulse") == "absent").all()
-    assert (cube.status.sel(architecture="rnn", kernel="impulse", level=0) == "ok").all()
-    # The level that was added is the third of exponential and has not run yet.
-    exponential = cube.status.sel(architecture="rnn", kernel="exponential")
-    assert cube.memory_length.sel(kernel="exponential").values.tolist() == [2, 4, 6]
-    assert (exponential.sel(level=[0, 1]) == "ok").all()
-    assert (exponential.sel(level=2) == "absent").all()
-
-
 def test_the_paper_study_can_be_planned(fresh: Project) -> None:
     (fresh.folder / "study.yaml").write_text((fresh.folder / "config/paper.yaml").read_text())
     planned = fresh.planned("all")
@@ -164,12 +143,13 @@ def test_a_study_killed_in_the_middle_of_training_goes_on_to_the_same_cube(
         time.sleep(0.01)
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
-    record = fresh.folder / "results/small/training/gru/width=4/impulse/rho=3.nc"
+    record = fresh.folder / "results/small/training/study/gru/width=4/impulse/part=1.nc"
     assert not record.exists()
     assert fresh.snakemake("--unlock").returncode == 0
     done = fresh.snakemake(cube)
     assert done.returncode == 0, done.stdout + done.stderr
-    log = (fresh.folder / "results/small/logs/training/gru/width=4/impulse/rho=3.log").read_text()
+    log = fresh.folder / "results/small/logs/training/study/gru/width=4/impulse/part=1.log"
+    log = log.read_text()
     assert re.search(r"seed 0: went on at step [1-9]\d*,", log)
     assert Project(undisturbed).snakemake(cube).returncode == 0
     cubes = [
@@ -204,23 +184,24 @@ def add_broken(project: Project, *names: str) -> None:
     project.configure(lambda s: s["architectures"].update(added))
 
 
-def test_an_architecture_that_breaks_fails_the_study_and_is_named(project: Project) -> None:
+def test_a_study_can_ask_to_stop_at_broken_code(project: Project) -> None:
     add_broken(project, "leaks")
+    project.configure(lambda s: s["training"].update(broken="stop"))
     done = project.snakemake("all")
     assert done.returncode != 0
     said = done.stdout + done.stderr  # with the log of the failed job
     assert f"architecture leaks.py:Own, width 4: {BROKEN['leaks'][1]}" in said
 
 
-def test_architectures_that_break_do_not_stop_a_study_that_keeps_going(project: Project) -> None:
+def test_architectures_that_break_do_not_stop_a_study(project: Project) -> None:
     target = "results/small/cubes/benchmark.nc"
     before = mfbench.open_benchmark(project.folder / target)
     add_broken(project, *BROKEN)
     project.configure(lambda s: s["training"].update(cells_per_job=2))
-    done = project.snakemake(target, "--keep-going")
+    done = project.snakemake(target)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "15 cells of this study failed" in done.stderr
-    assert project.planned(target) == {}  # also for a run that does not keep going
+    assert project.planned(target) == {}
     cube = mfbench.open_benchmark(project.folder / target)
     kept = cube.sel(architecture=before.architecture)
     for name in ("relative_mse", "status", "validation_error", "boundary_memory_length"):
@@ -239,7 +220,7 @@ def test_architectures_that_break_do_not_stop_a_study_that_keeps_going(project: 
         assert any("FAILED, and recorded as such" in log.read_text() for log in logs)
     # Mended, it is trained like any other.
     project.edit("raises.py", BROKEN["raises"][0], "return u")
-    target = "results/small/evaluation/raises/width=4/impulse.nc"
+    target = "results/small/evaluation/study/raises/width=4/impulse.nc"
     done = project.snakemake(target)
     assert done.returncode == 0, done.stdout + done.stderr
     with xr.open_dataset(project.folder / target) as group:
@@ -267,7 +248,6 @@ def test_training_asks_for_a_gpu_where_the_study_does(
     assert set(asked) == {
         "dataset",
         "floors",
-        "architecture_cube",
         "benchmark_cube",
         "report_page",
     }

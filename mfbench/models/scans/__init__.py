@@ -1,5 +1,5 @@
-"""Recurrences over time, one file each: the obvious loop, which is the oracle, and fast forms.
+"""Recurrences over time, one file each: a plain loop, used as the oracle, and fast forms.
 
-Each file has one function to call. It chooses the form, and takes all members at once where the
-models of an ensemble run under `torch.vmap`.
+Call the function `*_scan` of a file. It chooses the form, and under `torch.vmap` it runs all
+members of an ensemble at once.
 """

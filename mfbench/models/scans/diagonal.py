@@ -1,4 +1,4 @@
-"""h_t = lambda h_{t-1} + v_t with h_0 = v_0, for each state by itself; real or complex."""
+"""h_t = lambda h_{t-1} + v_t with h_0 = v_0, for each real or complex state separately."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from torch.autograd.function import once_differentiable
 
 from mfbench.models.members import over_members
 
-# States of all sequences and members, from which step by step is faster than by doubling. On a CPU
-# measured (benchmarks/); on a GPU estimated from the time to start a kernel and to move memory.
+# Number of states, over all sequences and members, from which stepping beats doubling. Measured on
+# a CPU (benchmarks/); estimated on a GPU from the times to launch kernels and move memory.
 WIDE = {"cpu": 1024, "cuda": 65536}
 
 
@@ -31,7 +31,7 @@ def diagonal_scan(lambda_: Tensor, v: Tensor) -> Tensor:
 
 
 def diagonal_loop(lambda_: Tensor, v: Tensor) -> Tensor:
-    """The recurrence as it is written: the oracle of `diagonal_scan`."""
+    """The plain recurrence: the oracle of `diagonal_scan`."""
     h, states = torch.zeros_like(v[:, 0]), []
     for v_t in v.unbind(1):
         h = lambda_ * h + v_t
@@ -58,7 +58,7 @@ class _DiagonalScan(torch.autograd.Function):
 
 
 def _scan(lambda_: Tensor, v: Tensor, *, backwards: bool = False) -> Tensor:
-    """All steps, from the last to the first where `backwards`."""
+    """All steps, from the last to the first if `backwards`."""
     a = lambda_.unsqueeze(-2)  # over sequences
     wide = v[..., 0, :].numel() >= WIDE.get(v.device.type, WIDE["cuda"])
     return (_step_by_step if wide else _doubling)(a, v, backwards=backwards)
@@ -75,8 +75,9 @@ def _step_by_step(a: Tensor, v: Tensor, *, backwards: bool) -> Tensor:
 
 
 def _doubling(a: Tensor, v: Tensor, *, backwards: bool) -> Tensor:
-    """After k rounds h_t holds the last 2^k inputs: log2(T) rounds (Hillis & Steele 1986,
-    doi 10.1145/7902.7903).
+    """All steps in log2(T) rounds: after k rounds h_t covers the last 2^k inputs.
+
+    Hillis & Steele (1986), doi 10.1145/7902.7903.
     """
     T, a, shift = v.shape[-2], a.unsqueeze(-2), 1
     h = v

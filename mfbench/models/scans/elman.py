@@ -1,4 +1,4 @@
-"""h_t = f(W u_t + b + U h_{t-1}) with h_0 = 0; f is tanh, or the identity."""
+"""h_t = f(W u_t + b + U h_{t-1}) with h_0 = 0; f is tanh or the identity."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def elman_scan(u: Tensor, W: Tensor, U: Tensor, b: Tensor | None, *, linear: boo
     W, U : (N, C) and (N, N) tensors
     b : (N,) tensor, optional
     linear : bool
-        f is the identity.
+        Whether f is the identity.
 
     Returns
     -------
@@ -33,7 +33,7 @@ def elman_scan(u: Tensor, W: Tensor, U: Tensor, b: Tensor | None, *, linear: boo
 
 
 def elman_loop(u: Tensor, W: Tensor, U: Tensor, b: Tensor | None, *, linear: bool) -> Tensor:
-    """The recurrence as it is written: the oracle of `elman_scan`."""
+    """The plain recurrence: the oracle of `elman_scan`."""
     h, states = u.new_zeros(len(u), len(U)), []
     for u_t in u.unbind(1):
         h = F.linear(u_t, W, b) + h @ U.T
@@ -45,8 +45,8 @@ def elman_loop(u: Tensor, W: Tensor, U: Tensor, b: Tensor | None, *, linear: boo
 class _ElmanScan(torch.autograd.Function):
     """h_t = f(v_t + U h_{t-1}), in as few operations per step as possible.
 
-    Shapes are v (T, B, N) and U (N, N), or (T, M, B, N) and (M, N, N) for M members. On a CPU twice
-    as fast as torch.nn.RNN at the sizes of a study (benchmarks/).
+    Shapes are v (T, B, N) and U (N, N), or (T, M, B, N) and (M, N, N) for M members. On a CPU it is
+    twice as fast as torch.nn.RNN at the sizes of a study (benchmarks/).
     """
 
     @staticmethod

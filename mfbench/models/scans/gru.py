@@ -30,7 +30,7 @@ def gru_scan(u: Tensor, W: Tensor, U: Tensor, b: Tensor, c: Tensor) -> Tensor:
 
 
 def gru_loop(u: Tensor, W: Tensor, U: Tensor, b: Tensor, c: Tensor) -> Tensor:
-    """The recurrence as it is written: the oracle of `gru_scan`."""
+    """The plain recurrence: the oracle of `gru_scan`."""
     h, states = u.new_zeros(len(u), U.shape[1]), []
     for u_t in u.unbind(1):
         Wu_r, Wu_z, Wu_n = F.linear(u_t, W, b).chunk(3, -1)
@@ -47,9 +47,9 @@ class _GRUScan(torch.autograd.Function):
     Shapes are v (T, B, 3N), U (3N, N) and c (3N,), or (T, M, B, 3N), (M, 3N, N) and (M, 3N) for M
     members.
 
-    Backwards, the gradient of a step's U h + c is that of its h' times factors that do not depend
-    on it: these are computed for all steps at once. On a CPU more than twice as fast as
-    torch.nn.GRU at the sizes of a study (benchmarks/).
+    The backward pass computes the factors d h' / d (U h + c) of all steps at once, because they do
+    not depend on the gradients. On a CPU it is more than twice as fast as torch.nn.GRU at the sizes
+    of a study (benchmarks/).
     """
 
     @staticmethod

@@ -14,7 +14,7 @@ from mfbench.models.scans.products import add_product, scan_members, sum_of_prod
 
 
 def lstm_scan(u: Tensor, W: Tensor, U: Tensor, b: Tensor, c: Tensor) -> Tensor:
-    """All hidden states of a long short-term memory; rows of the weights in the order i, f, g, o.
+    """All hidden states of a long short-term memory; rows of the weights are in order i, f, g, o.
 
     Parameters
     ----------
@@ -33,13 +33,13 @@ def lstm_scan(u: Tensor, W: Tensor, U: Tensor, b: Tensor, c: Tensor) -> Tensor:
 
 
 def lstm_scan_by_step(u: Tensor, W: Tensor, U: Tensor, b: Tensor, c: Tensor) -> Tensor:
-    """All members at once, step by step: what a GPU gets."""
+    """Step by step, for all members at once; used on GPUs."""
     v = F.linear(u.transpose(0, 1), W, b + c)  # (T, B, 4N)
     return scan_members(_LSTMScan.apply, v, U).transpose(0, 1)
 
 
 def _by_torch(u: Tensor, W: Tensor, U: Tensor, b: Tensor, c: Tensor) -> Tensor:
-    """One call of oneDNN for all steps of a member: on a CPU faster than a loop for all members."""
+    """One oneDNN call for all steps of a member; on a CPU faster than stepping all members."""
     if u.ndim == 4:
         members = zip(*(tensor.unbind(0) for tensor in (u, W, U, b, c)), strict=True)
         return torch.stack([_by_torch(*member) for member in members])
@@ -49,7 +49,7 @@ def _by_torch(u: Tensor, W: Tensor, U: Tensor, b: Tensor, c: Tensor) -> Tensor:
 
 
 def lstm_loop(u: Tensor, W: Tensor, U: Tensor, b: Tensor, c: Tensor) -> Tensor:
-    """The recurrence as it is written: the oracle of `lstm_scan`."""
+    """The plain recurrence: the oracle of `lstm_scan`."""
     h = cell = u.new_zeros(len(u), U.shape[1])
     states = []
     for u_t in u.unbind(1):
@@ -63,9 +63,9 @@ def lstm_loop(u: Tensor, W: Tensor, U: Tensor, b: Tensor, c: Tensor) -> Tensor:
 class _LSTMScan(torch.autograd.Function):
     """All steps given v = W u + b, in as few operations per step as possible.
 
-    Shapes are v (T, B, 4N) and U (4N, N), or (T, M, B, 4N) and (M, 4N, N) for M members. Backwards,
-    the gradient of a step's gates is that of its c' and h' times factors that do not depend on it:
-    these are computed for all steps at once.
+    Shapes are v (T, B, 4N) and U (4N, N), or (T, M, B, 4N) and (M, 4N, N) for M members. The
+    backward pass computes the derivatives of c' and h' by the gates for all steps at once, because
+    they do not depend on the gradients.
     """
 
     @staticmethod

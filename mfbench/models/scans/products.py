@@ -1,4 +1,4 @@
-"""Products with weights in scans: of one model, or of all members with each its own."""
+"""Products with weights in scans: for one model, or for all members, each with its own weights."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from mfbench.models.members import has_members, over_members
 
 
 def scan_members(function: Callable[..., Tensor], v: Tensor, *weights: Tensor) -> Tensor:
-    """All steps of v, (T, B, G) -> (T, B, N), of all members at once under vmap.
+    """Apply a scan to v, (T, B, G) -> (T, B, N); under vmap, to all members at once.
 
-    There the function gets v as (T, M, B, G) and the weights as (M, ...).
+    Under vmap the function gets v as (T, M, B, G) and the weights as (M, ...).
     """
 
     def of_all(v: Tensor, *weights: Tensor) -> Tensor:
@@ -25,9 +25,9 @@ def scan_members(function: Callable[..., Tensor], v: Tensor, *weights: Tensor) -
 
 
 def add_product(U: Tensor) -> Callable[..., Tensor]:
-    """The function that adds a product with U, (C, C), or of each member with its own, (M, C, C).
+    """The function that adds a product with U (C, C), or for each member with its own (M, C, C).
 
-    Both are called as ``f(a, b, c, out=d)`` for d = a + b c.
+    Call it as ``f(a, b, c, out=d)`` for d = a + b c.
     """
     return torch.addmm if U.ndim == 2 else torch.baddbmm
 

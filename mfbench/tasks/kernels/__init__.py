@@ -1,4 +1,4 @@
-"""Memory functions: the families, their one knob `rho` and the common axis M99."""
+"""Memory functions: families with one knob, `rho`, and their common axis, M99."""
 
 from mfbench.tasks.kernels.memory import (
     memory_function,

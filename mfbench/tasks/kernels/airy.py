@@ -1,7 +1,7 @@
-"""An Airy function: oscillations that swell up to a turning point, then vanish.
+"""An Airy function: oscillations that grow up to a turning point, then vanish.
 
-The rate c = (w0^2 / rho)^(1/3) keeps the local frequency at lag 0 at w0 for every `rho`, so that
-one knob moves the turning point and nothing aliases.
+The rate c = (w0^2 / rho)^(1/3) keeps the local frequency at lag 0 at w0 for every `rho`. So `rho`
+moves the turning point, and nothing aliases.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ W0 = np.pi / 4  # local angular frequency at lag 0, radians per step
 
 
 def _airy(rho: float, lag: NDArray[np.float64]) -> NDArray[np.float64]:
-    from scipy.special import airy  # takes half a second, which other families need not wait
+    from scipy.special import airy  # half a second to import, not needed by other families
 
     c = (W0**2 / rho) ** (1 / 3)
     return np.asarray(airy(c * (lag - rho))[0], dtype=np.float64)

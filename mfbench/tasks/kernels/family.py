@@ -1,4 +1,4 @@
-"""What a family of memory functions has to say about itself."""
+"""How a family of memory functions describes itself."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """One class of temporal structure with one knob, `rho`.
+    """A class of temporal structure with one knob, `rho`.
 
     Attributes
     ----------
     formula : str
-        The memory function before normalisation, for people.
+        The memory function before normalisation, as text.
     knob : str
         What `rho` means, with its unit.
     low, high : float
         `rho` lies strictly between `low` and `high`; with `integer` the ends are allowed.
     integer : bool
-        `rho` is a whole number.
+        Whether `rho` is a whole number.
     harder_when_larger : bool
-        Memory gets longer as `rho` grows.
+        Whether memory gets longer as `rho` grows.
     function : callable
         ``function(rho, lag) -> k``, with `lag` and `k` float64 arrays of one shape.
     grid : callable
@@ -50,7 +50,7 @@ class Family:
         return f"a number strictly between {self.low:g} and {self.high:g}"
 
     def check(self, rho: float) -> None:
-        """Raise ValueError where `rho` lies outside the domain."""
+        """Raise ValueError if `rho` lies outside the domain."""
         if not np.isfinite(rho):
             inside = False
         elif self.integer:

@@ -1,13 +1,16 @@
 """Memory functions on a finite window, and the axis that all families share: M99.
 
-Sources: the task and the window weights follow the population error of a linear time-invariant
-model under white input, sum_s w_s (k_s - h_s)^2. The families' parametrisations are mfbench's own
-(docs/tasks.md); their classes of temporal structure follow arXiv 2506.05678.
+The window weights come from the population error of a linear time-invariant model under white
+input, sum_s w_s (k_s - h_s)^2. The families represent the classes of temporal structure of
+arXiv 2506.05678; their parametrisations are mfbench's own (docs/tasks.md).
 """
 
 from __future__ import annotations
 
 import bisect
+import sys
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +22,7 @@ DIGITS = 6  # significant digits of a solved rho: short enough for a file name
 
 
 def window_weights(length: int, scored_from: int) -> NDArray[np.float64]:
-    """Share of scored time steps at which a lag can be seen.
+    """Share of the scored steps that see a lag, for each lag.
 
     ``w_s = min(T - t0, T - s) / (T - t0)`` for a sequence of T steps scored from step t0 on.
 
@@ -63,7 +66,7 @@ def memory_function(
     length : int
         Number of lags, 0..length-1.
     weights : (length,) array, optional
-        Window weights; when given, k is scaled to ``sum(weights * k**2) == 1``.
+        Window weights; if given, k is scaled to ``sum(weights * k**2) == 1``.
 
     Returns
     -------
@@ -76,9 +79,9 @@ def memory_function(
     """
     member = find_family(family)
     member.check(rho)
-    k = np.asarray(member.function(float(rho), np.arange(length, dtype=np.float64)))
+    k = _values(family, member.function, float(rho), length)
     # 1e-150 squares to just above the smallest normal number.
-    if not np.all(np.isfinite(k)) or np.max(np.abs(k)) < 1e-150:
+    if np.max(np.abs(k)) < 1e-150:
         raise ValueError(
             f"{family} with rho = {rho:g} has no energy at lags 0..{length - 1}: "
             "its memory lies outside the sequence"
@@ -89,11 +92,27 @@ def memory_function(
     return np.asarray(k / np.sqrt(np.sum(weights * k**2)))
 
 
+def _values(
+    family: str, function: Callable[..., Any], rho: float, length: int
+) -> NDArray[np.float64]:
+    """What a family's own function returns, if that is one finite real number for each lag."""
+    where = f"{sys.modules[function.__module__].__file__}: the function of {family}, rho = {rho:g},"
+    try:
+        k = np.asarray(function(rho, np.arange(length, dtype=np.float64)))
+    except Exception as error:
+        raise ValueError(f"{where} raises {type(error).__name__}: {error}") from error
+    if k.shape != (length,):
+        raise ValueError(f"{where} returns the shape {k.shape} for {length} lags")
+    if k.dtype.kind not in "fiu" or not np.all(np.isfinite(k)):
+        raise ValueError(f"{where} must return finite real numbers")
+    return k.astype(np.float64)
+
+
 def memory_length(k: NDArray[np.float64], weights: NDArray[np.float64]) -> int:
     """Effective memory length M99 in steps.
 
     The smallest m such that lags 0..m-1 hold at least 99 % of the weighted energy
-    ``sum(weights * k**2)``; also the smallest receptive field whose best error is at most 1 %.
+    ``sum(weights * k**2)``. It is also the smallest receptive field with a floor of 1 % or less.
 
     Raises
     ------
@@ -117,9 +136,9 @@ def rho_for_memory_length(
 ) -> float:
     """The hardest `rho` whose effective memory length is exactly `m99`.
 
-    Solved on the finite window and rounded towards the easy side to six significant digits, so
-    that the value survives a file name and its memory length is `m99` to the step. On an infinite
-    window the closed forms are: exponential 10^(-1/M), impulse M - 1, polynomial
+    Solved on the finite window and rounded towards the easy side to six significant digits, which
+    fit into a file name and still have exactly the memory length `m99`. On an infinite window the
+    closed forms are: exponential 10^(-1/M), impulse M - 1, polynomial
     zeta(2 rho, M + 1) / zeta(2 rho) = 0.01.
 
     Raises
@@ -127,12 +146,12 @@ def rho_for_memory_length(
     ValueError
         Unknown family, or no `rho` of the family has this memory length on this window.
     """
-    from scipy.optimize import brentq  # takes longer to import than all else here together
+    from scipy.optimize import brentq  # slower to import than everything else here
 
     member = find_family(family)
 
     def excess(rho: float) -> float:
-        """Energy beyond m99 above the allowed 1 %: negative while the task is easy enough."""
+        """Energy beyond m99 minus the allowed 1 %: negative if the task is easy enough."""
         k = memory_function(family, rho, length, weights)
         return float(_tail_energy(k, weights)[m99] - (1 - ENERGY))
 

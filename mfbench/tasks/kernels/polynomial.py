@@ -1,4 +1,4 @@
-"""Polynomial decay: heavier than any finite sum of exponentials."""
+"""Polynomial decay: a heavier tail than any finite sum of exponentials."""
 
 import numpy as np
 

@@ -1,7 +1,7 @@
 """Families by name: every module beside this one that defines `FAMILY` is a family.
 
-Families are found by file name and imported one at a time, so that adding or editing one does
-not touch the code that the others depend on (and with it their cached results).
+Families are found by file name and imported one at a time. So adding or editing one leaves the
+code of the others unchanged, and with it their cached results.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ def family(name: str) -> Family:
     Raises
     ------
     ValueError
-        No such family; the message lists those there are.
+        Unknown name; the message lists the families.
     """
     if name not in families():
-        raise ValueError(f"no kernel family named {name!r}; there are: {', '.join(families())}")
+        raise ValueError(f"no kernel family named {name!r}; choose from {', '.join(families())}")
     found: Family = importlib.import_module(f"mfbench.tasks.kernels.{name}").FAMILY
     return found

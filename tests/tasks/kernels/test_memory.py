@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -17,7 +20,7 @@ from mfbench.tasks.kernels import (
 )
 
 
-def test_the_four_families_are_there() -> None:
+def test_the_four_families_are_registered() -> None:
     assert set(families()) >= {"airy", "exponential", "impulse", "polynomial"}
 
 
@@ -37,7 +40,7 @@ def test_window_weights_refuse_a_step_outside_the_sequence(scored_from: int) -> 
         window_weights(8, scored_from)
 
 
-def test_families_are_the_formulas_of_the_documentation() -> None:
+def test_families_match_the_documented_formulas() -> None:
     s = np.arange(32.0)
     np.testing.assert_allclose(memory_function("exponential", 0.8, 32), 0.8**s)
     np.testing.assert_allclose(memory_function("polynomial", 1.5, 32), (s + 1) ** -1.5)
@@ -45,7 +48,7 @@ def test_families_are_the_formulas_of_the_documentation() -> None:
 
 
 def test_airy_solves_airys_equation_and_peaks_before_the_turning_point() -> None:
-    # Ai'' = z Ai with z = c (s - rho): on a fine grid of the same function by finite differences.
+    # Ai'' = z Ai with z = c (s - rho), by finite differences.
     from mfbench.tasks.kernels.airy import FAMILY
 
     rho, h = 20.0, 1e-3
@@ -66,7 +69,7 @@ def test_airy_starts_at_the_same_frequency_for_every_rho(rho: float) -> None:
     assert c**1.5 * np.sqrt(rho) == pytest.approx(np.pi / 4)
     from mfbench.tasks.kernels.airy import FAMILY
 
-    # Distance between the zeros around lag 0, half a period, is near pi / (pi/4) = 4 steps.
+    # The distance between the zeros around lag 0, half a period, is near pi / (pi/4) = 4 steps.
     s = np.linspace(-3, 6, 9001)
     zeros = s[:-1][np.diff(np.sign(FAMILY.function(rho, s))) != 0]
     assert np.diff(zeros)[0] == pytest.approx(4.0, rel=0.25)
@@ -91,7 +94,7 @@ def test_normalised_under_the_weights(family: str) -> None:
         ("impulse", 64, "outside the sequence"),
         ("airy", 0.0, "greater than 0"),
         ("airy", float("nan"), "greater than 0"),
-        ("gauss", 1.0, "there are: airy, exponential, impulse, polynomial"),
+        ("gauss", 1.0, "choose from airy, exponential, impulse, polynomial"),
     ],
 )
 def test_impossible_requests_say_what_is_allowed(family: str, rho: float, message: str) -> None:
@@ -99,7 +102,7 @@ def test_impossible_requests_say_what_is_allowed(family: str, rho: float, messag
         memory_function(family, rho, 64)
 
 
-def test_memory_length_is_the_least_window_with_99_percent() -> None:
+def test_memory_length_is_the_smallest_window_with_99_percent() -> None:
     weights = window_weights(100, 0)
     k = memory_function("polynomial", 1.2, 100)
     m = memory_length(k, weights)
@@ -112,7 +115,7 @@ def zip_levels(family: str, length: int, rhos: list[float], first: int, digits: 
     return [(family, length, first * 2**i, rho, digits) for i, rho in enumerate(rhos)]
 
 
-# Values computed independently (theory notes), window weights (T - s)/T, to the digits shown.
+# Computed independently, with window weights (T - s)/T, to the digits shown.
 @pytest.mark.parametrize(
     ("family", "length", "m99", "rho", "digits"),
     [
@@ -137,7 +140,7 @@ def test_closed_forms_of_an_infinite_window(m99: int) -> None:
     )
     assert rho_for_memory_length("impulse", m99, length, weights) == m99 - 1
     rho = rho_for_memory_length("polynomial", m99, length, weights)
-    # What the infinite sum has beyond the window is at most 1e-4 of the 1 % here.
+    # The part of the infinite sum beyond the window is at most 1e-4 of the 1 % here.
     assert zeta(2 * rho, m99 + 1) / zeta(2 * rho) == pytest.approx(0.01, rel=0.05)
 
 
@@ -156,12 +159,39 @@ def test_rho_for_memory_length_inverts_memory_length(
     m99 = 4 + int(share * (half - 4))
     rho = rho_for_memory_length(family, m99, length, weights)
     assert memory_length(memory_function(family, rho, length, weights), weights) == m99
-    assert float(f"{rho:.6g}") == rho  # it survives a file name
+    assert float(f"{rho:.6g}") == rho  # fits into a file name
 
 
 def test_unreachable_memory_length_names_the_range() -> None:
     with pytest.raises(ValueError, match=r"must lie in 1\.\.32"):
         rho_for_memory_length("impulse", 40, 32, window_weights(32, 0))
-    # Scored from the last step on, w = 1/T beyond it makes every long memory invisible.
+    # The last lags have weights near 1/T, so that the longest memory lengths are impossible.
     with pytest.raises(ValueError, match="its memory lengths lie in"):
         rho_for_memory_length("polynomial", 31, 32, window_weights(32, 0))
+
+
+@pytest.mark.parametrize(
+    ("returned", "said"),
+    [
+        ("lag * 1j", "must return finite real numbers"),
+        ("lag * np.nan", "must return finite real numbers"),
+        ("lag[:-1]", r"returns the shape \(7,\) for 8 lags"),
+        ("1 / 0", "raises ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_family_of_ones_own_that_is_wrong_is_named_with_its_file(
+    returned: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mfbench.tasks import kernels
+    from mfbench.tasks.kernels import registry
+
+    (tmp_path / "mine.py").write_text(
+        "import numpy as np\nfrom mfbench.tasks.kernels.family import Family\n"
+        "FAMILY = Family(formula='f', knob='k', low=0.0, high=9.0, harder_when_larger=True,\n"
+        f"    function=lambda rho, lag: {returned}, grid=lambda length: np.ones(1))\n"
+    )
+    monkeypatch.setattr(kernels, "__path__", [*kernels.__path__, str(tmp_path)])
+    monkeypatch.setattr(registry, "families", lambda: ("mine",))
+    monkeypatch.delitem(sys.modules, "mfbench.tasks.kernels.mine", raising=False)
+    with pytest.raises(ValueError, match=rf"mine\.py: the function of mine, rho = 2, {said}"):
+        memory_function("mine", 2.0, 8)

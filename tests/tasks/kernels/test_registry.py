@@ -1,4 +1,4 @@
-"""A family is one addition: a file with `FAMILY`."""
+"""A family is one file that defines `FAMILY`."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ def test_every_family_describes_itself(name: str) -> None:
     assert np.all(direction == (1 if member.harder_when_larger else -1))
 
 
-def test_unknown_family_lists_those_there_are() -> None:
-    with pytest.raises(ValueError, match="no kernel family named 'gauss'; there are: airy, exp"):
+def test_an_unknown_family_lists_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="no kernel family named 'gauss'; choose from airy, exp"):
         family("gauss")
