@@ -18,7 +18,7 @@ def task(tmp_path_factory: pytest.TempPathFactory) -> TrainingData:
     path = tmp_path_factory.mktemp("data") / "impulse.nc"
     sizes = study.task.sequences.model_copy(update={"train": 1024, "validation": 1024, "test": 2})
     settings = study.task.model_copy(update={"sequences": sizes})
-    write_dataset(path, settings=settings, family="impulse", rho="50")
+    write_dataset(path, settings=settings, family="impulse", rho=50.0)
     found = read_dataset(path)
     arrays = (found.x["train"], found.y["train"], found.x["validation"], found.y["validation"])
     return TrainingData(
