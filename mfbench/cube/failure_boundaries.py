@@ -1,4 +1,4 @@
-"""Failure boundaries of a whole cube."""
+"""Failure boundaries of all groups in a cube."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mfbench.cube.boundaries import failure_boundary
 from mfbench.cube.select import selected, trained
 
 GROUP = ("architecture", "width", "kernel")
-CENSORED = ("none", "below", "above", "absent")  # by their flag in the cube
+CENSORED = ("none", "below", "above", "absent")  # flags 0, 1, 2, 3 in the cube
 _NUMBERS = {
     "boundary_memory_length": "M99 in time steps where half of the seeds succeed",
     "boundary_memory_length_low": "lower end of the interval of boundary_memory_length",
@@ -30,23 +30,23 @@ def success_threshold(cube: xr.Dataset) -> float:
 
 
 def boundary_variables(cube: xr.Dataset) -> xr.Dataset:
-    """The failure boundary of each (architecture, width, kernel) with its 90 % interval.
+    """Compute the failure boundary of each (architecture, width, kernel) with its 90 % interval.
 
-    Seeds at the learning rate that validation selects are the trials of a level; a diverged one
-    is a trial without success. Levels at which a group was not trained, or failed, do not count:
-    code that breaks is no evidence of a memory that is too short.
+    The trials of a level are its seeds at the learning rate that validation selects; a diverged
+    seed is a trial without success. Absent and failed cells are excluded: broken code says nothing
+    about memory.
 
     Parameters
     ----------
     cube : Dataset
-        A benchmark cube, as it is assembled or as it is opened.
+        A benchmark cube, during assembly or opened.
 
     Returns
     -------
     Dataset
-        ``boundary_memory_length`` and ``boundary_rho``, NaN where they are off the grid, both with
-        ``_low`` and ``_high``, infinite where the end is; and the flag ``boundary_censored``, an
-        index into `CENSORED`.
+        ``boundary_memory_length`` and ``boundary_rho``, NaN if the boundary is off the grid; both
+        with ``_low`` and ``_high``, infinite if that end is off the grid; and the flag
+        ``boundary_censored``, an index into `CENSORED`.
     """
     best = selected(cube[["status", "relative_mse", "selected_learning_rate"]])
     trials = trained(best).sum("seed").transpose(*GROUP, "level").values
@@ -77,17 +77,17 @@ def boundary_variables(cube: xr.Dataset) -> xr.Dataset:
     }
     for name in _NUMBERS:
         variables[name][2]["comment"] = (
-            f"{_CONFIDENCE:.0%} interval, infinite where it ends off the grid"
+            f"{_CONFIDENCE:.0%} interval, infinite if it ends off the grid"
             if name.endswith(("low", "high"))
-            else "NaN where it is off the grid: see boundary_censored"
+            else "NaN if it is off the grid: see boundary_censored"
         )
     flags = {
-        "long_name": "side of the grid on which the failure boundary lies, where it is off it",
+        "long_name": "side on which the failure boundary lies off the grid",
         "units": "1",
         "flag_values": np.arange(len(CENSORED), dtype="i1"),
         "flag_meanings": " ".join(CENSORED),
-        "comment": "below: fails at the easiest level; above: succeeds at the hardest; "
-        "absent: not trained",
+        "comment": "none: on the grid; below: fails at the easiest level; above: succeeds at the "
+        "hardest level; absent: not trained",
     }
     variables["boundary_censored"] = GROUP, censored, flags
     return xr.Dataset(variables, coords={name: cube[name] for name in GROUP})

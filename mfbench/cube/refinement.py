@@ -1,4 +1,4 @@
-"""The levels that a second pass adds around each failure boundary."""
+"""Choose the levels that the refining pass adds around each failure boundary."""
 
 from __future__ import annotations
 
@@ -15,19 +15,18 @@ from mfbench.tasks.kernels.memory import rho_for_memory_length, window_weights
 
 
 def refined_levels(cube: xr.Dataset, *, levels: int) -> list[dict[str, Any]]:
-    """Tasks to add to each (architecture, width, kernel) of a cube, within its boundary's interval.
+    """Choose levels to add to each (architecture, width, kernel), within its boundary's interval.
 
-    Their M99 lie evenly in log within the interval (up to the end of the grid where it ends off
-    it), at whole numbers of steps that the group has no level of. Nothing is added where the
-    boundary is censored, where no whole number fits, or for a memory length that the family cannot
-    have.
+    The new M99 are whole numbers of steps at which the group has no level yet, spread evenly in
+    log over the part of the interval within the grid. A group gets no levels if its boundary is
+    censored or no whole number fits. Memory lengths that the kernel family cannot have are skipped.
 
     Parameters
     ----------
     cube : Dataset
-        A benchmark cube as `open_benchmark` returns it, with its failure boundaries.
+        A benchmark cube with failure boundaries, as `open_benchmark` returns it.
     levels : int
-        Number of levels to add to a group at most.
+        Largest number of levels to add to a group.
 
     Returns
     -------
@@ -37,7 +36,7 @@ def refined_levels(cube: xr.Dataset, *, levels: int) -> list[dict[str, Any]]:
     """
     task = json.loads(cube.attrs["settings"])["task"]
     weights = window_weights(task["length"], task["scored_from"])
-    # A level that failed is there too: it is not to be had by adding it again.
+    # Failed levels count as present; adding them again would not help.
     run = (cube.status != "absent").any(["learning_rate", "seed"])
     added = []
     for names, censored in cube.boundary_censored.to_series().items():
@@ -53,7 +52,7 @@ def refined_levels(cube: xr.Dataset, *, levels: int) -> list[dict[str, Any]]:
             try:
                 rho = rho_for_memory_length(here["kernel"], length, task["length"], weights)
             except ValueError:
-                continue  # the family goes past this memory length from one knob to the next
+                continue  # no knob of this family gives this memory length
             tasks.append({"memory_length": length, "rho": float(rho_text(rho))})
         if tasks:
             added.append({**here, "width": int(here["width"]), "levels": tasks})
@@ -61,10 +60,9 @@ def refined_levels(cube: xr.Dataset, *, levels: int) -> list[dict[str, Any]]:
 
 
 def added_lengths(low: float, high: float, present: list[int], *, count: int) -> list[int]:
-    """At most `count` whole numbers strictly between two lengths, evenly in log.
+    """Choose at most `count` whole numbers strictly between two lengths, evenly in log.
 
-    Each of the even positions takes the whole number nearest to it in log that is neither present
-    nor chosen already.
+    Each evenly spaced position takes the nearest whole number, in log, that is still free.
     """
     free = [m for m in range(math.floor(low) + 1, math.ceil(high)) if m not in present]
     chosen: list[int] = []

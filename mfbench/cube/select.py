@@ -1,4 +1,4 @@
-"""Parts of an opened benchmark cube."""
+"""Select parts of a benchmark cube."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from mfbench.training.status import STATUS, TRIALS
 
 
 def trained(cube: xr.Dataset) -> xr.DataArray:
-    """Which members are trials, with success or without: neither absent nor of a failed cell.
+    """Which members were trained, including diverged ones: neither absent nor failed.
 
     Parameters
     ----------
     cube : Dataset
-        A benchmark cube with its status as words, or, while it is assembled, as codes.
+        A benchmark cube with its status as words or, during assembly, as codes.
     """
     words = cube.status.dtype == object
     codes = [name if words else STATUS.index(name) for name in TRIALS]
@@ -28,12 +28,12 @@ def failed(cube: xr.Dataset) -> xr.DataArray:
 
 
 def selected(cube: xr.Dataset) -> xr.Dataset:
-    """The cube at the learning rate that validation selects in each cell.
+    """Select the learning rate that validation selects in each cell.
 
     Returns
     -------
     Dataset
-        Without the dimension learning_rate; cells that are absent or failed are NaN.
+        Without the dimension learning_rate; absent and failed cells are NaN.
     """
     rates = cube.learning_rate.values
     chosen = cube.selected_learning_rate.fillna(rates[0])

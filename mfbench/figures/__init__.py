@@ -1,1 +1,1 @@
-"""Figures of a benchmark cube: one module each, with ``draw(cube) -> chart``."""
+"""Figures of a benchmark cube: one module per figure, with ``draw(cube) -> chart``."""

@@ -1,4 +1,4 @@
-"""Distance to the optimum: who is limited by the size of its state, and who is not?"""
+"""Distance to the optimum: is the state size the limit, or the training?"""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from mfbench.figures.tables import (
     with_every_panel,
 )
 
-SIZE, ABOVE, BELOW = "up to the floor of its size", "above the floor", "below the floor"
+SIZE, ABOVE, BELOW = "explained by the state size", "above the LTI floor", "below the LTI floor"
 _COLOURS = {SIZE: "#7d8794", ABOVE: "#e8590c", BELOW: "#2b8a3e"}
 _BOTTOM = float(np.log10(RESOLVED))
-_TOP = 0.5  # decades; an error above is cut off here
+_TOP = 0.5  # decades; larger errors are cut off here
 
 
 def draw(cube: xr.Dataset) -> Any:
-    """A panel per architecture and kernel, a bar per level.
+    """One panel per architecture and kernel, one bar per level.
 
-    Bars stand on a logarithmic axis, on which the two parts add up: log10 MSE is the approximation
-    part plus the optimisation part. What lies below 1e-6, as a floor of 0 does, counts as 1e-6,
-    which training in float32 cannot tell from 0.
+    The two parts add up on the logarithmic axis: log10 of the relative error is the approximation
+    part plus the optimisation part. Floors and errors below 1e-6 count as 1e-6, because training
+    in float32 cannot resolve them.
     """
     title = "Too small, or not learned?"
     if not has(cube, "approximation_part", "optimisation_part"):
-        return theme.nothing(title=title, why="This cube holds no floors.")
+        return theme.nothing(title=title, why="This cube has no floors.")
     bars = _bars(cube)
     label = "datum.value < -3 ? '1e' + datum.value : format(pow(10, datum.value), '~g')"
     axis = alt.Axis(values=[-6, -4, -2, 0], labelExpr=label)
@@ -45,7 +45,7 @@ def draw(cube: xr.Dataset) -> Any:
     success = success_threshold(cube)
     base = (
         alt.Chart(bars)
-        .transform_filter("isValid(datum.task)")  # an empty panel has a row of nothing
+        .transform_filter("isValid(datum.task)")  # an empty panel has one empty row
         .encode(x=alt.X("task:N", sort=task_order(bars), title=None, axis=alt.Axis(labelAngle=0)))
     )
     bar = base.mark_bar(clip=True).encode(
@@ -63,9 +63,9 @@ def draw(cube: xr.Dataset) -> Any:
             "architecture", "kernel",
             alt.Tooltip("memory_length", title="M99"),
             alt.Tooltip("median", title="relative error", format=".3g"),
-            alt.Tooltip("upper_floor", title="best linear model of this size", format=".3g"),
+            alt.Tooltip("upper_floor", title="LTI floor", format=".3g"),
             alt.Tooltip("state_size", title="state size"),
-            alt.Tooltip("optimisation", title="decades above it", format=".2f"),
+            alt.Tooltip("optimisation", title="decades above the floor", format=".2f"),
         ],
     )  # fmt: skip
     solved = base.mark_rule(strokeDash=[4, 3], color=theme.INK).encode(
@@ -81,18 +81,18 @@ def draw(cube: xr.Dataset) -> Any:
         chart,
         title=title,
         subtitle=[
-            "Relative error (logarithmic) over M99 (steps). Grey: up to the LTI floor, the best "
-            "linear model of this state size and receptive field that we know;",
-            "orange: what training, or the form of the architecture, leaves above it; green: how "
-            "far a nonlinear or time-varying model lies below it.",
-            "Below the dashed line a task is solved (pale). Floors of 0 count as 1e-6. Medians "
-            "over seeds; one that diverged reaches the top.",
+            "Relative error (log scale) by M99 (steps). Grey: up to the LTI floor, the error of "
+            "the best linear model we know with this state size and receptive field.",
+            "Orange: above the floor, because of training or the form of the architecture. Green: "
+            "below it, as nonlinear or time-varying models can be.",
+            "Pale bars end below the dashed line: solved. Floors of 0 count as 1e-6. Medians over "
+            "seeds; if the median seed diverged, the bar reaches the top.",
         ],
     )
 
 
 def _bars(cube: xr.Dataset) -> pd.DataFrame:
-    """A row per piece of a bar, with its ends in decades."""
+    """One row per piece of a bar, with its ends in decades."""
     table = largest_widths(optimum_table(cube))
     error, floor = table.error.clip(_BOTTOM, _TOP), table.floor
     kept = ["architecture", "kernel", "level", "memory_length", "state_size", "solved"]

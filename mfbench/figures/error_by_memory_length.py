@@ -1,4 +1,4 @@
-"""Relative error against effective memory length: where does each architecture break down?"""
+"""Relative error by effective memory length: where does each architecture break down?"""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from mfbench.figures.tables import error_table, has, rounded
 
 
 def draw(cube: xr.Dataset) -> Any:
-    """A panel per kernel (and width): median over seeds, with the range of the seeds as a band.
+    """One panel per kernel (and width): median over seeds, with their range as a band.
 
-    Under each curve lies its floor, where that is above the bottom of the axis.
+    The floor of each curve is drawn too, except below the bottom of the axis.
     """
     table = rounded(error_table(cube), "median", "low", "high")
     domain = theme.error_domain(table["low"])
@@ -44,8 +44,8 @@ def draw(cube: xr.Dataset) -> Any:
         alt.Tooltip("median", title="relative error", format=".3g"),
         alt.Tooltip("low", title="best seed", format=".3g"),
         alt.Tooltip("high", title="worst seed", format=".3g"),
-        alt.Tooltip("lower_floor", title="no linear model of this size below", format=".3g"),
-        alt.Tooltip("upper_floor", title="best linear model of this size", format=".3g"),
+        alt.Tooltip("lower_floor", title="lower bound, linear models of this size", format=".3g"),
+        alt.Tooltip("upper_floor", title="LTI floor", format=".3g"),
         alt.Tooltip("state_size", title="state size"),
         alt.Tooltip("learning_rate", title="learning rate", format=".2g"),
         alt.Tooltip("diverged", title="diverged members"),
@@ -56,7 +56,7 @@ def draw(cube: xr.Dataset) -> Any:
     floor_line = base.mark_line(strokeWidth=1.3, strokeDash=[2, 3]).encode(
         y=y("floor_high"), opacity=faded(0.9, 0.05)
     )
-    # A tick as well: a floor that is visible at one level alone makes no line.
+    # A floor that is visible at a single level makes no line, so draw ticks as well.
     floor_tick = base.mark_tick(orient="horizontal", size=13, thickness=1.6).encode(
         y=y("floor_high"), opacity=faded(0.9, 0.05), tooltip=tooltip
     )
@@ -87,7 +87,7 @@ _FLOOR = ("lower_floor", "upper_floor", "floor_low", "floor_high")
 
 
 def _with_visible_floors(table: pd.DataFrame, bottom: float) -> pd.DataFrame:
-    """The table with the ends of the bands, cut off at the bottom; NaN where all is below it."""
+    """Add the ends of the floor bands, cut off at the bottom of the axis, NaN if entirely below."""
     visible = table.upper_floor > bottom
     return table.assign(
         floor_low=table.lower_floor.clip(lower=bottom).where(visible),
@@ -98,29 +98,29 @@ def _with_visible_floors(table: pd.DataFrame, bottom: float) -> pd.DataFrame:
 def _subtitle(table: pd.DataFrame, cube: xr.Dataset) -> list[str]:
     seeds = cube.sizes["seed"]
     lines = [
-        f"Test error at the learning rate that validation selects: median of {seeds} seeds, "
-        "band from the best to the worst seed.",
-        "Dashed grey: the zero predictor. Click on an architecture in the legend to single it out.",
+        f"Test error at the learning rate that validation selects: median of {seeds} seeds; the "
+        "band spans the best to the worst seed.",
+        "Dashed grey: predicting zero. Click an architecture in the legend to highlight it.",
     ]
     if has(cube, "upper_floor"):
         lines += [
-            "Dotted, in an architecture's colour: its LTI floor, the best linear model of the same "
-            "state size and receptive field that we know (where it is not below the axis);",
-            "shaded below it: down to what no such linear model beats. Nonlinear or time-varying "
-            "models may legitimately lie below.",
+            "Dotted, in the architecture's colour: its LTI floor, the error of the best linear "
+            "model we know with the same state size and receptive field.",
+            "Shaded below it: down to an error that no such linear model beats. Nonlinear or "
+            "time-varying models can lie below. Floors below the axis are not shown.",
         ]
         zero = (table.upper_floor == 0).groupby(table.architecture).all()
         none = [name for name in cube.architecture.values if zero.get(name, False)]
         if none:
             lines.append(
-                f"No floor (0 on every task: the state holds it all, or has no fixed size): "
+                f"Floor of 0 on all tasks (the state can hold them, or has no fixed size): "
                 f"{', '.join(none)}."
             )
     if table.diverged.sum():
         lines.append(
-            f"{int(table.diverged.sum())} of {int(table.members.sum())} members diverged; they "
-            "count as infinitely bad, and a median that is infinite leaves a gap."
+            f"{int(table.diverged.sum())} of {int(table.members.sum())} members diverged and count "
+            "as infinite errors; an infinite median leaves a gap."
         )
     if count := int(failed(cube).sum()):
-        lines.append(f"{count} cells failed, as their own code broke: they have no point.")
+        lines.append(f"Cells without a point because their model's code broke: {count}.")
     return lines

@@ -1,4 +1,4 @@
-"""Architecture x level heat map: the whole study at one glance."""
+"""Heat map of architectures by levels: the whole study at a glance."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mfbench.figures.tables import error_table, failed_table, rounded, short_err
 
 
 def draw(cube: xr.Dataset) -> Any:
-    """A map per kernel: colour and number are the median relative error."""
+    """One map per kernel: colour and number show the median relative error."""
     table = rounded(error_table(cube), "median", "low", "high", digits=3)
     table["text"] = [short_error(v) for v in table["median"]]
     table = pd.concat([table, failed_table(cube).assign(text="failed")], ignore_index=True)
@@ -71,7 +71,7 @@ def draw(cube: xr.Dataset) -> Any:
         chart,
         title="Relative error of every architecture on every task",
         subtitle=[
-            f"Median of {cube.sizes['seed']} seeds on the test split; 1 is the zero predictor. "
+            f"Median of {cube.sizes['seed']} seeds on the test split; 1 means predicting zero. "
             "Dark is bad.",
         ],
     )

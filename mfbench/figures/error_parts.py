@@ -16,18 +16,17 @@ _COLOURS = ("#4C78A8", "#F2A541", "#8C564B", "#B07AA1")
 
 
 def draw(cube: xr.Dataset) -> Any:
-    """A panel per architecture and kernel, a bar per level.
+    """One panel per architecture and kernel, one bar per level.
 
-    Bars are shares of the error, with the error itself as a number on top: errors span six decades,
-    so that on a linear axis most bars would vanish, and on a logarithmic one parts do not stack. In
-    shares the floor has a place as well, its tick: the known linear models of this size leave as
-    much; what is above the tick is due to training or to the form of the architecture.
+    Bars show shares of the error, with the error itself as a number on top. Errors span six
+    decades: on a linear axis most bars would vanish, and on a logarithmic one parts do not stack.
+    A tick marks the LTI floor as a share of the error.
     """
     title = "What the error is made of"
     if not has(cube, *PARTS, "upper_floor"):
-        return theme.nothing(title=title, why="This cube holds no parts of the error.")
+        return theme.nothing(title=title, why="This cube has no parts of the error.")
     table = part_table(cube)
-    # The error of a task of which half of the seeds diverged is null, which Vega takes for 0.
+    # If half of the seeds diverged, the median is null, which Vega reads as 0.
     solved = f"isValid(datum.median) && datum.median < {success_threshold(cube)}"
     table["text"] = [short_error(error) for error in table["median"]]
     table["order"] = table.part.map(list(PARTS.values()).index, na_action="ignore")
@@ -36,7 +35,7 @@ def draw(cube: xr.Dataset) -> Any:
     )
     base = (
         alt.Chart(table)
-        .transform_filter("isValid(datum.task)")  # an empty panel has a row of nothing
+        .transform_filter("isValid(datum.task)")  # an empty panel has one empty row
         .encode(x=alt.X("task:N", sort=task_order(table), title=None, axis=alt.Axis(labelAngle=0)))
     )
     scale = alt.Scale(domain=[0, 1.2], nice=False)
@@ -57,11 +56,11 @@ def draw(cube: xr.Dataset) -> Any:
             alt.Tooltip("value", title="median of this part", format=".2g"),
             alt.Tooltip("share", format=".0%"),
             alt.Tooltip("median", title="relative error, all seeds", format=".3g"),
-            alt.Tooltip("upper_floor", title="best linear model of this size", format=".3g"),
+            alt.Tooltip("upper_floor", title="LTI floor", format=".3g"),
             alt.Tooltip("seeds", title="seeds that did not diverge"),
         ],
     )  # fmt: skip
-    # One of the four rows of a task carries its tick and its number.
+    # Only one of the four rows of a task draws its tick and number.
     once = base.transform_filter("datum.order === 0")
     tick = once.mark_tick(orient="horizontal", thickness=2.5, color=theme.INK).encode(
         y=alt.Y("floor_share:Q", scale=scale)
@@ -79,11 +78,11 @@ def draw(cube: xr.Dataset) -> Any:
         chart,
         title=title,
         subtitle=[
-            "Shares of the error over M99 (steps), the relative error on top; pale: solved. "
+            "Shares of the error by M99 (steps), with the relative error on top; pale: solved. "
             "Medians over seeds that did not diverge; negative estimates are drawn as 0.",
-            "Black tick: the LTI floor, the best linear model of this size that we know. What is "
-            "below it the size explains, what is above it not;",
-            "at the bottom: no floor; at the top: the error is the floor's or, of a nonlinear "
-            "or time-varying model, less.",
+            "Black tick: the LTI floor, the error of the best linear model we know of this size. "
+            "Below the tick: explained by the state size. Above: not.",
+            "Tick at the bottom: the floor is 0. Tick at the top: the error equals the floor or, "
+            "for nonlinear or time-varying models, lies below it.",
         ],
     )

@@ -1,4 +1,4 @@
-"""Figures by name, and their files."""
+"""Draw figures by name and write their files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mfbench.figures.registry import FIGURES
 from mfbench.files import atomic, write_json, write_text
 
 PIXELS_PER_POINT = 2.0  # sharp on a projector
-# The version that altair writes specifications for, as vl-convert names it: "6.1".
+# Altair's version of Vega-Lite, in the form that vl-convert expects, such as "6.1".
 _VEGA_LITE = alt.SCHEMA_VERSION.removeprefix("v").rpartition(".")[0]
 
 
@@ -27,12 +27,12 @@ def write_figures(folder: str | Path, cube: xr.Dataset) -> dict[str, dict[str, A
     Returns
     -------
     dict
-        The Vega-Lite specification of each figure, by its name.
+        The Vega-Lite specification of each figure, by name.
 
     Raises
     ------
     Exception
-        A figure cannot be drawn; a note on the error names it.
+        A figure cannot be drawn; a note on the exception names the figure.
     """
     specifications = {}
     for figure in FIGURES:
@@ -40,13 +40,13 @@ def write_figures(folder: str | Path, cube: xr.Dataset) -> dict[str, dict[str, A
             specifications[figure] = draw(figure, cube)
             write_figure(Path(folder, figure), specifications[figure])
         except Exception as error:
-            error.add_note(f"This happened in the figure {figure}.")
+            error.add_note(f"while drawing figure {figure}")
             raise
     return specifications
 
 
 def draw(figure: str, cube: xr.Dataset) -> dict[str, Any]:
-    """The Vega-Lite specification of one figure, a module of this package."""
+    """Draw one figure and return its Vega-Lite specification."""
     if not trained(cube).any():  # every cell failed
         title = figure.replace("_", " ").capitalize()
         chart = theme.nothing(title=title, why="No model of this study was trained.")
@@ -58,12 +58,12 @@ def draw(figure: str, cube: xr.Dataset) -> dict[str, Any]:
 
 
 def write_figure(path: Path, specification: dict[str, Any]) -> None:
-    """Write a figure as a specification, a vector and a pixel graphic, and a page.
+    """Write a figure as .json (specification), .svg, .png and .html (interactive page).
 
     Parameters
     ----------
     path : path
-        The files without their suffixes .json, .svg, .png and .html.
+        Path of the files without suffix.
     specification : dict
         The figure in Vega-Lite.
     """
@@ -84,9 +84,6 @@ def write_figure(path: Path, specification: dict[str, Any]) -> None:
 
 
 def javascript() -> str:
-    """Vega, Vega-Lite and vega-embed in one script, for pages that work offline.
-
-    vl-convert bundles it once per process; the pages of the figures carry the same one.
-    """
+    """Return Vega, Vega-Lite and vega-embed as one script, for pages that work offline."""
     bundle: Any = vl_convert.javascript_bundle  # its stub lacks the default of its first argument
     return str(bundle(vl_version=_VEGA_LITE))

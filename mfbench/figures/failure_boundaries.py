@@ -1,4 +1,4 @@
-"""Failure boundaries with their intervals: how long a memory does each architecture learn?"""
+"""Failure boundaries with intervals: how long a memory can each architecture learn?"""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from mfbench.figures.tables import boundary_table, has, short_steps
 
 
 def draw(cube: xr.Dataset) -> Any:
-    """A panel per kernel, a row per architecture (and width)."""
+    """One panel per kernel, one row per architecture (and width)."""
     title = "How long a memory can be learned"
     if not has(cube, "boundary_censored"):
-        return theme.nothing(title=title, why="This cube holds no failure boundaries.")
+        return theme.nothing(title=title, why="This cube has no failure boundaries.")
     lengths = sorted({int(m) for m in cube.memory_length.values.ravel() if np.isfinite(m)})
     table = _placed(boundary_table(cube), theme.memory_length_domain(lengths))
     several = len(set(table.width)) > 1
@@ -64,13 +64,14 @@ def draw(cube: xr.Dataset) -> Any:
         subtitle=[
             "Effective memory length at which half of the seeds reach a relative error below "
             f"{success_threshold(cube):g}, with its 90 % interval.",
-            "Open triangles: the boundary lies off the levels of the study, on that side.",
+            "Open triangles: the boundary lies outside the study's levels, on the side they point "
+            "to.",
         ],
     )
 
 
 def _placed(table: pd.DataFrame, frame: tuple[float, float]) -> pd.DataFrame:
-    """The table with the places of marks: off the grid means at its edge, or out to the frame."""
+    """Add mark positions: boundaries off the grid at its edge, open intervals up to the frame."""
     table = table.copy()
     edge = table.easiest.where(table.censored == "below", table.hardest)
     table["at"] = table.memory_length.where(table.censored == "none", edge)
@@ -78,5 +79,5 @@ def _placed(table: pd.DataFrame, frame: tuple[float, float]) -> pd.DataFrame:
     table["to"] = table.memory_length_high.clip(upper=frame[1])
     sign = table.censored.map({"none": "", "below": "< ", "above": "> "})
     table["text"] = [f"{s}{short_steps(value)}" for s, value in zip(sign, table["at"], strict=True)]
-    # JSON has no number for what is off the grid.
+    # JSON has no infinity.
     return table.replace([np.inf, -np.inf], np.nan)

@@ -1,4 +1,4 @@
-"""When which lag is learned, as a tidy table."""
+"""A tidy table of the step at which each lag is learned."""
 
 from __future__ import annotations
 
@@ -11,31 +11,32 @@ from mfbench.cube.select import selected, trained
 from mfbench.figures.tables import largest_widths, with_every_panel
 
 NEEDED = ("memory_over_training", "memory_function", "weights")
-RELEVANT = 0.01  # lags with at least this share of the largest weighted energy are looked at
-CLOSE = 0.5  # a lag is learned where |h_s - k_s| is below this share of |k_s|
+RELEVANT = 0.01  # only lags with at least this share of the largest weighted energy count
+CLOSE = 0.5  # a lag is learned if |h_s - k_s| is below this share of |k_s|
 
 
 def learned_steps(
     memory: NDArray[np.floating], k: NDArray[np.floating], steps: NDArray[np.integer]
 ) -> NDArray[np.float64]:
-    """The step from which on each lag is learned, for good.
+    """Find the step from which each lag stays learned.
 
-    For good: at this validated step and all later ones ``|h_s - k_s| < |k_s| / 2``. The first time
-    would also count a response that passes by its target on the way to elsewhere.
+    A lag is learned from the first validated step at which, and at all later ones,
+    ``|h_s - k_s| < |k_s| / 2``. Without the later steps, a response that only passes its target
+    would count.
 
     Parameters
     ----------
     memory : (..., step, lag) array
-        Learned memory functions h; NaN (after a divergence) is not learned.
+        Learned memory functions h; NaN (after divergence) counts as not learned.
     k : (lag,) array
-        The target's.
+        Memory function of the target.
     steps : (step,) array
         Validated steps, ascending.
 
     Returns
     -------
     (..., lag) array
-        Infinite where a lag is not learned at the last step.
+        Infinite if a lag is not learned at the last step.
     """
     close = np.abs(memory - k) < CLOSE * np.abs(k)
     kept = np.logical_and.accumulate(close[..., ::-1, :], axis=-2)[..., ::-1, :]
@@ -43,14 +44,14 @@ def learned_steps(
 
 
 def lag_table(cube: xr.Dataset) -> pd.DataFrame:
-    """One row per (architecture at its largest width, kernel, level, lag that matters).
+    """One row per (architecture at its largest width, kernel, level, relevant lag).
 
-    Columns: ``median``, ``low`` and ``high`` over seeds of the step from which on the lag is
-    learned, at the selected learning rate; infinite where it is not, as in a member that diverged.
+    Columns: ``median``, ``low`` and ``high`` over seeds of the step from which the lag stays
+    learned, at the selected learning rate; infinite if it is not learned, as in a diverged member.
     """
     grid = ("architecture", "width", "kernel", "level")
     best = selected(cube[["status", "selected_learning_rate", "memory_over_training"]])
-    # Plain arrays: xarray takes far longer to pick a cell than its steps take to compute.
+    # Plain arrays: selecting a cell with xarray takes far longer than computing its steps.
     memory = best.memory_over_training.transpose(*grid, "seed", "step", "lag").values
     members = trained(best).transpose(*grid, "seed")
     k = cube.memory_function.transpose("kernel", "level", "lag").values

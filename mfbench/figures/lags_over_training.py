@@ -1,4 +1,4 @@
-"""Which lags are learned when: short memory first?"""
+"""When each lag is learned: short memory first?"""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from mfbench.figures.tables import has
 
 
 def draw(cube: xr.Dataset) -> Any:
-    """A panel per architecture and kernel, at one level that the reader chooses."""
-    title = "Which lags are learned when"
+    """One panel per architecture and kernel, at a level that the reader chooses."""
+    title = "When each lag is learned"
     if not has(cube, *NEEDED):
         why = "The study does not record memory functions over training (training.memory_probes)."
         return theme.nothing(title=title, why=why)
@@ -61,16 +61,16 @@ def draw(cube: xr.Dataset) -> Any:
         chart,
         title=title,
         subtitle=[
-            f"Validated step (logarithmic) from which on the learned memory function stays within "
-            f"{CLOSE:.0%} of the target's at a lag: median of the seeds, line: their range.",
-            f"Open triangles on top: not learned by the end (step {last}). Lags with at least "
-            f"{RELEVANT:.0%} of the energy of the largest.",
+            f"Validated step (log scale) from which the learned memory function stays within "
+            f"{CLOSE:.0%} of the target at a lag. Point: median over seeds; line: their range.",
+            f"Open triangles at the top: not learned by the end (step {last}). Shown are lags with "
+            f"at least {RELEVANT:.0%} of the energy of the strongest lag.",
         ],
     )
 
 
 def _placed(table: pd.DataFrame, never: float) -> pd.DataFrame:
-    """The table with what is never learned at a place above all steps, where JSON has a number."""
+    """Replace infinite steps by `never`, above all steps: JSON has no infinity."""
     learned = np.isfinite(table["median"])
     text = [f"{v:.0f}" if ok else "never" for v, ok in zip(table["median"], learned, strict=True)]
     steps = table[["median", "low", "high"]].replace(np.inf, round(never, 1))

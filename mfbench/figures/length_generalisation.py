@@ -1,4 +1,4 @@
-"""Error on longer sequences than those of the training."""
+"""Error on sequences longer than in training."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from mfbench.figures.tables import has
 
 
 def draw(cube: xr.Dataset) -> Any:
-    """A panel per kernel, a line per architecture over the length."""
+    """One panel per kernel, one line per architecture over the length."""
     title = "On longer sequences"
     if not has(cube, "generalisation_error"):
-        return theme.nothing(title=title, why="This cube holds no errors on longer sequences.")
+        return theme.nothing(title=title, why="This cube has no errors on longer sequences.")
     table = response_table(cube, "generalisation_error", trained_at=1)
     runs = table[table.change > 1].architecture.unique()
     cannot = [a for a in table.architecture.unique() if a not in runs]
@@ -23,11 +23,11 @@ def draw(cube: xr.Dataset) -> Any:
         cube,
         table,
         label="datum.value + '×'",
-        axis="length relative to that of the training",
+        axis="length relative to training",
         title=title,
         subtitle=[
-            "Error of the same memory function on new, longer sequences, without retraining: "
-            "median of the seeds.",
-            *([f"Cannot be run on longer sequences: {', '.join(cannot)}."] if cannot else []),
+            "Error for the same memory function on new, longer sequences, without retraining: "
+            "median over seeds.",
+            *([f"Cannot run on longer sequences: {', '.join(cannot)}."] if cannot else []),
         ],
     )

@@ -1,4 +1,4 @@
-"""Learned memory functions over their targets: what does a model remember, lag by lag?"""
+"""Learned memory functions and their targets: what does a model remember, lag by lag?"""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from mfbench.figures.tables import memory_table, rounded
 
 
 def draw(cube: xr.Dataset) -> Any:
-    """A panel per architecture and kernel, at one level that the reader chooses."""
+    """One panel per architecture and kernel, at a level that the reader chooses."""
     table = rounded(memory_table(cube), "target", "median", "low", "high", digits=3)
-    # Beyond twice the memory length there is nothing to see but zeros.
+    # Beyond twice the memory length, the target is almost zero.
     table = table[~(table.lag > 2 * table.memory_length + 4)]
     base = alt.Chart(table).transform_filter("datum.level == level")
     x = alt.X("lag:Q", title="lag (steps)", axis=alt.Axis(tickCount=4, format="d"))
@@ -40,7 +40,7 @@ def draw(cube: xr.Dataset) -> Any:
         chart,
         title="What the models remember",
         subtitle=[
-            "Learned memory function (mean Jacobian over lag; colour: median of the seeds, band: "
-            "their range) over the target's (dashed)."
+            "Learned memory function (mean Jacobian by lag) in colour: median over seeds, with "
+            "their range as a band. Dashed: the target."
         ],
     )

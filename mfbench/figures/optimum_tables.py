@@ -1,4 +1,4 @@
-"""Tidy tables of how far models are from their optimum, and of what their error is made of."""
+"""Tidy tables of the distance to the optimum and the parts of the error."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ _CELL = ["architecture", "width", "kernel", "level"]
 def part_table(cube: xr.Dataset) -> pd.DataFrame:
     """One row per (architecture at its largest width, kernel, level, part of the error).
 
-    Columns: ``value``, the median of the part over the seeds that did not diverge, at the selected
-    learning rate, with negative estimates clipped to 0 (NaN where all diverged); ``total``, the
-    sum of the values of a task; ``share`` of the total; ``floor_share``, the upper floor as a
-    share of the total, at most 1; ``seeds`` that the medians are of; ``median`` of relative_mse
-    over all seeds, as in `error_table`; ``upper_floor``, ``memory_length`` and ``task``, its name.
+    Columns: ``value``, the median of the part over seeds that did not diverge, at the selected
+    learning rate, with negative estimates clipped to 0 (NaN if all diverged); ``total``, the sum
+    of the values of a task; ``share`` of the total; ``floor_share``, the upper floor as a share of
+    the total, at most 1; ``seeds``, the number of seeds behind the medians; ``median`` of
+    relative_mse over all seeds, as in `error_table`; ``upper_floor``, ``memory_length`` and
+    ``task``, the name of the task.
     """
     best = selected(cube[["selected_learning_rate", *PARTS]])
     medians = best[list(PARTS)].median("seed")
@@ -48,11 +49,11 @@ def part_table(cube: xr.Dataset) -> pd.DataFrame:
 def optimum_table(cube: xr.Dataset) -> pd.DataFrame:
     """One row per (architecture, width, kernel, level) that was trained.
 
-    Columns: those of `error_table`; ``approximation``, log10 of the upper floor, -inf where that
-    is 0; ``optimisation``, the median over seeds of log10(relative_mse / max(upper floor, 1e-6)),
-    infinite where half of the seeds diverged; ``floor`` and ``error``, the decades in which the
-    error falls apart: log10 of max(upper floor, 1e-6), and that plus the optimisation part;
-    ``standard_error`` of the error over test sequences; and ``solved``.
+    Columns: those of `error_table`; ``approximation``, log10 of the upper floor (-inf if it is 0);
+    ``optimisation``, the median over seeds of log10(relative_mse / max(upper floor, 1e-6)),
+    infinite if half of the seeds diverged; ``floor``, log10 of max(upper floor, 1e-6); ``error``,
+    ``floor`` plus ``optimisation``; ``standard_error`` of the error over test sequences; and
+    ``solved``.
     """
     names = ["status", "selected_learning_rate", "optimisation_part", _NOISE]
     best = selected(cube[names])

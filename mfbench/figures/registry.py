@@ -1,4 +1,4 @@
-"""The names of all figures, in the order of the report; the workflow reads them without altair."""
+"""Names of all figures in the order of the report, without importing altair."""
 
 FIGURES = (
     "error_by_memory_length",

@@ -1,4 +1,4 @@
-"""How the error answers to a change after training: a line per architecture over the change."""
+"""How the error responds to a change after training, one line per architecture."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mfbench.cube.select import selected
 from mfbench.figures import theme
 from mfbench.figures.tables import largest_widths, rounded
 
-_HIGHEST = 100.0  # of the axis, in units of the zero predictor's error
+_HIGHEST = 100.0  # largest relative error on the axis
 
 
 def response_table(cube: xr.Dataset, name: str, *, trained_at: float) -> pd.DataFrame:
@@ -26,15 +26,15 @@ def response_table(cube: xr.Dataset, name: str, *, trained_at: float) -> pd.Data
     name : str
         Variable with one more dimension, the change.
     trained_at : float
-        Value of the change that changes nothing; relative_mse stands there unless the variable has
-        a value of its own.
+        The change at which the model is as trained; relative_mse is used there unless the
+        variable has a value.
 
     Returns
     -------
     DataFrame
         Columns: ``change``; ``median``, ``low`` and ``high`` over seeds at the selected learning
-        rate, infinite where a member diverged or has no finite output. No row where a model was
-        not trained or cannot be run.
+        rate, infinite if a member diverged or its output is not finite. Models that were not
+        trained or cannot be run have no row.
     """
     best = selected(cube[["status", "selected_learning_rate", "relative_mse", name]])
     error = best[name]
@@ -42,7 +42,7 @@ def response_table(cube: xr.Dataset, name: str, *, trained_at: float) -> pd.Data
     if trained_at not in error[dim].values:
         trained = best.relative_mse.expand_dims({dim: [trained_at]})
         error = xr.concat([trained, error], dim=dim, coords="minimal", join="outer")
-    # A diverged member is infinitely bad, but only where others of its model could be run.
+    # A diverged member has an infinite error, but only where other members could be run.
     could = error.count(["kernel", "level", "seed"]) > 0
     error = error.where(~((best.status == "diverged") & could), np.inf)
     found = {"median": error.median("seed"), "low": error.min("seed"), "high": error.max("seed")}
@@ -61,16 +61,16 @@ def draw_response(
     title: str,
     subtitle: list[str],
 ) -> Any:
-    """A panel per kernel, a line per architecture, at one level that the reader chooses.
+    """One panel per kernel, one line per architecture, at a level that the reader chooses.
 
     Parameters
     ----------
     table : DataFrame
-        That of `response_table`.
+        The output of `response_table`.
     label : str
         Vega expression that turns ``datum.value`` into the label of a change.
     axis, title, subtitle : str
-        What stands at the axis of changes and above the figure.
+        Title of the axis of changes; title and subtitle of the figure.
     """
     finite = table["median"][np.isfinite(table["median"])]
     low, high = theme.error_domain(finite)
@@ -110,7 +110,7 @@ def draw_response(
         .facet(facet=alt.Facet("kernel:N", sort=cube.kernel.values.tolist(), title=None), columns=2)
         .add_params(theme.level_slider(cube))
     )
-    edge = f"An error above {high:.3g}, or none that is finite, lies on the upper edge."
+    edge = f"Errors above {high:.3g} and infinite errors are drawn at the upper edge."
     return theme.styled(
         chart.resolve_axis(x="independent", y="independent"),
         title=title,

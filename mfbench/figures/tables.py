@@ -1,4 +1,4 @@
-"""Tidy tables for figures and the report, from a benchmark cube."""
+"""Tidy tables from a benchmark cube, for figures and the report."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FLOORS = ("lower_floor", "upper_floor")
 
 
 def has(cube: xr.Dataset, *names: str) -> bool:
-    """Whether a cube holds numbers under all of these names, as not every study measures all."""
+    """Whether all these variables are in the cube and hold numbers."""
     return all(name in cube and int(cube[name].count()) > 0 for name in names)
 
 
@@ -21,10 +21,10 @@ def error_table(cube: xr.Dataset) -> pd.DataFrame:
     """One row per (architecture, width, kernel, level) that was trained and did not fail.
 
     Columns: ``median``, ``low`` and ``high`` of relative_mse over seeds at the selected learning
-    rate (a diverged member counts as infinitely bad; where the median is one, it is NaN),
-    ``diverged`` and ``members`` at all learning rates, ``learning_rate``, ``rho``,
-    ``memory_length``, ``state_size``, and the ``lower_floor`` and ``upper_floor`` of linear models
-    of this size, NaN where the cube has none.
+    rate (a diverged member counts as infinite, and an infinite result becomes NaN), ``diverged``
+    and ``members`` over all learning rates, ``learning_rate``, ``rho``, ``memory_length``,
+    ``state_size``, and the ``lower_floor`` and ``upper_floor`` of linear models of this size (NaN
+    if the cube has none).
     """
     best = selected(cube[["status", "relative_mse", "selected_learning_rate"]])
     error = best.relative_mse.where(best.status != "diverged", np.inf)
@@ -56,8 +56,8 @@ def failed_table(cube: xr.Dataset) -> pd.DataFrame:
 def boundary_table(cube: xr.Dataset) -> pd.DataFrame:
     """One row per (architecture, width, kernel) that was trained.
 
-    Columns: the boundary variables of the cube by what follows ``boundary_`` (``censored`` as a
-    word), and ``easiest`` and ``hardest`` M99 that the group was trained at.
+    Columns: the boundary variables of the cube without the prefix ``boundary_`` (``censored`` as a
+    word), and the ``easiest`` and ``hardest`` M99 that the group was trained at.
     """
     run = trained(cube).any(["learning_rate", "seed"])
     lengths = cube.memory_length.where(run)
@@ -74,7 +74,7 @@ def boundary_table(cube: xr.Dataset) -> pd.DataFrame:
 
 
 def largest_widths(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of each architecture at its largest width."""
+    """Select the rows of each architecture at its largest width."""
     return table[table.width == table.groupby("architecture").width.transform("max")]
 
 
@@ -115,9 +115,9 @@ def curve_table(cube: xr.Dataset) -> pd.DataFrame:
 
 
 def with_every_panel(cube: xr.Dataset, table: pd.DataFrame) -> pd.DataFrame:
-    """The table with a row of nothing where an architecture has no rows at a task.
+    """Add an empty row for each task at which an architecture has no rows.
 
-    Vega-Lite puts the panels of a grid under the wrong headers where one of them has no data.
+    Otherwise Vega-Lite misplaces the headers of the grid.
     """
     keys = ["architecture", "kernel", "level"]
     every = pd.MultiIndex.from_product([cube[key].values for key in keys], names=keys)
@@ -128,7 +128,7 @@ def with_every_panel(cube: xr.Dataset, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def task_names(table: pd.DataFrame) -> list[str]:
-    """M99, with rho where two levels of a kernel share it."""
+    """M99 as the name of a task, with rho if two levels of its kernel share M99."""
     tasks = table[["kernel", "level", "memory_length"]].drop_duplicates()
     shared = set(tasks[tasks.duplicated(["kernel", "memory_length"], keep=False)].kernel)
     return [
@@ -140,13 +140,13 @@ def task_names(table: pd.DataFrame) -> list[str]:
 
 
 def task_order(table: pd.DataFrame) -> list[str]:
-    """The names of all tasks from easy to hard, whatever the kernel."""
+    """The names of all tasks of all kernels, from easy to hard."""
     named = table.dropna(subset="task").sort_values(["memory_length", "level"])
     return list(named.task.unique())
 
 
 def short_error(value: float | None) -> str:
-    """Two significant digits at most, as short as they go."""
+    """Format an error with at most two significant digits, as short as possible."""
     if value is None or not np.isfinite(value):
         return "–"
     if value >= 0.095:
@@ -157,12 +157,12 @@ def short_error(value: float | None) -> str:
 
 
 def short_steps(steps: float) -> str:
-    """A number of steps, with one digit behind the point where it is small."""
+    """Format a number of steps, with one decimal if it is small."""
     return f"{steps:.1f}".removesuffix(".0") if steps < 10 else f"{steps:.0f}"
 
 
 def rounded(table: pd.DataFrame, *columns: str, digits: int = 4) -> pd.DataFrame:
-    """The table with some columns at so many significant digits, to keep pages small."""
+    """Round some columns to a number of significant digits, to keep pages small."""
     table = table.copy()
     for column in columns:
         table[column] = [

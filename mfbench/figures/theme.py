@@ -1,4 +1,4 @@
-"""One look for all figures: type to be read from the back row, one colour per architecture."""
+"""The look of all figures: readable from the back row, one colour per architecture."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import xarray as xr
 
 from mfbench.cube.select import trained
 
-# Okabe & Ito (2008) without black (which is the target) and yellow (unreadable on white), then
-# Paul Tol's muted scheme: distinguishable with the common forms of colour blindness.
+# Okabe & Ito (2008) without black (the target) and yellow (unreadable on white), then Paul Tol's
+# muted scheme: distinguishable with the common forms of colour blindness.
 PALETTE = (
     *("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"),
     *("#882255", "#999933", "#332288", "#44AA99", "#AA4499", "#117733", "#DDCC77", "#661100"),
@@ -23,7 +23,7 @@ INK, QUIET = "#222222", "#9a9a9a"
 
 
 def architecture_colours(cube: xr.Dataset) -> dict[str, str]:
-    """The colour of each architecture, by its place in the study."""
+    """The colour of each architecture, in the order of the study."""
     names = cube.architecture.values.tolist()
     return dict(zip(names, _cycled(PALETTE, len(names)), strict=True))
 
@@ -36,7 +36,7 @@ def architecture_colour(cube: xr.Dataset, **options: Any) -> alt.Color:
 
 
 def architecture_shape(cube: xr.Dataset) -> alt.Shape:
-    """Point shapes of architectures, a second channel beside the colour."""
+    """The shape channel of architectures, in addition to the colour."""
     names = cube.architecture.values.tolist()
     scale = alt.Scale(domain=names, range=_cycled(SHAPES, len(names)))
     return alt.Shape("architecture:N", scale=scale, title="architecture")
@@ -51,21 +51,21 @@ def error_axis(field: str, domain: tuple[float, float], title: str | None) -> al
 
 
 def error_domain(errors: Iterable[float]) -> tuple[float, float]:
-    """From below the smallest error, and 0.001 at least, to above the zero predictor's.
+    """From below the smallest error (0.001 or less) to above 1, the error of predicting zero.
 
-    Errors that are not numbers do not count, and none below 1e-12 (rounding) is told apart.
+    Ignores errors that are not finite; errors below 1e-12 count as 1e-12 (rounding).
     """
     smallest = min((e for e in errors if e is not None and np.isfinite(e)), default=1e-3)
     return min(1e-3, max(smallest, 1e-12)) / 1.5, 2.0
 
 
 def memory_length_domain(values: Sequence[int]) -> tuple[float, float]:
-    """From a little below the shortest memory length to a little above the longest."""
+    """From just below the shortest memory length to just above the longest."""
     return min(values) / 1.12, max(values) * 1.12
 
 
 def memory_length_axis(values: Sequence[int], field: str = "memory_length:Q") -> alt.X:
-    """A logarithmic axis for M99 with a tick at every second level or so."""
+    """A logarithmic axis for M99 with ticks at the levels."""
     domain = list(memory_length_domain(values))
     return alt.X(
         field,
@@ -76,7 +76,7 @@ def memory_length_axis(values: Sequence[int], field: str = "memory_length:Q") ->
 
 
 def architectures_by_kernels(cube: xr.Dataset) -> dict[str, Any]:
-    """The grid of small panels: a row per architecture, a column per kernel."""
+    """A grid of small panels: one row per architecture, one column per kernel."""
     return {
         "row": alt.Row(
             "architecture:N",
@@ -90,9 +90,9 @@ def architectures_by_kernels(cube: xr.Dataset) -> dict[str, Any]:
 
 
 def level_slider(cube: xr.Dataset) -> Any:
-    """The parameter `level`, by which a reader chooses the difficulty of all panels.
+    """The parameter `level`, with which a reader chooses the difficulty of all panels.
 
-    It opens at a hard one of the levels that most panels have: a second pass adds to few of them.
+    It starts at a hard level that most panels have, because later passes add levels to few of them.
     """
     run = trained(cube).any(["learning_rate", "seed"])
     panels = run.sum(["architecture", "width", "kernel"])
@@ -108,7 +108,7 @@ def level_slider(cube: xr.Dataset) -> Any:
 
 
 def memory_length_note(base: Any, *, by: list[str], right: int) -> Any:
-    """M99 of the chosen level in the upper right corner of each panel."""
+    """A note of M99 at the chosen level, in the upper right corner of each panel."""
     return (
         base.transform_aggregate(memory_length="max(memory_length)", groupby=by)
         .transform_filter("isValid(datum.memory_length)")
@@ -119,7 +119,7 @@ def memory_length_note(base: Any, *, by: list[str], right: int) -> Any:
 
 
 def nothing(*, title: str, why: str) -> Any:
-    """What stands in the place of a figure for which the study has measured nothing."""
+    """A placeholder for a figure without data."""
     chart = alt.Chart(pd.DataFrame({"nothing": [0]})).mark_text(fontSize=14, color=QUIET)
     return styled(
         chart.encode(text=alt.value("nothing to show")).properties(width=330, height=60),
@@ -129,12 +129,12 @@ def nothing(*, title: str, why: str) -> Any:
 
 
 def styled(chart: Any, *, title: str, subtitle: str | list[str]) -> Any:
-    """The chart with a title and mfbench's look."""
+    """Give a chart its title and the look of mfbench."""
     heading = alt.TitleParams(
         title, subtitle=subtitle, anchor="start", fontSize=17, subtitleFontSize=12.5,
         subtitleColor="#555555", offset=14, subtitlePadding=4,
     )  # fmt: skip
-    # Set at once: every step of a chain copies the whole chart.
+    # Set all at once, because each method of a chart copies it.
     look = alt.Config(
         font="Helvetica Neue, Helvetica, Arial, Liberation Sans, sans-serif",
         background="white",

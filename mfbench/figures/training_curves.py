@@ -1,4 +1,4 @@
-"""Validation error over training: who is still learning, who is stuck?"""
+"""Validation error over training: which models still learn, which are stuck?"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mfbench.figures.tables import curve_table, rounded
 
 
 def draw(cube: xr.Dataset) -> Any:
-    """A panel per architecture and kernel, a line per level."""
+    """One panel per architecture and kernel, one line per level."""
     table = rounded(curve_table(cube), "median", "low", "high", digits=3)
     domain = theme.error_domain(table["median"])
     lengths = sorted({int(v) for v in table.memory_length.dropna()}) or [1]
@@ -44,5 +44,5 @@ def draw(cube: xr.Dataset) -> Any:
     return theme.styled(
         chart,
         title="How they learn",
-        subtitle=["Relative validation error over training, median of the seeds."],
+        subtitle=["Relative validation error over training, median over seeds."],
     )

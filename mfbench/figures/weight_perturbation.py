@@ -1,4 +1,4 @@
-"""Error after random changes of the weights: how sharp is the minimum that was found?"""
+"""Error after random changes of the weights: how sharp is the minimum?"""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from mfbench.figures.tables import has
 
 
 def draw(cube: xr.Dataset) -> Any:
-    """A panel per kernel, a line per architecture over the size of the change."""
+    """One panel per kernel, one line per architecture over the size of the change."""
     title = "How much the weights may change"
     if not has(cube, "perturbation_error"):
-        return theme.nothing(title=title, why="This cube holds no perturbations of the weights.")
+        return theme.nothing(title=title, why="This cube has no perturbations of the weights.")
     return draw_response(
         cube,
         response_table(cube, "perturbation_error", trained_at=0.0),
         label="datum.value == 0 ? 'trained' : format(datum.value, '~g')",
-        axis="norm of the change relative to that of all weights",
+        axis="relative norm of the change of all weights",
         title=title,
         subtitle=[
             "Test error after a change of all weights in a random direction: median over "
             "directions, then over seeds.",
-            "On a part of the test sequences, so that even unchanged weights may differ a little "
-            "from the other figures.",
+            "Measured on a part of the test sequences, so unchanged weights may give slightly "
+            "different errors than in other figures.",
         ],
     )

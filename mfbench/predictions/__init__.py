@@ -1,7 +1,7 @@
-"""Published predictions of theory, and what the numbers of a study say about them.
+"""Predictions that theory papers make, judged on the results of studies.
 
-Every module beside this one that defines `PREDICTION` is a prediction: its source, its statement
-in the terms of mfbench, the part of a cube that it needs, the statistic, and a rule for the
-verdict that was fixed before the numbers that it judges were seen. `python -m mfbench.predictions
-CUBE...` prints the scoreboard of any number of studies.
+Each module here that defines `PREDICTION` is one prediction: its source, its statement in the
+terms of mfbench, the data it needs, a statistic, and a rule for the verdict. Each rule was fixed
+before anyone saw the numbers it judges. `python -m mfbench.predictions CUBE...` prints the
+scoreboard of one or more studies.
 """

@@ -1,4 +1,4 @@
-"""The scoreboard of any number of studies: ``python -m mfbench.predictions CUBE...``."""
+"""Print the scoreboard of one or more studies: ``python -m mfbench.predictions CUBE...``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mfbench.predictions.scoreboard import (
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Judge all predictions on the cubes, print what decides them, and write the whole table."""
+    """Judge all predictions on the given cubes, print the scoreboard and write it on request."""
     parser = argparse.ArgumentParser(prog="python -m mfbench.predictions", description=__doc__)
     parser.add_argument("cube", nargs="+", help="results/<study>/cubes/benchmark.nc")
     parser.add_argument(

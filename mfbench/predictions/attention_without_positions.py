@@ -1,12 +1,12 @@
 """Attention without positions cannot delay (arXiv 2305.18475).
 
-The rule was fixed on 2026-11-20, before any number of a study that decides it was seen, and is not
-tuned to them. Known then: docs/findings.md, with two runs without positions on impulses (.98).
+The rule was fixed on 2026-11-20, before any result that decides it was seen. Known then:
+docs/findings.md, with two runs without positions on impulses (error 0.98).
 
-One layer of attention without positions sums over a set: it gives the same to every order of the
-past inputs, and with white input no order is special. The best it can do about one lag is about
-nothing, so getting half of the energy, an error below 0.5, is out of its reach. One layer only:
-with several, the causal mask is enough to tell positions (Haviv et al. 2022, arXiv 2203.16634).
+One layer of attention without positions sums over a set: its output is the same for every order
+of the past inputs. It therefore cannot single out one lag of a white input, and an error below 0.5
+(half of the energy) is out of reach. This holds for one layer only: in deeper models the causal
+mask reveals positions (Haviv et al. 2022, arXiv 2203.16634).
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ PREDICTION = Prediction(
     paper="Jiang & Li (2024), Approximation Rate of the Transformer Architecture for Sequence "
     "Modeling",
     link="https://arxiv.org/abs/2305.18475",
-    where="comparison with RNNs: a permutation of time does not matter to the transformer but for "
-    "its positional encoding",
-    statement="A one-layer transformer without positional encoding does not get half of the energy "
-    "of an impulse; with one it can.",
+    where="comparison with RNNs: without its positional encoding, the transformer is invariant to "
+    "permutations of time",
+    statement="A one-layer transformer without positional encoding cannot recover half of the "
+    "energy of an impulse; with positional encoding it can.",
     needs="one-layer transformers with and without positions on the same impulses",
-    rule="Share of runs with an error below 0.5. Contradicted where that without positions lies "
-    "above 0.1 with its 90 % interval; supported where the difference lies above 0 with its "
-    "interval.",
+    rule="Share of runs with an error below 0.5. Contradicted if the 90 % interval of the share "
+    "without positions lies above 0.1; else supported if the 90 % interval of the difference "
+    "(with minus without) lies above 0.",
     fixed=datetime.date(2026, 11, 20),
     judge=judge,
 )

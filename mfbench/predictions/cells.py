@@ -1,4 +1,4 @@
-"""The cells of a cube by what their models and tasks are, never by the names a user gave them."""
+"""Cells of a cube, identified by their models and tasks instead of the names a user gave them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mfbench.cube.select import trained
 from mfbench.predictions.verdict import NotDecidedError
 from mfbench.study.training import TrainingChanges, merged
 
-_TRAINED = tuple(TrainingChanges.model_fields)  # what an architecture may have of its own
+_TRAINED = tuple(TrainingChanges.model_fields)  # training settings an architecture may override
 SEEDS = 3  # fewer runs than this decide nothing
 _MODEL = ("model", "layers", "norm", "residual", "activation", "options")
 LEAST, MOST = 1e-8, 10.0  # relative errors as they enter a mean of logarithms
@@ -23,24 +23,24 @@ LEAST, MOST = 1e-8, 10.0  # relative errors as they enter a mean of logarithms
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Cell:
-    """One (architecture, width, kernel, level) of a study, with what was trained there.
+    """One (architecture, width, kernel, level) of a study and its trained members.
 
     Attributes
     ----------
     study, architecture : str
         Names, for messages only.
     model, layers, norm, residual, activation, options
-        What the architecture is, with all its defaults.
+        The architecture, with all defaults filled in.
     training, task : mapping
-        These sections of the study; the former with the architecture's own changes.
+        These sections of the study; `training` includes the architecture's own changes.
     width : int
         Number of channels.
     kernel, rho, memory_length
         The task.
     state_size, receptive_field : float
-        NaN where the model declares none.
+        NaN if the model declares none.
     linear : bool
-        The model is exactly linear in x.
+        Whether the model is exactly linear in x.
     data : Dataset
         The cell's part of the cube, with dimensions learning_rate and seed.
     """
@@ -76,12 +76,12 @@ class Cell:
 
     @property
     def trained(self) -> NDArray[np.bool_]:
-        """Which members are trials, diverged ones included, (learning_rate, seed)."""
+        """Which members were trained, diverged ones included, (learning_rate, seed)."""
         return np.asarray(trained(self.data).transpose("learning_rate", "seed").values)
 
     @property
     def error(self) -> NDArray[np.float64]:
-        """Relative test error of every member; infinite where it diverged, NaN if untrained."""
+        """Relative test error of every member: infinite if it diverged, NaN if untrained."""
         error = self.data.relative_mse.transpose("learning_rate", "seed").values
         return np.asarray(np.where(self.status == "diverged", np.inf, error))
 
@@ -105,14 +105,14 @@ class Cell:
 
     @property
     def k(self) -> NDArray[np.float64]:
-        """Memory function of the task times the root of the window weights, (lag,).
+        """Memory function of the task times the square root of the window weights, (lag,).
 
-        Its energy is 1, and the energy of a part of it is that part of the relative error.
+        Its squares sum to 1; the squares over some lags sum to the relative error of missing them.
         """
         return np.asarray(self.data.memory_function.values * np.sqrt(self.data.weights.values))
 
     def per_seed(self, name: str) -> dict[int, NDArray[np.float64]]:
-        """A member variable by seed at the selected learning rate; of runs that ended only.
+        """A member variable by seed at the selected learning rate, without diverged runs.
 
         Raises
         ------
@@ -128,9 +128,9 @@ class Cell:
         }
 
     def same_but(self, *options: str) -> tuple[Hashable, ...]:
-        """All that makes the trained model but its width and these options.
+        """Key of the trained model that leaves out its width and these options.
 
-        A section of the training is an option too, as in ``training.loss``.
+        A section of the training is named as ``training.loss``.
         """
         kept = {k: v for k, v in self.options.items() if k not in options}
         training = {k: self.training.get(k) for k in _TRAINED if f"training.{k}" not in options}
@@ -139,25 +139,25 @@ class Cell:
 
     @property
     def what(self) -> tuple[Hashable, ...]:
-        """All that makes the trained model but its width: equal for equal models."""
+        """Key of the trained model without its width."""
         return self.same_but()
 
     @property
     def on(self) -> tuple[Hashable, ...]:
-        """The task: equal for equal tasks, in whichever study."""
+        """Key of the task, the same in all studies."""
         return (self.kernel, self.rho, json.dumps(self.task, sort_keys=True))
 
 
 def cells(cube: xr.Dataset) -> list[Cell]:
-    """All cells of a cube with at least one trained member; a cell that failed has none.
+    """All cells of a cube with at least one trained member; failed cells have none.
 
     Raises
     ------
     ValueError
-        The cube does not say how it was made.
+        The cube has no settings.
     """
     if "settings" not in cube.attrs:
-        raise ValueError("the cube has no attribute 'settings': it is no benchmark cube of mfbench")
+        raise ValueError("not a benchmark cube of mfbench: the attribute 'settings' is missing")
     settings = json.loads(cube.attrs["settings"])
     found = []
     for architecture in cube.architecture.values.tolist():
@@ -193,33 +193,33 @@ def cells(cube: xr.Dataset) -> list[Cell]:
 
 
 def decades(errors: Iterable[float]) -> NDArray[np.float64]:
-    """log10 of relative errors, cut to 1e-8 .. 10.
+    """log10 of relative errors, clipped to 1e-8 .. 10.
 
-    A run that diverged counts as 10, worse than any that predicts about nothing; below 1e-8 is
-    rounding in float32.
+    A diverged run counts as 10, worse than predicting zero; errors below 1e-8 are float32
+    rounding.
     """
     return np.asarray(np.log10(np.clip(np.array(list(errors), float), LEAST, MOST)))
 
 
 def require(found: Sequence[Cell], what: str) -> Sequence[Cell]:
-    """The cells, where there are any with enough seeds; the message names what is missing.
+    """Return the cells with enough seeds.
 
     Raises
     ------
     NotDecidedError
-        No cell, or too few seeds in each.
+        No cell has enough seeds; the message says what is missing.
     """
     if not found:
         raise NotDecidedError(f"the study has no {what}")
     enough = [cell for cell in found if len(cell.seeds) >= SEEDS]
     if not enough:
         most = max(len(cell.seeds) for cell in found)
-        raise NotDecidedError(f"{SEEDS} seeds or more are needed of {what}, there are {most}")
+        raise NotDecidedError(f"at least {SEEDS} seeds needed, {most} found: {what}")
     return enough
 
 
 def count(found: Iterable[Cell], *, all_rates: bool = False) -> dict[str, int]:
-    """Number of runs, and of those that diverged, at the selected or at all learning rates."""
+    """Number of runs and of diverged runs, at the selected or at all learning rates."""
     runs = diverged = 0
     for cell in found:
         if all_rates:
@@ -234,7 +234,7 @@ def count(found: Iterable[Cell], *, all_rates: bool = False) -> dict[str, int]:
 def matched(
     first: Iterable[Cell], second: Iterable[Cell], key: Callable[[Cell], Hashable]
 ) -> list[tuple[list[Cell], list[Cell]]]:
-    """Cells of both kinds with the same key, for the keys that both kinds have."""
+    """Pair the cells of two kinds by key; keys that only one kind has are dropped."""
     groups: dict[Hashable, tuple[list[Cell], list[Cell]]] = {}
     for side, found in enumerate((first, second)):
         for cell in found:
@@ -247,15 +247,16 @@ def differences_by_seed(
     values: Callable[[Cell], Mapping[int, float]],
     what: str,
 ) -> NDArray[np.float64]:
-    """Mean over pairs of `values` of the first kind minus that of the second, for each seed.
+    """Difference in `values` between the first and the second kind, averaged over pairs, by seed.
 
-    A seed is one replicate: it sets the initialisation and the batch order everywhere, so what it
-    gives at different tasks is not independent. Only seeds that every cell has are used.
+    A seed is one replicate: it sets the initialisation and the batch order in every cell, so
+    results of one seed at different tasks are not independent. Only seeds that all cells share
+    are used.
 
     Raises
     ------
     NotDecidedError
-        No pair, or fewer common seeds than decide anything.
+        No pair, or too few common seeds.
     """
     if not pairs:
         raise NotDecidedError(f"the study has no two cells that differ only in {what}")
@@ -263,8 +264,8 @@ def differences_by_seed(
     common = set.intersection(*(set(v) for pair in numbers for side in pair for v in side))
     if len(common) < SEEDS:
         raise NotDecidedError(
-            f"{SEEDS} seeds or more must have been trained in all cells that are compared "
-            f"({what}), there are {len(common)}"
+            f"at least {SEEDS} seeds shared by all compared cells needed, {len(common)} found "
+            f"(cells that differ in {what})"
         )
     return np.array(
         [
@@ -280,5 +281,5 @@ def differences_by_seed(
 
 
 def score(cell: Cell) -> dict[int, float]:
-    """log10 of the relative error by seed, as `decades` cuts it."""
+    """log10 of the relative error by seed, clipped as in `decades`."""
     return dict(zip(cell.seeds, decades(cell.seeds.values()), strict=True))

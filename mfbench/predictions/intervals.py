@@ -1,6 +1,6 @@
-"""Effects with 90 % intervals that hold at the three to ten seeds of a study.
+"""Effects with 90 % intervals that are valid for three to ten seeds.
 
-No bootstrap over seeds: over three of them it covers far less than it says.
+Not the bootstrap: with three seeds its real coverage is far below 90 %.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from scipy import stats
 
 LEVEL = 0.9
 _TAIL = (1 - LEVEL) / 2
-_GRID = 1000  # quantiles of a posterior; enough for three digits
+_GRID = 1000  # quantiles per posterior: enough for three digits
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number, the ends of its 90 % interval, and how that was made."""
+    """A number, its 90 % interval, and the method behind the interval."""
 
     value: float
     low: float
@@ -33,7 +33,7 @@ def mean_interval(values: NDArray[np.float64]) -> Estimate:
     Raises
     ------
     ValueError
-        Fewer than two values, or one that is not finite.
+        Fewer than two values, or a value is not finite.
     """
     values = _finite(values)
     half = stats.t.ppf(1 - _TAIL, len(values) - 1) * stats.sem(values)
@@ -42,15 +42,15 @@ def mean_interval(values: NDArray[np.float64]) -> Estimate:
 
 
 def difference_interval(a: NDArray[np.float64], b: NDArray[np.float64]) -> Estimate:
-    """Mean of `a` minus mean of `b`, independent of each other: Welch's t interval.
+    """Mean of `a` minus mean of `b` for independent groups, with Welch's t interval.
 
-    The degrees of freedom are Welch's (1947), doi 10.1093/biomet/34.1-2.28. Where neither group
-    varies the interval is the difference itself.
+    Degrees of freedom after Welch (1947), doi 10.1093/biomet/34.1-2.28. If neither group varies,
+    the interval shrinks to the difference itself.
 
     Raises
     ------
     ValueError
-        Fewer than two values in a group, or one that is not finite.
+        Fewer than two values in a group, or a value is not finite.
     """
     a, b = _finite(a), _finite(b)
     difference = float(a.mean() - b.mean())
@@ -65,15 +65,15 @@ def difference_interval(a: NDArray[np.float64], b: NDArray[np.float64]) -> Estim
 
 
 def share_interval(successes: int, trials: int) -> Estimate:
-    """A share with the interval of Jeffreys' prior, Beta(1/2, 1/2).
+    """A share of successes with its Jeffreys interval, from the prior Beta(1/2, 1/2).
 
-    Brown, Cai & DasGupta (2001), doi 10.1214/ss/1009213286: the interval ends at 0 and at 1 where
-    no trial and where every trial succeeded.
+    As in Brown, Cai & DasGupta (2001), doi 10.1214/ss/1009213286, the interval starts at 0 if no
+    trial succeeded and ends at 1 if all did.
 
     Raises
     ------
     ValueError
-        No trial, or more successes than trials.
+        No trials, or more successes than trials.
     """
     posterior = _posterior(successes, trials)
     low = posterior.ppf(_TAIL) if successes else 0.0
@@ -86,12 +86,12 @@ def share_interval(successes: int, trials: int) -> Estimate:
 def share_difference_interval(
     successes: int, trials: int, other_successes: int, other_trials: int
 ) -> Estimate:
-    """A share minus another, with the interval of their independent Jeffreys posteriors.
+    """The first share minus the other, with the interval from independent Jeffreys posteriors.
 
     Raises
     ------
     ValueError
-        No trial, or more successes than trials.
+        No trials, or more successes than trials.
     """
     at = (np.arange(_GRID) + 0.5) / _GRID
     first = _posterior(successes, trials).ppf(at)
@@ -99,18 +99,18 @@ def share_difference_interval(
     low, high = np.quantile(first[:, None] - other, [_TAIL, 1 - _TAIL])
     value = successes / trials - other_successes / other_trials
     method = f"Jeffreys posteriors of {trials} and {other_trials} runs, as if independent"
-    # Shares of 0 and 1 lie at the end of what is possible and outside of equal tails.
+    # A difference of shares 0 and 1 can lie outside of equal-tailed quantiles: include it.
     return Estimate(value, float(min(low, value)), float(max(high, value)), method)
 
 
 def _posterior(successes: int, trials: int) -> Any:
     if not 0 <= successes <= trials or trials < 1:
-        raise ValueError(f"{successes} successes in {trials} trials are not possible")
+        raise ValueError(f"impossible: {successes} successes in {trials} trials")
     return stats.beta(successes + 0.5, trials - successes + 0.5)
 
 
 def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
     values = np.asarray(values, float)
     if len(values) < 2 or not np.isfinite(values).all():
-        raise ValueError(f"an interval needs two or more finite values, not {values}")
+        raise ValueError(f"an interval needs at least two values, all finite, not {values}")
     return values

@@ -1,15 +1,15 @@
 """The balanced parameterisation trains stably at larger learning rates (arXiv 2311.14495).
 
-The rule was fixed on 2026-11-20, before any number of a study that decides it was seen, and is not
-tuned to them. Known then to the author of the rule: nothing about these models. (The author of the
-architecture had tried it out with two seeds: 'direct' diverged from 0.3 on, the others did not.)
+The rule was fixed on 2026-11-20, before any result that decides it was seen. Its author then knew
+nothing about these models. (The author of the architecture had tried two seeds: 'direct' diverged
+at learning rates of 0.3 and above, the others did not.)
 
-A member trains stably where it did not diverge and does not end at more than twice the validation
-error of predicting zero (the reported test error is that of its best step and would hide the end).
-For each task and seed, the largest learning rate of the study up to which every one is stable is
-compared between the parameterisation 'best', 1 - 1/(w^2 + 1/2), whose gradient over weight is
-bounded, and 'direct'. Where no rate is stable, half of the smallest one counts. A study in which
-no member is unstable has not reached the limit and says nothing.
+A member is stable if it does not diverge and its last validation error is at most twice the error
+of predicting zero (the reported test error belongs to its best step and would hide a bad end). For
+each task and seed, the rule finds the largest learning rate up to which all rates are stable, or
+half of the smallest rate if none is. It compares the parameterisation 'best', 1 - 1/(w^2 + 1/2),
+whose ratio of gradient to weight is bounded, with 'direct'. A study without any unstable member
+did not reach the limit and decides nothing.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from mfbench.predictions.prediction import Prediction
 from mfbench.predictions.verdict import NotDecidedError, Verdict, compare
 
 MARGIN = 0.25  # decades
-RATES = 3  # fewer learning rates are no sweep
-ERROR = 2.0  # relative validation error at the last step
+RATES = 3  # learning rates a sweep needs
+ERROR = 2.0  # largest relative validation error of a stable member at its last step
 
 
 def stable(cell: Cell) -> np.ndarray:
@@ -36,7 +36,7 @@ def stable(cell: Cell) -> np.ndarray:
 
 
 def largest_stable_rate(cell: Cell) -> dict[int, float]:
-    """log10 of the largest learning rate up to which all are stable, by seed."""
+    """log10 of the largest learning rate up to which all rates are stable, by seed."""
     found = {}
     order = np.argsort(cell.rates)
     for j, seed in enumerate(cell.data.seed.values.tolist()):
@@ -80,15 +80,15 @@ PREDICTION = Prediction(
     paper="Wang & Li (2024), StableSSM: Alleviating the Curse of Memory in State-space Models "
     "through Stable Reparameterization",
     link="https://arxiv.org/abs/2311.14495",
-    where="optimisation stability: the gradient over weight is bounded for the 'best' "
+    where="optimisation stability: the ratio of gradient to weight is bounded for the 'best' "
     "parameterisation 1 - 1/(w^2 + 1/2)",
     statement="A state-space model with the 'best' parameterisation trains stably at larger "
-    "learning rates than one with the recurrent weight itself.",
-    needs="stable_ssm with parameterisation direct and best, else equal, at 3 learning rates that "
-    "reach instability",
-    rule="log10 of the largest learning rate up to which no member diverges or ends at twice the "
-    "error of predicting zero, best minus direct, by seed: supported where the 90 % "
-    "interval lies above 0.25 decades, contradicted where it lies below.",
+    "learning rates than one that trains its recurrent weight directly.",
+    needs="stable_ssm with parameterisations direct and best, otherwise equal, at 3 or more "
+    "learning rates that reach instability",
+    rule="log10 of the largest learning rate up to which no member diverges or ends above twice "
+    "the error of predicting zero, best minus direct, by seed: supported if the 90 % "
+    "interval lies above 0.25 decades, contradicted if it lies below.",
     fixed=datetime.date(2026, 11, 20),
     judge=judge,
 )

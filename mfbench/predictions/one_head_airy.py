@@ -1,18 +1,20 @@
 """One attention head cannot follow an oscillation (arXiv 2305.18475).
 
-The rule was fixed on 2026-11-20, before any number of a study that decides it was seen, and is not
-tuned to them. Known then: docs/findings.md, with two runs of one head on airy at M99 = 16 and 32
-(.24 to .45), and two each of two and four heads (one of eight below .1).
+The rule was fixed on 2026-11-20, before any result that decides it was seen. Known then:
+docs/findings.md, with two runs of one head on airy at M99 = 16 and 32 (errors 0.24 to 0.45), and
+two runs each of two and four heads (one of the eight errors below 0.1).
 
-Softmax weights are not negative, and one head has one value for each input: read out linearly,
-what one layer with one head gives to the past has one sign. Lag 0 is free, because the residual
-stream carries it. The best such memory function misses all lobes of the other sign, so its error
-is at least the smaller of the energies of the two signs at lags from 1 on: the sign floor. A run
-beats it where its error is below half of it; tasks with a floor below 0.05 are left out. Two heads
-with values of opposite sign have no such floor. The argument is one for values that do not know
-their position, as with rotary positions or linear biases; positions that are added to the input
-(learned, sinusoidal) can give weight and value a common cause, so such models do not count. (A
-restriction made by a review after the first study, whose models are all rotary.)
+Softmax weights are nonnegative, and one head computes one value per input. With a linear readout,
+the memory function of one layer with one head therefore has one sign at all past lags; lag 0 is
+free, because the residual stream carries it. Such a function misses all lobes of the other sign.
+Its error is at least the sign floor: the smaller of the energies of the two signs at lags of 1 and
+more. A run beats the floor if its error is below half of it; tasks with a floor below 0.05 are left
+out. Two heads with values of opposite sign have no sign floor.
+
+The argument needs values that do not depend on position, as with rotary positions or linear biases.
+Positions that are added to the input (learned, sinusoidal) enter weights and values alike, so
+models with them are left out. (A review added this restriction after the first study, in which all
+models are rotary.)
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ SHARE = 0.5  # of the floor
 
 
 def sign_floor(cell: Cell) -> float:
-    """Least error of a memory function of one sign beyond lag 0."""
+    """Smallest error of a memory function with one sign at all lags but 0."""
     past = cell.k[1:]
     return float(min((np.maximum(past, 0) ** 2).sum(), (np.minimum(past, 0) ** 2).sum()))
 
@@ -60,7 +62,8 @@ def judge(cells: Sequence[Cell]) -> Verdict:
         more,
         [c for c in one if c.on in {m.on for m in more}],
         succeeds=lambda cell, error: error < SHARE * sign_floor(cell),
-        effect_name="share of runs below half of the sign floor, several heads minus one",
+        effect_name="share of runs with an error below half of the sign floor, several heads minus "
+        "one",
     )
 
 
@@ -69,15 +72,15 @@ PREDICTION = Prediction(
     paper="Jiang & Li (2024), Approximation Rate of the Transformer Architecture for Sequence "
     "Modeling",
     link="https://arxiv.org/abs/2305.18475",
-    where="one layer and one head: the rate is governed by a temporal coupling of softmax form; "
-    "that its weights have one sign, and what follows for airy, is our consequence",
-    statement="A one-layer transformer with one head does not beat the best memory function of one "
-    "sign on airy; with two heads or more it can.",
+    where="one layer and one head: a temporal coupling of softmax form governs the rate; the "
+    "conclusions that its weights have one sign and that airy is hard are ours",
+    statement="On airy, a one-layer transformer with one head does not beat the best memory "
+    "function of one sign; with two or more heads it can.",
     needs="one-layer transformers with rope or alibi, with one head and with more, on airy tasks "
-    "with a sign floor of 0.05 or more",
-    rule="Share of runs with an error below half of the sign floor. Contradicted where that of "
-    "one head lies above 0.1 with its 90 % interval; supported where the difference of "
-    "several heads to one lies above 0 with its interval.",
+    "with a sign floor of at least 0.05",
+    rule="Share of runs with an error below half of the sign floor. Contradicted if the 90 % "
+    "interval of the share with one head lies above 0.1; else supported if the 90 % interval "
+    "of the difference (several heads minus one) lies above 0.",
     fixed=datetime.date(2026, 11, 20),
     judge=judge,
 )

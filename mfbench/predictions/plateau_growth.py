@@ -1,17 +1,17 @@
 """Training plateaus grow exponentially with the lag (arXiv 2009.07799).
 
-The rule is the second one, fixed on 2026-11-20 after the number of the first had been seen, and is
-judged on seeds that had not been trained then. The first took the bend of log time over log lag,
-and said 'supported' with a bend of 0.32 [0.26, 0.37]. A review then sent made-up power laws through
-it: any constant number of steps beside the power law, such as a warm-up of the learning rate, bends
-it too. So both rivals now have such an offset of their own.
+This is the second rule. It was fixed on 2026-11-20, after the result of the first had been seen,
+and is judged on seeds that were trained later. The first rule measured the curvature of log time
+over log lag and said 'supported', with a curvature of 0.32 [0.26, 0.37]. A review then tried it on
+synthetic power laws and found that a constant offset in steps, such as a warm-up of the learning
+rate, bends a power law as well. Both candidates therefore have an offset now.
 
-Training time is the step at which the validation error falls to 0.5, between two validated steps
-by a straight line in log step. For each seed and learning rate the times at the lags L are fitted
-by t = t0 + a L^p and by t = t0 + a exp(b L), with t0, a >= 0 and p or b free: as many parameters
-each. The misfit is the sum of squared relative errors, and the effect is log10 of the misfit of the
-power law over that of the exponential. Lags that a member does not learn in the budget are left out
-of its fits, and so are those beyond the state size: no training reaches them.
+Training time is the step at which the validation error falls to 0.5, interpolated linearly in log
+step between two validations. For each seed and learning rate, the times at the lags L are fitted
+by t = t0 + a L^p and by t = t0 + a exp(b L), with t0, a >= 0 and p or b free: three parameters
+each. The misfit is the sum of squared relative errors. The effect is log10 of the ratio of the
+power law's misfit to the exponential's. Lags that a member does not learn within its training are
+left out of its fits, and so are lags beyond the state size, which no training can reach.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from mfbench.predictions.verdict import NotDecidedError, Verdict, compare
 
 MARGIN = 0.0
 ERROR = 0.5
-LAGS = 5  # fewer decide nothing: a fit has three parameters
+LAGS = 5  # a fit has three parameters
 POWERS = np.linspace(0.1, 10.0, 200)  # p
 RATES = np.geomspace(0.01, 3.0, 200)  # b per step of lag
-ROUNDING = 1e-6  # squared relative errors: below it a fit is perfect
+ROUNDING = 1e-6  # squared relative errors below this count as a perfect fit
 
 
 def passage(steps: NDArray[np.float64], curve: NDArray[np.float64]) -> float:
-    """The step at which a validation curve first falls to ERROR; NaN where it does not."""
+    """The step at which a validation curve first falls to ERROR, NaN if it never does."""
     below = np.flatnonzero(curve <= ERROR)
     if not below.size:
         return float("nan")
@@ -49,7 +49,7 @@ def passage(steps: NDArray[np.float64], curve: NDArray[np.float64]) -> float:
 
 
 def misfit(times: Sequence[float], shapes: NDArray[np.float64]) -> float:
-    """Least sum of squared relative errors of t0 + a shape over shapes (rows) and t0, a >= 0."""
+    """Smallest sum of squared relative errors of t0 + a shape, over rows of shapes, t0, a >= 0."""
     t = np.asarray(times, float)
     scaled = shapes / shapes.max(axis=1, keepdims=True)
     return min(
@@ -59,7 +59,7 @@ def misfit(times: Sequence[float], shapes: NDArray[np.float64]) -> float:
 
 
 def advantage(lags: Sequence[float], times: Sequence[float]) -> float:
-    """log10 of the misfit of a power law over that of an exponential, both with an offset."""
+    """log10 of a power law's misfit over an exponential's, both with an offset."""
     L = np.asarray(lags, float)
     power = misfit(times, L ** POWERS[:, None])
     exponential = misfit(times, np.exp(RATES[:, None] * (L - L.max())))
@@ -74,9 +74,9 @@ def judge(cells: Sequence[Cell]) -> Verdict:
         if c.model == "rnn" and c.kernel == "impulse" and 1 <= c.rho <= c.state_size
     ]
     if any(c.linear for c in found):
-        found = [c for c in found if c.linear]  # what the theory is about
+        found = [c for c in found if c.linear]  # the theory is about linear RNNs
     groups: dict[Hashable, list[Cell]] = {}
-    for c in require(found, "RNN on impulses at a lag of 1 or more and of no more than its state"):
+    for c in require(found, "RNN on impulses with a lag from 1 to its state size"):
         groups.setdefault((c.what, c.width), []).append(c)
     found_by_seed: dict[int, list[float]] = {}
     censored = fits = 0
@@ -98,18 +98,18 @@ def judge(cells: Sequence[Cell]) -> Verdict:
                 fits += 1
     if len(found_by_seed) < SEEDS:
         raise NotDecidedError(
-            f"{LAGS} lags at which the error falls to {ERROR:g} within the training are needed for "
-            f"{SEEDS} seeds; {len(found_by_seed)} have them"
+            f"at least {SEEDS} seeds needed that reach an error of {ERROR:g} at {LAGS} lags, "
+            f"{len(found_by_seed)} found"
         )
     estimate = mean_interval(np.array([np.mean(v) for _, v in sorted(found_by_seed.items())]))
     verdict, reason = compare(estimate, MARGIN)
     if censored:
-        reason += f" (in {censored} of {fits} fits lags are left out that were not learned in time)"
+        reason += f" ({censored} of {fits} fits leave out lags that were not learned in time)"
     return Verdict.of(
         estimate,
         (verdict, reason),
-        effect_name=f"log10 misfit of the steps to an error of {ERROR:g} by a power of the lag, "
-        "minus that by an exponential",
+        effect_name=f"log10 misfit to the number of steps to an error of {ERROR:g}: power law in "
+        "the lag minus exponential",
         unit="decades",
         **count(used, all_rates=True),
     )
@@ -118,7 +118,7 @@ def judge(cells: Sequence[Cell]) -> Verdict:
 def _time(cell: Cell, rate: int, seed: int) -> float:
     at = cell.data.isel(learning_rate=rate).sel(seed=seed)
     if at.status == "diverged":
-        return float("nan")  # it never got there
+        return float("nan")
     return passage(cell.data.step.values.astype(float), at.validation_error.values)
 
 
@@ -129,15 +129,15 @@ PREDICTION = Prediction(
     link="https://arxiv.org/abs/2009.07799",
     where="optimisation analysis: gradient flow of a linear RNN leaves the plateau after a time "
     "that is exponential in the memory of the target",
-    statement="The number of steps after which an RNN leaves the plateau of an impulse grows "
-    "exponentially with the lag, faster than any power of it.",
-    needs="RNNs (linear ones where there are some) on impulses at 5 lags that are learned in time "
-    "and that their state can hold",
-    rule="log10 of the misfit of steps over lag by offset plus power law, minus that by offset "
-    "plus exponential, by seed: supported where the 90 % interval lies above 0, contradicted where "
-    "it lies below.",
+    statement="The number of steps until an RNN leaves its training plateau on an impulse grows "
+    "exponentially with the lag, faster than any power law.",
+    needs="RNNs (linear ones if the study has any) on impulses, at 5 lags that are learned in time "
+    "and within the state size",
+    rule="Two fits of steps over lag: offset plus power law and offset plus exponential. log10 "
+    "misfit of the first minus log10 misfit of the second, by seed: supported if the 90 % interval "
+    "lies above 0, contradicted if it lies below.",
     fixed=datetime.date(2026, 11, 20),
     judge=judge,
-    replaces="the bend of log steps over log lag; supported, by 0.32 [0.26, 0.37], but a power law "
-    "beside a constant number of steps bends as well",
+    replaces="the curvature of log steps over log lag said supported, by 0.32 [0.26, 0.37], but "
+    "a power law with a constant offset in steps is curved as well",
 )

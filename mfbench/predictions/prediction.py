@@ -1,4 +1,4 @@
-"""What a published prediction has to say about itself."""
+"""What defines a prediction: its source, its statement and its rule."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ class Prediction:
     title : str
         A few words for tables.
     paper, link, where : str
-        Authors, year and title; address; the part of the paper that says it.
+        Authors, year and title; URL; the part of the paper that makes the prediction.
     statement : str
-        What it says, in the terms of mfbench.
+        The prediction in the terms of mfbench.
     needs : str
-        The slice of a cube that decides it.
+        The cells that decide it.
     rule : str
         Statistic and verdict in words.
     fixed : date
-        The day on which the rule was fixed, before the numbers that it judges were seen.
+        The day on which the rule was fixed, before anyone saw the numbers it judges.
     judge : callable
-        ``judge(cells) -> Verdict``; raises NotDecidedError where the slice is not there.
+        ``judge(cells) -> Verdict``; raises NotDecidedError if cells are missing.
     replaces : str
-        What an earlier rule was, what it said, and why it has gone. Such a rule is judged on
-        members that had not been trained when it was fixed.
+        An earlier rule, its verdict, and why it was dropped. A replacing rule is judged on
+        members that were trained after it was fixed.
     """
 
     title: str

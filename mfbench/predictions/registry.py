@@ -1,7 +1,6 @@
-"""Predictions by name: every module beside this one that defines `PREDICTION` is one.
+"""Predictions by name: each module of this package that defines `PREDICTION`.
 
-They are found by file name and imported one at a time, so that the workflow knows their names
-without importing xarray.
+The names are read from the files, so the workflow can list them without importing xarray.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ def predictions() -> tuple[str, ...]:
 
 
 def prediction(name: str) -> Prediction:
-    """The prediction of that name.
+    """Return the prediction with this name.
 
     Raises
     ------
     ValueError
-        No such prediction; the message lists those there are.
+        No such prediction; the message lists the names.
     """
     if name not in predictions():
-        raise ValueError(f"no prediction named {name!r}; there are: {', '.join(predictions())}")
+        raise ValueError(f"no prediction named {name!r}; the names are {', '.join(predictions())}")
     found: Prediction = importlib.import_module(f"mfbench.predictions.{name}").PREDICTION
     return found

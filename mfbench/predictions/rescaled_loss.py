@@ -1,14 +1,14 @@
 """A temporally rescaled loss helps late lags (arXiv 2307.11462).
 
-The rule was fixed on 2026-11-20, before any number of a study that decides it was seen, and is not
-tuned to them. Known then: nothing about this loss.
+The rule was fixed on 2026-11-20, before any result that decides it was seen. Known then: nothing
+about this loss.
 
-A loss with positive weights over time gives a lag s the share of weight on the steps t >= s, less
-for every later lag; weights that grow with t (training.loss.time_power > 0) make that fall more
-slowly. The effect is about the memory function that is learned: its error at the late lags, those
-from half of M99 on, sum of w_s (k_s - h_s)^2 over them, under the plain loss over that under the
-rescaled one, between cells that differ in nothing else. The study must score from step 0: up to
-task.scored_from every lag has the same weight whatever the loss.
+Lag s enters the loss only at steps t >= s, so its weight is the share of time weights on these
+steps and falls with s. With time weights that grow with t (training.loss.time_power > 0) it falls
+more slowly. The rule compares errors of the learned memory function h at late lags, the sum of
+w_s (k_s - h_s)^2 over s >= M99 / 2, between cells with the plain and the rescaled loss that are
+otherwise equal. The study must score from step 0, because all lags up to task.scored_from have the
+same weight under any loss.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from mfbench.predictions.intervals import mean_interval
 from mfbench.predictions.prediction import Prediction
 from mfbench.predictions.verdict import Verdict, compare
 
-MARGIN = 0.1  # decades: a quarter more
+MARGIN = 0.1  # decades: a factor of 1.26
 
 
 def time_power(cell: Cell) -> float:
-    """Power of the weights of the training loss over time; 0 is the plain loss."""
+    """Exponent of the loss weights over time; 0 is the plain loss."""
     return float(cell.training.get("loss", {}).get("time_power", 0.0))
 
 
@@ -59,7 +59,7 @@ def judge(cells: Sequence[Cell]) -> Verdict:
     return Verdict.of(
         estimate,
         compare(estimate, MARGIN),
-        effect_name="log10 error at lags from M99/2 on, plain loss minus rescaled",
+        effect_name="log10 error at lags of M99/2 and more, plain loss minus rescaled",
         unit="decades",
         **count(c for pair in pairs for side in pair for c in side),
     )
@@ -71,13 +71,13 @@ PREDICTION = Prediction(
     "Temporally",
     link="https://arxiv.org/abs/2307.11462",
     where="bias of positively weighted errors towards short-term memory, and the rescaled error",
-    statement="Trained with a loss whose weights grow over time, a model ends with a smaller "
-    "error of its memory function at late lags than with the plain squared error.",
-    needs="a study that scores from step 0, with cells that differ in training.loss.time_power "
-    "only, 0 and greater",
-    rule="Mean over matched cells of log10 error of the learned memory function from lag M99/2 on, "
-    "plain minus rescaled, by seed: supported where the 90 % interval lies above 0.1 decades, "
-    "contradicted where it lies below.",
+    statement="A loss whose weights grow over time leads to a smaller error of the learned memory "
+    "function at late lags than the plain squared error.",
+    needs="a study that scores from step 0, with cells that differ only in "
+    "training.loss.time_power, zero and positive",
+    rule="log10 error of the learned memory function at lags of M99/2 and more, plain minus "
+    "rescaled, averaged over matched cells, by seed: supported if the 90 % interval lies above 0.1 "
+    "decades, contradicted if it lies below.",
     fixed=datetime.date(2026, 11, 20),
     judge=judge,
 )

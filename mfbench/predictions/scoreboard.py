@@ -1,4 +1,4 @@
-"""All predictions on the cubes of one study or of several: the table, and how it is written."""
+"""The scoreboard: all predictions judged on the cubes of one or more studies."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WIDTH = 100  # characters of a printed line
 
 
 def judge(found: Prediction, on: Sequence[Cell]) -> Verdict:
-    """The verdict of a prediction on some cells; what is missing becomes 'not decided'."""
+    """Judge a prediction; NotDecidedError becomes the verdict 'not decided'."""
     try:
         return found.judge(on)
     except NotDecidedError as missing:
@@ -33,7 +33,7 @@ def judge_predictions(*cubes: xr.Dataset) -> pd.DataFrame:
     Parameters
     ----------
     *cubes : Dataset
-        Cubes as `open_benchmark` returns them. Each is judged by itself.
+        Cubes as `open_benchmark` returns them, each judged separately.
 
     Returns
     -------
@@ -45,10 +45,10 @@ def judge_predictions(*cubes: xr.Dataset) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        No cube, two of one study, or one that does not say how it was made.
+        No cube, two cubes of one study, or a cube without settings.
     """
     if not cubes:
-        raise ValueError("no cube to judge predictions on")
+        raise ValueError("judging predictions needs at least one cube")
     studies: dict[str, list[Cell]] = {}
     for cube in cubes:
         of_cube = cells(cube)
@@ -91,10 +91,10 @@ _FROM_PREDICTION = ("statement", "rule", "replaces", "needs", "fixed", "paper", 
 
 
 def deciding(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the studies that decide; of a prediction that none decides, the nearest one.
+    """Select the rows that decide each prediction, decided predictions first.
 
-    Nearest is the study with an effect and the most runs. Its study is left out where none came to
-    an effect. What is decided comes first, then what has an effect, then what is missing.
+    If no study decides a prediction, the row with the most runs is kept; its study is left blank
+    if it has no runs. Decided rows come first, then undecided ones with an effect, then the rest.
     """
     kept = []
     for _, rows in table.groupby("prediction", sort=False):
@@ -109,7 +109,7 @@ def deciding(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def effect_text(row: pd.Series) -> str:
-    """Effect, unit and interval of a row, '' where there is no effect."""
+    """Effect, unit and interval of a row; '' without an effect."""
     if not np.isfinite(row.effect):
         return ""
     unit = "" if row.unit == "1" else f" {row.unit}"
@@ -117,7 +117,7 @@ def effect_text(row: pd.Series) -> str:
 
 
 def plain_text(table: pd.DataFrame) -> str:
-    """The table for a terminal: a block of lines per row."""
+    """Format the table for a terminal, one block of lines per row."""
     blocks = []
     for _, row in table.iterrows():
         about = [part for part in (row.study, _runs(row)) if part]
@@ -133,7 +133,7 @@ def plain_text(table: pd.DataFrame) -> str:
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """The table in Markdown, with sources and rules below it."""
+    """Format the table in Markdown, with sources and rules below."""
     lines = [
         "| prediction | verdict | effect [90 % interval] | runs | study | why |",
         "|---|---|---|---|---|---|",
@@ -150,7 +150,7 @@ def markdown(table: pd.DataFrame) -> str:
             f"**{row.title}.** {row.statement}",
             f"*Source:* {row.paper}, {row.link} ({row['where']}). *Needs:* {row.needs}. "
             f"*Rule, fixed on {row.fixed} before the numbers were seen:* {row.rule}"
-            + (f" *It replaces another:* {row.replaces}" if row.replaces else ""),
+            + (f" *Earlier rule:* {row.replaces}." if row.replaces else ""),
         ]
     return "\n".join(lines) + "\n"
 
@@ -158,7 +158,7 @@ def markdown(table: pd.DataFrame) -> str:
 def write_scoreboard(
     table: pd.DataFrame, *, csv: str | Path, md: str | Path, txt: str | Path
 ) -> None:
-    """Write the table atomically: every row and column as CSV, the deciding rows for reading."""
+    """Write the table atomically: all rows and columns as CSV, deciding rows as md and txt."""
     with atomic(csv) as temporary:
         table.to_csv(temporary, index=False)
     write_text(md, markdown(deciding(table)))

@@ -1,4 +1,4 @@
-"""The verdict on 'this model cannot, that one can', from how often each does."""
+"""Judge 'this model cannot, that one can' from the share of runs that succeed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mfbench.predictions.intervals import share_difference_interval, share_inter
 from mfbench.predictions.verdict import CONTRADICTED, Verdict, compare
 
 MARGIN = 0.0
-RARE = 0.1  # a share of successes surely above this is more than an accident
+RARE = 0.1  # successes above this share are no accident
 
 
 def cannot(
@@ -19,21 +19,20 @@ def cannot(
     succeeds: Callable[[Cell, float], bool],
     effect_name: str,
 ) -> Verdict:
-    """Judge that models of one kind succeed and those of the other never do.
+    """Judge the claim that `able` models can succeed and `unable` models cannot.
 
-    Contradicted where the share of successes of the unable lies above 0.1 with its whole interval,
-    whatever the others do. Else supported where the difference of the shares lies above 0. That
-    neither succeeds decides nothing: training may be the limit.
+    Contradicted if the interval of the unable models' share of successes lies above 0.1, or that
+    of the difference of shares below 0. Supported if that of the difference lies above 0. If
+    neither kind ever succeeds, nothing is decided: training may be the limit.
 
     Parameters
     ----------
     able, unable : sequence of Cell
         The two kinds.
     succeeds : callable
-        ``succeeds(cell, error) -> bool`` for the relative error of a run; a diverged one has
-        an infinite error.
+        ``succeeds(cell, error) -> bool`` for the relative error of a run, infinite if it diverged.
     effect_name : str
-        What the difference of the shares is.
+        Name of the difference of shares.
     """
     results = [
         [succeeds(cell, error) for cell in kind for error in cell.seeds.values()]
@@ -47,7 +46,7 @@ def cannot(
     reason = f"{wins} of {trials} runs against {other_wins} of {other_trials}: {reason}"
     if share_interval(other_wins, other_trials).low > RARE:
         verdict = CONTRADICTED
-        reason = f"{other_wins} of {other_trials} runs do what they should not be able to"
+        reason = f"{other_wins} of {other_trials} runs do what the prediction rules out"
     return Verdict.of(
         estimate,
         (verdict, reason),

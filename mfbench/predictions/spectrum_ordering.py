@@ -1,19 +1,20 @@
 """A convolution's error orders tasks by the spectrum of the tensorised target (arXiv 2107.09355).
 
-The rule was fixed on 2026-11-20, before any number of a study that decides it was seen, and is not
-tuned to them. Known then: docs/findings.md, where a nonlinear TCN of 16 channels fails on
-impulses.
+The rule was fixed on 2026-11-20, before any result that decides it was seen. Known then:
+docs/findings.md, where a nonlinear TCN of 16 channels fails on impulses.
 
-K layers of kernel size l with dilations l^i see l^K lags. Written as a tensor with K axes of
-length l, one for each digit of the lag, the filters that C channels can make are tensor trains of
-rank C: cut between two layers, the information passes through C channels. So the best squared
-error lies between the largest and the sum over the K - 1 cuts of sum_{i > C} sigma_i^2 of the
-unfolded target (Oseledets 2011, doi 10.1137/090752286). The sum is our form of the paper's
-spectrum term; it is taken of k itself, because the window weights are at most 1 and would hide a
-rank of 1. An exponential and an impulse have rank 1 and are predicted to be easy however long they
-are: that is what tells this from an ordering by memory. Tasks are therefore compared at one memory
-length only, and in the task with the larger bound the spectrum term must exceed the tail beyond
-the receptive field, which is judged in tcn_tail_floor.
+K layers of kernel size l with dilations l^i see l^K lags. Write a filter over these lags as a
+tensor with K axes of length l, one for each digit of the lag. The filters of C channels are tensor
+trains of rank C, because C channels connect any two layers. Each of the K - 1 cuts between layers
+unfolds the target into a matrix with a residual sum_{i > C} sigma_i^2, and the best squared error
+lies between the largest residual and their sum (Oseledets 2011, doi 10.1137/090752286). The sum is
+our form of the paper's spectrum term. It is computed on k without the window weights, which would
+hide a rank of 1.
+
+Exponentials and impulses have rank 1 and are predicted to be easy at any length. To separate this
+from an ordering by memory, tasks are compared at equal memory length only. In the task with the
+larger bound, the spectrum term must also exceed the tail beyond the receptive field, which
+tcn_tail_floor judges.
 """
 
 from __future__ import annotations
@@ -31,19 +32,19 @@ from mfbench.predictions.prediction import Prediction
 from mfbench.predictions.tcn_tail_floor import tail_energy
 from mfbench.predictions.verdict import NotDecidedError, Verdict, compare
 
-MARGIN = 0.5  # share of pairs: a coin
-APART = 10.0  # the larger of two bounds over the smaller
-NOTHING = 1e-6  # bounds below this are the same: none
-PAIRS = 5  # fewer decide nothing
+MARGIN = 0.5  # share of pairs, by chance
+APART = 10.0  # least ratio of two bounds
+NOTHING = 1e-6  # bounds below this count as equal
+PAIRS = 5  # least number of pairs
 
 
 def spectrum_term(cell: Cell) -> float:
-    """Summed squared singular values beyond the number of channels over all cuts of the tensor."""
+    """Sum over all cuts of the squared singular values beyond the number of channels."""
     size, depth = int(cell.options["kernel_size"]), cell.layers
     k = cell.data.memory_function.values
     seen = np.zeros(size**depth)
     seen[: len(k)] = k[: len(seen)]
-    # Rows are the upper digits of the lag, columns the lower ones.
+    # Rows: upper digits of the lag; columns: lower digits.
     cuts = [seen.reshape(-1, size**below) for below in range(1, depth)]
     tails = [np.linalg.svd(cut, compute_uv=False)[cell.width :] for cut in cuts]
     return float(sum((tail**2).sum() for tail in tails))
@@ -82,16 +83,16 @@ def judge(cells: Sequence[Cell]) -> Verdict:
         used |= {a, b}
     if pairs < PAIRS:
         raise NotDecidedError(
-            f"{PAIRS} pairs of kernels with one memory length and spectrum bounds apart by a "
-            f"factor of {APART:g} are needed, there are {pairs}"
+            f"at least {PAIRS} pairs of kernels needed that share a memory length and whose "
+            f"spectrum bounds differ by a factor of {APART:g}, {pairs} found"
         )
     estimate = share_interval(agree, pairs)
     estimate = replace(estimate, method=f"Jeffreys interval over {pairs} pairs, as if independent")
     return Verdict.of(
         estimate,
         compare(estimate, MARGIN),
-        effect_name="share of pairs of tasks in which the larger spectrum bound has the larger "
-        "error",
+        effect_name="share of task pairs in which the task with the larger spectrum bound has the "
+        "larger error",
         unit="1",
         **count(linear[i] for i in sorted(used)),
     )
@@ -104,14 +105,14 @@ PREDICTION = Prediction(
     link="https://arxiv.org/abs/2107.09355",
     where="spectrum-based regularity: the approximation rate follows the decay of the singular "
     "values of the tensorised target (refined in arXiv 2305.18478)",
-    statement="At one memory length, the error of a linear dilated convolution orders the kernels "
+    statement="At equal memory length, the error of a linear dilated convolution orders kernels "
     "by the singular values of the tensorised memory function beyond its number of channels.",
     needs="linear TCNs with dilation_base = kernel_size, few channels, and several kernels at the "
     "same memory lengths within the receptive field",
-    rule="Share of pairs of kernels at one memory length, width and depth, with bounds that the "
-    "spectrum sets a factor of 10 apart, in which the mean log10 error has the same order: "
-    "supported where the 90 % interval lies above 0.5, contradicted where it lies below; at "
-    "least 5 pairs.",
+    rule="Among pairs of kernels at equal memory length, width and depth whose bounds differ by a "
+    "factor of 10 because of the spectrum: the share with the same order of bound and mean log10 "
+    "error. Supported if the 90 % interval lies above 0.5, contradicted if it lies below; at least "
+    "5 pairs.",
     fixed=datetime.date(2026, 11, 20),
     judge=judge,
 )

@@ -1,13 +1,13 @@
-"""Complex poles start a state-space model better than real ones (arXiv 2411.19455, 2206.11893).
+"""Complex initial poles train a state-space model better (arXiv 2411.19455, 2206.11893).
 
-The rule was fixed on 2026-11-20, before any number of a study that decides it was seen, and is not
-tuned to them. Known then: nothing about other initialisations than S4D-Lin.
+The rule was fixed on 2026-11-20, before any result that decides it was seen. Known then: nothing
+about initialisations other than S4D-Lin.
 
-S4D-Real starts with poles -(n + 1), the others (Lin, Inv, LegS) at -1/2 plus frequencies of their
-own; all can move off their start, and the number of parameters is the same. The first paper says
-that the imaginary parts decide how well the problem of training is conditioned, the second shows
-it in practice. Cells are matched by everything but the initialisation, over all kernels of the
-study.
+S4D-Real starts with poles -(n + 1), the others (Lin, Inv, LegS) with a real part of -1/2 and
+different imaginary parts. All poles are trained, and all variants have the same number of
+parameters. The first paper says that the imaginary parts determine the conditioning of the training
+problem; the second shows it in experiments. Matched cells differ only in the initialisation; all
+kernels of the study count.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def judge(cells: Sequence[Cell]) -> Verdict:
     return Verdict.of(
         estimate,
         compare(estimate, MARGIN),
-        effect_name="log10 error with real initial poles minus that with complex ones",
+        effect_name="log10 error, real minus complex initial poles",
         unit="decades",
         **count(c for pair in pairs for side in pair for c in side),
     )
@@ -50,11 +50,10 @@ PREDICTION = Prediction(
     link="https://arxiv.org/abs/2411.19455",
     where="the imaginary part of the eigenvalues determines the conditioning of the training "
     "problem; 2206.11893: ablation of the initialisations",
-    statement="S4D that starts with complex poles ends with a smaller error than S4D that starts "
-    "with real ones.",
-    needs="S4D with init real and with another init, else equal",
-    rule="Mean over matched tasks of log10 error, real minus the mean of the others, by seed: "
-    "supported where the 90 % interval lies above 0.3 decades, contradicted where it lies below.",
+    statement="S4D reaches a smaller error with complex initial poles than with real ones.",
+    needs="S4D with init real and with another init, otherwise equal",
+    rule="log10 error, real minus the mean of the others, averaged over matched tasks, by seed: "
+    "supported if the 90 % interval lies above 0.3 decades, contradicted if it lies below.",
     fixed=datetime.date(2026, 11, 20),
     judge=judge,
 )

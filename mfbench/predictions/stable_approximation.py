@@ -1,20 +1,20 @@
-"""What an RNN approximates stably decays exponentially (arXiv 2305.19190).
+"""An RNN can stably approximate only exponentially decaying memory (arXiv 2305.19190).
 
-The rule is the second one, fixed on 2026-11-20 after the number of the first had been seen, and is
-judged on seeds that had not been trained then. The first took the ratio of disturbed and
-undisturbed error, of linear RNNs too; it said 'contradicted', with a ratio 3.3 decades larger for
-exponential memory: a linear RNN fits an exponential to 1e-7, next to which every disturbance is
-large. That says how well a task was learned and nothing of what a disturbance costs. So the
-difference of the errors has taken the place of their ratio, and only nonlinear networks count,
-which is what the paper is about.
+This is the second rule. It was fixed on 2026-11-20, after the result of the first had been seen,
+and is judged on seeds that were trained later. The first rule compared the ratio of perturbed to
+unperturbed error, for linear RNNs too. It said 'contradicted', with a ratio 3.3 decades larger for
+exponential memory: a linear RNN fits an exponential to an error of 1e-7, next to which any
+perturbation is large. That measures how well a task was learned and not how much a perturbation
+costs. This rule therefore takes the difference of the errors, and only of nonlinear networks,
+which the paper is about.
 
-An RNN that approximates polynomial memory must put recurrent weights close to the boundary of
-stability, so a small disturbance of all weights costs it more than one that approximates
-exponential memory of the same length. E(beta) is the error with weights disturbed by beta times
-their norm; its excess over E(0), on the same sequences, is taken at the largest beta up to 0.1 that
-the study has. The effect is log10 of the excess, polynomial minus exponential at the same M99. A
-disturbance that costs nothing counts as the least cost that is told from rounding, 1e-8. Only
-models that learned both tasks (median error below 0.1) say something about approximation.
+To approximate polynomial memory, an RNN must put recurrent weights close to the boundary of
+stability. A small perturbation of all weights should therefore raise its error more than the error
+of an RNN that approximates exponential memory of the same length. E(beta) is the error with weights
+perturbed by beta times their norm. Its excess over E(0) on the same sequences is taken at the
+largest beta of the study up to 0.1, and at least 1e-8, the level of rounding. The effect is log10
+of the excess, polynomial minus exponential, at the same M99. Only models that learned both tasks
+(median error below 0.1) count.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from mfbench.predictions.prediction import Prediction
 from mfbench.predictions.verdict import NotDecidedError, Verdict, compare
 
 MARGIN = 0.0
-LARGEST = 0.1  # disturbance relative to the norm of the weights
-LEARNED = 0.1
+LARGEST = 0.1  # perturbation relative to the norm of the weights
+LEARNED = 0.1  # largest median error of a learned task
 
 
 def excess(cell: Cell) -> dict[int, float]:
-    """log10 of the error that the disturbance adds, by seed."""
+    """log10 of the error that the perturbation adds, by seed."""
     disturbed = cell.per_seed("perturbation_error")
     sizes = np.asarray(cell.data.perturbation.values, float)
     usable = np.flatnonzero((sizes > 0) & (sizes <= LARGEST * (1 + 1e-9)))
     if not usable.size or 0.0 not in sizes:
-        raise NotDecidedError(f"the cube has no perturbation of 0 and one up to {LARGEST:g}")
+        raise NotDecidedError(f"the cube lacks perturbation 0 or one between 0 and {LARGEST:g}")
     at, none = int(usable[np.argmax(sizes[usable])]), int(np.argmin(sizes))
     costs = decades(e[at] - e[none] for e in disturbed.values())
     return dict(zip(disturbed, costs, strict=True))
@@ -67,7 +67,7 @@ def judge(cells: Sequence[Cell]) -> Verdict:
     return Verdict.of(
         estimate,
         compare(estimate, MARGIN),
-        effect_name="log10 of the error that disturbed weights add, polynomial minus exponential",
+        effect_name="log10 of the error that perturbed weights add, polynomial minus exponential",
         unit="decades",
         **count(c for pair in pairs for side in pair for c in side),
     )
@@ -78,16 +78,16 @@ PREDICTION = Prediction(
     paper="Wang, Li & Li (2024), Inverse Approximation Theory for Nonlinear Recurrent Neural "
     "Networks",
     link="https://arxiv.org/abs/2305.19190",
-    where="inverse approximation theorem, and its experiments with disturbed weights",
-    statement="Disturbed weights cost a nonlinear RNN that learned polynomial memory more than one "
-    "that learned exponential memory of the same length.",
+    where="inverse approximation theorem, and its experiments with perturbed weights",
+    statement="Perturbing the weights of a nonlinear RNN raises its error more if it learned "
+    "polynomial memory than if it learned exponential memory of the same length.",
     needs="nonlinear RNNs that learned polynomial and exponential memory of the same length, with "
     "perturbation_error in the cube",
-    rule="log10 of disturbed minus undisturbed error at the largest disturbance up to 0.1, "
-    "polynomial minus exponential, by seed: supported where the 90 % interval lies above 0, "
-    "contradicted where it lies below.",
+    rule="log10 of (perturbed minus unperturbed error) at the largest perturbation up to 0.1, "
+    "polynomial minus exponential, by seed: supported if the 90 % interval lies above 0, "
+    "contradicted if it lies below.",
     fixed=datetime.date(2026, 11, 20),
     judge=judge,
-    replaces="the ratio of disturbed and undisturbed error, linear RNNs included; contradicted, by "
-    "3.3 decades, because exponentials are learned to 1e-7 and any disturbance is large next to it",
+    replaces="the ratio of perturbed to unperturbed error, linear RNNs included, said contradicted "
+    "by 3.3 decades, but exponentials are learned to 1e-7 and any perturbation is large next to it",
 )

@@ -1,12 +1,12 @@
 """Reparameterising the recurrent weight lifts the curse of memory (arXiv 2311.14495).
 
-The rule was fixed on 2026-11-20, before any number of a study that decides it was seen, and is not
-tuned to them. Known then to the author of the rule: nothing about these models. (The author of the
-architecture had tried it out with two seeds: 'direct' diverged from 0.3 on, the others did not.)
+The rule was fixed on 2026-11-20, before any result that decides it was seen. Its author then knew
+nothing about these models. (The author of the architecture had tried two seeds: 'direct' diverged
+at learning rates of 0.3 and above, the others did not.)
 
-The claim is about what can be approximated while the model stays stable under small disturbances;
-here it is put to trained models, at the learning rate that validation selects for each. Cells are
-matched by everything but the parameterisation. A run that diverged counts as an error of 10.
+The claim is about approximation by models that stay stable under small perturbations. The rule
+tests it on trained models, each at the learning rate that validation selects. Matched cells differ
+only in the parameterisation. A diverged run counts as an error of 10.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def judge(cells: Sequence[Cell]) -> Verdict:
     return Verdict.of(
         estimate,
         compare(estimate, MARGIN),
-        effect_name="log10 error of the direct parameterisation minus that of the stable ones",
+        effect_name="log10 error, direct minus stable parameterisations",
         unit="decades",
         **count(c for pair in pairs for side in pair for c in side),
     )
@@ -51,14 +51,15 @@ PREDICTION = Prediction(
     paper="Wang & Li (2024), StableSSM: Alleviating the Curse of Memory in State-space Models "
     "through Stable Reparameterization",
     link="https://arxiv.org/abs/2311.14495",
-    where="without reparameterisation what is stably approximated decays exponentially; with a "
-    "stable one any decaying memory can be",
-    statement="On polynomial memory a state-space model with a stable parameterisation of its "
-    "recurrent weight (exp, softplus, best) has a smaller error than one with the weight itself.",
-    needs="stable_ssm with parameterisation direct and with exp, softplus or best, else equal, on "
-    "polynomial memory",
-    rule="Mean over matched tasks of log10 error, direct minus stable, by seed: supported where "
-    "the 90 % interval lies above 0.3 decades, contradicted where it lies below.",
+    where="without reparameterisation, only exponentially decaying memory can be stably "
+    "approximated; with a stable parameterisation, any decaying memory can",
+    statement="On polynomial memory, a state-space model with a stable parameterisation of its "
+    "recurrent weight (exp, softplus, best) reaches a smaller error than one that trains the "
+    "weight directly.",
+    needs="stable_ssm with parameterisation direct and with exp, softplus or best, otherwise "
+    "equal, on polynomial memory",
+    rule="log10 error, direct minus stable, averaged over matched tasks, by seed: supported if the "
+    "90 % interval lies above 0.3 decades, contradicted if it lies below.",
     fixed=datetime.date(2026, 11, 20),
     judge=judge,
 )

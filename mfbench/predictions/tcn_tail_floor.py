@@ -1,14 +1,14 @@
 """Tail floor and cliff of a dilated convolution (arXiv 2107.09355).
 
-The rule was fixed on 2026-11-20, before any number of a study that decides it was seen, and is not
-tuned to them. Known then: docs/findings.md, and the published values for a linear TCN at lag 50.
+The rule was fixed on 2026-11-20, before any result that decides it was seen. Known then:
+docs/findings.md, and the published values for a linear TCN at lag 50.
 
-A model with receptive field R gives nothing to lags >= R, so its error is at least their energy,
-sum_{s >= R} w_s k_s^2, whatever it was trained to. For an impulse that is all or nothing: the
-error falls from 1 to what training reaches as soon as R exceeds the lag. The size of that cliff in
-decades is the effect. What is exact comes first: one run below its floor contradicts, because no
-model can be there. A linear model's error is taken in closed form from its learned memory
-function; that of another model from the test split, with four standard errors of grace.
+A model with receptive field R ignores lags >= R, so its error is at least their energy,
+sum_{s >= R} w_s k_s^2: the tail floor. For an impulse this is all or nothing: once R exceeds the
+lag, the error falls from 1 to the limit that training sets. The effect is the height of this cliff
+in decades. A single run below its floor contradicts the prediction, because the floor is exact. The
+error of a linear model is computed in closed form from its learned memory function; for other
+models the test error must lie four standard errors below the floor.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from mfbench.predictions.prediction import Prediction
 from mfbench.predictions.verdict import CONTRADICTED, Verdict, compare
 
 MARGIN = 1.0  # decades
-GRACE = 4.0  # standard errors of a test error
-ROUNDING = 1e-4  # relative, of a closed form in float32
+GRACE = 4.0  # standard errors of the test error
+ROUNDING = 1e-4  # relative error of the closed form in float32
 
 
 def tail_energy(cell: Cell) -> float:
-    """Energy of the memory function at lags that the model cannot see: the least error."""
+    """Energy of the memory function at lags beyond the receptive field: the smallest error."""
     return float((cell.k[int(cell.receptive_field) :] ** 2).sum())
 
 
 def below_floor(cell: Cell) -> int:
-    """Number of runs at the selected learning rate that score below the tail's energy."""
+    """Number of runs at the selected learning rate with an error below the tail floor."""
     floor = tail_energy(cell)
     if cell.linear:
         roots = np.sqrt(cell.data.weights.values)
@@ -64,14 +64,14 @@ def judge(cells: Sequence[Cell]) -> Verdict:
     verdict, reason = compare(estimate, MARGIN)
     violations = sum(below_floor(c) for c in limited)
     if violations:
-        verdict, reason = CONTRADICTED, f"{violations} runs score below the floor of their tail"
+        verdict, reason = CONTRADICTED, f"runs with an error below their tail floor: {violations}"
     elif verdict == CONTRADICTED:
-        reason += ": a field that covers the lag does not help (the theory bounds what a model can "
-        reason += "represent; that training does not find it would look the same)"
+        reason += ": a receptive field that covers the lag does not help (or training fails to use "
+        reason += "it, which this rule cannot tell apart)"
     return Verdict.of(
         estimate,
         (verdict, reason),
-        effect_name="height of the cliff in error where the receptive field reaches the lag",
+        effect_name="drop in error where the receptive field reaches the lag",
         unit="decades",
         **count([*short, *covering]),
     )
@@ -84,13 +84,13 @@ PREDICTION = Prediction(
     link="https://arxiv.org/abs/2107.09355",
     where="approximation rate: the error is bounded by a spectrum term plus the norm of the target "
     "beyond the receptive field",
-    statement="A dilated convolution never scores below the energy of the memory function beyond "
-    "its receptive field, and the error on an impulse falls off a cliff where the "
-    "field reaches it.",
+    statement="The error of a dilated convolution never falls below the energy of the memory "
+    "function beyond its receptive field; on an impulse it drops sharply once the receptive field "
+    "covers the lag.",
     needs="TCNs on an impulse, some with a receptive field up to its lag and some beyond",
-    rule="Contradicted where a run scores below its tail's energy. Else the mean log10 error of "
-    "the runs that do not see the lag minus that of the runs that do: supported where the "
-    "90 % interval lies above 1 decade, contradicted where it lies below.",
+    rule="Contradicted if the error of any run lies below the energy of its tail. Otherwise mean "
+    "log10 error of the runs that do not see the lag, minus that of the runs that do: supported "
+    "if the 90 % interval lies above 1 decade, contradicted if it lies below.",
     fixed=datetime.date(2026, 11, 20),
     judge=judge,
 )

@@ -1,4 +1,4 @@
-"""What the numbers of a study say about a prediction."""
+"""The verdict of a study on a prediction."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Answer = Literal["supported", "contradicted", "not decided by this study"]
 
 
 class NotDecidedError(Exception):
-    """A study lacks what a prediction needs; the message says what, in words."""
+    """A study lacks what a prediction needs; the message says what."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """A verdict with what it rests on.
+    """A verdict, its reason and the effect behind it.
 
     Attributes
     ----------
@@ -29,15 +29,15 @@ class Verdict:
     reason : str
         Why, in a sentence.
     effect, low, high : float
-        Effect size and the ends of its 90 % interval; NaN where there is none.
+        Effect size and its 90 % interval; NaN if there is no effect.
     effect_name, unit : str
-        What the effect is. It is counted in the direction of the prediction.
+        Name and unit of the effect, which is positive in the direction of the prediction.
     method : str
-        How the interval was made.
+        Method behind the interval.
     runs : int
-        Number of trained members that the effect rests on, diverged ones included.
+        Number of trained members behind the effect, diverged ones included.
     diverged : int
-        How many of them diverged.
+        Number of them that diverged.
     """
 
     verdict: Answer
@@ -62,7 +62,7 @@ class Verdict:
         runs: int,
         diverged: int,
     ) -> Verdict:
-        """A verdict on an estimated effect, with the answer that `compare` gives and its reason."""
+        """Build a verdict from an estimated effect and the answer and reason of `compare`."""
         return cls(
             verdict=answer[0],
             reason=answer[1],
@@ -81,26 +81,25 @@ class Verdict:
             raise ValueError("a verdict needs a reason")
         if self.verdict != NOT_DECIDED and not self.low <= self.effect <= self.high:
             raise ValueError(
-                f"the effect {self.effect:g} lies outside of its interval "
-                f"{self.low:g}..{self.high:g}"
+                f"the effect {self.effect:g} lies outside its interval {self.low:g}..{self.high:g}"
             )
 
 
 def compare(estimate: Estimate, margin: float) -> tuple[Answer, str]:
-    """The answer of an interval about a margin, and the reason in words.
+    """Compare an interval with a margin: the answer and its reason.
 
-    Supported where the whole interval lies above the margin, contradicted where the whole interval
-    lies below, and not decided where it reaches over it.
+    Supported if the whole interval lies above the margin, contradicted if the whole interval
+    lies below, and not decided if it contains the margin.
 
     Parameters
     ----------
     estimate : Estimate
-        An effect that is counted in the direction of the prediction.
+        An effect that is positive in the direction of the prediction.
     margin : float
-        The smallest effect that counts as the predicted one.
+        The smallest effect that supports the prediction.
     """
     if estimate.low > margin:
         return SUPPORTED, f"the whole interval lies above {margin:g}"
     if estimate.high < margin:
         return CONTRADICTED, f"the whole interval lies below {margin:g}"
-    return NOT_DECIDED, f"the interval reaches over {margin:g}: more seeds would narrow it"
+    return NOT_DECIDED, f"the interval contains {margin:g}: more seeds would narrow it"

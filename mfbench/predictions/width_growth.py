@@ -1,15 +1,15 @@
 """Curse of memory: the width for a fixed error grows for polynomial memory only (arXiv 2009.07799).
 
-The rule was fixed on 2026-11-20, before any number of a study that decides it was seen, and is not
-tuned to them. Known then: docs/findings.md (one width), and the floors of orders 1 to 16.
+The rule was fixed on 2026-11-20, before any result that decides it was seen. Known then:
+docs/findings.md (one width), and the floors of orders 1 to 16.
 
-The fixed error is 0.01, the 1 % that also defines M99. The state size that reaches it is found on
-each seed's curve of log error over log state size, made monotone by a running minimum (a larger
-model can do what a smaller one can) and read between two sizes by a straight line. A seed that no
-size takes there counts as twice the largest size. Growth is log2 of that size at the longest
-memory over that at the shortest. The paper is about polynomial minus exponential: what training
-alone costs at longer memory falls on both. Where training does not take the longest exponential
-there, which one state could, in half of the runs, the study says nothing about width.
+The fixed error is 0.01, the 1 % that also defines M99. For each seed, the state size that reaches
+it is read off the curve of log error over log state size, interpolated linearly and made monotone
+by a running minimum (a larger model can do what a smaller one can). If no size reaches it, twice
+the largest size counts. Growth is log2 of the ratio of this size at the longest memory to that at
+the shortest. The effect is growth for polynomial minus growth for exponential memory: costs of
+training at longer memory affect both and cancel. One state can represent any exponential; if
+training misses the longest one in half of the runs or more, the study decides nothing about width.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from mfbench.predictions.verdict import NotDecidedError, Verdict, compare
 
 MARGIN = 0.25  # doublings of the state
 ERROR = 0.01
-SIZES, LEVELS = 3, 3  # fewer state sizes or memory lengths decide nothing
+SIZES, LEVELS = 3, 3  # least number of state sizes and memory lengths
 
 
 def needed_state(sizes: Sequence[float], log_errors: Sequence[float]) -> float:
-    """The state size at which the error falls to ERROR; twice the largest where it does not."""
+    """The state size at which the error falls to ERROR, or twice the largest if it never does."""
     best = np.minimum.accumulate(log_errors)
     target = np.log10(ERROR)
     if best[-1] > target:
@@ -44,7 +44,7 @@ def needed_state(sizes: Sequence[float], log_errors: Sequence[float]) -> float:
 
 
 def needed_states(cells: Sequence[Cell]) -> dict[int, float]:
-    """The state size that reaches ERROR at one task, by seed."""
+    """The state size that reaches ERROR on one task, by seed."""
     ordered = sorted(cells, key=lambda c: c.state_size)
     errors = [score(c) for c in ordered]
     sizes = [c.state_size for c in ordered]
@@ -89,20 +89,20 @@ def judge(cells: Sequence[Cell]) -> Verdict:
     values = _mean_by_seed(growths)
     if len(values) < SEEDS:
         raise NotDecidedError(
-            f"{SIZES} state sizes of one linear recurrence at {LEVELS} memory lengths that "
-            f"exponential and polynomial share are needed, with {SEEDS} seeds"
+            f"needs one linear recurrence with {SIZES} state sizes and {SEEDS} seeds at "
+            f"{LEVELS} memory lengths shared by exponential and polynomial"
         )
     if 2 * lost >= len(growths):
         raise NotDecidedError(
-            f"the longest exponential, which one state can follow, misses an error of {ERROR:g} at "
-            f"every width in {lost} of {len(growths)} runs: training is the limit and not the width"
+            f"on the longest exponential, which one state can represent, {lost} of {len(growths)} "
+            f"runs miss an error of {ERROR:g} at every width: training is the limit, not the width"
         )
     estimate = mean_interval(values)
     return Verdict.of(
         estimate,
         compare(estimate, MARGIN),
-        effect_name=f"growth with memory of the state that reaches {ERROR:g}, polynomial "
-        "minus exponential",
+        effect_name=f"growth with memory length of the state size that reaches an error of "
+        f"{ERROR:g}, polynomial minus exponential",
         unit="doublings",
         **count(used),
     )
@@ -118,15 +118,15 @@ PREDICTION = Prediction(
     paper="Li, Han, E & Li (2021), On the Curse of Memory in Recurrent Neural Networks: "
     "Approximation and Optimization Analysis",
     link="https://arxiv.org/abs/2009.07799",
-    where="rates of approximation by linear RNNs: the bound for a memory that decays as "
-    "t^-(1+omega) needs ever more width as omega falls; none of that for exponential decay",
-    statement="The state that a linear recurrence needs for a fixed error grows with the length of "
-    "polynomial memory more than with that of exponential memory.",
-    needs="one linear recurrence at 3 state sizes on exponential and polynomial at 3 shared memory "
-    "lengths",
-    rule="log2 of the state size that reaches 0.01 at the longest memory over that at the "
-    "shortest, polynomial minus exponential: supported where the 90 % interval lies above "
-    "0.25 doublings, contradicted where it lies below.",
+    where="approximation rates of linear RNNs: for memory that decays as t^-(1+omega), the bound "
+    "needs more and more width as omega falls; for exponential decay it does not",
+    statement="The state size that a linear recurrence needs for a fixed error grows faster with "
+    "memory length for polynomial than for exponential memory.",
+    needs="one linear recurrence with 3 state sizes on exponential and polynomial memory at 3 "
+    "shared memory lengths",
+    rule="log2 of the ratio of two state sizes that reach an error of 0.01, at the longest and at "
+    "the shortest memory, polynomial minus exponential: supported if the 90 % interval lies above "
+    "0.25 doublings, contradicted if it lies below.",
     fixed=datetime.date(2026, 11, 20),
     judge=judge,
 )

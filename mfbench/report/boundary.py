@@ -11,15 +11,15 @@ from mfbench.figures.tables import boundary_table, has, short_steps
 
 
 def boundary_texts(cube: xr.Dataset) -> dict[tuple[str, int, str], dict[str, Any]]:
-    """The failure boundary of each (architecture, width, kernel) that was trained.
+    """Describe the failure boundary of each trained (architecture, width, kernel).
 
     Returns
     -------
     dict
-        ``text``, as in '12 [8, 16]', '12 [8, > 16]' where the interval ends off the levels, '> 64'
-        and '< 4' where both lie there, '> 64 [32, > 64]' where the boundary alone does; and
-        ``share``, its place between 0 (fails at the easiest level) and 1 (at the hardest M99 of
-        the kernel or beyond).
+        ``text``: '12 [8, 16]'; '12 [8, > 16]' if the interval ends off the levels; '> 64
+        [32, > 64]' if the boundary lies off them too; '> 64' or '< 4' if the whole interval does.
+        ``share``: position of the boundary from 0 (fails at the easiest level) to 1 (at the
+        hardest M99 of the kernel or beyond).
     """
     if not has(cube, "boundary_censored"):
         return {}

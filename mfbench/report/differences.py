@@ -1,4 +1,4 @@
-"""Who differs from whom: at how many tasks the seeds of two architectures do not overlap."""
+"""Count the tasks on which the seeds of two architectures do not overlap."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from mfbench.figures.tables import error_table, largest_widths
 
 
 def difference_table(cube: xr.Dataset) -> pd.DataFrame:
-    """Number of tasks at which every seed of one architecture is better than all of the other.
+    """Count the tasks on which all seeds of one architecture are better than all of the other.
 
-    Each architecture stands at its largest width and its selected learning rate; a diverged seed
-    is worse than any error.
+    Each architecture is taken at its largest width and selected learning rate; a diverged seed is
+    worse than any error.
 
     Returns
     -------
     DataFrame
-        Rows and columns are architectures in the order of the study; symmetric, and 0 with itself.
+        Architectures by architectures in the order of the study; symmetric, with a diagonal of 0.
     """
     names = cube.architecture.values.tolist()
     table = largest_widths(error_table(cube)).set_index(["architecture", "kernel", "level"])
     low, high, members = (table[c].unstack("architecture") for c in ("low", "high", "members"))
-    # Where there are members but no finite error, all of them diverged, or the worst of them did.
+    # Trained without a finite error: low if all seeds diverged, high if any did.
     trained = members > 0
     low, high = low.where(low.notna(), np.inf), high.where(high.notna(), np.inf)
     counts = [

@@ -1,4 +1,4 @@
-"""The cells that failed, with what they broke at."""
+"""Failed cells and their error messages."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _GROUP = ["architecture", "width", "kernel"]
 def failure_table(cube: xr.Dataset) -> pd.DataFrame:
     """One row per (architecture, width, kernel, message).
 
-    Columns: these; ``levels``, the M99 of the cells that broke at it as text, and ``cells``, their
-    number.
+    Further columns: ``levels``, the M99 of the cells with this message as text, and ``cells``,
+    their number.
     """
     where = failed(cube)
     if not where.any():

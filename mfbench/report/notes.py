@@ -1,20 +1,23 @@
-"""What a reader should know about each figure, where its title does not say it."""
+"""Notes below the figures of the report."""
 
 NOTES = {
-    "failure_boundaries": "The summary has the same numbers. Seeds are the trials: few of them, or "
-    "levels that are far apart, make wide intervals; refine in the study adds levels within them.",
-    "distance_to_optimum": "An error is the product of two parts: the floor (what the best linear "
-    "model of this state size leaves) and what comes on top of it. Grey alone: better training "
-    "cannot help a linear model, a larger state can. Orange: a better linear model of the same "
-    "size exists, and training has not found it, or the architecture cannot take its form.",
-    "error_parts": "The error of any causal model under white input is the sum of four parts: the "
-    "learned memory function is not the target's; the response depends on the time step; the mean "
-    "prediction is not zero; and what of the predictions is not linear in the input.",
-    "memory_functions": "The first of these parts, lag by lag.",
-    "lags_over_training": "Steps that rise with the lag mean that short memory is learned first. "
-    "A lag between two validations counts from the later one on.",
-    "weight_perturbation": "A model whose error stays low under larger changes holds its memory in "
-    "a stable parametrisation.",
-    "length_generalisation": "The error is relative to predicting zero on the longer sequences. A "
-    "kernel with a tail beyond the training length is longer there too, which no model has seen.",
+    "failure_boundaries": "The summary has the same numbers. Each seed is a trial. Few seeds or "
+    "widely spaced levels make wide intervals; the setting refine adds levels within them.",
+    "distance_to_optimum": "An error is the product of two factors: the LTI floor (the error of "
+    "the best linear model we know of this state size) and the ratio of the error to that floor. "
+    "Only grey: a linear model needs a larger state, and better training cannot help it. Orange: "
+    "a better linear model of this size exists, but training did not find it or the architecture "
+    "cannot represent it.",
+    "error_parts": "The error of any causal model on white input is the sum of four parts. Wrong "
+    "memory function: the learned memory function differs from the target's. Varies over time: the "
+    "response depends on the time step. Bias: the mean prediction is not zero. Nonlinear residual: "
+    "the part of the prediction that is not linear in the input.",
+    "memory_functions": "A closer look at the first part of the error, lag by lag.",
+    "lags_over_training": "If the steps rise with the lag, short memory is learned first. A lag "
+    "that is learned between two validations counts from the later one.",
+    "weight_perturbation": "If the error stays low under larger changes, the model stores its "
+    "memory in a stable parametrisation.",
+    "length_generalisation": "The error is relative to predicting zero on the longer sequences. If "
+    "a kernel's tail extends beyond the training length, longer sequences show parts of it that no "
+    "model has seen.",
 }

@@ -1,4 +1,4 @@
-"""How far each architecture is from the best that a linear model of its size can do."""
+"""How far each architecture is from the best linear model of its size."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ def distance_table(cube: xr.Dataset) -> pd.DataFrame:
     Columns
     -------
     architecture, width, tasks
-        Which model, and on how many tasks it was trained.
+        The model and its number of trained tasks.
     unsolved, cannot, untrained
-        Number of tasks that are not solved; of them, those that no linear model of this size
-        solves (the lower floor is above the threshold), and those that the best known one does
-        (the upper floor is below it).
+        Number of unsolved tasks; of these, the number that no linear model of this size can solve
+        (lower floor at or above the threshold) and the number that the best known one solves
+        (upper floor below it).
     floor
-        10 to the median over tasks of the approximation part; 0 where half of the floors are.
+        10 to the median approximation part over tasks; 0 if half of the floors are.
     times
-        10 to the median over tasks of the optimisation part: the error in units of the floor, or
-        of 1e-6 where that is larger.
+        10 to the median optimisation part over tasks: the error over the floor or over 1e-6,
+        whichever is larger.
     near
-        Number of tasks with an error of at most twice that.
+        Number of tasks with an error of at most twice the floor (or 1e-6).
     beaten
-        Number of tasks with an error below the lower floor by more than three standard errors,
-        which only models that are nonlinear or vary over time can have.
+        Number of tasks with an error more than three standard errors below the lower floor, which
+        only nonlinear or time-varying models can reach.
     """
     if not has(cube, "approximation_part", "optimisation_part"):
         return pd.DataFrame()
@@ -59,5 +59,5 @@ def distance_table(cube: xr.Dataset) -> pd.DataFrame:
 
 
 def _median(values: pd.Series) -> float:
-    """The lower median, as halfway to an infinite value is no number."""
+    """The lower median, which stays finite next to an infinite value."""
     return float(np.sort(values)[(len(values) - 1) // 2])

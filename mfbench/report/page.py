@@ -1,4 +1,4 @@
-"""The page itself, from a template beside this file."""
+"""Write the report as one HTML page, from the template page.html."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def write_report(
     cube : Dataset
         The benchmark cube.
     figures : mapping
-        Vega-Lite specifications by the names of the figures, in the order in which they are shown.
+        Vega-Lite specifications by figure name, in the order of the page.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -79,7 +79,7 @@ def write_report(
 
 
 def _embedded(specification: dict[str, Any]) -> str:
-    """JSON that cannot end the script element it stands in."""
+    """Serialise to JSON that cannot end the surrounding script element."""
     return json.dumps(specification, separators=(",", ":")).replace("</", "<\\/")
 
 

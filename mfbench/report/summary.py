@@ -1,4 +1,4 @@
-"""The table on top of the report: one row per architecture and width."""
+"""The summary table at the top of the report."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from mfbench.figures.tables import error_table
 
 
 def summary_table(cube: xr.Dataset) -> pd.DataFrame:
-    """What a reader wants to know first.
+    """One row per (architecture, width).
 
     Columns
     -------
     architecture, width, parameters, state_size
-        Which model; ``state_size`` is NaN where there is no fixed number.
+        The model; ``state_size`` is NaN if it has no fixed size.
     solved, tasks
-        Number of tasks with a median relative error below the study's
-        ``evaluation.success``, and of all tasks.
+        Number of tasks with a median relative error below the study's ``evaluation.success``, and
+        of all tasks.
     diverged, members
-        Number of diverged members, and of all.
+        Number of diverged and of all members.
     seconds
         Mean training time of a member.
     """

@@ -1,1 +1,1 @@
-"""Training: members of a cell (learning rate x seed), those of one job together."""
+"""Training of members: the learning rates and seeds of the cells that one job trains."""

@@ -1,6 +1,6 @@
-"""Steps on a GPU, recorded once as a CUDA graph and replayed without the host's work.
+"""Record a step on a GPU as a CUDA graph and replay it.
 
-Kernels of small models take less time than Python takes to start them; a graph starts all of a
+Kernels of small models run faster than Python can launch them; a graph launches all kernels of a
 step at once (https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs).
 """
 
@@ -16,30 +16,30 @@ from mfbench.models.own_code import ArchitectureError
 
 log = logging.getLogger(__name__)
 
-WARM_UP = 3  # steps before the recording, in which libraries allocate what they keep
+WARM_UP = 3  # steps before the recording, in which libraries allocate their workspaces
 
 
 def replayed(step: Callable[[], None], device: torch.device) -> Callable[[], None]:
-    """A step that is replayed on a GPU, after a few that run as they are; on a CPU all do.
+    """Wrap a step so that a GPU replays it after a few normal calls; a CPU always runs it normally.
 
     Parameters
     ----------
     step : callable
-        Reads and writes tensors at fixed places and never looks at their values.
+        Reads and writes tensors at fixed addresses and never reads their values on the host.
     device : torch.device
-        Where it runs. On a GPU, within `stream_of`.
+        Device of the step. On a GPU, call the wrapped step within `stream_of`.
 
     Returns
     -------
     callable
-        To be called in place of `step`. Where the step cannot be recorded, or draws random numbers
-        (which a replay would repeat), the log says why and it runs as it is.
+        Replacement for `step`. If the step cannot be recorded, or draws random numbers (which a
+        replay would repeat), it keeps running normally and the log says why.
     """
     return _Replayed(step, device) if device.type == "cuda" else step
 
 
 def stream_of(device: torch.device) -> AbstractContextManager[object]:
-    """A stream of its own on a GPU: what runs on the default one cannot be recorded."""
+    """Enter a new stream on a GPU, because work on the default stream cannot be recorded."""
     if device.type != "cuda":
         return nullcontext()
     stream = torch.cuda.Stream(device)
@@ -48,9 +48,9 @@ def stream_of(device: torch.device) -> AbstractContextManager[object]:
 
 
 def seed_generators(device: torch.device, seed: int) -> None:
-    """Seed the generators that a model on a device draws from.
+    """Seed the generators that a model on this device draws from.
 
-    torch.manual_seed also seeds those of all other devices, and takes a hundred times as long.
+    A hundred times faster than torch.manual_seed, which seeds all other devices too.
     """
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
@@ -84,7 +84,7 @@ class _Replayed:
 
     def _record(self) -> None:
         if self._draws:
-            log.warning("the model draws random numbers: its steps are not replayed as a graph")
+            log.warning("no CUDA graph, each step runs normally: the model draws random numbers")
             return
         graph = torch.cuda.CUDAGraph()
         stream = torch.cuda.current_stream(self._device)
@@ -95,6 +95,6 @@ class _Replayed:
             raise
         except (RuntimeError, ArchitectureError) as error:
             reason = str(error).strip().splitlines()[0]
-            log.warning("its steps cannot be replayed as a graph: %s", reason)
+            log.warning("no CUDA graph, each step runs normally: %s", reason)
             return
         self._graph = graph

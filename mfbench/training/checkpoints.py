@@ -1,7 +1,7 @@
-"""Members on disk, finished or running: what a killed or extended cell goes on from.
+"""Checkpoints of finished and running members, from which an interrupted or extended job continues.
 
-One safetensors file per member. Each carries the key of the member it belongs to, a digest of
-everything that its numbers depend on; a file with another key is stale and is not used.
+One safetensors file per member. Each file stores the member's key, a digest of everything that
+its numbers depend on; a file with another key is stale and ignored.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ def member_key(parts: Mapping[str, Any]) -> str:
 
 
 class Checkpoints:
-    """The members of one cell in a folder."""
+    """The checkpoints of one cell in a folder."""
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
 
     def path(self, learning_rate: float, seed: int) -> Path:
-        """File of a member."""
+        """Path of a member's file."""
         return self.folder / f"{member_name(learning_rate, seed)}.safetensors"
 
     def save(self, learning_rate: float, seed: int, key: str, progress: Progress) -> None:
         """Write a member atomically."""
         fields = asdict(progress)
         kept, curves = fields.pop("tensors"), {name: fields.pop(name) for name in _CURVES}
-        if progress.finished:  # only the best weights are needed from here on
+        if progress.finished:  # then only the best weights are needed
             kept = {k: v for k, v in kept.items() if k.startswith("best.")}
         tensors = {**kept, **curves}
         tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
@@ -52,7 +52,7 @@ class Checkpoints:
             save_file(tensors, temporary, metadata={"key": key, "progress": json.dumps(fields)})
 
     def load(self, learning_rate: float, seed: int, key: str) -> Progress | None:
-        """The member, or None where there is none that belongs to `key`."""
+        """Read a member; None without a readable file that has this key."""
         path = self.path(learning_rate, seed)
         if not path.is_file():
             return None
@@ -60,15 +60,15 @@ class Checkpoints:
             with safe_open(sealed(path), framework="pt") as file:
                 metadata = file.metadata() or {}
                 if metadata.get("key") != key:
-                    log.info("%s was made by other settings, data or code: starting anew", path)
+                    log.info("%s is from other settings, data or code: starting over", path)
                     return None
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
                 fields = json.loads(metadata["progress"])
                 curves = {name: tensors.pop(name) for name in _CURVES}
         except BrokenFileError as error:
-            log.warning("%s cannot be read (%s): starting anew", path, error.problem)
+            log.warning("%s cannot be read (%s): starting over", path, error.problem)
             return None
         except (SafetensorError, OSError, KeyError, ValueError) as error:
-            log.warning("%s cannot be read (%s): starting anew", path, error)
+            log.warning("%s cannot be read (%s): starting over", path, error)
             return None
         return Progress(**fields, **curves, tensors=tensors)

@@ -1,4 +1,4 @@
-"""What members train on."""
+"""Training data on the device of a job."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a cell trains on, as tensors on its device.
+    """The training data of a cell, as tensors on a device.
 
     Attributes
     ----------
     x, y, x_validation, y_validation : (N, T) tensors
     scored_from : int
-        First scored step: the loss is the mean squared error over the steps from there on.
+        First scored step; the loss covers the steps from here on.
     variance : float
-        Squared error of the zero predictor, which errors are relative to.
+        Squared error of predicting zero; relative errors are in units of it.
     """
 
     x: Tensor
@@ -41,7 +41,7 @@ class TrainingData:
         variance: float,
         device: torch.device,
     ) -> TrainingData:
-        """The splits ``train`` and ``validation`` of a task, put on a device."""
+        """Put the splits ``train`` and ``validation`` of a task on a device."""
         return cls(
             x=torch.from_numpy(x["train"]).to(device),
             y=torch.from_numpy(y["train"]).to(device),
@@ -58,11 +58,11 @@ class TrainingData:
 
 
 class Shared:
-    """A tensor (N, T) of each of M members; equal ones are kept once."""
+    """One (N, T) tensor for each of M members, storing equal tensors once."""
 
     def __init__(self, tensors: Sequence[Tensor]) -> None:
         distinct: list[Tensor] = []
-        known: dict[int, int] = {}  # most members share the very object
+        known: dict[int, int] = {}  # by identity: most members share the same object
         for tensor in tensors:
             if id(tensor) not in known:
                 equal = (i for i, other in enumerate(distinct) if torch.equal(other, tensor))
@@ -74,9 +74,9 @@ class Shared:
         self._which = torch.tensor(which, device=self._values.device)  # (M,)
 
     def rows(self, index: Tensor) -> Tensor:
-        """Own rows of each member: (M, B) -> (M, B, T)."""
+        """Select different rows for each member: (M, B) -> (M, B, T)."""
         return self._values[self._which[:, None], index]
 
     def part(self, rows: slice) -> Tensor:
-        """The same rows of each member, (M, n, T)."""
+        """Select the same n rows for all members, (M, n, T)."""
         return self._values[:, rows][self._which]

@@ -1,4 +1,4 @@
-"""The process and the device that a job works with."""
+"""Set up the process of a job and choose its device."""
 
 from __future__ import annotations
 
@@ -13,43 +13,43 @@ import torch
 
 from mfbench.training.allocator import keep_freed_memory
 
-_SLOTS = 64  # of each GPU
-# The rest of a GPU's memory is for what CUDA itself keeps, about 0.5 GB in each process.
+_SLOTS = 64  # per GPU
+# CUDA itself needs the rest of a GPU's memory, about 0.5 GB in each process.
 _USABLE = 0.9
-_held: list[int] = []  # open files, whose locks last as long as this process
+_held: list[int] = []  # open files; their locks last as long as this process
 
 
 def prepare_process(*, threads: int) -> None:
-    """Set a job up to work with torch; call it before any tensor work.
+    """Set up torch for a job; call this before any tensor work.
 
-    Denormals are flushed to zero: they slow down second moments by several times. More than one
-    thread does not help small models and collapses when jobs share the cores.
+    Denormals are flushed to zero, because they slow down AdamW's second moments several times.
+    More than one thread does not help small models, and is very slow when jobs share cores.
     """
     keep_freed_memory()
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
-    # TF32 has 10 bits of mantissa: float32 must mean the same on every device.
+    # TF32 has a mantissa of 10 bits: float32 must mean the same on every device.
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def describe_device(device: torch.device) -> str:
-    """Kind and name of a device, for the record."""
+    """Kind and name of a device, for the training record."""
     if device.type == "cuda":
         return f"cuda: {torch.cuda.get_device_name(device)}"
     return f"{device.type}: {platform.processor() or platform.machine()}"
 
 
 def choose_device(name: str) -> torch.device:
-    """The device of a job, to be asked for once: ``auto`` is a GPU where there is one.
+    """Choose the device of a job; ``auto`` means a GPU if torch finds one. Call this once per job.
 
     Raises
     ------
     ValueError
-        ``cuda`` is asked for and there is none.
+        ``cuda`` without a GPU.
     """
     if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError("training.device = 'cuda', but torch finds no GPU here; use auto or cpu")
+        raise ValueError("training.device is 'cuda', but torch finds no GPU here; use auto or cpu")
     if name == "cpu" or not torch.cuda.is_available():
         return torch.device("cpu")
     device = torch.device("cuda", take_gpu(torch.cuda.device_count()))
@@ -58,20 +58,20 @@ def choose_device(name: str) -> torch.device:
 
 
 def take_gpu(count: int) -> int:
-    """Choose one of some GPUs so that a user's jobs spread evenly over them.
+    """Choose a GPU so that a user's jobs spread evenly over all GPUs.
 
-    The process takes the first free slot, those of all GPUs in turn, and holds it until it ends:
-    the kernel frees it, whatever ended the process.
+    Each GPU has numbered slots. The process takes the first free slot, trying the first slots of
+    all GPUs before the second ones, and holds it with a file lock until the process ends.
 
     Parameters
     ----------
     count : int
-        Number of GPUs that this process sees.
+        Number of visible GPUs.
 
     Returns
     -------
     int
-        Number of a GPU, from 0.
+        Index of a GPU, from 0.
     """
     folder = Path(tempfile.gettempdir(), f"mfbench-gpus-{os.getuid()}")
     try:
@@ -86,15 +86,15 @@ def take_gpu(count: int) -> int:
                 _held.append(file)
                 return gpu
     except OSError:
-        pass  # a folder that cannot be written or locked is no reason not to train
+        pass  # train even if the folder cannot be written or locked
     return os.getpid() % count
 
 
 def memory_share(device: torch.device, jobs_per_gpu: int) -> int | None:
-    """Bytes of its GPU's memory that a training job may use; None on a CPU.
+    """Bytes of GPU memory that a training job may use; None on a CPU.
 
-    The same under SLURM, where a job has its GPU alone: which members train together must not
-    depend on where a job runs.
+    The same under SLURM, where a job has a GPU to itself: where a job runs must not change which
+    members train together.
     """
     if device.type != "cuda":
         return None

@@ -1,4 +1,4 @@
-"""Weights of the training loss over time."""
+"""Time weights of the training loss."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 
 def time_weights(power: float, *, length: int, scored_from: int) -> NDArray[np.float64]:
-    """Weights of the residual at the scored steps, (T - t0,): (t + 1)^p, scaled to a mean of 1.
+    """Weights (t + 1)^p of the residual at the scored steps, scaled to a mean of 1, (T - t0,).
 
-    The rescaled error of Wang & Yan, arXiv 2307.11462, as in the authors' code, where the weighted
-    residual is squared.
+    This is the rescaled error of Wang & Yan, arXiv 2307.11462. As in the authors' code, the
+    weighted residual is squared.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ def time_weights(power: float, *, length: int, scored_from: int) -> NDArray[np.f
     scored_from : int
         First scored step t0.
     """
-    # Relative to the last step, so that no power overflows.
+    # Relative to the largest weight, so that no power overflows.
     relative = np.arange(scored_from + 1, length + 1) / length
     logs = power * np.log(relative)
     weights = np.exp(logs - logs.max())

@@ -1,4 +1,4 @@
-"""How many members train together: as many as the memory for one step of theirs allows."""
+"""Decide how many members train together, from the memory that a step takes."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from mfbench.study.training import TrainingSettings
 from mfbench.training.data import TrainingData
 from mfbench.training.trainer import Member, Trainer
 
-# Bytes that a step may take on a CPU, and the fewest members that gain by training together there.
-# Measured by `python -m benchmarks --parts members` (benchmarks/README.md).
+# Bytes that a step may take on a CPU, and the fewest members that gain from training together
+# there. Measured with `python -m benchmarks --parts members` (benchmarks/README.md).
 CPU_BYTES = 80_000_000
 _FEWEST = 4
-# A member among others takes more than alone: vmap makes temporary copies, a GPU keeps the memory
-# of a recorded step beside that of validations (tests/training/test_memory.py).
+# In an ensemble, a member takes more memory than alone: vmap makes temporary copies, and a GPU
+# holds the memory of a recorded step in addition to that of validations.
 _MARGIN = 1.5
 
 
 def step_bytes(
     architecture: Mapping[str, Any], data: TrainingData, *, width: int, settings: TrainingSettings
 ) -> int:
-    """Estimate of the memory that a member takes among others: that of one alone, and a margin.
+    """Estimate the memory of a member in an ensemble: its memory alone times a margin.
 
-    It depends on the sizes alone. A member is built and takes two steps.
+    Builds a member and takes two steps. The result depends only on sizes.
 
     Parameters
     ----------
@@ -48,16 +48,16 @@ def step_bytes(
     member = Member(data, learning_rate=0.0, seed=0)
     trainer = Trainer(architecture, [member], width=width, settings=settings)
     trainer.prepare()
-    trainer.optimise()  # the first step allocates what libraries keep
+    trainer.optimise()  # in the first step, libraries allocate their workspaces
     trainer.prepare()
     peak = peak_bytes(trainer.optimise, data.x.device)
     weights = trainer.ensemble.parameters
-    # The parameters, the best ones and two moments were there before.
+    # Parameters, best parameters and two moments were allocated before the step.
     return int(_MARGIN * (peak + 4 * weights.numel() * weights.element_size()))
 
 
 def peak_bytes(step: Callable[[], None], device: torch.device) -> int:
-    """Largest amount of memory that a step holds at a time beyond what it has found, in bytes."""
+    """Peak of the memory that a step allocates, in bytes."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
@@ -71,17 +71,17 @@ def peak_bytes(step: Callable[[], None], device: torch.device) -> int:
 
 
 def members_at_once(*, bytes_of_a_member: int, share: int | None) -> int:
-    """Members that train together under ``ensemble_size: auto``, at most.
+    """Largest number of members that train together with ``ensemble_size: auto``.
 
-    It follows from sizes alone, never from what happens to be free: who trains together does not
-    depend on what else runs.
+    It depends only on sizes and not on free memory, so other jobs do not change which members
+    train together.
 
     Parameters
     ----------
     bytes_of_a_member : int
-        `step_bytes`.
+        The result of `step_bytes`.
     share : int or None
-        Bytes of a GPU that are this job's; None on a CPU.
+        Bytes of GPU memory that this job may use; None on a CPU.
 
     Returns
     -------

@@ -1,8 +1,9 @@
-"""AdamW over the parameters of all members, one row each.
+"""AdamW for all members at once, one row of parameters per member.
 
-The arithmetic is that of torch.optim.AdamW (the oracle in the tests), without its start-up (it
-imports torch._dynamo, as long as torch itself) and with one operation in place of one per
-parameter. What changes from step to step comes as tensors, so that a GPU can replay a step.
+Computes the same as torch.optim.AdamW, the oracle in the tests, with one operation for all
+parameters instead of one per parameter. It also starts faster: torch.optim imports torch._dynamo,
+which takes as long as importing torch. Values that change between steps are passed as tensors, so
+that a GPU can replay a step.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ class AdamW:
     Parameters
     ----------
     parameters : (M, P) tensor
-        Changed in place.
+        Updated in place.
     learning_rates : sequence of M floats
         Peak learning rates.
     sizes : mapping
-        Numbers of elements of the parameters by name, in the order in which they lie in a row.
+        Number of elements of each parameter by name, in the order of a row.
     groups : mapping
-        Names of parameters by how they are treated (`SequenceModel.parameter_groups`).
+        Names of parameters by group (`SequenceModel.parameter_groups`).
     settings : Optimiser
         The optimiser section of the study.
     """
@@ -57,19 +58,19 @@ class AdamW:
         self.decays = (rates * decay).to(parameters) if settings.weight_decay else None
 
     def corrections(self, steps: Sequence[int]) -> Tensor:
-        """What the biases of both moments are divided by at some steps (from 0): (steps, 2)."""
+        """Bias corrections of both moments, as divisors, at some steps (from 0): (steps, 2)."""
         powers = [[1 - beta ** (step + 1) for beta in self.settings.betas] for step in steps]
         first, second = torch.tensor(powers, dtype=torch.float64).unbind(-1)
         return torch.stack((first, second.sqrt()), -1)
 
     def step(self, gradient: Tensor, factor: Tensor, correction: Tensor) -> None:
-        """Change the parameters.
+        """Update the parameters.
 
         Parameters
         ----------
         gradient : (M, P) tensor
         factor : () tensor
-            Share of the peak learning rates.
+            Learning rate as a share of its peak.
         correction : (2,) tensor
             A row of `corrections`.
         """
@@ -84,6 +85,6 @@ class AdamW:
 
 
 def clip(gradient: Tensor, norm: float) -> None:
-    """Scale the gradient of each member, (M, P), down to `norm` where its norm is larger."""
+    """Clip the gradient of each member, (M, P), to a largest norm of `norm`, in place."""
     norms = torch.linalg.vector_norm(gradient, dim=-1, keepdim=True)
     gradient.mul_((norm / (norms + 1e-6)).clamp(max=1.0))

@@ -1,4 +1,4 @@
-"""How far the training of a member is, and under which name."""
+"""The progress of a member's training, and its name."""
 
 from __future__ import annotations
 
@@ -12,31 +12,34 @@ from torch import Tensor
 
 @dataclass
 class Progress:
-    """Everything that changes while a member trains; what a checkpoint holds.
+    """Everything that changes while a member trains; the content of a checkpoint.
 
     Attributes
     ----------
     step : int
-        Optimiser steps done.
+        Number of optimiser steps done.
     best_step : int
-        The validated step with the least error; 0 is the untrained model.
+        The validated step with the smallest error; 0 is the untrained model.
+    best_error : float
+        Relative validation error at the best step.
     diverged_step : int
-        The first step with a loss that is not finite, or the validated step with an error above
-        the threshold; -1 where there is none.
+        The first step whose loss is not finite, or the validated step with an error above the
+        threshold; -1 if the member has not diverged.
     seconds : float
-        Time spent, over all processes that worked on it; its share where others trained with it.
+        Training time over all jobs; in an ensemble, this member's share of it.
     ensemble_size : int
-        Members that trained together with it, itself included.
+        Number of members that trained together, including this one.
     ensemble : int
-        A number that these members share; 0 where it trained alone.
+        A number shared by the members that trained together; 0 if it trained alone.
     train_error, validation_error : list of float
-        Relative errors at the validated steps; the former is the mean loss since the one before.
+        Relative errors at the validated steps; `train_error` is the mean loss since the validation
+        before.
     tensors : dict
         Flat vectors of the optimiser, and ``best.*``, the state dict of the best step.
     losses : (steps,) tensor
         Training loss of each step.
     memory : (validations, T) tensor
-        Learned memory function at the validated steps; NaN where it is not (yet) known.
+        Learned memory function at the validated steps; NaN if not recorded (yet).
     """
 
     step: int = 0
@@ -54,7 +57,7 @@ class Progress:
 
     @property
     def finished(self) -> bool:
-        """All steps are done, or the member has diverged."""
+        """Whether all steps are done or the member has diverged."""
         return self.diverged_step >= 0 or 0 < len(self.losses) == self.step
 
     def best_weights(self) -> dict[str, NDArray[np.float32]]:
@@ -68,5 +71,5 @@ class Progress:
 
 
 def member_name(learning_rate: float, seed: int) -> str:
-    """Name of a member in file names and among tensors; no two learning rates share one."""
+    """Name of a member in names of files and tensors, different for any two learning rates."""
     return f"learning_rate={learning_rate!r},seed={seed}"

@@ -1,4 +1,4 @@
-"""Learning rate and validation over the steps."""
+"""Schedules of the learning rate and of validations."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from mfbench.study.training import Schedule
 
 
 def learning_rate_factor(step: int, *, steps: int, schedule: Schedule) -> float:
-    """Share of the peak learning rate at a step (from 0) of a run of `steps` steps.
+    """Learning rate at a step (from 0) out of `steps`, as a share of its peak.
 
-    A linear rise over the warm-up, then constant or a cosine down to `final`:
-    Loshchilov & Hutter (2016), arXiv 1608.03983, without restarts.
+    Rises linearly during the warm-up and then stays constant or follows a cosine down to `final`,
+    as in Loshchilov & Hutter (2016), arXiv 1608.03983, without restarts.
     """
     warm_up = round(schedule.warm_up * steps)
     if step < warm_up:

@@ -1,11 +1,12 @@
-"""Random streams of a member: initialisation, batch order and noise of layers, independent."""
+"""Independent random streams of a member: initialisation, batch order and layer noise."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-# Far from the keys of the data streams (mfbench.tasks.datasets), so that equal seeds share nothing.
+# Different from the keys of the data streams (mfbench.tasks.datasets), so that equal seeds give
+# independent streams.
 _INITIALISATION, _ORDER, _LAYER_NOISE = (1000, 0), (1000, 1), (1000, 2)
 
 
@@ -15,19 +16,19 @@ def initialisation_seed(seed: int) -> int:
 
 
 def layer_noise_seed(seed: int) -> int:
-    """Seed, before the step is added, for layers that draw random numbers while they train."""
+    """Base seed for layers that draw random numbers in training; the step is added to it."""
     return _torch_seed(seed, _LAYER_NOISE)
 
 
 def _torch_seed(seed: int, key: tuple[int, int]) -> int:
     state = np.random.SeedSequence(seed, spawn_key=key).generate_state(1, np.uint64)
-    return int(state[0]) >> 2  # torch takes signed 64-bit seeds; a step may be added
+    return int(state[0]) >> 2  # torch takes signed 64-bit seeds; leaves room to add a step
 
 
 class BatchOrder:
-    """Rows of every batch: a new permutation each epoch, incomplete batches dropped.
+    """Rows of every batch: a new permutation each epoch, without incomplete batches.
 
-    Each epoch has a stream of its own, so any step can be reached without those before it.
+    Each epoch has its own stream, so any step can be computed without the steps before it.
     """
 
     def __init__(self, *, seed: int, sequences: int, batch_size: int) -> None:
@@ -35,8 +36,8 @@ class BatchOrder:
         self._epoch, self._rows = -1, np.empty((0, batch_size), dtype=np.int64)
 
     def rows(self, start: int, count: int) -> NDArray[np.int64]:
-        """Row numbers of the batches of some steps from `start` (from 0), (count, batch_size)."""
-        batches = self.sequences // self.batch_size  # in an epoch
+        """Row numbers of `count` batches from step `start` (from 0), (count, batch_size)."""
+        batches = self.sequences // self.batch_size  # per epoch
         parts = []
         while count > 0:
             epoch, first = divmod(start, batches)

@@ -1,8 +1,8 @@
-"""The trainer: members of one architecture that train together, all at the same step.
+"""The trainer: trains members of one architecture together, all at the same step.
 
-Each keeps what is its own: task, initialisation, order of batches, learning rate, gradient
-clipping, divergence and checkpoints. Only the operations are shared, so that a member's numbers
-are those that it has alone, up to rounding.
+Each member has its own task, initialisation, batch order, learning rate, gradient clipping,
+divergence and checkpoints. Members only share operations: up to rounding, each gets the same
+numbers as alone.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from mfbench.training.progress import Progress
 from mfbench.training.schedule import learning_rate_factor, validation_steps
 from mfbench.training.streams import BatchOrder, initialisation_seed, layer_noise_seed
 
-LOOK_EVERY = 100  # steps between looks at the losses, each of which waits for a GPU
+LOOK_EVERY = 100  # steps between reading losses, because each reading waits for the GPU
 
 
 @dataclass(eq=False)
 class Member:
-    """One training.
+    """One training run.
 
     Attributes
     ----------
@@ -45,9 +45,9 @@ class Member:
     learning_rate : float
         Peak learning rate.
     seed : int
-        Seed of initialisation, batch order and noise of layers.
+        Seed of initialisation, batch order and layer noise.
     progress : Progress, optional
-        How far it is; None at the start.
+        Its progress; None before the start.
     """
 
     data: TrainingData
@@ -57,28 +57,29 @@ class Member:
 
     @property
     def finished(self) -> bool:
-        """It has nothing left to do."""
+        """Whether the member is trained or has diverged."""
         return self.progress is not None and self.progress.finished
 
 
 def initial_model(
     architecture: Mapping[str, Any], *, width: int, length: int, seed: int
 ) -> SequenceModel:
-    """The untrained model of a member; torch's global generator is left as it was."""
+    """Build the untrained model of a member without changing torch's global generator."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(initialisation_seed(seed))
         return build_model(architecture, width=width, length=length)
 
 
 class Trainer:
-    """M members at work.
+    """Train M members together.
 
     Parameters
     ----------
     architecture : mapping
         Settings for `build_model`.
     members : sequence of Member
-        At the same step; lengths, numbers of sequences and scored steps of their tasks are equal.
+        Members at the same step, whose tasks have the same length, number of sequences and scored
+        steps.
     width : int
         Number of channels.
     settings : TrainingSettings
@@ -116,7 +117,7 @@ class Trainer:
         self.x_validation, self.y_validation = (
             Shared([getattr(m.data, f"{name}_validation") for m in members]) for name in ("x", "y")
         )
-        self.time_weights = None  # the plain mean takes one operation less
+        self.time_weights = None  # the plain loss needs one operation less
         if settings.loss.time_power:
             weights = time_weights(
                 settings.loss.time_power, length=length, scored_from=data.scored_from
@@ -139,23 +140,23 @@ class Trainer:
             member.progress.ensemble_size, member.progress.ensemble = len(members), number
         self.step = self.progress[0].step
 
-        # What a step reads and writes lies at fixed places, so that a GPU can replay it.
+        # A step reads and writes at fixed addresses, so that a GPU can replay it.
         M, B, K = len(members), settings.batch_size, min(LOOK_EVERY, settings.steps)
         self._rows = torch.zeros(K, M, B, dtype=torch.int64, device=device)
-        self._factors = data.x.new_zeros(K)  # of the learning rate
+        self._factors = data.x.new_zeros(K)  # shares of the peak learning rate
         self._corrections = data.x.new_zeros(K, 2)
-        self._recent = data.x.new_zeros(K, M)  # losses since the last look
+        self._recent = data.x.new_zeros(K, M)  # losses since they were last read
         self._count = torch.zeros(1, dtype=torch.int64, device=device)  # steps since then
         self._run_step = replayed(self.optimise, device)
 
     @property
     def progress(self) -> list[Progress]:
-        """How far the members are."""
+        """The progress of all members."""
         return [member.progress for member in self.members if member.progress is not None]
 
     @property
     def running(self) -> list[int]:
-        """Which members have not diverged. The others stay until the end and do not count."""
+        """Members that have not diverged; the others are computed to the end but ignored."""
         return [i for i, progress in enumerate(self.progress) if progress.diverged_step < 0]
 
     def train(
@@ -164,16 +165,16 @@ class Trainer:
         save: Callable[[Sequence[Member]], None] | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """Train all members to their end, from the start or from where they were interrupted.
+        """Train all members to the end, from the start or from their progress.
 
-        The numbers do not depend on interruptions.
+        Interruptions do not change the numbers.
 
         Parameters
         ----------
         save : callable, optional
-            Called with the members every ``checkpoints.minutes`` of the settings, and at the end.
+            Called with the members every ``checkpoints.minutes`` and at the end.
         clock : callable
-            Seconds, monotonic.
+            Returns monotonic seconds.
 
         Raises
         ------
@@ -208,7 +209,7 @@ class Trainer:
                 save(self.members)
 
     def prepare(self) -> None:
-        """Put on the device what changes from step to step, up to the next look."""
+        """Put on the device what changes between steps, until losses are read again."""
         start, settings = self.step, self.settings
         following = min(s for s in self.validated if s > start)
         self._looked, self._until = start, min((start // LOOK_EVERY + 1) * LOOK_EVERY, following)
@@ -224,7 +225,7 @@ class Trainer:
         self._count.zero_()
 
     def optimise(self) -> None:
-        """One step of all members, without a look at any number."""
+        """Take one step of all members without reading any number from the device."""
         rows = self._rows.index_select(0, self._count)[0]  # (M, B)
         x, y = self.x.rows(rows), self.y.rows(rows)  # (M, B, T)
         outputs = self.ensemble(x[..., None])[..., 0]  # (M, B, T)
@@ -245,15 +246,15 @@ class Trainer:
         self._count.add_(1)
 
     def _seed_noise(self) -> None:
-        """Let layers that draw random numbers do so as a function of seed and step alone.
+        """Make the random numbers of layers a function of seed and step only.
 
-        Only a member that trains alone can have such layers: vmap refuses them.
+        Only a member that trains alone can have such layers, because vmap refuses them.
         """
         if len(self.members) == 1:
             seed_generators(self.data.x.device, layer_noise_seed(self.members[0].seed) + self.step)
 
     def _look(self) -> None:
-        """Note the first step with a loss that is not finite, for each member that has one."""
+        """Read the losses; a member diverges at its first loss that is not finite."""
         start = self._looked
         self.losses[:, start : self.step] = self._recent[: self.step - start].T.cpu()
         for i in self.running:
@@ -264,7 +265,7 @@ class Trainer:
                 progress.diverged_step = start + 1 + int(broken[0])
 
     def _validate(self) -> None:
-        """Append to the curves of the running members, and keep the weights that are the best."""
+        """Append to the curves of the running members and keep their best weights."""
         if not self.running:
             return
         at = self.validated.index(self.step)
@@ -278,7 +279,7 @@ class Trainer:
             error = errors[i] / variance
             progress.train_error.append(losses[i] / variance)
             progress.validation_error.append(error)
-            if not error <= self.settings.diverged_above:  # also where it is not a number
+            if not error <= self.settings.diverged_above:  # also if it is NaN
                 progress.diverged_step = self.step
             elif error < progress.best_error:
                 progress.best_error, progress.best_step = error, self.step
@@ -292,7 +293,7 @@ class Trainer:
 
     @property
     def _validation_batch(self) -> int:
-        """Sequences of a member that are validated at once: no more memory than a step takes."""
+        """Sequences per member to validate at once: needs no more memory than a step."""
         return max(self.settings.batch_size, VALIDATION_BATCH // len(self.members))
 
     def _validation_errors(self) -> Tensor:
@@ -310,9 +311,9 @@ class Trainer:
         return total / sequences
 
     def _memory(self) -> Tensor:
-        """The memory function learned so far, (M, T): mean Jacobian on the validation split.
+        """Memory function learned so far, the mean Jacobian on the validation split, (M, T).
 
-        The same probes at every step, so that differences over the training are the model's.
+        All steps use the same probes, so differences between steps come from the model.
         """
         probes = self.settings.memory_probes
         self.ensemble.eval()
@@ -327,7 +328,7 @@ class Trainer:
         return torch.from_numpy(mean_over_steps(rows, times))
 
     def _keep(self, improved: Tensor) -> None:
-        """Take the present weights of some members, (M,), as their best."""
+        """Keep the current weights of the improved members, (M,), as their best."""
         now = {"": (self.best, self.ensemble.parameters)}
         now |= {n: (best, self.ensemble.buffers[n]) for n, best in self.best_buffers.items()}
         for best, present in now.values():
@@ -335,7 +336,7 @@ class Trainer:
             best.copy_(torch.where(which, present, best))
 
     def _snapshot(self) -> None:
-        """Put into the progress what a checkpoint needs to go on from here."""
+        """Put into the progress what a checkpoint needs to continue."""
         vectors = {
             "parameters": self.ensemble.parameters.cpu(),
             "first_moment": self.optimiser.first_moment.cpu(),
@@ -350,7 +351,7 @@ class Trainer:
                 progress.tensors |= {name: rows[i].clone() for name, rows in vectors.items()}
 
     def _resume(self, i: int, progress: Progress) -> None:
-        """Take member i from where its progress is."""
+        """Restore member i from its progress."""
         self.losses[i] = progress.losses
         progress.losses = self.losses[i]
         kept = progress.tensors
@@ -367,9 +368,9 @@ class Trainer:
 
 
 def _number(members: Sequence[Member], architecture: Mapping[str, Any], width: int) -> int:
-    """A number from 1 to 2^31 - 1 that says who trains together: the same for the same members."""
+    """Number an ensemble from 1 to 2^31 - 1, equal for equal members."""
     trained = [
-        # Tasks of a study share the input; the target tells them apart.
+        # Tasks of a study share the input and differ in the target.
         (m.learning_rate, m.seed, m.data.variance, float(m.data.y.double().sum()))
         for m in members
     ]

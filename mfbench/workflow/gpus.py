@@ -1,4 +1,4 @@
-"""The GPUs of this machine, and what a training job asks of them; torch is not imported for it."""
+"""Count the GPUs of this machine and a training job's share of them, without importing torch."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 
 from mfbench.study.training import TrainingSettings
 
-# All GPUs of a machine, as in profiles/default/config.yaml; large, so that shares are exact.
+# Stands for all GPUs of a machine, as in profiles/default/config.yaml; large for exact shares.
 GPU_SLOTS = 1_000_000
 _DEVICES = Path("/dev")
-_NO_GPU = ("", "-1", "NoDevFiles")  # in CUDA_VISIBLE_DEVICES; CUDA ignores what comes after it
+_NO_GPU = ("", "-1", "NoDevFiles")  # in CUDA_VISIBLE_DEVICES; CUDA ignores entries after these
 
 
 def visible_gpus() -> int:
@@ -27,14 +27,14 @@ def visible_gpus() -> int:
 
 
 def gpus_for(device: str) -> int:
-    """GPUs that a training job asks for; ``auto`` asks for one where this machine has one."""
+    """Number of GPUs that a training job requests: with ``auto``, one if this machine has any."""
     if device == "auto":
         return int(visible_gpus() > 0)
     return int(device == "cuda")
 
 
 def gpu_slots(training: TrainingSettings) -> int:
-    """Share of `GPU_SLOTS` that a training job takes: `jobs_per_gpu` jobs fit on each GPU."""
+    """Share of `GPU_SLOTS` that a training job takes, so that `jobs_per_gpu` jobs fit on a GPU."""
     if not gpus_for(training.device):
         return 0
     return max(1, GPU_SLOTS // (max(1, visible_gpus()) * training.jobs_per_gpu))

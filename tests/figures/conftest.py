@@ -22,7 +22,7 @@ PER_MEMBER = (
 
 
 def spoil(cube: xr.Dataset, status: str, at: dict[str, int]) -> None:
-    """Make members absent, diverged or failed, as a cube has them: their measurements are NaN."""
+    """Make members absent, diverged or failed: their measurements become NaN."""
     cube.status[at] = status
     for name in PER_MEMBER:
         cube[name][at] = np.nan
@@ -34,16 +34,17 @@ def spoil(cube: xr.Dataset, status: str, at: dict[str, int]) -> None:
 
 
 def with_boundaries(cube: xr.Dataset) -> xr.Dataset:
-    """The cube with the failure boundaries that its numbers have now."""
+    """Recompute the failure boundaries of a cube."""
     return cube.assign(boundary_variables(cube).data_vars)
 
 
 def make_cube(widths: tuple[int, ...] = (8,)) -> xr.Dataset:
-    """Error of seed s at level l is 0.01 * 4^l * (1 + s); the second learning rate is selected.
+    """A cube with known numbers.
 
-    It is nine tenths kernel error and a tenth nonlinear residual. The floors of the first
-    architecture are a quarter and a half of the median error, those of the second 0. All targets
-    are 1 at lags 0 to 3; the models learn lag s at validation s, so lag 3 never.
+    The error of seed s at level l is 0.01 * 4^l * (1 + s) at the second learning rate, which is
+    selected: nine tenths kernel error, one tenth nonlinear residual. The floors of the first
+    architecture are a quarter and a half of the median error, those of the second are 0. All
+    targets are 1 at lags 0 to 3; models learn lag s at validation s, so they never learn lag 3.
     """
     grid = ("architecture", "width", "kernel", "level")
     member = (*grid, "learning_rate", "seed")

@@ -1,4 +1,4 @@
-"""Every figure can be drawn of whole and of partial cubes, and says what it should."""
+"""Figures of complete, partial, old and failed cubes, and their texts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.figures.conftest import PER_MEMBER, make_cube, spoil, with_boundaries
 
 
 def scales(specification: Any, channel: str) -> list[dict[str, Any]]:
-    """All scales of a channel, wherever in a specification."""
+    """All scales of a channel, anywhere in a specification."""
     found = []
     if isinstance(specification, dict):
         encoding = specification.get("encoding", {})
@@ -32,12 +32,12 @@ def scales(specification: Any, channel: str) -> list[dict[str, Any]]:
     return found
 
 
-def test_every_figure_there_is_has_its_place_in_the_order() -> None:
+def test_all_figures_are_registered() -> None:
     modules = (REPOSITORY / "mfbench" / "figures").glob("*.py")
     assert sorted(FIGURES) == sorted(p.stem for p in modules if "def draw(cube" in p.read_text())
 
 
-def test_a_figure_that_cannot_be_drawn_is_named(
+def test_the_error_names_a_figure_that_cannot_be_drawn(
     cube: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def draw_nothing(cube: xr.Dataset) -> None:
@@ -46,14 +46,14 @@ def test_a_figure_that_cannot_be_drawn_is_named(
     monkeypatch.setattr("mfbench.figures.failure_boundaries.draw", draw_nothing)
     with pytest.raises(KeyError, match="figure failure_boundaries"):
         write_figures(tmp_path, cube)
-    # Of the one before all files are there, of this one none.
+    # All files of the figure before, none of this one.
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         f"{FIGURES[0]}.{kind}" for kind in ("html", "json", "png", "svg")
     ]
 
 
 def check_json(text: str) -> None:
-    """JSON has no NaN and no Infinity; a browser stops at them."""
+    """Refuse NaN and Infinity, which browsers cannot parse."""
     json.loads(text, parse_constant=pytest.fail)
 
 
@@ -77,7 +77,7 @@ def test_partial_and_diverged_cubes_can_be_drawn(figure: str, tmp_path: Path) ->
     check_json((tmp_path / "f.json").read_text())
 
 
-def test_levels_of_one_memory_length_stay_apart(cube: xr.Dataset) -> None:
+def test_levels_with_equal_memory_length_stay_apart(cube: xr.Dataset) -> None:
     cube.memory_length[{"kernel": 0, "level": 1}] = 4.0
     specification = draw("error_map", cube)
     rows = next(iter(specification["datasets"].values()))
@@ -87,7 +87,7 @@ def test_levels_of_one_memory_length_stay_apart(cube: xr.Dataset) -> None:
 
 
 @pytest.mark.parametrize("figure", FIGURES)
-def test_a_cube_in_which_all_diverged_can_be_drawn(figure: str, cube: xr.Dataset) -> None:
+def test_a_cube_of_diverged_members_can_be_drawn(figure: str, cube: xr.Dataset) -> None:
     spoil(cube, "diverged", {})
     check_json(json.dumps(draw(figure, with_boundaries(cube))))
 
@@ -98,7 +98,7 @@ def texts(specification: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("figure", FIGURES)
-def test_cubes_from_before_the_floors_can_be_drawn(figure: str, cube: xr.Dataset) -> None:
+def test_cubes_without_floors_can_be_drawn(figure: str, cube: xr.Dataset) -> None:
     new = {name for name in map(str, cube.data_vars) if name.startswith("boundary_")}
     new |= set(PER_MEMBER) - {"relative_mse", "validation_error", "learned_memory_function"}
     new |= {"lower_floor", "upper_floor", "approximation_part", "weights", "order"}
@@ -106,18 +106,18 @@ def test_cubes_from_before_the_floors_can_be_drawn(figure: str, cube: xr.Dataset
     specification = draw(figure, cube.drop_vars(new))
     check_json(json.dumps(specification))
     old = {"error_by_memory_length", "error_map", "memory_functions", "training_curves"}
-    empty = "This cube holds no" in texts(specification)
+    empty = "This cube has no" in texts(specification)
     assert empty == (figure not in old | {"lags_over_training"})
     assert empty or "floor" not in texts(specification)
 
 
-def test_a_study_without_memory_probes_says_that_there_is_nothing_to_show(cube: xr.Dataset) -> None:
+def test_a_figure_without_memory_probes_says_why_it_is_empty(cube: xr.Dataset) -> None:
     cube.memory_over_training[:] = np.nan
     assert "memory_probes" in texts(draw("lags_over_training", cube))
 
 
 def test_floors_end_at_the_bottom_of_the_axis_and_are_explained(cube: xr.Dataset) -> None:
-    # The axis begins at 0.001 / 1.5; floors at M99 = 4 are moved below and across it.
+    # The axis starts at 0.001 / 1.5; one floor at M99 = 4 lies below it, one across it.
     cube.upper_floor[{"architecture": 0, "kernel": 0, "level": 0}] = 0.0005
     cube.lower_floor[{"architecture": 0, "kernel": 1, "level": 0}] = 0.0001
     specification = draw("error_by_memory_length", cube)
@@ -131,12 +131,12 @@ def test_floors_end_at_the_bottom_of_the_axis_and_are_explained(cube: xr.Dataset
     assert band["airy", 0] == (pytest.approx(0.001 / 1.5, rel=1e-3), 0.01)
     assert band["impulse", 1] == band["airy", 1] == (0.02, 0.04)
     assert all(row["floor_high"] is None for row in rows if row["architecture"] == "a")
-    assert "No floor (0 on every task" in texts(specification)
+    assert "Floor of 0 on all tasks" in texts(specification)
     assert texts(specification).endswith("fixed size): a.")
     encodings = [layer["encoding"] for layer in specification["spec"]["layer"]]
     floors = [e for e in encodings if e["y"].get("field", "").startswith("floor_")]
     assert len(floors) == 3
-    # In the architecture's colour, and they follow the legend.
+    # Floors have the architecture's colour and follow the legend.
     assert all(e["color"]["field"] == "architecture" for e in floors)
     assert all(e["opacity"]["condition"]["param"] == "chosen" for e in floors)
 
@@ -151,14 +151,14 @@ def test_bars_of_the_distance_to_the_optimum_meet_at_the_floor(cube: xr.Dataset)
     for row in rows:
         key = row["architecture"], row["kernel"], row["level"]
         bars.setdefault(key, {})[row["limit"]] = (row["from"], row["to"])
-    size, above, below = "up to the floor of its size", "above the floor", "below the floor"
+    size, above, below = "explained by the state size", "above the LTI floor", "below the LTI floor"
     assert bars["b", "impulse", 0] == {size: (-6, -3), below: (-3, -2)}
-    # The median error at the second level is 0.08 over a floor of 0.04.
+    # The median error at the second level is 0.08, its floor 0.04.
     decades = np.log10([0.04, 0.08])
     assert bars["b", "impulse", 1][size] == (-6, pytest.approx(decades[0], abs=1e-3))
     assert bars["b", "impulse", 1][above] == pytest.approx(decades, abs=1e-3)
     assert bars["b", "airy", 2][above][1] == 0.5  # diverged: up to the frame
-    # A floor of 0 leaves all to what is above.
+    # With a floor of 0, the whole bar lies above the floor.
     assert bars["a", "impulse", 1][size] == (-6, -6)
     assert bars["a", "impulse", 1][above] == (-6, pytest.approx(decades[1], abs=1e-3))
 
@@ -172,10 +172,10 @@ def test_lags_that_are_not_learned_are_open_marks_above_all_steps(cube: xr.Datas
     assert specification["params"][0]["value"] == 1  # the level that the reader chooses
 
 
-def test_responses_beyond_the_axis_lie_on_its_edge(cube: xr.Dataset) -> None:
+def test_responses_beyond_the_axis_are_drawn_at_its_edge(cube: xr.Dataset) -> None:
     cube.perturbation_error[{"perturbation": 1}] = 3.3333333
     cube.perturbation_error[{"perturbation": 2}] = np.inf
-    cube.generalisation_error[{"architecture": 0}] = np.nan  # cannot run so long
+    cube.generalisation_error[{"architecture": 0}] = np.nan  # cannot run on longer sequences
     specification = draw("weight_perturbation", cube)
     check_json(json.dumps(specification))
     rows = next(iter(specification["datasets"].values()))
@@ -184,9 +184,9 @@ def test_responses_beyond_the_axis_lie_on_its_edge(cube: xr.Dataset) -> None:
     assert domain[1] > 3.3333333
     assert [row["at"] for row in beyond] == pytest.approx([domain[1]] * len(beyond), rel=1e-3)
     assert {row["text"] for row in beyond} == {"inf (inf to inf)"}
-    assert "lies on the upper edge" in texts(specification)
+    assert "drawn at the upper edge" in texts(specification)
     said = texts(draw("length_generalisation", cube))
-    assert "Cannot be run on longer sequences: b." in said
+    assert "Cannot run on longer sequences: b." in said
     assert "upper edge" not in said
 
 
@@ -206,7 +206,7 @@ def test_boundaries_off_the_grid_are_open_marks_at_its_edge(cube: xr.Dataset) ->
     assert inside["at"] == inside["memory_length"]
     assert (above["censored"], above["at"], above["text"]) == ("above", 16, "> 16")
     assert (below["censored"], below["at"], below["text"]) == ("below", 4, "< 4")
-    assert above["to"] > 16  # out to the frame
+    assert above["to"] > 16  # up to the frame
     assert below["from"] < 4
     layers = specification["spec"]["layer"]
     shapes = {
@@ -221,7 +221,7 @@ def test_boundaries_off_the_grid_are_open_marks_at_its_edge(cube: xr.Dataset) ->
     }
 
 
-def test_a_group_is_off_the_levels_that_it_was_trained_at(cube: xr.Dataset) -> None:
+def test_off_grid_marks_lie_at_the_last_level_that_a_group_was_trained_at(cube: xr.Dataset) -> None:
     cube.relative_mse[{"architecture": 0}] = 0.001
     cube.status[{"architecture": 0, "kernel": 0, "level": 2}] = "absent"
     cube.relative_mse[{"architecture": 0, "kernel": 0, "level": 2}] = np.nan
@@ -247,26 +247,26 @@ def test_an_architecture_has_one_colour_everywhere(cube: xr.Dataset) -> None:
             assert pairs == {"b": PALETTE[0], "a": PALETTE[1]}
 
 
-def test_the_palette_has_no_twins() -> None:
+def test_the_palette_has_at_least_twelve_different_colours() -> None:
     assert len(set(PALETTE)) == len(PALETTE) >= 12
 
 
-def test_the_error_axis_holds_all_errors_and_the_zero_predictor() -> None:
+def test_the_error_axis_covers_all_errors_and_the_zero_predictor() -> None:
     assert error_domain([0.2, 0.5])[0] < 1e-3
     assert error_domain([1e-9, 0.5])[0] < 1e-9
     assert error_domain([0.2])[1] > 1
-    assert 0 < error_domain([0.0])[0] < 1e-12  # an error of nothing has no logarithm
+    assert 0 < error_domain([0.0])[0] < 1e-12  # 0 has no logarithm
     assert error_domain([None, float("nan")]) == error_domain([])
 
 
-def test_memory_functions_open_at_a_level_that_most_panels_have(cube: xr.Dataset) -> None:
+def test_the_slider_starts_at_a_level_that_most_panels_have(cube: xr.Dataset) -> None:
     assert draw("memory_functions", cube)["params"][0]["value"] == 1
-    cube.status[{"architecture": 0, "level": 1}] = "absent"  # as where the other was refined
+    cube.status[{"architecture": 0, "level": 1}] = "absent"  # only the other has the added level
     assert draw("memory_functions", cube)["params"][0]["value"] == 2
 
 
 @pytest.mark.parametrize("figure", FIGURES)
-def test_a_failed_cell_is_no_measurement(figure: str, cube: xr.Dataset) -> None:
+def test_failed_cells_are_drawn_like_absent_ones(figure: str, cube: xr.Dataset) -> None:
     absent = cube.copy(deep=True)
     at = {"architecture": 0, "kernel": 0, "level": 2}
     spoil(cube, "failed", at)
@@ -280,11 +280,11 @@ def test_a_failed_cell_is_no_measurement(figure: str, cube: xr.Dataset) -> None:
         ]
         rows[0].remove(named[0])
     if figure == "error_by_memory_length":
-        assert "1 cells failed" in texts(charts[0])
+        assert "code broke: 1." in texts(charts[0])
     assert json.dumps(rows[0]) == json.dumps(rows[1])
 
 
 @pytest.mark.parametrize("figure", FIGURES)
-def test_a_study_in_which_everything_failed_has_its_figures(figure: str, cube: xr.Dataset) -> None:
+def test_a_study_in_which_all_cells_failed_has_figures(figure: str, cube: xr.Dataset) -> None:
     spoil(cube, "failed", {})
     assert "No model of this study was trained" in texts(draw(figure, with_boundaries(cube)))

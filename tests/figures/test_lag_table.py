@@ -1,4 +1,4 @@
-"""When which lag is learned, by hand."""
+"""The steps at which lags are learned, by hand."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.figures.conftest import make_cube, spoil
 STEPS = np.array([1, 10, 100])
 
 
-def test_a_lag_is_learned_from_when_on_it_stays_close() -> None:
+def test_a_lag_is_learned_from_the_step_at_which_it_stays_close() -> None:
     k = np.array([1.0, -2.0, 1.0, 1.0, 1.0])
     memory = np.array(
         [
@@ -20,13 +20,13 @@ def test_a_lag_is_learned_from_when_on_it_stays_close() -> None:
             [1.0, -2.9, 0.5, 1.0, np.nan],
         ]
     )
-    # The third passes by its target on the way; half of the target away is not close.
+    # The third lag passes its target and moves on: a distance of half the target is not close.
     assert learned_steps(memory, k, STEPS).tolist() == [1, 10, np.inf, 10, np.inf]
     both = learned_steps(np.stack([memory, memory[::-1]]), k, STEPS)
     assert both.tolist() == [[1, 10, np.inf, 10, np.inf], [1, np.inf, np.inf, np.inf, np.inf]]
 
 
-def test_what_is_lost_again_counts_from_when_it_comes_back_for_good() -> None:
+def test_a_lag_that_is_lost_counts_from_its_final_return() -> None:
     memory = np.array([[1.0], [3.0], [1.0]])
     assert learned_steps(memory, np.array([1.0]), STEPS).tolist() == [100]
 
@@ -51,7 +51,7 @@ def test_steps_are_medians_over_the_seeds(cube: xr.Dataset) -> None:
     assert row_of(cube, 1) == (np.inf, 1, np.inf)
 
 
-def test_only_lags_with_a_share_of_the_energy_are_looked_at(cube: xr.Dataset) -> None:
+def test_only_lags_with_enough_energy_count(cube: xr.Dataset) -> None:
     assert len(lag_table(cube)) == 2 * 2 * 3 * 4  # the target is 1 at four lags
     cube.memory_function[{"lag": 4}] = 0.11  # 1.2 % of the energy of a lag with 1
     cube.memory_function[{"lag": 5}] = 0.09  # 0.8 %
@@ -60,7 +60,7 @@ def test_only_lags_with_a_share_of_the_energy_are_looked_at(cube: xr.Dataset) ->
     assert sorted(set(lag_table(cube).lag)) == [0, 1, 2, 3]
 
 
-def test_what_is_absent_keeps_a_row_of_nothing(cube: xr.Dataset) -> None:
+def test_absent_cells_keep_an_empty_row(cube: xr.Dataset) -> None:
     spoil(cube, "absent", {"architecture": 0, "kernel": 1})
     table = lag_table(cube)
     empty = table[(table.architecture == "b") & (table.kernel == "airy")]
@@ -68,7 +68,7 @@ def test_what_is_absent_keeps_a_row_of_nothing(cube: xr.Dataset) -> None:
     assert empty["median"].isna().all()
 
 
-def test_lags_are_those_of_the_largest_width() -> None:
+def test_only_the_largest_width_counts() -> None:
     cube = make_cube((8, 16))
     cube.memory_over_training[{"width": 1}] = 0.0
     assert np.isinf(lag_table(cube)["median"]).all()

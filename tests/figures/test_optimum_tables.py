@@ -1,4 +1,4 @@
-"""Parts of the error and distances to the optimum, by hand."""
+"""Tables of error parts and distances to the optimum, by hand."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def parts_of(cube: xr.Dataset, architecture: str, level: int) -> pd.DataFrame:
     return table[table.level == level].set_index("part")
 
 
-def test_parts_are_medians_over_seeds_clipped_at_0_and_shares_of_their_sum(
+def test_parts_are_clipped_medians_over_seeds_and_shares_of_their_sum(
     cube: xr.Dataset,
 ) -> None:
     parts = parts_of(cube, "b", 1)
@@ -28,34 +28,34 @@ def test_parts_are_medians_over_seeds_clipped_at_0_and_shares_of_their_sum(
     assert parts.share.sum() == pytest.approx(1)
     assert set(parts["median"]) == {error_table(cube)["median"].iloc[1]}
     assert set(parts.seeds) == {3}
-    # The upper floor is half of the error, or 0.
+    # The upper floor of b is half of the error, that of a is 0.
     assert parts.floor_share.tolist() == pytest.approx([0.5] * 4)
     assert set(parts_of(cube, "a", 1).floor_share) == {0}
 
 
-def test_a_floor_above_the_error_is_all_of_it(cube: xr.Dataset) -> None:
+def test_a_floor_above_the_error_has_a_share_of_one(cube: xr.Dataset) -> None:
     cube.upper_floor[{"architecture": 0, "kernel": 1, "level": 1}] = 0.5
     assert set(parts_of(cube, "b", 1).floor_share) == {1.0}
 
 
-def test_parts_are_of_the_seeds_that_did_not_diverge(cube: xr.Dataset) -> None:
+def test_diverged_seeds_have_no_parts(cube: xr.Dataset) -> None:
     at = {"architecture": 0, "kernel": 1, "level": 1, "learning_rate": 1}
     spoil(cube, "diverged", {**at, "seed": 0})
     spoil(cube, "diverged", {**at, "seed": 1})
     parts = parts_of(cube, "b", 1)
     assert set(parts.seeds) == {1}
     assert parts.loc["wrong memory function", "value"] == pytest.approx(0.9 * 0.12)
-    assert parts["median"].isna().all()  # half of the seeds are infinitely bad
+    assert parts["median"].isna().all()  # half of the errors are infinite
     spoil(cube, "diverged", {**at, "seed": 2})
     parts = parts_of(cube, "b", 1)
     assert len(parts) == 4
     assert parts[["value", "share", "floor_share"]].isna().all(axis=None)
     spoil(cube, "absent", at)
     spoil(cube, "absent", {**at, "learning_rate": 0})
-    assert len(parts_of(cube, "b", 1)) == 1  # a row of nothing for the panel
+    assert len(parts_of(cube, "b", 1)) == 1  # an empty row for the panel
 
 
-def test_the_parts_of_the_optimum_make_up_the_error(cube: xr.Dataset) -> None:
+def test_floor_and_optimisation_part_add_up_to_the_error(cube: xr.Dataset) -> None:
     spoil(cube, "absent", {"architecture": 1, "kernel": 0})
     table = optimum_table(cube)
     assert len(table) == 2 * 2 * 3 - 3
@@ -70,17 +70,17 @@ def test_the_parts_of_the_optimum_make_up_the_error(cube: xr.Dataset) -> None:
     assert table.solved.tolist() == (table["median"] < 0.1).tolist()
 
 
-def test_an_optimum_is_infinitely_far_where_half_of_the_seeds_diverged(cube: xr.Dataset) -> None:
+def test_the_optimum_is_infinitely_far_if_half_of_the_seeds_diverged(cube: xr.Dataset) -> None:
     at = {"architecture": 0, "kernel": 1, "level": 0, "learning_rate": 1}
     for seed, expected in ((0, np.log10(3)), (1, np.inf), (2, np.inf)):
         spoil(cube, "diverged", {**at, "seed": seed})
         table = optimum_table(cube).set_index(["architecture", "kernel", "level"])
-        # Errors of 0.02 and 0.03 and infinity over a floor of 0.01: the median is the second.
+        # Errors of 0.02, 0.03 and infinity over a floor of 0.01: the median is 0.03.
         assert table.loc[("b", "airy", 0), "optimisation"] == pytest.approx(expected)
     assert not table.loc[("b", "airy", 0), "solved"]
 
 
-def test_every_width_has_its_distance_and_the_largest_its_parts() -> None:
+def test_all_widths_have_distances_and_only_the_largest_has_parts() -> None:
     cube = make_cube((8, 16))
     assert len(optimum_table(cube)) == 2 * 2 * 2 * 3
     cube.kernel_error[{"width": 1}] = 7.0

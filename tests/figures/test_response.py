@@ -1,4 +1,4 @@
-"""Responses to a change after training, by hand."""
+"""Tables of responses to a change after training, by hand."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def curve(cube: xr.Dataset, name: str, trained_at: float, column: str = "median"
 
 def test_the_trained_error_comes_first(cube: xr.Dataset) -> None:
     # Errors are 0.01, 0.02 and 0.03 at the selected learning rate.
-    cube["perturbation_error"] = cube.perturbation_error * 1.5  # 0 is measured with the others
+    cube["perturbation_error"] = cube.perturbation_error * 1.5  # the change 0 is measured too
     found = curve(cube, "perturbation_error", 0.0)
     assert found == pytest.approx([0.03, 0.06, 0.3])
     assert curve(cube, "perturbation_error", 0.0, "high") == pytest.approx([0.045, 0.09, 0.45])
@@ -28,7 +28,9 @@ def test_the_trained_error_comes_first(cube: xr.Dataset) -> None:
     assert curve(kept, "perturbation_error", 0.0) == pytest.approx([0.02, 0.06, 0.3])
 
 
-def test_a_diverged_member_is_infinitely_bad_and_an_absent_one_has_no_row(cube: xr.Dataset) -> None:
+def test_a_diverged_member_counts_as_infinite_and_an_absent_one_has_no_row(
+    cube: xr.Dataset,
+) -> None:
     at = {"architecture": 1, "kernel": 1, "level": 0, "learning_rate": 1}
     spoil(cube, "diverged", {**at, "seed": 0})
     assert curve(cube, "generalisation_error", 1) == pytest.approx([0.03, 0.06, 0.09])
@@ -37,9 +39,9 @@ def test_a_diverged_member_is_infinitely_bad_and_an_absent_one_has_no_row(cube: 
     assert curve(cube, "generalisation_error", 1) == []
 
 
-def test_a_model_that_cannot_run_longer_has_its_trained_error_alone(cube: xr.Dataset) -> None:
+def test_a_model_that_cannot_run_longer_has_only_its_trained_error(cube: xr.Dataset) -> None:
     cube.generalisation_error[{"architecture": 1}] = np.nan
     spoil(cube, "diverged", {"architecture": 1, "kernel": 1, "level": 0, "seed": 2})
-    # Neither does its diverged seed count at lengths at which no seed can be run.
+    # Its diverged seed does not count at lengths at which no seed can run.
     assert curve(cube, "generalisation_error", 1) == pytest.approx([0.02])
     assert curve(cube, "generalisation_error", 1, "high") == [np.inf]

@@ -19,7 +19,7 @@ def test_errors_are_median_and_range_over_seeds_at_the_selected_rate(cube: xr.Da
     assert (row.diverged, row.members) == (0, 6)
 
 
-def test_a_diverged_member_counts_as_infinitely_bad(cube: xr.Dataset) -> None:
+def test_a_diverged_member_counts_as_infinite(cube: xr.Dataset) -> None:
     at = {"architecture": 1, "width": 0, "kernel": 0, "level": 0, "learning_rate": 1}
     cube.status[{**at, "seed": 0}] = "diverged"
     cube.relative_mse[{**at, "seed": 0}] = np.nan
@@ -27,7 +27,7 @@ def test_a_diverged_member_counts_as_infinitely_bad(cube: xr.Dataset) -> None:
     row = table[
         (table.architecture == "a") & (table.kernel == "impulse") & (table.level == 0)
     ].iloc[0]
-    # Errors 0.02, 0.03 and infinity: the median moves up, the worst seed has no number.
+    # Errors of 0.02, 0.03 and infinity: the median moves up, the worst seed is NaN.
     assert row["median"] == pytest.approx(0.03)
     assert np.isnan(row["high"])
     assert row.diverged == 1
@@ -37,14 +37,16 @@ def test_a_diverged_member_counts_as_infinitely_bad(cube: xr.Dataset) -> None:
     assert row.diverged == 2
 
 
-def test_what_is_absent_has_no_row(cube: xr.Dataset) -> None:
+def test_absent_cells_have_no_row(cube: xr.Dataset) -> None:
     cube.status[{"architecture": 0, "kernel": 1}] = "absent"
     table = error_table(cube)
     assert len(table) == 2 * 2 * 3 - 3
     assert not len(table[(table.architecture == "b") & (table.kernel == "airy")])
 
 
-def test_what_failed_has_no_row_among_errors_and_one_of_its_own(cube: xr.Dataset) -> None:
+def test_failed_cells_have_no_row_among_errors_but_one_in_their_own_table(
+    cube: xr.Dataset,
+) -> None:
     assert failed_table(cube).empty
     spoil(cube, "failed", {"architecture": 0, "kernel": 1, "level": 2})
     table = error_table(cube)
@@ -63,7 +65,7 @@ def test_what_failed_has_no_row_among_errors_and_one_of_its_own(cube: xr.Dataset
     ]
 
 
-def test_panels_without_data_keep_a_row_of_nothing(cube: xr.Dataset) -> None:
+def test_panels_without_data_keep_an_empty_row(cube: xr.Dataset) -> None:
     cube.learned_memory_function[{"architecture": 0, "kernel": 1, "level": 2}] = np.nan
     table = memory_table(cube)
     empty = table[(table.architecture == "b") & (table.kernel == "airy") & (table.level == 2)]
@@ -80,7 +82,7 @@ def test_details_are_shown_at_the_largest_width_only() -> None:
     assert len(error_table(cube)) == 2 * 2 * 2 * 3
 
 
-def test_rounding_keeps_significant_digits_and_drops_what_is_not_finite() -> None:
+def test_rounding_keeps_significant_digits_and_drops_infinite_values() -> None:
     import pandas as pd
 
     table = pd.DataFrame({"v": [123456.0, 0.000123456, np.nan, np.inf]})

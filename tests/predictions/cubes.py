@@ -1,4 +1,4 @@
-"""Synthetic cubes: real studies, with errors that a test makes up."""
+"""Synthetic cubes: real studies with errors that a test chooses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STEPS = np.array([1, 10, 100, 1000])
 
 @dataclass(frozen=True)
 class Member:
-    """What a made-up error may depend on."""
+    """What a synthetic error may depend on."""
 
     name: str
     options: Mapping[str, Any]
@@ -41,12 +41,12 @@ class Member:
 
     @property
     def wobble(self) -> float:
-        """A factor that differs a little between seeds."""
+        """A factor that varies a little between seeds."""
         return 1 + 0.1 * self.seed
 
 
 def study_of(**changes: Any) -> Study:
-    """A study with five seeds at one learning rate; sections may be given."""
+    """A study with five seeds at one learning rate, with the given sections replaced."""
     study = {
         "name": "synthetic",
         "task": {"length": 64, "sequences": {"train": 64, "validation": 8, "test": 8}},
@@ -68,21 +68,21 @@ def make_cube(
     learned: Callable[[Member, Any], Any] | None = None,
     perturbed: Callable[[Member, float], float] | None = None,
 ) -> xr.Dataset:
-    """The cube of a study, as open_benchmark returns it.
+    """Make the cube of a study, as open_benchmark returns it.
 
     Parameters
     ----------
     study : Study
-        All that the cube's settings, tasks and models are taken from.
+        Source of the cube's settings, tasks and models.
     error : callable
-        Relative error of a member: infinite where it diverged, NaN where it was not trained.
+        Relative error of a member: infinite if it diverged, NaN if it was not trained.
     curve : callable, optional
-        Validation error at each of `steps`; the relative error where it is not given.
+        Validation error at each of `steps`; by default the relative error at all steps.
     learned : callable, optional
-        Learned memory function, given that of the target; by default the target, made smaller such
-        that it has the member's error.
+        Learned memory function, computed from the target; by default the target, scaled down to
+        the member's error.
     perturbed : callable, optional
-        Error with disturbed weights, for perturbations of 0, 0.01 and 0.1.
+        Error with perturbed weights, for perturbations of 0, 0.01 and 0.1.
     """
     settings = study_settings(study)
     length, scored_from = study.task.length, study.task.scored_from
@@ -182,12 +182,12 @@ def make_cube(
 
 
 def verdict_of(name: str, *cubes: xr.Dataset) -> Verdict:
-    """The verdict of one prediction on the cells of some cubes."""
+    """Judge one prediction on the cells of some cubes."""
     return judge(prediction(name), [cell for cube in cubes for cell in cells(cube)])
 
 
 def expect(verdict: Verdict, answer: str, reason: str = "") -> Verdict:
-    """The same verdict, after a check of its answer and a part of its reason."""
+    """Check a verdict's answer and a part of its reason, and return the verdict."""
     assert verdict.verdict == answer, verdict
     assert reason in verdict.reason, verdict
     return verdict

@@ -1,4 +1,4 @@
-"""Shares made up for attention with and without positions."""
+"""Verdicts on synthetic errors of attention with and without positions."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def solved(without: int, having: int) -> Any:
     )
 
 
-def test_only_positions_that_succeed_support() -> None:
+def test_success_only_with_positions_supports() -> None:
     verdict = expect(verdict_of(NAME, make_cube(BOTH, solved(0, 5))), SUPPORTED)
     assert verdict.effect == pytest.approx(1)
     assert verdict.runs == 10
@@ -46,11 +46,11 @@ def test_success_without_positions_contradicts() -> None:
     expect(verdict_of(NAME, make_cube(BOTH, solved(4, 5))), CONTRADICTED, "4 of 5 runs")
 
 
-def test_that_neither_succeeds_decides_nothing() -> None:
+def test_no_success_at_all_decides_nothing() -> None:
     expect(verdict_of(NAME, make_cube(BOTH, solved(0, 0))), NOT_DECIDED, "neither kind succeeds")
 
 
-def test_deeper_stacks_and_the_last_input_are_left_out() -> None:
+def test_deeper_models_and_lag_zero_are_left_out() -> None:
     expect(verdict_of(NAME, make_cube(study("none", "rope", layers=2), solved(5, 5))), NOT_DECIDED)
     expect(verdict_of(NAME, make_cube(study("none", "rope", lag=0), solved(5, 5))), NOT_DECIDED)
     expect(

@@ -1,4 +1,4 @@
-"""Cells of a cube, and how they are compared."""
+"""Reading cells from a cube, matching and comparing them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STUDY = study_of(
 
 
 def error(m: Member) -> float:
-    """The larger rate is the better one; seed 2 diverges at width 4, seed 1 is absent at airy."""
+    """The larger rate is better; seed 2 diverges at width 4; seed 1 is missing on airy."""
     if m.width == 4 and m.seed == 2:
         return np.inf
     if m.kernel == "airy" and m.seed == 1:
@@ -34,7 +34,7 @@ def cube() -> xr.Dataset:
     return make_cube(STUDY, error)
 
 
-def test_a_cell_knows_what_its_model_and_task_are(cube: xr.Dataset) -> None:
+def test_a_cell_describes_its_model_and_task(cube: xr.Dataset) -> None:
     found = cells(cube)
     assert len(found) == 3 * 3  # airy has one level, and architecture two has one width
     last = found[-1]
@@ -47,7 +47,7 @@ def test_a_cell_knows_what_its_model_and_task_are(cube: xr.Dataset) -> None:
     assert last.training["seeds"] == [0, 1, 2]
 
 
-def test_errors_are_those_at_the_selected_rate_and_diverged_runs_stay(cube: xr.Dataset) -> None:
+def test_errors_belong_to_the_selected_rate_and_include_diverged_runs(cube: xr.Dataset) -> None:
     by = {(c.architecture, c.width, c.kernel, c.rho): c for c in cells(cube)}
     assert by["one", 4, "impulse", 3].seeds == pytest.approx({0: 1e-3, 1: 2e-3, 2: np.inf})
     airy = next(c for k, c in by.items() if k[:3] == ("one", 2, "airy"))
@@ -75,11 +75,11 @@ def test_names_do_not_matter(cube: xr.Dataset) -> None:
     assert ours.same_but("state") == cells(cube)[-1].same_but("state")
 
 
-def test_decades_are_cut_at_both_ends() -> None:
+def test_decades_are_clipped_at_both_ends() -> None:
     np.testing.assert_allclose(decades([np.inf, 1e4, 0.1, 1e-12]), [1, 1, -1, -8])
 
 
-def test_cells_are_matched_by_a_key_that_both_kinds_have(cube: xr.Dataset) -> None:
+def test_cells_are_matched_by_keys_that_both_kinds_have(cube: xr.Dataset) -> None:
     found = cells(cube)
     one, two = ([c for c in found if c.options["state"] == n] for n in (4, 6))
     pairs = matched(one, two, lambda c: (c.width, c.on))
@@ -87,7 +87,7 @@ def test_cells_are_matched_by_a_key_that_both_kinds_have(cube: xr.Dataset) -> No
     assert all(a.on == b.on and a.width == b.width == 2 for (a,), (b,) in pairs)
 
 
-def test_differences_are_means_over_pairs_for_each_common_seed(cube: xr.Dataset) -> None:
+def test_differences_are_averaged_over_pairs_for_each_common_seed(cube: xr.Dataset) -> None:
     impulse = [c for c in cells(cube) if c.kernel == "impulse"]
     wide, narrow = (
         [c for c in impulse if c.width == w and c.options["state"] == 4] for w in (4, 2)
@@ -97,25 +97,25 @@ def test_differences_are_means_over_pairs_for_each_common_seed(cube: xr.Dataset)
     np.testing.assert_allclose(by_seed, [2, 2, 2])
     with pytest.raises(NotDecidedError, match="no two cells that differ only in the colour"):
         differences_by_seed([], lambda c: {}, "the colour")
-    with pytest.raises(NotDecidedError, match=r"3 seeds or more .* \(x\), there are 1"):
+    with pytest.raises(NotDecidedError, match=r"at least 3 seeds .* needed, 1 found .* in x\)"):
         differences_by_seed(pairs, lambda c: {c.width % 4: 1.0, 7: 2.0}, "x")
 
 
-def test_too_few_seeds_are_not_enough(cube: xr.Dataset) -> None:
+def test_too_few_seeds_decide_nothing(cube: xr.Dataset) -> None:
     airy = [c for c in cells(cube) if c.kernel == "airy"]
-    with pytest.raises(NotDecidedError, match="3 seeds or more are needed of oars, there are 2"):
+    with pytest.raises(NotDecidedError, match="at least 3 seeds needed, 2 found: oars"):
         require(airy, "oars")
     with pytest.raises(NotDecidedError, match="the study has no oars"):
         require([], "oars")
     assert len(require(cells(cube), "oars")) == 6
 
 
-def test_a_cube_that_does_not_describe_itself_is_refused(cube: xr.Dataset) -> None:
-    with pytest.raises(ValueError, match="no attribute 'settings'"):
+def test_a_cube_without_settings_is_refused(cube: xr.Dataset) -> None:
+    with pytest.raises(ValueError, match="attribute 'settings' is missing"):
         cells(cube.drop_attrs())
 
 
-def test_a_cell_that_failed_is_no_cell_of_a_prediction(cube: xr.Dataset) -> None:
+def test_failed_cells_are_left_out(cube: xr.Dataset) -> None:
     broken = cube.copy(deep=True)
     at = {"architecture": 0, "width": 0, "kernel": 0, "level": 0}
     broken.status[at] = "failed"

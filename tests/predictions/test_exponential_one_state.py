@@ -1,4 +1,4 @@
-"""Errors made up for one state and for more."""
+"""Verdicts on synthetic errors of models with one state and with more."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_small_error_with_one_state_supports() -> None:
     expect(verdict_of(NAME, make_cube(study(1), errors(1e-5, 0))), SUPPORTED)
 
 
-def test_a_large_error_contradicts_only_where_more_states_do_better() -> None:
+def test_a_large_error_contradicts_only_if_more_states_do_better() -> None:
     expect(
         verdict_of(NAME, make_cube(BOTH, errors(0.1, 1e-5))), CONTRADICTED, "larger models reach"
     )
@@ -46,7 +46,7 @@ def test_a_large_error_contradicts_only_where_more_states_do_better() -> None:
 
 def test_seeds_that_differ_decide_nothing() -> None:
     cube = make_cube(BOTH, lambda m: np.inf if m.seed == 0 else 1e-4)
-    verdict = expect(verdict_of(NAME, cube), NOT_DECIDED, "reaches over 2")
+    verdict = expect(verdict_of(NAME, cube), NOT_DECIDED, "contains 2")
     assert verdict.diverged == 2
 
 

@@ -1,4 +1,4 @@
-"""Sweeps that end where a test says so."""
+"""Verdicts on sweeps with a chosen largest stable learning rate."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def test_a_larger_stable_rate_supports() -> None:
     assert (verdict.runs, verdict.diverged) == (2 * 2 * 25, 2 * 5 * (3 + 1))
 
 
-def test_the_same_or_a_smaller_one_contradicts() -> None:
+def test_the_same_or_a_smaller_stable_rate_contradicts() -> None:
     expect(verdict_of(NAME, cube_of(by(0.1, 0.1))), CONTRADICTED)
     expect(verdict_of(NAME, cube_of(by(0.3, 0.001))), CONTRADICTED)
 
 
 def test_seeds_that_differ_decide_nothing() -> None:
     cube = cube_of(lambda m: by(0.03, 1.0 if m.seed < 2 else 0.01)(m))
-    expect(verdict_of(NAME, cube), NOT_DECIDED, "reaches over 0.25")
+    expect(verdict_of(NAME, cube), NOT_DECIDED, "contains 0.25")
 
 
 def test_a_sweep_without_instability_decides_nothing() -> None:
@@ -58,8 +58,8 @@ def test_too_few_rates_are_no_sweep() -> None:
     expect(verdict_of(NAME, make_cube(few, lambda m: 0.1)), NOT_DECIDED, "3 learning rates")
 
 
-def test_the_rate_ends_at_the_first_that_is_unstable() -> None:
-    # 0.1 diverges and 0.3 does not: the sweep ends at 0.03. Ending badly is unstable too.
+def test_the_first_unstable_rate_ends_the_sweep() -> None:
+    # 0.1 diverges and 0.3 does not: 0.03 is the largest. Seed 4 ends badly at 0.03: unstable too.
     cube = make_cube(
         STUDY,
         lambda m: np.inf if m.rate in (0.1, 1.0) else 0.1,

@@ -1,4 +1,4 @@
-"""The sign floor by optimisation, and shares made up."""
+"""The sign floor against an optimiser, and verdicts on synthetic errors."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ BOTH = study(1, 2, 4)
 
 
 def solved(one: int, more: int) -> Any:
-    """The first so many seeds of one head and of several are solved."""
+    """Low errors for the first `one` seeds of one head and the first `more` of several heads."""
     return lambda m: 0.001 if m.seed < (one if m.options["heads"] == 1 else more) else 0.3
 
 
-def test_the_floor_is_that_of_the_best_weights_of_one_sign() -> None:
+def test_the_sign_floor_is_the_error_of_the_best_weights_of_one_sign() -> None:
     cell = next(c for c in cells(make_cube(BOTH, solved(0, 0))) if c.kernel == "airy")
     roots = np.sqrt(cell.data.weights.values)[1:]
     residuals = [nnls(np.diag(roots), sign * cell.k[1:])[1] for sign in (1, -1)]
@@ -48,23 +48,23 @@ def test_the_floor_is_that_of_the_best_weights_of_one_sign() -> None:
     assert sign_floor(cell) > 0.05
 
 
-def test_several_heads_that_can_and_one_that_cannot_support() -> None:
+def test_success_only_with_several_heads_supports() -> None:
     verdict = expect(verdict_of(NAME, make_cube(BOTH, solved(0, 4))), SUPPORTED, "8 of 10 runs")
     assert verdict.effect == pytest.approx(0.8)
     assert verdict.runs == 15
 
 
-def test_one_head_that_can_contradicts() -> None:
+def test_success_with_one_head_contradicts() -> None:
     expect(verdict_of(NAME, make_cube(BOTH, solved(3, 5))), CONTRADICTED, "3 of 5 runs")
 
 
-def test_that_nobody_can_decides_nothing_and_divergence_is_no_success() -> None:
+def test_no_success_decides_nothing_and_divergence_is_no_success() -> None:
     cube = make_cube(BOTH, lambda m: np.inf if m.seed == 0 else 0.3)
     verdict = expect(verdict_of(NAME, cube), NOT_DECIDED, "0 of 10 runs against 0 of 5")
     assert verdict.diverged == 3
 
 
-def test_what_is_missing_is_named() -> None:
+def test_the_reason_names_missing_models() -> None:
     expect(verdict_of(NAME, make_cube(study(2), solved(0, 5))), NOT_DECIDED, "one head")
     expect(verdict_of(NAME, make_cube(study(1), solved(0, 5))), NOT_DECIDED, "two or more heads")
     deep = make_cube(study(1, 2, layers=2), solved(0, 5))

@@ -1,4 +1,4 @@
-"""Passages and bends by hand, and curves that leave a plateau when a test says so."""
+"""Passage times and fits by hand, and verdicts on synthetic curves."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STUDY = study_of(
 
 
 def cube_of(time: Callable[[Member], float]):
-    """Validation errors that fall from 1 to 0 at a time that a test gives."""
+    """A cube with validation errors that fall from 1 to 0 at a given time."""
     return make_cube(
         STUDY,
         lambda m: np.inf if np.isinf(time(m)) else 0.01,
@@ -31,7 +31,7 @@ def cube_of(time: Callable[[Member], float]):
     )
 
 
-def test_a_passage_lies_between_two_validated_steps() -> None:
+def test_passage_interpolates_between_validations() -> None:
     steps = np.array([1.0, 10.0, 100.0])
     assert passage(steps, np.array([1.0, 0.75, 0.25])) == pytest.approx(10 * np.sqrt(10))
     assert passage(steps, np.array([0.4, 0.75, 0.25])) == 1
@@ -39,7 +39,7 @@ def test_a_passage_lies_between_two_validated_steps() -> None:
 
 
 @pytest.mark.parametrize("offset", [0.0, 40.0, 400.0])
-def test_each_shape_is_known_by_its_misfit_whatever_the_offset(offset: float) -> None:
+def test_misfits_identify_each_shape_at_any_offset(offset: float) -> None:
     lags = np.array(LAGS, float)
     for power in (1.0, 1.5, 2.0, 3.0):
         assert advantage(LAGS, offset + 30 * lags**power) < -0.5
@@ -48,7 +48,7 @@ def test_each_shape_is_known_by_its_misfit_whatever_the_offset(offset: float) ->
 
 
 def noise(m: Member) -> float:
-    """Ten per cent, different for every member."""
+    """Noise of ten per cent, different for every member."""
     return float(np.exp(0.1 * np.random.default_rng([m.seed, int(m.rho)]).standard_normal()))
 
 
@@ -70,18 +70,18 @@ def test_a_clear_power_law_contradicts() -> None:
     expect(verdict_of(NAME, cube), CONTRADICTED)
 
 
-def test_times_that_follow_neither_decide_nothing() -> None:
+def test_times_that_follow_neither_shape_decide_nothing() -> None:
     cube = cube_of(lambda m: 100 * (3 + np.sin(7 * m.seed + 5 * m.rho)))
-    expect(verdict_of(NAME, cube), NOT_DECIDED, "reaches over 0")
+    expect(verdict_of(NAME, cube), NOT_DECIDED, "contains 0")
 
 
-def test_lags_that_are_not_learned_in_time_are_left_out_and_said() -> None:
+def test_lags_that_are_not_learned_in_time_are_left_out_and_reported() -> None:
     cube = cube_of(lambda m: np.inf if m.rho == LAGS[-1] else 30 * m.wobble * np.exp(m.rho / 3))
-    verdict = expect(verdict_of(NAME, cube), SUPPORTED, "5 of 5 fits lags are left out")
+    verdict = expect(verdict_of(NAME, cube), SUPPORTED, "5 of 5 fits leave out lags")
     assert verdict.diverged == 5
 
 
-def test_a_lag_beyond_the_state_is_left_out_as_no_training_could_reach_it() -> None:
+def test_lags_beyond_the_state_size_are_left_out() -> None:
     small = study_of(
         kernels={"impulse": {"rho": LAGS}},
         architectures={
@@ -89,7 +89,7 @@ def test_a_lag_beyond_the_state_is_left_out_as_no_training_could_reach_it() -> N
         },
     )
     cube = make_cube(small, lambda m: 0.01)
-    expect(verdict_of(NAME, cube), NOT_DECIDED, "0 have them")
+    expect(verdict_of(NAME, cube), NOT_DECIDED, "0 found")
 
 
 def test_too_few_learned_lags_decide_nothing() -> None:

@@ -1,4 +1,4 @@
-"""Every prediction says where it comes from, what it says, and when its rule was fixed."""
+"""Every prediction has a source, a statement and a rule with a date."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FOLDER = Path(mfbench.predictions.__path__[0])
 FIXED = datetime.date(2026, 11, 20)
 
 
-def test_the_promised_predictions_are_there() -> None:
+def test_all_predictions_are_registered() -> None:
     assert set(predictions()) >= {
         "tcn_tail_floor",
         "spectrum_ordering",
@@ -36,7 +36,7 @@ def test_the_promised_predictions_are_there() -> None:
 
 
 @pytest.mark.parametrize("name", predictions())
-def test_a_file_states_source_statement_rule_and_day(name: str) -> None:
+def test_a_module_gives_source_statement_rule_and_date(name: str) -> None:
     found = prediction(name)
     for text in (found.title, found.paper, found.where, found.statement, found.needs, found.rule):
         assert len(text) > 15
@@ -47,28 +47,28 @@ def test_a_file_states_source_statement_rule_and_day(name: str) -> None:
     assert docstring is not None
     assert found.link.rpartition("/")[2] in docstring.splitlines()[0]  # the paper
     promise = (
-        f"fixed on {FIXED} after the number of the first had been seen, and is judged on seeds "
-        "that had not been trained then"
+        f"fixed on {FIXED}, after the result of the first had been seen, and is judged on seeds "
+        "that were trained later"
         if found.replaces
-        else f"fixed on {FIXED}, before any number of a study that decides it was seen"
+        else f"fixed on {FIXED}, before any result that decides it was seen"
     )
     assert promise in " ".join(docstring.split())
 
 
 @pytest.mark.parametrize("name", predictions())
-def test_a_prediction_has_tests_of_its_own_with_every_verdict(name: str) -> None:
+def test_each_prediction_is_tested_with_every_verdict(name: str) -> None:
     tests = (Path(__file__).parent / f"test_{name}.py").read_text()
     for verdict in ("SUPPORTED", "CONTRADICTED", "NOT_DECIDED"):
-        assert tests.count(verdict) >= 2, verdict  # once imported and then used
+        assert tests.count(verdict) >= 2, verdict  # imported and used
 
 
-def test_an_unknown_prediction_is_named() -> None:
-    with pytest.raises(ValueError, match="no prediction named 'luck'; there are: attention"):
+def test_the_message_about_an_unknown_prediction_names_it() -> None:
+    with pytest.raises(ValueError, match="no prediction named 'luck'; the names are attention"):
         prediction("luck")
 
 
-def test_names_cost_neither_xarray_nor_scipy() -> None:
-    """The workflow asks for them on every parse."""
+def test_listing_names_imports_no_large_package() -> None:
+    """The workflow lists them on every parse."""
     code = (
         "import sys; from mfbench.predictions.registry import predictions; predictions(); "
         "print(sorted({'torch', 'xarray', 'pandas', 'scipy', 'numpy'} & set(sys.modules)))"

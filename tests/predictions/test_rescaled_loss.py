@@ -1,4 +1,4 @@
-"""Cells that differ in the loss, with errors at late lags made up."""
+"""Verdicts on synthetic errors at late lags, for cells that differ in the loss."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def cube_of(
     scored_from: int = 0,
     architectures: dict[str, Any] | None = None,
 ) -> xr.Dataset:
-    """Models whose memory function is too small by a factor from M99 / 2 on, and right before."""
+    """A cube of memory functions that are exact before lag M99 / 2 and too small from there on."""
     study = study_of(
         task={
             "length": 32,
@@ -59,11 +59,11 @@ def test_seeds_that_differ_or_diverge_decide_nothing() -> None:
             return 0.5 * m.wobble
         return 2.0 if m.seed == 0 else 0.1
 
-    verdict = expect(verdict_of(NAME, cube_of(mixed)), NOT_DECIDED, "reaches over 0.1")
+    verdict = expect(verdict_of(NAME, cube_of(mixed)), NOT_DECIDED, "contains 0.1")
     assert verdict.diverged == 2
 
 
-def test_one_loss_alone_says_what_it_needs_beside_it() -> None:
+def test_the_reason_names_the_missing_loss() -> None:
     plain = cube_of(with_loss(0.1, 0.1), architectures={"rnn": {}})
     expect(verdict_of(NAME, plain), NOT_DECIDED, "time_power > 0")
     rescaled = cube_of(with_loss(0.1, 0.1), architectures={"rescaled": RESCALED})

@@ -1,4 +1,4 @@
-"""The table of one study and of several, and what is printed and written."""
+"""The scoreboard of one and of several studies, as a table and as text."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.predictions.cubes import Member, make_cube, study_of
 
 
 def attention(name: str, positions: bool) -> xr.Dataset:
-    """Transformers on an impulse, where those with positions succeed and one of ten diverges."""
+    """Transformers on an impulse: with positions they succeed; one of ten runs diverges."""
     study = study_of(
         name=name,
         kernels={"impulse": {"rho": [5]}},
@@ -68,19 +68,19 @@ def test_every_prediction_is_judged_on_every_study(table: pd.DataFrame) -> None:
 
 def test_the_studies_that_decide_are_shown(table: pd.DataFrame) -> None:
     short = deciding(table).set_index("prediction")
-    assert short.index[0] == "attention_without_positions"  # what is decided comes first
+    assert short.index[0] == "attention_without_positions"  # decided predictions come first
     assert list(short.index[1:]) == [n for n in predictions() if n != short.index[0]]
     assert short.study["attention_without_positions"] == "both"
-    assert short.study["width_growth"] == ""  # no study came to an effect
+    assert short.study["width_growth"] == ""  # no study has an effect
 
 
-def test_of_two_studies_that_decide_both_are_shown() -> None:
+def test_two_studies_that_decide_are_both_shown() -> None:
     both = judge_predictions(attention("one", True), attention("two", True))
     shown = deciding(both)
     assert shown[shown.prediction == "attention_without_positions"].study.tolist() == ["one", "two"]
 
 
-def test_the_text_says_verdict_effect_interval_and_runs(table: pd.DataFrame) -> None:
+def test_the_text_shows_verdict_effect_interval_and_runs(table: pd.DataFrame) -> None:
     lines = plain_text(deciding(table)).splitlines()
     title = "Attention without positions cannot do impulse"
     assert lines[0] == f"{title}: SUPPORTED (both, 10 runs, 1 diverged)"
@@ -108,7 +108,7 @@ def test_an_effect_without_a_unit_is_a_plain_number() -> None:
     assert effect_text(row.replace(0.5, np.nan)) == ""
 
 
-def test_files_hold_what_the_table_holds(table: pd.DataFrame, tmp_path: Path) -> None:
+def test_files_agree_with_the_table(table: pd.DataFrame, tmp_path: Path) -> None:
     write_scoreboard(
         table, **{kind: tmp_path / f"scoreboard.{kind}" for kind in ("csv", "md", "txt")}
     )
@@ -132,14 +132,14 @@ def test_the_command_prints_the_scoreboard_of_cubes(
     assert said == (tmp_path / "all.txt").read_text()
 
 
-def test_cubes_that_cannot_be_judged_are_refused() -> None:
-    with pytest.raises(ValueError, match="no cube"):
+def test_no_cube_and_two_cubes_of_one_study_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least one cube"):
         judge_predictions()
     with pytest.raises(ValueError, match="two cubes of the study 'both'"):
         judge_predictions(attention("both", True), attention("both", False))
 
 
-def test_a_study_in_which_nothing_is_trained_decides_nothing() -> None:
+def test_an_untrained_study_decides_nothing() -> None:
     empty = attention("empty", True)
     empty["status"] = empty.status.dims, np.full(empty.status.shape, "absent", dtype=object)
     assert set(judge_predictions(empty).verdict) == {NOT_DECIDED}

@@ -1,4 +1,4 @@
-"""Shares of success that tell what a model cannot do."""
+"""Verdicts from shares of successful runs."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def found(wins: int) -> Any:
         (3, 0, SUPPORTED),
         (2, 0, NOT_DECIDED),  # may be chance
         (0, 0, NOT_DECIDED),
-        (5, 1, SUPPORTED),  # one may be an accident
+        (5, 1, SUPPORTED),  # one success may be an accident
         (5, 2, CONTRADICTED),
         (0, 5, CONTRADICTED),
     ],
 )
-def test_of_five_runs_each(able: int, unable: int, answer: str) -> None:
+def test_verdicts_with_five_runs_each(able: int, unable: int, answer: str) -> None:
     verdict = cannot(
         found(able), found(unable), succeeds=lambda _, error: error < 0.5, effect_name="x"
     )

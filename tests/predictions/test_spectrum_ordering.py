@@ -1,4 +1,4 @@
-"""The spectrum of kernels with a known rank, and orders made up."""
+"""The spectrum term of kernels with known rank, and verdicts on synthetic orderings."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STUDY = study_of(
     kernels={family: {"memory_length": [16, 24, 32]} for family in FAMILIES},
     architectures={"a": {**LINEAR, "widths": [1, 2]}},
 )
-# By rank: exponential and impulse 1, the others more.
+# Ordered by rank: exponential and impulse have rank 1, the others more.
 HARD = {"exponential": 1e-5, "impulse": 1e-5, "polynomial": 1e-3, "airy": 1e-1}
 
 
@@ -37,8 +37,8 @@ def test_an_exponential_and_an_impulse_have_rank_one() -> None:
             assert spectrum_term(cell) > 1e-6
 
 
-def test_the_term_is_the_least_squared_error_of_a_matrix_of_that_rank() -> None:
-    """Two layers have one cut: the term is that of a matrix, as Eckart and Young say."""
+def test_the_term_of_two_layers_is_the_error_of_the_best_low_rank_matrix() -> None:
+    """Two layers have one cut, so the theorem of Eckart and Young gives the term."""
     two = study_of(
         kernels={"airy": {"memory_length": [8]}},
         architectures={
@@ -70,13 +70,13 @@ def test_the_opposite_order_contradicts() -> None:
     assert expect(verdict_of(NAME, cube), CONTRADICTED).effect == 0
 
 
-def test_an_order_that_follows_something_else_decides_nothing() -> None:
+def test_an_unrelated_order_decides_nothing() -> None:
     turn = itertools.cycle([1, -1])
     sign = {(w, m): next(turn) for w in (1, 2) for m in (16, 24, 32)}
     cube = make_cube(
         STUDY, lambda m: 1e-3 * HARD[m.kernel] ** (0.5 * sign[m.width, m.memory_length])
     )
-    expect(verdict_of(NAME, cube), NOT_DECIDED, "reaches over 0.5")
+    expect(verdict_of(NAME, cube), NOT_DECIDED, "contains 0.5")
 
 
 def test_enough_channels_leave_nothing_to_order() -> None:
@@ -84,10 +84,10 @@ def test_enough_channels_leave_nothing_to_order() -> None:
         kernels={family: {"memory_length": [16, 24, 32]} for family in FAMILIES},
         architectures={"a": {**LINEAR, "widths": [16]}},
     )
-    expect(verdict_of(NAME, make_cube(wide, lambda m: HARD[m.kernel])), NOT_DECIDED, "there are 0")
+    expect(verdict_of(NAME, make_cube(wide, lambda m: HARD[m.kernel])), NOT_DECIDED, "0 found")
 
 
-def test_other_convolutions_are_not_what_the_theorem_is_about() -> None:
+def test_convolutions_outside_the_theorem_are_left_out() -> None:
     for change in ({"activation": "relu"}, {"options": {"kernel_size": 3}}):
         other = study_of(
             kernels={"airy": {"memory_length": [16]}}, architectures={"a": LINEAR | change}

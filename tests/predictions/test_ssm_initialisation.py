@@ -1,4 +1,4 @@
-"""Errors made up for real and complex poles."""
+"""Verdicts on synthetic errors for real and complex initial poles."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_equal_errors_contradict() -> None:
 
 def test_seeds_that_differ_decide_nothing() -> None:
     cube = make_cube(ALL, lambda m: errors(100 if m.seed < 2 else 0.5)(m))
-    expect(verdict_of(NAME, cube), NOT_DECIDED, "reaches over 0.3")
+    expect(verdict_of(NAME, cube), NOT_DECIDED, "contains 0.3")
 
 
 def test_one_kind_alone_decides_nothing() -> None:

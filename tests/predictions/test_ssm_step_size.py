@@ -1,4 +1,4 @@
-"""Errors made up for two step sizes."""
+"""Verdicts on synthetic errors for two step sizes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def study(*steps: tuple[float, float], **changes: Any) -> Any:
     )
 
 
-# Geometric means 0.01 and 0.22, on both sides of 64^(-3/4) = 0.044.
+# Geometric means of 0.01 and 0.22: one on each side of 64^(-3/4) = 0.044.
 BOTH = study((0.001, 0.1), (0.05, 1.0))
 
 
@@ -48,7 +48,7 @@ def test_equal_errors_contradict() -> None:
 
 def test_seeds_that_differ_or_diverge_decide_nothing() -> None:
     cube = make_cube(BOTH, lambda m: np.inf if m.seed == m.options["dt_max"] else errors(3)(m))
-    assert expect(verdict_of(NAME, cube), NOT_DECIDED, "reaches over 0.3").diverged == 3
+    assert expect(verdict_of(NAME, cube), NOT_DECIDED, "contains 0.3").diverged == 3
 
 
 def test_one_range_of_steps_decides_nothing() -> None:

@@ -1,4 +1,4 @@
-"""Errors under disturbed weights made up."""
+"""Verdicts on synthetic errors with perturbed weights."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def test_a_smaller_cost_contradicts() -> None:
     expect(verdict_of(NAME, disturbed(lambda m: 0.005, lambda m: 0.01)), CONTRADICTED)
 
 
-def test_how_well_a_task_was_learned_is_no_cost() -> None:
-    """Equal costs on top of very different errors."""
+def test_the_unperturbed_error_does_not_matter() -> None:
+    """Equal costs are added to very different errors."""
     learned = {"polynomial": 1e-3, "exponential": 1e-7}
     cube = make_cube(
         STUDY,
@@ -48,10 +48,10 @@ def test_how_well_a_task_was_learned_is_no_cost() -> None:
 
 def test_seeds_that_differ_decide_nothing() -> None:
     cube = disturbed(lambda m: 0.1 if m.seed < 2 else 0.005, lambda m: 0.01)
-    expect(verdict_of(NAME, cube), NOT_DECIDED, "reaches over 0")
+    expect(verdict_of(NAME, cube), NOT_DECIDED, "contains 0")
 
 
-def test_what_is_missing_is_named() -> None:
+def test_the_reason_names_missing_data() -> None:
     expect(
         verdict_of(NAME, make_cube(STUDY, lambda m: 0.001)), NOT_DECIDED, "no perturbation_error"
     )
@@ -65,7 +65,7 @@ def test_what_is_missing_is_named() -> None:
     expect(verdict_of(NAME, cube), NOT_DECIDED, "nonlinear RNN")
 
 
-def test_a_disturbance_that_costs_nothing_has_the_least_cost() -> None:
+def test_a_perturbation_without_cost_counts_as_rounding() -> None:
     cube = disturbed(lambda m: 0.0, lambda m: 0.01)
     verdict = expect(verdict_of(NAME, cube), CONTRADICTED)
     assert verdict.effect == pytest.approx(

@@ -1,4 +1,4 @@
-"""Errors made up for the two kinds of parameterisation."""
+"""Verdicts on synthetic errors for direct and stable parameterisations."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def errors(ratio: float) -> Any:
     return lambda m: 0.01 * m.wobble * (ratio if m.options["parameterisation"] == "direct" else 1)
 
 
-def test_a_larger_error_of_the_direct_one_supports() -> None:
+def test_a_larger_error_of_the_direct_parameterisation_supports() -> None:
     verdict = expect(verdict_of(NAME, make_cube(BOTH, errors(10))), SUPPORTED)
     assert verdict.effect == pytest.approx(1)
     assert verdict.runs == 3 * 2 * 5
@@ -40,7 +40,7 @@ def test_equal_errors_contradict() -> None:
     expect(verdict_of(NAME, make_cube(BOTH, errors(1))), CONTRADICTED)
 
 
-def test_runs_that_diverge_count_as_ten() -> None:
+def test_diverged_runs_count_as_an_error_of_ten() -> None:
     def diverging(m: Member) -> float:
         return np.inf if m.options["parameterisation"] == "direct" else 0.1
 
@@ -51,10 +51,10 @@ def test_runs_that_diverge_count_as_ten() -> None:
 
 def test_seeds_that_differ_decide_nothing() -> None:
     cube = make_cube(BOTH, lambda m: errors(100 if m.seed < 2 else 0.5)(m))
-    expect(verdict_of(NAME, cube), NOT_DECIDED, "reaches over 0.3")
+    expect(verdict_of(NAME, cube), NOT_DECIDED, "contains 0.3")
 
 
-def test_what_is_missing_is_named() -> None:
+def test_the_reason_names_missing_models() -> None:
     expect(
         verdict_of(NAME, make_cube(study("direct"), errors(1))), NOT_DECIDED, "exp, softplus, best"
     )
@@ -63,7 +63,7 @@ def test_what_is_missing_is_named() -> None:
     expect(verdict_of(NAME, make_cube(impulse, errors(9))), NOT_DECIDED, "polynomial")
 
 
-def test_models_that_are_trained_differently_are_not_compared() -> None:
+def test_models_with_different_training_are_not_compared() -> None:
     def entry(parameterisation: str, **training: Any) -> dict[str, Any]:
         options = {"state": 4, "parameterisation": parameterisation}
         return {"model": "stable_ssm", "options": options, "training": training}

@@ -1,4 +1,4 @@
-"""The cliff by hand, and runs where none can be."""
+"""Verdicts on a synthetic cliff, and on runs below their floor."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAME = "tcn_tail_floor"
 LINEAR = {"model": "tcn", "residual": False, "activation": "none", "options": {"kernel_size": 2}}
 STUDY = study_of(
     kernels={"impulse": {"rho": [12]}, "polynomial": {"memory_length": [20]}},
-    # The names say nothing, and the receptive fields are 8 and 16.
+    # Receptive fields of 8 and 16.
     architectures={"a": {**LINEAR, "layers": 3}, "b": {**LINEAR, "layers": 4}},
 )
 NONLINEAR = study_of(
@@ -43,35 +43,35 @@ def test_no_cliff_contradicts() -> None:
     expect(verdict_of(NAME, cube), CONTRADICTED, "does not help")
 
 
-def test_a_run_below_its_floor_contradicts_whatever_the_cliff() -> None:
+def test_a_run_below_its_floor_contradicts_despite_a_cliff() -> None:
     lucky = make_cube(
         STUDY, lambda m: 0.9 if (m.kernel, m.layers, m.seed) == ("impulse", 3, 1) else cliff(m)
     )
-    expect(verdict_of(NAME, lucky), CONTRADICTED, "1 runs score below the floor")
+    expect(verdict_of(NAME, lucky), CONTRADICTED, "below their tail floor: 1")
     # Other kernels have a floor too.
     other = make_cube(STUDY, lambda m: 1e-6 if m.kernel == "polynomial" else cliff(m))
-    expect(verdict_of(NAME, other), CONTRADICTED, "10 runs score below the floor")
+    expect(verdict_of(NAME, other), CONTRADICTED, "below their tail floor: 10")
 
 
-def test_a_nonlinear_run_below_by_less_than_four_standard_errors_does_not_count() -> None:
+def test_a_nonlinear_run_may_lie_four_standard_errors_below_its_floor() -> None:
     near = make_cube(NONLINEAR, lambda m: 0.97 if m.receptive_field <= m.rho else 1e-4 * m.wobble)
     expect(verdict_of(NAME, near), SUPPORTED)
     far = make_cube(NONLINEAR, lambda m: 0.95 if m.receptive_field <= m.rho else 1e-4 * m.wobble)
     expect(verdict_of(NAME, far), CONTRADICTED)
 
 
-def test_runs_on_both_sides_decide_nothing_and_divergence_counts() -> None:
+def test_mixed_runs_decide_nothing_and_divergence_counts() -> None:
     def either(m: Member) -> float:
         if m.kernel != "impulse":
             return cliff(m)
         good = m.receptive_field > m.rho and m.seed < 2
         return 1e-3 if good else np.inf if m.seed == 4 else 1.001
 
-    verdict = expect(verdict_of(NAME, make_cube(STUDY, either)), NOT_DECIDED, "reaches over 1")
+    verdict = expect(verdict_of(NAME, make_cube(STUDY, either)), NOT_DECIDED, "contains 1")
     assert (verdict.runs, verdict.diverged) == (10, 2)
 
 
-def test_one_side_alone_decides_nothing() -> None:
+def test_short_receptive_fields_alone_decide_nothing() -> None:
     short = study_of(
         kernels={"impulse": {"rho": [12]}}, architectures={"a": {**LINEAR, "layers": 3}}
     )

@@ -1,4 +1,4 @@
-"""Intervals become answers."""
+"""The answers that intervals give."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Needed states by hand, and growth made up."""
+"""Needed state sizes by hand, and verdicts on synthetic growth."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STUDY = study_of(
 
 
 def reaches(m: Member, state: float) -> float:
-    """An error of 0.01 at that state size, falling as its fourth power."""
+    """An error that reaches 0.01 at the given state size and falls with its fourth power."""
     return float(0.01 * m.wobble * (state / m.state_size) ** 4)
 
 
@@ -28,14 +28,14 @@ def growing(m: Member) -> float:
     return reaches(m, m.memory_length / 4 if m.kernel == "polynomial" else 1)
 
 
-def test_the_state_is_read_between_two_sizes() -> None:
-    # The log error is -1.5 at 2 and -2.5 at 4, so that -2 lies in the middle of their logarithms.
+def test_the_state_size_is_interpolated_on_a_log_scale() -> None:
+    # The log error is -1.5 at 2 and -2.5 at 4, so it is -2 at their geometric mean.
     assert needed_state([1, 2, 4], [-1.0, -1.5, -2.5]) == pytest.approx(np.sqrt(8))
     assert needed_state([1, 2, 4], [-2.1, -1.0, -1.0]) == 1
     assert needed_state([1, 2, 4], [-1.0, -1.0, -1.9]) == 8
 
 
-def test_growth_of_polynomial_alone_supports() -> None:
+def test_growth_for_polynomial_memory_only_supports() -> None:
     verdict = expect(verdict_of(NAME, make_cube(STUDY, growing)), SUPPORTED)
     assert verdict.effect == pytest.approx(2, abs=0.15)  # from 1 to 4 states
     assert verdict.runs == 2 * 2 * 4 * 5
@@ -46,12 +46,12 @@ def test_equal_growth_contradicts() -> None:
     assert expect(verdict_of(NAME, cube), CONTRADICTED).effect == pytest.approx(0, abs=0.01)
 
 
-def test_growth_in_some_seeds_decides_nothing() -> None:
+def test_growth_in_some_seeds_only_decides_nothing() -> None:
     cube = make_cube(STUDY, lambda m: growing(m) if m.seed < 2 else reaches(m, 1))
-    expect(verdict_of(NAME, cube), NOT_DECIDED, "reaches over 0.25")
+    expect(verdict_of(NAME, cube), NOT_DECIDED, "contains 0.25")
 
 
-def test_an_exponential_that_is_not_learned_says_nothing_about_width() -> None:
+def test_an_exponential_that_is_not_learned_decides_nothing() -> None:
     def untrained(m: Member) -> float:
         lost = m.kernel == "exponential" and m.memory_length == 16
         return (np.inf if m.seed else 0.3) if lost else growing(m)

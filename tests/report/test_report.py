@@ -1,4 +1,4 @@
-"""The summary by hand, and the page in one piece."""
+"""The tables of the report by hand, and the whole page."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def cube() -> xr.Dataset:
     return make_cube()
 
 
-def test_the_summary_counts_what_is_solved(cube: xr.Dataset) -> None:
+def test_the_summary_counts_solved_tasks(cube: xr.Dataset) -> None:
     # Medians are 0.02, 0.08 and 0.32 at M99 = 4, 8, 16.
     table = summary_table(cube).set_index("architecture")
     assert (table.loc["a", "solved"], table.loc["a", "tasks"]) == (4, 6)
@@ -34,7 +34,7 @@ def test_the_summary_counts_what_is_solved(cube: xr.Dataset) -> None:
     assert np.isnan(table.loc["a", "state_size"])
     assert table.loc["a", "seconds"] == 2.0
     settings = json.loads(cube.attrs["settings"])
-    settings["evaluation"]["success"] = 0.05  # the study says what counts as solved
+    settings["evaluation"]["success"] = 0.05  # a stricter threshold
     strict = cube.assign_attrs(settings=json.dumps(settings))
     assert summary_table(strict).set_index("architecture").loc["a", "solved"] == 2
 
@@ -51,7 +51,7 @@ def test_the_summary_counts_what_is_solved(cube: xr.Dataset) -> None:
         (np.nan, -np.inf, 8.0, "below", "< 4 [< 4, 8]", 0.0),
     ],
 )
-def test_boundaries_come_with_their_interval(
+def test_boundaries_are_written_with_their_interval(
     cube: xr.Dataset,
     boundary: float,
     low: float,
@@ -70,14 +70,14 @@ def test_boundaries_come_with_their_interval(
     assert len(found) == 4
 
 
-def test_a_group_that_is_absent_has_no_boundary(cube: xr.Dataset) -> None:
+def test_an_absent_group_has_no_boundary(cube: xr.Dataset) -> None:
     spoil(cube, "absent", {"architecture": 0, "kernel": 1})
     found = boundary_texts(with_boundaries(cube))
     assert sorted(found) == [("a", 8, "airy"), ("a", 8, "impulse"), ("b", 8, "impulse")]
 
 
-def test_distances_tell_the_size_from_the_rest(cube: xr.Dataset) -> None:
-    # Errors 0.02, 0.08, 0.32; floors of b: 0.01, 0.04, 0.16 and half of that, and none of a.
+def test_distances_separate_the_state_size_from_other_limits(cube: xr.Dataset) -> None:
+    # Errors: 0.02, 0.08, 0.32. Upper floors of b: half of that; lower floors: a quarter. a: 0.
     table = distance_table(cube).set_index("architecture")
     b, a = table.loc["b"], table.loc["a"]
     assert (b.tasks, b.unsolved, a.unsolved) == (6, 2, 2)
@@ -89,7 +89,8 @@ def test_distances_tell_the_size_from_the_rest(cube: xr.Dataset) -> None:
     cube.lower_floor[{"architecture": 0, "kernel": 1, "level": 2}] = 0.12
     cube.optimisation_part[{"architecture": 0, "kernel": 0}] -= 0.1
     cube.optimisation_part[{"architecture": 0, "kernel": 1}] += 0.1
-    # Standard errors are 1 % of errors: 0.0815 is within three of them, 0.333 is not.
+    # Standard errors are 1 % of the error: 0.0815 is within three of them of 0.08, 0.333 is not of
+    # 0.32.
     cube.lower_floor[{"architecture": 1, "kernel": 1, "level": 1}] = 0.0815
     cube.lower_floor[{"architecture": 1, "kernel": 1, "level": 2}] = 0.333
     changed = distance_table(cube).set_index("architecture")
@@ -98,7 +99,7 @@ def test_distances_tell_the_size_from_the_rest(cube: xr.Dataset) -> None:
     assert (changed.loc["b", "beaten"], changed.loc["a", "beaten"]) == (0, 1)
 
 
-def test_distances_of_a_study_in_which_half_diverged(cube: xr.Dataset) -> None:
+def test_diverged_cells_are_unsolved_and_infinitely_far(cube: xr.Dataset) -> None:
     cube.optimisation_part[{"kernel": 0}] -= 0.1
     spoil(cube, "diverged", {"architecture": 0, "kernel": 1})
     b = distance_table(cube).set_index("architecture").loc["b"]
@@ -107,7 +108,7 @@ def test_distances_of_a_study_in_which_half_diverged(cube: xr.Dataset) -> None:
     assert distance_table(cube).set_index("architecture").loc["b", "times"] == np.inf
 
 
-def test_architectures_differ_where_no_seed_of_one_overlaps_the_other(cube: xr.Dataset) -> None:
+def test_architectures_differ_on_tasks_without_overlap_of_seeds(cube: xr.Dataset) -> None:
     table = difference_table(cube)
     assert table.loc["a", "b"] == table.loc["a", "a"] == 0  # the same numbers
     at = {"architecture": 1, "kernel": 0}
@@ -122,7 +123,7 @@ def test_architectures_differ_where_no_seed_of_one_overlaps_the_other(cube: xr.D
     assert difference_table(cube).loc["a", "b"] == 1
 
 
-def test_the_page_carries_everything(cube: xr.Dataset, tmp_path: Path) -> None:
+def test_the_page_shows_numbers_figures_and_provenance(cube: xr.Dataset, tmp_path: Path) -> None:
     figures = {"error_parts": {"$schema": "s", "title": "</script><b>"}}
     write_report(tmp_path / "report.html", cube=cube, figures=figures)
     page = (tmp_path / "report.html").read_text()
@@ -131,11 +132,11 @@ def test_the_page_carries_everything(cube: xr.Dataset, tmp_path: Path) -> None:
     assert "numpy" in page
     assert 'id="error_parts"' in page
     assert escape(NOTES["error_parts"]).replace("&#x27;", "&#39;") in page
-    # Success falls from 2/3 at M99 = 8 to 0 at 16: one half is a quarter of the way, in log M99.
+    # Success falls from 2/3 at M99 = 8 to 0 at 16; it is one half a quarter of the way in log M99.
     assert f"{8 * 2**0.25:.1f} [4, 16]" in page
-    assert "<td>0 of 6</td><td>0</td>" in page  # within twice the floor, below it: of a
+    assert "<td>0 of 6</td><td>0</td>" in page  # architecture a: within twice the floor, below it
     assert "4, 8, 16</td>\n<td>2, 3, 4</td>" in page  # M99 and order of airy
-    assert page.count("</script>") == 2  # a figure's text cannot end the element it stands in
+    assert page.count("</script>") == 2  # the text of a figure cannot end a script element
     assert "scored from step 16" in page
 
 
@@ -175,7 +176,7 @@ def test_a_failed_cell_is_not_compared(cube: xr.Dataset) -> None:
     assert distance_table(cube).set_index("architecture").loc["a", "tasks"] == 5
 
 
-def test_a_study_in_which_everything_failed_has_a_report(cube: xr.Dataset, tmp_path: Path) -> None:
+def test_a_study_in_which_all_cells_failed_has_a_report(cube: xr.Dataset, tmp_path: Path) -> None:
     spoil(cube, "failed", {})
     write_report(tmp_path / "report.html", cube=with_boundaries(cube), figures={})
     assert "12 cells failed" in (tmp_path / "report.html").read_text()

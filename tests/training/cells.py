@@ -1,4 +1,4 @@
-"""Cells that are trained in a moment."""
+"""Train cells in a moment."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def write(folder: Path, trained: TrainedCells, **changes: Any) -> None:
 
 
 def how(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """'trained' or 'found finished' for each member of the last call."""
+    """'trained' or 'found finished' for each member since the last call."""
     found = [
         r.getMessage().split(": ")[1].split(",")[0]
         for r in caplog.records

@@ -1,4 +1,4 @@
-"""A task and settings that train in a moment."""
+"""Tasks, settings and members that train in a moment."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def make_data(scale: float = 1.0) -> TrainingData:
 
 
 def delayed(data: TrainingData, lag: int) -> TrainingData:
-    """Another cell of the study: the same inputs, another memory."""
+    """The data of another cell of the study: the same inputs with another delay."""
     y, y_validation = torch.zeros_like(data.y), torch.zeros_like(data.y_validation)
     y[:, lag:], y_validation[:, lag:] = 2 * data.x[:, :-lag], 2 * data.x_validation[:, :-lag]
     return dataclasses.replace(data, y=y, y_validation=y_validation, variance=4.0)
@@ -60,7 +60,7 @@ def make_members(
     grid: Sequence[tuple[float, int]] = GRID,
     progress: Sequence[Progress | None] = (),
 ) -> list[Member]:
-    """Members of several cells in turn."""
+    """Members that take turns at the given cells."""
     if not data:
         first = make_data()
         data = [first, delayed(first, 1), delayed(first, 3), first]
@@ -77,11 +77,11 @@ def train_together(
     width: int = 4,
     **changes: Any,
 ) -> list[Progress]:
-    """Train members together, and give what is left of each."""
+    """Train members together and return their progress."""
     members = list(members) or make_members()
     architecture = architecture_settings(name, **copy.deepcopy(changes))
     trainer = Trainer(architecture, members, width=width, settings=settings or make_settings())
-    # One second for each step.
+    # Each step takes one second.
     trainer.train(save=save, clock=lambda: float(trainer.step))
     return trainer.progress
 
@@ -89,7 +89,7 @@ def train_together(
 def train_alone(
     name: str = "rnn", *, members: Sequence[Member] = (), **options: Any
 ) -> list[Progress]:
-    """The same members one after the other."""
+    """Train the same members one after the other."""
     return [
         train_together(name, members=[member], **options)[0]
         for member in list(members) or make_members()
@@ -113,12 +113,12 @@ def train(
 
 
 def copied(progress: Progress) -> Progress:
-    """Progress as a checkpoint would keep it."""
+    """A copy of the progress, as a checkpoint would keep it."""
     return copy.deepcopy(progress)
 
 
 def assert_same(a: Progress, b: Progress) -> None:
-    """Bitwise the same numbers."""
+    """Check that all numbers are bitwise equal."""
     assert torch.equal(a.losses, b.losses)
     np.testing.assert_array_equal(a.memory.numpy(), b.memory.numpy())  # equal NaNs
     assert (a.train_error, a.validation_error) == (b.train_error, b.validation_error)
@@ -133,11 +133,11 @@ def assert_same(a: Progress, b: Progress) -> None:
 
 
 def assert_close(together: Progress, alone: Progress, rtol: float) -> None:
-    """Everything that training leaves behind, equal up to rounding."""
+    """Check that all results of training are equal up to rounding."""
 
     def close(a: Any, b: Any) -> None:
         a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
-        size = np.nanmax(np.abs(b), initial=0.0)  # relative to the largest of its kind
+        size = np.nanmax(np.abs(b), initial=0.0)  # tolerance relative to the largest value
         np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol * size)
 
     assert (together.step, together.best_step, together.diverged_step) == (
@@ -145,7 +145,7 @@ def assert_close(together: Progress, alone: Progress, rtol: float) -> None:
         alone.best_step,
         alone.diverged_step,
     )
-    # After its divergence a member's losses mean nothing.
+    # Losses after a divergence are meaningless.
     end = together.step
     close(together.losses[:end], alone.losses[:end])
     close(together.train_error, alone.train_error)

@@ -1,4 +1,4 @@
-"""One member trained by a plain loop: the module, torch's AdamW and clip_grad_norm_."""
+"""A plain training loop for one member: torch's module, AdamW and clip_grad_norm_."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def train_plainly(
     seed: int,
     settings: TrainingSettings,
 ) -> tuple[list[float], dict[str, torch.Tensor]]:
-    """Losses of all steps, and the final parameters by name."""
+    """Return the losses of all steps and the final parameters by name."""
     model = initial_model(architecture, width=width, length=data.length, seed=seed)
     chosen = settings.optimiser
     factor = {"decayed": 1.0, "plain": 1.0, "ssm": chosen.ssm_learning_rate_factor}

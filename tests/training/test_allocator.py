@@ -1,3 +1,5 @@
+"""Freed memory is kept for reuse."""
+
 from __future__ import annotations
 
 import platform
@@ -24,7 +26,7 @@ print(faults() - before)
 """
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="of glibc alone")
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc")
 def test_freed_memory_is_used_again() -> None:
     kept, given_back = (
         int(subprocess.check_output([sys.executable, "-c", PROGRAM, how]))
@@ -32,7 +34,7 @@ def test_freed_memory_is_used_again() -> None:
     )
     pages = 20 * 2 * 21 * 2**20 // 4096
     assert kept < 0.01 * pages
-    assert given_back > 0.1 * pages  # or there is nothing to mend
+    assert given_back > 0.1 * pages  # otherwise keep_freed_memory is not needed
 
 
 def test_other_c_libraries_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What a GPU needs to replay a step, as far as a CPU can tell."""
+"""What a GPU needs to replay a step, as far as a CPU can check."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.conftest import architecture_settings
 from tests.training.conftest import make_members, make_settings
 
 GPU = torch.device("cuda", 0)
-# Operations that wait for the device, or whose work depends on values: none can be recorded.
+# Operations that wait for the device or whose work depends on values: they cannot be recorded.
 WAITING = {
     "_local_scalar_dense",
     "is_nonzero",
@@ -36,12 +36,12 @@ WAITING = {
 
 
 class Watch(TorchDispatchMode):
-    """Fails where an operation waits for the device."""
+    """Fails if an operation waits for the device."""
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
         name = func.overloadpacket.__name__
         assert name not in WAITING, f"{name} waits for the device"
-        for argument in args:  # an index with a mask counts its ones
+        for argument in args:  # indexing with a mask counts its ones
             if name.startswith("index") and isinstance(argument, list | tuple):
                 assert all(i is None or i.dtype != torch.bool for i in argument)
         return func(*args, **(kwargs or {}))
@@ -49,7 +49,7 @@ class Watch(TorchDispatchMode):
 
 @pytest.mark.parametrize("members", [1, 3])
 @pytest.mark.parametrize("name", registered())
-def test_a_step_waits_for_nothing_and_works_on_fixed_places(name: str, members: int) -> None:
+def test_a_step_never_waits_and_works_at_fixed_addresses(name: str, members: int) -> None:
     grid = [(0.01, seed) for seed in range(members)]
     settings = make_settings(optimiser={"weight_decay": 0.1}, loss={"time_power": 1.0})
     trainer = Trainer(
@@ -73,8 +73,8 @@ def test_a_step_waits_for_nothing_and_works_on_fixed_places(name: str, members: 
 
 
 @pytest.mark.parametrize("name", registered())
-def test_a_step_takes_nothing_from_the_cpu(name: str) -> None:
-    """On the device `meta`, where an operation fails if one of its tensors lies elsewhere."""
+def test_a_step_uses_no_tensor_on_the_cpu(name: str) -> None:
+    """On the device `meta`, operations fail if one of their tensors is on another device."""
     (member,) = make_members(grid=[(0.01, 0)])
     there = {k: v.to("meta") for k, v in vars(member.data).items() if hasattr(v, "to")}
     member.data = dataclasses.replace(member.data, **there)
@@ -84,12 +84,12 @@ def test_a_step_takes_nothing_from_the_cpu(name: str) -> None:
     trainer.optimise()
     models = [trainer.ensemble.model] * 3
     ensemble = Ensemble(models)
-    for length in (16, 32):  # as in training, and longer
+    for length in (16, 32):  # the training length and a longer one
         y = ensemble(torch.zeros(3, 2, length, 1, device="meta"))
         assert ensemble.gradient(y.square().mean((1, 2, 3))).device.type == "meta"
 
 
-def test_the_watch_sees_what_waits() -> None:
+def test_watch_detects_operations_that_wait() -> None:
     x = torch.randn(3)
     for wait in (x[0].item, lambda: x[x > 0], lambda: bool(x[0] > 0), x.nonzero):
         with pytest.raises(AssertionError), Watch():
@@ -97,7 +97,7 @@ def test_the_watch_sees_what_waits() -> None:
 
 
 class FakeGraph:
-    """Replays what was called while it was recorded."""
+    """Stands for a CUDA graph and counts its replays."""
 
     recording: FakeGraph | None = None
 
@@ -119,7 +119,7 @@ def recording(graph: FakeGraph, stream: object) -> Iterator[None]:
 
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """torch.cuda's graphs without a GPU."""
+    """Fake torch.cuda's graphs without a GPU."""
     fake = SimpleNamespace(
         CUDAGraph=FakeGraph,
         graph=recording,
@@ -130,7 +130,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(step: Any, times: int) -> list[str]:
-    """What each call did."""
+    """Call a step several times and return what each call did."""
     happened: list[str] = []
 
     def noted() -> None:
@@ -146,12 +146,12 @@ def run(step: Any, times: int) -> list[str]:
     return done
 
 
-def test_on_a_gpu_a_step_is_recorded_once_and_replayed(gpu: None) -> None:
+def test_a_gpu_records_a_step_once_and_replays_it(gpu: None) -> None:
     done = run(lambda: None, WARM_UP + 3)
     assert done == ["run"] * (WARM_UP - 1) + ["run+recorded"] + ["replayed"] * 3
 
 
-def test_a_step_that_cannot_be_recorded_runs_as_it_is_and_the_log_says_why(
+def test_a_step_that_cannot_be_recorded_runs_normally_and_the_log_says_why(
     gpu: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     def step() -> None:
@@ -162,7 +162,7 @@ def test_a_step_that_cannot_be_recorded_runs_as_it_is_and_the_log_says_why(
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
     assert record.getMessage() == (
-        "its steps cannot be replayed as a graph: CUDA error: operation not permitted when stream "
+        "no CUDA graph, each step runs normally: CUDA error: operation not permitted when stream "
         "is capturing"
     )
 
@@ -174,7 +174,7 @@ def test_a_step_that_draws_random_numbers_is_not_replayed(
     assert "draws random numbers" in caplog.text
 
 
-def test_running_out_of_memory_while_recording_is_an_error(gpu: None) -> None:
+def test_running_out_of_memory_while_recording_raises(gpu: None) -> None:
     def step() -> None:
         if FakeGraph.recording:
             raise torch.OutOfMemoryError("no more")
@@ -183,7 +183,7 @@ def test_running_out_of_memory_while_recording_is_an_error(gpu: None) -> None:
         run(step, WARM_UP)
 
 
-def test_on_a_cpu_a_step_runs_as_it_is() -> None:
+def test_a_cpu_runs_the_step_itself() -> None:
     def step() -> None:
         pass
 
@@ -194,7 +194,7 @@ def test_on_a_cpu_a_step_runs_as_it_is() -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("name", registered())
-def test_replayed_steps_are_those_that_run(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_replayed_steps_give_the_same_losses(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def losses() -> torch.Tensor:
         members = make_members()
         for member in members:

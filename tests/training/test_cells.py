@@ -1,4 +1,4 @@
-"""Cells that a job trains: members that do not depend on each other, and only new ones trained."""
+"""Training cells: members do not depend on each other, and only new members are trained."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.training.conftest import assert_close, assert_same, make_data
 
 
 @pytest.mark.parametrize("name", ["rnn", "s4d", "lstm", "transformer"])
-def test_a_member_is_bitwise_the_same_whatever_trains_before_it(
+def test_members_that_train_before_a_member_do_not_change_it(
     name: str, data: TrainingData, tmp_path: Path
 ) -> None:
     together = train(data, tmp_path / "all", name, ensemble_size=1)
@@ -41,7 +41,7 @@ def test_members_with_other_seeds_and_rates_differ(data: TrainingData, tmp_path:
     assert cell.members[0.01, 0].losses[0] == cell.members[0.03, 0].losses[0]
 
 
-def test_adding_a_seed_or_a_rate_trains_only_what_is_new(
+def test_adding_a_seed_or_a_rate_trains_only_new_members(
     data: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -95,14 +95,14 @@ def test_how_a_job_runs_does_not_make_members_stale(
 
 
 @pytest.mark.parametrize("saves", [50, 51, 91])
-def test_a_killed_job_goes_on_where_it_was(
+def test_a_killed_job_continues_from_its_checkpoints(
     saves: int,
     data: TrainingData,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Killed in the middle of the checkpoints of an ensemble, or between two."""
+    """The job is killed while it saves an ensemble, or between two ensembles."""
     whole = train(data, tmp_path / "whole", ensemble_size=2)
     save = Checkpoints.save
     done = 0
@@ -135,7 +135,7 @@ def test_a_killed_job_goes_on_where_it_was(
 
 
 @pytest.mark.parametrize("content", [b"", b"not safetensors at all", None])
-def test_a_broken_checkpoint_is_named_and_trained_anew(
+def test_a_broken_checkpoint_is_logged_and_its_member_trained_again(
     content: bytes | None, data: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     train(data, tmp_path, seeds=[0], learning_rates=[0.01])
@@ -149,7 +149,7 @@ def test_a_broken_checkpoint_is_named_and_trained_anew(
     assert how(caplog) == ["found finished"]
 
 
-def test_a_diverged_member_is_recorded_and_the_job_goes_on(
+def test_diverged_members_are_recorded_and_the_job_continues(
     data: TrainingData, tmp_path: Path
 ) -> None:
     data.y[5] = float("nan")
@@ -161,7 +161,7 @@ def test_a_diverged_member_is_recorded_and_the_job_goes_on(
         assert file["validation_error"][:].shape == (1, 2, 2, 6)
 
 
-def test_the_files_of_a_pack(data: TrainingData, tmp_path: Path) -> None:
+def test_the_files_of_a_job(data: TrainingData, tmp_path: Path) -> None:
     harder = make_data(2.0)
     pack = train_several({4.0: data, 1e-05: harder}, tmp_path / "c")
     write(tmp_path, pack)
@@ -201,7 +201,7 @@ def test_the_files_of_a_pack(data: TrainingData, tmp_path: Path) -> None:
         np.testing.assert_array_equal(weights[name].numpy(), expected)
 
 
-def test_a_cell_is_the_same_alone_or_in_a_pack(
+def test_a_cell_is_the_same_alone_or_with_others(
     data: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     tasks = {4.0: data, 8.0: make_data(2.0)}
@@ -213,20 +213,20 @@ def test_a_cell_is_the_same_alone_or_in_a_pack(
         alone = train_several({rho: task}, tmp_path / "alone").cells[rho]
         for member, progress in alone.members.items():
             assert_close(pack.cells[rho].members[member], progress, 1e-4)
-    # Its members are found again in whichever pack it comes next.
+    # A job with other cells finds its members again.
     caplog.clear()
     train_several({8.0: tasks[8.0], 16.0: make_data(3.0)}, tmp_path / "together")
     assert how(caplog) == ["found finished"] * 4 + ["trained"] * 4
 
 
-def test_the_record_says_who_trained_together(tmp_path: Path) -> None:
+def test_the_record_shows_which_members_trained_together(tmp_path: Path) -> None:
     tasks = {4.0: make_data(), 8.0: make_data(2.0)}
     alone = train_several(tasks, tmp_path / "alone", "gru", ensemble_size=1)
     together = train_several(tasks, tmp_path / "together", "gru", ensemble_size=6)
     write(tmp_path, together)
     with netCDF4.Dataset(tmp_path / "a.nc") as file:
         file.set_auto_mask(False)
-        # Eight members in two ensembles of four, one for each level.
+        # Eight members train in two ensembles of four, one for each level.
         assert (file["ensemble_size"][:] == 4).all()
         numbers, counts = np.unique(file["ensemble"][:], return_counts=True)
         assert counts.tolist() == [4, 4]
@@ -237,15 +237,15 @@ def test_the_record_says_who_trained_together(tmp_path: Path) -> None:
             assert_close(together.cells[rho].members[member], progress, 1e-3)
 
 
-def test_all_members_of_a_pack_train_together_where_they_fit(
+def test_all_members_of_a_job_train_together_if_they_fit(
     data: TrainingData, tmp_path: Path
 ) -> None:
     pack = train_several({4.0: data, 8.0: make_data(2.0)}, tmp_path)
     assert {p.ensemble_size for cell in pack.cells.values() for p in cell.members.values()} == {8}
 
 
-def test_who_trains_together_does_not_depend_on_the_order_in_which_ensembles_finish() -> None:
-    """What is left when the first ensembles are finished makes up the same ensembles."""
+def test_an_interrupted_job_forms_the_same_ensembles_again() -> None:
+    """The members left after the first ensembles have finished form the same ensembles."""
     data = make_data()
     for count in range(1, 40):
         for size in range(1, 12):
@@ -263,7 +263,7 @@ def test_who_trains_together_does_not_depend_on_the_order_in_which_ensembles_fin
                 assert next(iter(ensembles(left, size))) == together
 
 
-def test_members_that_are_finished_train_with_nobody(data: TrainingData, tmp_path: Path) -> None:
+def test_finished_members_stay_out_of_new_ensembles(data: TrainingData, tmp_path: Path) -> None:
     first = train(data, tmp_path, seeds=[0], ensemble_size=1)
     more = train(data, tmp_path, seeds=[0, 1, 2], ensemble_size=4)
     for (rate, seed), progress in more.members.items():
@@ -292,7 +292,7 @@ def test_members_that_are_finished_train_with_nobody(data: TrainingData, tmp_pat
         ),
     ],
 )
-def test_what_vmap_cannot_run_trains_one_by_one_and_the_log_says_why(
+def test_a_model_that_vmap_cannot_run_trains_one_by_one_and_the_log_says_why(
     init: str,
     forward: str,
     why: str,
@@ -311,10 +311,10 @@ def test_what_vmap_cannot_run_trains_one_by_one_and_the_log_says_why(
         assert_same(progress, alone.members[rate, seed])
 
 
-def test_members_that_break_together_go_on_one_by_one(
+def test_members_that_break_together_continue_one_by_one(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A model that breaks for good: who was trained before is kept, and the rest is named."""
+    """The model also breaks alone, so the message of each cell names the member that broke."""
     reference = write_architecture(
         tmp_path,
         "self.calls = self.calls + self.training\n"
@@ -331,10 +331,10 @@ def test_members_that_break_together_go_on_one_by_one(
         )
 
 
-def test_members_that_break_in_a_validation_leave_no_hole_in_the_curves(
+def test_members_that_break_in_a_validation_have_complete_curves(
     data: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # Only an ensemble of so many members validates eight sequences at a time.
+    # Only an ensemble of 32 members validates eight sequences at a time.
     reference = write_architecture(
         tmp_path,
         "if not self.training and len(u) == 8: raise KeyError('eight')\n"
@@ -349,7 +349,7 @@ def test_members_that_break_in_a_validation_leave_no_hole_in_the_curves(
         assert_same(together.members[member], progress)
 
 
-def test_running_out_of_memory_says_how_many_trained_together(
+def test_the_error_about_memory_says_how_many_members_trained_together(
     data: TrainingData, tmp_path: Path
 ) -> None:
     reference = write_architecture(

@@ -31,7 +31,7 @@ def test_the_record_names_the_hardware() -> None:
     assert describe_device(torch.device("cpu")).startswith("cpu: ")
 
 
-def test_a_job_has_its_threads_and_flushes_denormals() -> None:
+def test_prepare_process_sets_threads_and_flushes_denormals() -> None:
     code = (
         "import torch; from mfbench.training.device import prepare_process; "
         "prepare_process(threads=1); "
@@ -42,7 +42,7 @@ def test_a_job_has_its_threads_and_flushes_denormals() -> None:
 
 
 @pytest.mark.parametrize("override", ["0", "1"])
-def test_float32_is_float32_whatever_the_environment_says(override: str) -> None:
+def test_tf32_is_off_even_if_the_environment_enables_it(override: str) -> None:
     code = (
         "import torch; from mfbench.training.device import prepare_process; "
         "prepare_process(threads=1); "
@@ -65,7 +65,7 @@ Start = Callable[[], tuple[subprocess.Popen[str], int]]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Start a job that takes one of two GPUs and keeps it; returns which."""
+    """Start a job that takes one of two GPUs and keeps it; returns the job and its GPU."""
     jobs: list[subprocess.Popen[str]] = []
     code = (
         "import time; from mfbench.training.device import take_gpu; "
@@ -89,18 +89,18 @@ def start(tmp_path: Path) -> Iterator[Start]:
         job.communicate()
 
 
-def test_jobs_spread_over_the_gpus_and_a_killed_one_frees_its_own(start: Start) -> None:
+def test_jobs_spread_over_gpus_and_a_killed_job_frees_its_slot(start: Start) -> None:
     (_, first), (job, second), (_, third) = start(), start(), start()
     assert (first, second, third) == (0, 1, 0)
     job.kill()
     job.wait()
-    _, fourth = start()  # GPU 0 has two jobs, and GPU 1 has none any more
+    _, fourth = start()  # GPU 0 has two jobs, GPU 1 has none
     assert fourth == 1
 
 
 @contextmanager
 def slots(folder: Path, monkeypatch: pytest.MonkeyPatch, *, each: int) -> Iterator[None]:
-    """So many slots of each GPU, in a folder of their own; this process ends no test with one."""
+    """Use a separate folder with `each` slots per GPU, and free all slots afterwards."""
     monkeypatch.setattr("tempfile.tempdir", str(folder))
     monkeypatch.setattr(device, "_SLOTS", each)
     monkeypatch.setattr(device, "_held", held := [])
@@ -109,7 +109,7 @@ def slots(folder: Path, monkeypatch: pytest.MonkeyPatch, *, each: int) -> Iterat
         os.close(file)
 
 
-def test_where_all_slots_are_taken_jobs_still_get_a_gpu(
+def test_a_job_gets_a_gpu_even_if_all_slots_are_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with slots(tmp_path, monkeypatch, each=2):
@@ -117,17 +117,15 @@ def test_where_all_slots_are_taken_jobs_still_get_a_gpu(
         assert take_gpu(3) == os.getpid() % 3
 
 
-def test_a_folder_that_cannot_be_used_keeps_no_job_from_its_gpu(
+def test_a_job_gets_a_gpu_even_if_the_folder_cannot_be_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / f"mfbench-gpus-{os.getuid()}").touch()  # no folder
+    (tmp_path / f"mfbench-gpus-{os.getuid()}").touch()  # a file instead of a folder
     with slots(tmp_path, monkeypatch, each=2):
         assert take_gpu(3) == os.getpid() % 3
 
 
-def test_a_job_is_bound_to_the_gpu_that_it_took(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_job_is_bound_to_its_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bound: list[torch.device] = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)

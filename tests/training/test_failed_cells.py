@@ -1,4 +1,4 @@
-"""Cells at which an architecture's own code breaks, and what is the machine's fault."""
+"""Cells fail if an architecture's own code breaks; faults of the machine fail the job."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.conftest import write_architecture
 from tests.training.cells import train, train_several, write
 from tests.training.conftest import assert_same, make_data
 
-# What the forward pass of a user's architecture does, and what is said of it.
+# A broken forward pass of a user's architecture, and the message about it.
 BROKEN = {
     "raise KeyError('mine')": "KeyError: 'mine'",
     "return u[:, :-1]": r"the model maps \(2, 16, 1\) to \(2, 15, 1\), not to \(B, T, 1\)",
@@ -29,7 +29,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("forward", BROKEN)
-def test_an_architecture_that_breaks_is_named_before_training(
+def test_a_message_before_training_names_a_broken_architecture(
     forward: str, data: TrainingData, tmp_path: Path
 ) -> None:
     reference = write_architecture(tmp_path, forward)
@@ -45,7 +45,7 @@ def test_an_architecture_that_breaks_is_named_before_training(
         ("self.z = torch.nn.Parameter(torch.zeros(1, dtype=torch.cfloat))", "complex parameters"),
     ],
 )
-def test_an_architecture_that_cannot_be_built_is_named(
+def test_a_message_names_an_architecture_that_cannot_be_built(
     init: str, text: str, data: TrainingData, tmp_path: Path
 ) -> None:
     reference = write_architecture(tmp_path, "return u", init=init)
@@ -53,7 +53,7 @@ def test_an_architecture_that_cannot_be_built_is_named(
         train(data, tmp_path / "c", reference)
 
 
-def test_a_file_that_cannot_be_imported_is_named(data: TrainingData, tmp_path: Path) -> None:
+def test_a_message_names_the_failing_import(data: TrainingData, tmp_path: Path) -> None:
     reference = write_architecture(tmp_path, "return u")
     file = tmp_path / "own.py"
     file.write_text("import nowhere_to_be_found\n" + file.read_text())
@@ -61,7 +61,7 @@ def test_a_file_that_cannot_be_imported_is_named(data: TrainingData, tmp_path: P
         train(data, tmp_path / "c", reference)
 
 
-def test_a_pack_that_cannot_be_built_fails_as_a_whole(
+def test_a_model_that_cannot_be_built_fails_all_cells(
     data: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     reference = write_architecture(tmp_path, "raise KeyError('mine')")
@@ -83,7 +83,7 @@ def test_a_pack_that_cannot_be_built_fails_as_a_whole(
     assert load_file(tmp_path / "a.safetensors") == {}
 
 
-AT_ONE_TASK = {  # breaks where inputs are large, in training or in validation
+AT_ONE_TASK = {  # breaks if inputs are large, in training or in validation
     "if self.training and u.abs().max() > 1e6: raise KeyError('mine')": "step 1: KeyError: 'mine'",
     "if not self.training and u.abs().max() > 1e6: raise KeyError('mine')": (
         r"validation at step 1: KeyError: 'mine'"
@@ -96,7 +96,7 @@ AT_ONE_TASK = {  # breaks where inputs are large, in training or in validation
 
 
 @pytest.mark.parametrize("broken", AT_ONE_TASK)
-def test_a_cell_that_fails_does_not_stop_the_others_of_its_pack(
+def test_a_failing_cell_does_not_stop_the_others(
     broken: str, data: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     reference = write_architecture(
@@ -138,7 +138,7 @@ def test_a_cell_that_fails_does_not_stop_the_others_of_its_pack(
         "RuntimeError('cusolver error: CUSOLVER_STATUS_INTERNAL_ERROR')",
     ],
 )
-def test_what_is_the_machines_fails_the_job(
+def test_faults_of_the_machine_fail_the_job(
     raised: str, data: TrainingData, tmp_path: Path
 ) -> None:
     reference = write_architecture(tmp_path, f"raise {raised}")

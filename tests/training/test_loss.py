@@ -1,4 +1,4 @@
-"""The rescaled loss against its sum, and its weights."""
+"""The rescaled loss against a plain sum, and its weights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.training.conftest import make_settings, train
 
 
 @pytest.mark.parametrize("power", [2.0, -1.0])
-def test_the_weighted_loss_and_its_gradient_are_those_of_the_sum(
+def test_the_weighted_loss_and_its_gradient_agree_with_a_plain_sum(
     power: float, data: TrainingData
 ) -> None:
     settings = make_settings(
@@ -38,11 +38,11 @@ def test_the_weighted_loss_and_its_gradient_are_those_of_the_sum(
     trainer.train()
     torch.testing.assert_close(trainer.losses[0, 0], slow.detach(), rtol=1e-5, atol=1e-7)
     flat = torch.cat([g.reshape(-1) for g in expected])
-    # Without memory the first moment is the gradient itself.
+    # With betas of 0, the first moment is the gradient.
     torch.testing.assert_close(trainer.optimiser.first_moment[0], flat, rtol=1e-4, atol=1e-7)
 
 
-def test_weights_of_the_loss_do_not_touch_validation(data: TrainingData) -> None:
+def test_time_weights_do_not_affect_validation(data: TrainingData) -> None:
     settings = make_settings(steps=1, validations=1, learning_rates=[1e-12])
     weighted = make_settings(
         steps=1, validations=1, learning_rates=[1e-12], loss={"time_power": 3.0}
@@ -52,7 +52,7 @@ def test_weights_of_the_loss_do_not_touch_validation(data: TrainingData) -> None
     assert plain.train_error[0] != pytest.approx(late.train_error[0], rel=1e-3)
 
 
-def test_weights_over_time_are_powers_with_mean_one() -> None:
+def test_time_weights_are_powers_with_mean_one() -> None:
     expected = np.array([3.0, 4.0, 5.0]) ** 2 / np.mean([9.0, 16.0, 25.0])
     np.testing.assert_allclose(time_weights(2.0, length=5, scored_from=2), expected, rtol=1e-14)
     np.testing.assert_array_equal(time_weights(0.0, length=5, scored_from=2), np.ones(3))
@@ -61,14 +61,14 @@ def test_weights_over_time_are_powers_with_mean_one() -> None:
 
 
 def test_a_larger_power_weighs_late_lags_more() -> None:
-    # The weight of lag s in the loss of a linear model: mean over steps of v_t^2 where t >= s.
+    # Weight of lag s in the loss of a linear model: the sum of v_t^2 over t >= s, divided by T.
     def over_lag(power: float) -> np.ndarray:
         v = time_weights(power, length=64, scored_from=0)
         return np.cumsum((v**2)[::-1])[::-1] / 64
 
     plain, late = over_lag(0.0), over_lag(2.0)
     np.testing.assert_allclose(plain, 1 - np.arange(64) / 64)  # w_s of docs/tasks.md
-    assert (np.diff(late) < 0).all()  # no positive weights take the preference away
+    assert (np.diff(late) < 0).all()  # positive weights never favour late lags
     relative = late / late[0] / plain
     assert (np.diff(relative) > 0).all()
     # In the limit of long sequences W_s / W_0 = 1 - (s/T)^(2p + 1).

@@ -1,4 +1,4 @@
-"""How many members train together: the estimate of memory against what a step really takes."""
+"""How many members train together, and the memory estimate against the memory of a real step."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.conftest import architecture_settings
 from tests.training.conftest import make_settings
 
 
-def test_the_peak_is_that_of_what_lives_at_the_same_time() -> None:
+def test_the_peak_counts_memory_that_is_held_at_the_same_time() -> None:
     def step() -> None:
         a = torch.zeros(1000)  # 4 kB
         a.view(10, 100).add_(1)  # the same memory
@@ -23,13 +23,13 @@ def test_the_peak_is_that_of_what_lives_at_the_same_time() -> None:
         del b, c
         torch.zeros(500)
 
-    # A few bytes more are for numbers.
+    # Numbers take a few more bytes.
     assert 8000 <= peak_bytes(step, torch.device("cpu")) < 8100
 
 
 @pytest.mark.parametrize(("width", "batch", "length"), [(16, 16, 64), (8, 32, 128)])
 @pytest.mark.parametrize("name", registered())
-def test_the_estimate_covers_what_a_step_takes(
+def test_the_estimate_covers_the_memory_of_a_step(
     name: str, width: int, batch: int, length: int
 ) -> None:
     x = torch.randn(2 * batch, length, generator=torch.Generator().manual_seed(0))
@@ -45,7 +45,7 @@ def test_the_estimate_covers_what_a_step_takes(
     assert peak < estimate < 2 * peak
 
 
-def test_the_estimate_leaves_the_member_and_the_generators_alone() -> None:
+def test_the_estimate_does_not_change_the_generator() -> None:
     x = torch.randn(16, 8, generator=torch.Generator().manual_seed(0))
     data = TrainingData(x, x, x, x, scored_from=4, variance=1.0)
     before = torch.get_rng_state()
@@ -58,11 +58,11 @@ def test_the_estimate_leaves_the_member_and_the_generators_alone() -> None:
     [
         (CPU_BYTES // 12, None, 12),
         (CPU_BYTES // 4, None, 4),
-        (CPU_BYTES // 3, None, 1),  # three together gain nothing
+        (CPU_BYTES // 3, None, 1),  # three gain nothing from training together
         (2 * CPU_BYTES, None, 1),
         (10**6, 10**9, 1000),
         (10**9, 2 * 10**9, 2),
-        (10**9, 10**8, 1),  # one has to be tried
+        (10**9, 10**8, 1),  # at least one
     ],
 )
 def test_how_many_members_train_together(size: int, share: int | None, expected: int) -> None:

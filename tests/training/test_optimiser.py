@@ -1,4 +1,4 @@
-"""AdamW over rows is torch's, for each row on its own."""
+"""AdamW over rows computes the same as torch's AdamW on each row."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RATES = [0.01, 0.3]
 
 @pytest.mark.parametrize("norm", [None, 0.05])
 @pytest.mark.parametrize("name", ["s4d", "lru", "lstm", "transformer"])
-def test_each_row_is_torchs_adamw_with_its_parameter_groups(name: str, norm: float | None) -> None:
+def test_each_row_agrees_with_torchs_adamw_and_its_groups(name: str, norm: float | None) -> None:
     torch.manual_seed(0)
     models = [build_model(architecture_settings(name), width=4, length=10).double() for _ in RATES]
     groups = models[0].parameter_groups()

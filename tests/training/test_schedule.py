@@ -1,4 +1,4 @@
-"""Learning rate and validation steps, by hand."""
+"""Schedules of learning rates and validations, by hand."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ def factors(steps: int, **changes: object) -> list[float]:
     return [learning_rate_factor(i, steps=steps, schedule=schedule) for i in range(steps)]
 
 
-def test_warm_up_rises_linearly_to_the_peak_and_the_cosine_ends_at_the_final_share() -> None:
+def test_the_warm_up_is_linear_and_the_cosine_ends_at_the_final_share() -> None:
     f = factors(200, warm_up=0.1, final=0.05)
     np.testing.assert_allclose(f[:20], np.arange(1, 21) / 20)
     assert f[20] == pytest.approx(1.0)
     assert f[-1] == pytest.approx(0.05)
     assert np.all(np.diff(f[20:]) < 0)
-    assert f[20 + 90] == pytest.approx((1 + 0.05) / 2, abs=0.01)  # half way down
+    assert f[20 + 90] == pytest.approx((1 + 0.05) / 2, abs=0.01)  # halfway down
 
 
 def test_a_constant_schedule_stays_at_the_peak() -> None:

@@ -1,4 +1,4 @@
-"""Initialisation and batch order have streams of their own."""
+"""Initialisation and batch order have independent streams."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_an_epoch_sees_every_sequence_at_most_once() -> None:
     assert not np.array_equal(epoch, order.rows(3, 3).ravel())
 
 
-def test_any_steps_can_be_reached_alone() -> None:
+def test_any_steps_can_be_computed_without_earlier_ones() -> None:
     walked = BatchOrder(seed=3, sequences=20, batch_size=6)
     rows = np.concatenate([walked.rows(step, 1) for step in range(10)])
     for start, count in ((9, 1), (0, 10), (2, 5)):

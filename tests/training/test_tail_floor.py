@@ -1,4 +1,4 @@
-"""The study config/predictions/tcn_tail_floor.yaml comes out, at one width and one seed."""
+"""The study config/predictions/tcn_tail_floor.yaml shows its cliff at one width and one seed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def task(tmp_path_factory: pytest.TempPathFactory) -> TrainingData:
     path = tmp_path_factory.mktemp("data") / "impulse.nc"
     sizes = study.task.sequences.model_copy(update={"train": 1024, "validation": 1024, "test": 2})
     settings = study.task.model_copy(update={"sequences": sizes})
-    write_dataset(path, settings=settings, family="impulse", rho=50)
+    write_dataset(path, settings=settings, family="impulse", rho=50.0)
     found = read_dataset(path)
     arrays = (found.x["train"], found.y["train"], found.x["validation"], found.y["validation"])
     return TrainingData(
@@ -29,7 +29,7 @@ def task(tmp_path_factory: pytest.TempPathFactory) -> TrainingData:
 
 
 @pytest.mark.parametrize(("layers", "steps"), [(1, 60), (3, 60), (5, 200), (6, 700), (7, 700)])
-def test_the_error_falls_off_a_cliff_where_the_receptive_field_passes_the_lag(
+def test_the_error_drops_once_the_receptive_field_covers_the_lag(
     task: TrainingData, layers: int, steps: int
 ) -> None:
     study = read_study(REPOSITORY / "config" / "predictions" / "tcn_tail_floor.yaml")
@@ -41,7 +41,7 @@ def test_the_error_falls_off_a_cliff_where_the_receptive_field_passes_the_lag(
     assert trainer.ensemble.model.receptive_field == 2**layers
     trainer.train()
     (done,) = trainer.progress
-    # Errors are relative to the scaled target; the unscaled one is smaller by its variance.
+    # The relative error times the variance of the unscaled target is the paper's absolute error.
     absolute = done.validation_error[-1] * 0.1**2 * (1 - 50 / 128)
     if layers <= 5:
         assert absolute == pytest.approx(0.00609, rel=0.03)

@@ -1,4 +1,4 @@
-"""Members that train together against a plain loop, and against the same members alone."""
+"""Members that train together, compared with a plain loop and with the same members alone."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize("members", [1, 5])
 @pytest.mark.parametrize("name", registered())
-def test_a_hundred_steps_are_those_of_a_plain_loop(name: str, members: int, double: None) -> None:
+def test_a_hundred_steps_agree_with_a_plain_loop(name: str, members: int, double: None) -> None:
     settings = make_settings(steps=100, memory_probes=0, optimiser={"weight_decay": 0.1})
     first = make_data()
     data = [first, delayed(first, 1), delayed(first, 5)]
@@ -67,7 +67,7 @@ def test_a_hundred_steps_are_those_of_a_plain_loop(name: str, members: int, doub
 
 
 @pytest.mark.parametrize(("name", "changes"), VARIANTS)
-def test_members_together_do_what_each_does_alone(
+def test_members_together_agree_with_members_alone(
     name: str, changes: dict[str, Any], double: None
 ) -> None:
     together = train_together(name, **changes)
@@ -76,7 +76,7 @@ def test_members_together_do_what_each_does_alone(
         assert (a.ensemble_size, b.ensemble_size) == (4, 1)
         assert (a.ensemble > 0, b.ensemble) == (True, 0)
         assert_close(a, b, 1e-10)
-    assert len({tuple(p.losses.tolist()) for p in together}) == 4  # members of their own
+    assert len({tuple(p.losses.tolist()) for p in together}) == 4  # four different members
 
 
 @pytest.mark.parametrize("name", registered())
@@ -91,7 +91,7 @@ def test_the_first_hundred_steps_agree_in_single_precision(name: str) -> None:
 
 
 @pytest.mark.parametrize("clipping", [None, 0.1])
-def test_settings_of_loss_optimiser_and_schedule_are_those_of_the_plain_loop(
+def test_settings_of_optimiser_and_schedule_agree_with_a_plain_loop(
     clipping: float | None, double: None
 ) -> None:
     settings = make_settings(
@@ -114,7 +114,7 @@ def test_settings_of_loss_optimiser_and_schedule_are_those_of_the_plain_loop(
         np.testing.assert_allclose(a.losses, losses, rtol=1e-10)
 
 
-def test_inputs_may_differ_too(double: None) -> None:
+def test_members_may_have_different_inputs(double: None) -> None:
     first, other = make_data(), make_data(0.5)
     data = [first, dataclasses.replace(other, x=other.x.flip(0), x_validation=other.x_validation)]
     together = train_together(members=make_members(data=data))
@@ -122,7 +122,7 @@ def test_inputs_may_differ_too(double: None) -> None:
         assert_close(a, b, 1e-10)
 
 
-def test_a_huge_gradient_of_one_member_moves_no_other() -> None:
+def test_a_huge_gradient_of_one_member_changes_no_other() -> None:
     first = make_data()
     settings = make_settings(gradient_clipping=0.1)
     with_huge, without = (
@@ -134,7 +134,7 @@ def test_a_huge_gradient_of_one_member_moves_no_other() -> None:
     assert not torch.equal(with_huge[1].losses, without[1].losses)
 
 
-def test_a_member_that_diverges_leaves_the_others_alone(double: None) -> None:
+def test_a_member_that_diverges_does_not_change_the_others(double: None) -> None:
     first = make_data()
     poisoned = dataclasses.replace(first, y=first.y.clone())
     order = BatchOrder(seed=GRID[1][1], sequences=32, batch_size=8)
@@ -146,7 +146,7 @@ def test_a_member_that_diverges_leaves_the_others_alone(double: None) -> None:
     for a, b in zip(together, alone, strict=True):
         assert_close(a, b, 1e-10)
         assert a.finished
-    assert together[1].step == 4  # noted at the next validated step
+    assert together[1].step == 4  # detected at the next validated step
     assert len({p.ensemble for p in together}) == 1
 
 
@@ -160,7 +160,7 @@ def test_all_but_one_may_diverge(double: None) -> None:
         assert_close(a, b, 1e-10)
 
 
-def test_where_all_have_diverged_the_training_ends() -> None:
+def test_training_ends_once_all_members_have_diverged() -> None:
     first = make_data()
     bad = dataclasses.replace(first, y=torch.full_like(first.y, float("nan")))
     together = train_together(members=make_members(data=[bad]))
@@ -184,7 +184,7 @@ class KilledError(Exception):
 
 @pytest.mark.parametrize("diverging", [False, True])
 @pytest.mark.parametrize("name", ["gru", "s4d", "transformer"])
-def test_killed_members_go_on_together_with_the_same_numbers(
+def test_killed_members_continue_together_with_the_same_numbers(
     name: str, diverging: bool, tmp_path: Path
 ) -> None:
     first = make_data()
@@ -215,12 +215,12 @@ def test_killed_members_go_on_together_with_the_same_numbers(
         assert_same(a, b)
 
 
-def test_an_ensemble_of_a_given_composition_is_reproducible() -> None:
+def test_an_ensemble_of_the_same_members_is_reproducible() -> None:
     for a, b in zip(train_together("s4d"), train_together("s4d"), strict=True):
         assert_same(a, b)
 
 
-def test_time_is_shared() -> None:
+def test_members_share_the_time_of_their_ensemble() -> None:
     assert [p.seconds for p in train_together()] == [30 / 4] * 4
 
 
@@ -236,7 +236,7 @@ def test_members_together_and_alone_end_in_the_same_distribution() -> None:
 
     alone, together = errors(range(30), train_alone), errors(range(30, 90), train_together)
     assert ks_2samp(alone, together).pvalue > 0.01
-    # The test can tell: another learning rate is seen.
+    # The test has power: it detects another learning rate.
     assert ks_2samp(alone, errors(range(30, 90), train_together, 0.003)).pvalue < 1e-3
 
 
@@ -293,7 +293,7 @@ class Replacing(Running):
 
 
 @pytest.mark.parametrize("name", ["Partly", "Tied", "Running"])
-def test_frozen_unused_and_tied_parameters_and_buffers_belong_to_their_members(
+def test_members_keep_their_own_frozen_unused_and_tied_parameters_and_buffers(
     name: str, tmp_path: Path, double: None
 ) -> None:
     (tmp_path / "users.py").write_text(USERS)
@@ -312,7 +312,7 @@ def test_tied_parameters_are_stored_under_all_their_names(tmp_path: Path) -> Non
     np.testing.assert_array_equal(done["layers.0.mixer.W.weight"], done["layers.0.mixer.V.weight"])
 
 
-def test_a_buffer_that_is_replaced_is_kept_like_one_that_changes_in_place(
+def test_a_replaced_buffer_behaves_like_one_that_changes_in_place(
     tmp_path: Path, double: None
 ) -> None:
     (tmp_path / "users.py").write_text(USERS)

@@ -1,4 +1,4 @@
-"""Training of one member: what it learns, how it diverges, and that interruptions do not count."""
+"""Training of one member: learning, divergence, interruptions and the recorded memory."""
 
 from __future__ import annotations
 
@@ -73,11 +73,11 @@ def test_layers_that_draw_random_numbers_resume_exactly(data: TrainingData, tmp_
 
     every_step = make_settings(checkpoints={"minutes": 0})
     train(data, name, settings=every_step, save=save)
-    torch.rand(5)  # whatever happened to the global generator in between
+    torch.rand(5)  # the global generator may change in between
     assert_same(train(data, name, progress=kept[0]), whole)
 
 
-def test_time_is_counted_over_interruptions(data: TrainingData) -> None:
+def test_time_adds_up_over_interruptions(data: TrainingData) -> None:
     kept: list[Progress] = []
     every_step = make_settings(checkpoints={"minutes": 0})
     whole = train(data, settings=every_step, save=lambda p: kept.append(copied(p)))
@@ -86,14 +86,14 @@ def test_time_is_counted_over_interruptions(data: TrainingData) -> None:
     assert train(data, progress=kept[11]).seconds == 30.0
 
 
-def test_checkpoints_come_at_the_interval_that_is_set(data: TrainingData) -> None:
+def test_checkpoints_are_saved_at_the_interval_of_the_settings(data: TrainingData) -> None:
     saved: list[int] = []
     settings = make_settings(checkpoints={"minutes": 0.1}, validations=2)  # 6 s, a step takes 1 s
     train(data, settings=settings, save=lambda p: saved.append(p.step))
     assert saved == [6, 12, 18, 24, 30, 30]
 
 
-def test_a_loss_that_is_not_finite_is_recorded_with_its_step(data: TrainingData) -> None:
+def test_the_first_step_with_an_infinite_loss_is_recorded(data: TrainingData) -> None:
     poisoned = data.y.clone()
     poisoned[5] = float("nan")
     done = train(dataclasses.replace(data, y=poisoned))
@@ -104,7 +104,7 @@ def test_a_loss_that_is_not_finite_is_recorded_with_its_step(data: TrainingData)
     assert len(done.validation_error) < 6
 
 
-def test_a_loss_that_breaks_at_the_last_step_keeps_its_step(data: TrainingData) -> None:
+def test_a_divergence_counts_at_its_step_and_not_when_it_is_detected(data: TrainingData) -> None:
     poisoned = data.y.clone()
     poisoned[:] = float("nan")
     settings = make_settings(steps=3, validations=1)  # validated at steps 1 and 3
@@ -113,7 +113,7 @@ def test_a_loss_that_breaks_at_the_last_step_keeps_its_step(data: TrainingData) 
     train(data, settings=every_step, save=lambda p: kept.append(copied(p)))
     broken = dataclasses.replace(data, y=poisoned)
     done = train(broken, settings=settings, progress=kept[0])
-    assert done.diverged_step == 2  # the first broken step, not the one that noticed it
+    assert done.diverged_step == 2  # detected at step 3
 
 
 def test_an_error_above_the_threshold_is_a_divergence(data: TrainingData) -> None:
@@ -121,7 +121,7 @@ def test_an_error_above_the_threshold_is_a_divergence(data: TrainingData) -> Non
     done = train(data, settings=settings)
     assert done.diverged_step == 1
     assert done.best_step == 0
-    assert len(done.validation_error) == 1  # the curve up to there is kept
+    assert len(done.validation_error) == 1  # the curve up to this step is kept
 
 
 def test_errors_are_relative_to_the_scale_of_the_task() -> None:
@@ -140,7 +140,7 @@ def test_only_scored_steps_are_trained_on(data: TrainingData) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_recording_the_memory_changes_no_number(name: str, data: TrainingData) -> None:
+def test_recording_the_memory_does_not_change_training(name: str, data: TrainingData) -> None:
     with_memory = train(data, name)
     without = train(data, name, settings=make_settings(memory_probes=0))
     assert torch.isfinite(with_memory.memory).all()
@@ -148,7 +148,7 @@ def test_recording_the_memory_changes_no_number(name: str, data: TrainingData) -
     assert_same(with_memory, dataclasses.replace(without, memory=with_memory.memory))
 
 
-def test_recording_the_memory_leaves_layers_that_draw_random_numbers_alone(
+def test_recording_the_memory_does_not_change_the_random_numbers_of_layers(
     data: TrainingData, tmp_path: Path
 ) -> None:
     file = tmp_path / "dropping.py"
@@ -164,12 +164,12 @@ def test_recording_the_memory_leaves_layers_that_draw_random_numbers_alone(
     with_memory = train(data, f"{file}:Dropping")
     without = train(data, f"{file}:Dropping", settings=make_settings(memory_probes=0))
     assert_same(with_memory, dataclasses.replace(without, memory=with_memory.memory))
-    # Probed without dropout: the Jacobian of this memoryless linear map is the same at all lags 0.
+    # This map has no memory: its Jacobian is 0 at lags of 1 and more.
     assert (with_memory.memory[:, 1:] == 0).all()
 
 
 @pytest.mark.parametrize("name", ["tcn", "rnn", "transformer"])
-def test_the_memory_is_that_of_the_model_at_that_step(name: str, data: TrainingData) -> None:
+def test_the_memory_belongs_to_the_model_at_that_step(name: str, data: TrainingData) -> None:
     done = train(data, name, settings=make_settings(memory_probes=20))
     model = build_model(architecture_settings(name), width=4, length=16)
     model.load_state_dict({k: torch.from_numpy(v) for k, v in done.best_weights().items()})
@@ -189,7 +189,7 @@ def test_the_memory_shows_which_lag_is_learned(data: TrainingData) -> None:
     torch.testing.assert_close(done.memory[-1], delay, rtol=0.0, atol=0.1)
 
 
-def test_the_memory_after_a_divergence_is_not_a_number(data: TrainingData) -> None:
+def test_the_memory_after_a_divergence_is_nan(data: TrainingData) -> None:
     order = BatchOrder(seed=0, sequences=32, batch_size=8)
     poisoned = data.y.clone()
     poisoned[int(order.rows(3, 1)[0, 0])] = float("nan")
@@ -202,7 +202,7 @@ def test_the_memory_after_a_divergence_is_not_a_number(data: TrainingData) -> No
     assert torch.isnan(done.memory).all()
 
 
-def test_initialisation_leaves_the_global_generator_alone() -> None:
+def test_initialisation_does_not_change_the_global_generator() -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
@@ -210,7 +210,7 @@ def test_initialisation_leaves_the_global_generator_alone() -> None:
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_no_weight_decay_on_state_dynamics_and_their_own_rate(data: TrainingData) -> None:
+def test_state_dynamics_have_their_own_rate_and_no_weight_decay(data: TrainingData) -> None:
     frozen = make_settings(optimiser={"ssm_learning_rate_factor": 0.0, "weight_decay": 0.5})
     done = train(data, "lru", settings=frozen)
     start = initial_model(architecture_settings("lru"), width=4, length=16, seed=0).state_dict()
