@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -59,8 +59,8 @@ def run(given: argparse.Namespace) -> int:
         return 0
     console = Console(highlight=False, markup=False, emoji=False)
     limit = None if given.failures else _SHOWN
-    show(console, study, study_status(study), limit=limit)
     with suppress(KeyboardInterrupt):
+        show(console, study, study_status(study), limit=limit)
         while given.watch:
             time.sleep(given.watch)
             status = study_status(study)
@@ -111,12 +111,13 @@ def show(console: Console, study: Study, status: StudyStatus, *, limit: int | No
     console.print("\ndone/cells; r running, f failed, d diverged, m missing")
     summary = ", ".join(f"{total[state]} {state}" for state in ("done", *_COLOURS))
     console.print(summary.replace("diverged", f"diverged ({total['diverged_members']} members)"))
-    for title, lines in {
+    listings: dict[str, Sequence[object]] = {
         "failed": [f"{c}: {c.message}\n    see {c.log}" for c in status.of("failed")],
         "interrupted, to be continued by the next run": status.of("interrupted"),
         "outdated, trained with settings other than the study's": status.of("outdated"),
         "unreadable files": status.problems,
-    }.items():
+    }
+    for title, lines in listings.items():
         if lines:
             console.print(f"\n{len(lines)} {title}:", style="bold")
         for line in lines[:limit]:

@@ -145,24 +145,23 @@ class _Group:
     def cells(self, planned: Sequence[Sequence[float]]) -> Iterator[CellStatus]:
         """The cells of the group, planned as training jobs of some levels each."""
         # Jobs come before records: a job that ends in between has written its record.
-        jobs = {rho: self._job(rho) for levels in planned for rho in levels}
+        jobs = {rho: self._job(rho, i) for i, part in enumerate(planned, 1) for rho in part}
         records = [self._results("record", part=i) for i in range(1, len(planned) + 1)]
         evaluation = self._results("evaluation")
-        for own, levels in zip(records, planned, strict=True):
-            for rho in levels:
+        for own, part in zip(records, planned, strict=True):
+            for rho in part:
                 record = next((record for record in records if rho in record.levels), own)
-                if rho not in record.levels:
+                trained = rho in record.levels
+                evaluated = trained and rho in evaluation.levels and evaluation.time >= record.time
+                if trained:
+                    state = record.outcome(rho)
+                    if evaluated and state["state"] != "failed":
+                        state = evaluation.outcome(rho)
+                else:
                     state = jobs[rho] or {"state": "missing", "reason": own.reason}
-                    log = own.log if state["state"] == "failed" else ""
-                    yield CellStatus(**self.names, rho=rho, log=log, **state)
-                    continue
-                evaluated = rho in evaluation.levels and evaluation.time >= record.time
-                state = record.outcome(rho)
-                if evaluated and state["state"] != "failed":
-                    state = evaluation.outcome(rho)
                 yield CellStatus(**self.names, rho=rho, evaluated=evaluated, **state)
 
-    def _job(self, rho: float) -> dict[str, Any]:
+    def _job(self, rho: float, part: int) -> dict[str, Any]:
         """State of a cell by its job, if there is one with the study's settings."""
         path = self.paths.file("job", rho=rho, **self.names)
         job = read_state(path) or {"state": ""}
@@ -170,12 +169,13 @@ class _Group:
             self.problems.append(f"{path}: {job['message']}")
         if _comparable(job.get("settings", {})) != self.settings["record"]:
             return {}
-        about = {key: job.get(key) for key in ("host", "pid", "slurm_job_id", "started")}
-        return {
-            "running": {"state": "running", "job": about},
-            "failed": {"state": "failed", "message": job.get("message", "")},
-            "interrupted": {"state": "missing", "reason": "interrupted"},
-        }[job["state"]]
+        if job["state"] == "running":
+            about = {key: job.get(key) for key in ("host", "pid", "slurm_job_id", "started")}
+            return {"state": "running", "job": about}
+        if job["state"] == "failed":
+            log = self.paths.log("record").format(**self.names, part=part)
+            return {"state": "failed", "message": job.get("message", ""), "log": log}
+        return {"state": "missing", "reason": "interrupted"}
 
     def _results(self, kind: str, **part: int) -> _Results:
         """A record or the evaluation, with levels only if it was made with the study's settings."""

@@ -47,7 +47,7 @@ def job_state(paths: Sequence[str | Path], *, settings: Mapping[str, Any]) -> It
     OSError
         A file cannot be written at the start. Later problems with the files do not end the job.
     """
-    paths = [Path(path) for path in paths]
+    files = [Path(path) for path in paths]
     about = {
         "host": socket.gethostname(),
         "machine": this_machine(),
@@ -57,10 +57,10 @@ def job_state(paths: Sequence[str | Path], *, settings: Mapping[str, Any]) -> It
         "settings": settings,
     }
     running, ended = json.dumps({"state": "running", **about}), ""
-    for path in paths:
-        write_text(path, running)
+    for file in files:
+        write_text(file, running)
     stop = threading.Event()
-    heartbeat = threading.Thread(target=_beat, args=(paths, stop), name="heartbeat", daemon=True)
+    heartbeat = threading.Thread(target=_beat, args=(files, stop), name="heartbeat", daemon=True)
     handler = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     heartbeat.start()
     try:
@@ -74,11 +74,11 @@ def job_state(paths: Sequence[str | Path], *, settings: Mapping[str, Any]) -> It
         signal.signal(signal.SIGTERM, handler or signal.SIG_DFL)
         stop.set()
         heartbeat.join()
-        for path in paths:
+        for file in files:
             with suppress(OSError):
                 # Another job may have taken the cell over while this one was suspended.
-                if path.read_text(encoding="utf-8") == running:
-                    write_text(path, ended) if ended else path.unlink()
+                if file.read_text(encoding="utf-8") == running:
+                    write_text(file, ended) if ended else file.unlink()
 
 
 def wait_for_another(paths: Sequence[str | Path], *, poll: float = 2.0) -> None:
@@ -116,8 +116,8 @@ def read_state(path: str | Path) -> dict[str, Any] | None:
     return found
 
 
-def _beat(paths: Sequence[Path], stop: threading.Event) -> None:
+def _beat(files: Sequence[Path], stop: threading.Event) -> None:
     while not stop.wait(HEARTBEAT):
-        for path in paths:
+        for file in files:
             with suppress(OSError):
-                os.utime(path)
+                os.utime(file)
