@@ -36,7 +36,7 @@ def test_the_file_says_all_of_itself(path: Path) -> None:
         assert file.Conventions.startswith("CF-1")
         settings = json.loads(file.settings)
         assert settings["floors"] == {"state_sizes": [4, 1], "delta": 0.01}
-        assert (settings["kernel"], settings["rho"]) == ("impulse", "9")
+        assert settings["file"] == {"kernel": "impulse", "rho": 9}
         for variable in file.variables.values():
             assert variable.long_name
             assert variable.units == "1"

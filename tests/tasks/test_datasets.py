@@ -65,7 +65,7 @@ def test_the_block_size_does_not_change_the_numbers() -> None:
 
 
 def test_all_kernels_of_a_study_share_their_inputs(tmp_path: Path) -> None:
-    for name, family, rho in (("a.nc", "impulse", "5"), ("b.nc", "polynomial", "1.5")):
+    for name, family, rho in (("a.nc", "impulse", 5.0), ("b.nc", "polynomial", 1.5)):
         write_dataset(tmp_path / name, settings=settings(), family=family, rho=rho)
     a, b = read_dataset(tmp_path / "a.nc"), read_dataset(tmp_path / "b.nc")
     for split in SPLITS:
@@ -120,7 +120,7 @@ def test_noise_is_of_the_size_asked_for_and_never_on_the_test_targets() -> None:
 
 
 def test_the_file_describes_itself(tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "rho=5.nc"
+    path = tmp_path / "deep" / "a.nc"
     write_dataset(path, settings=settings(), family="impulse", rho=5)
     with netCDF4.Dataset(path) as file:
         for name in ("family", "rho", "memory_length", "sequence_length", "scored_from",
@@ -128,13 +128,13 @@ def test_the_file_describes_itself(tmp_path: Path) -> None:
             assert name in file.ncattrs()
         assert file.Conventions.startswith("CF-1.")
         assert (file.family, file.memory_length, file.sequence_length) == ("impulse", 6, 24)
-        assert json.loads(file.settings)["kernel"] == "impulse"
+        assert json.loads(file.settings)["file"] == {"kernel": "impulse", "rho": 5}
         assert "numpy" in json.loads(file.package_versions)
         for variable in file.variables.values():
             assert {"long_name", "units"} <= set(variable.ncattrs())
         assert not file["x"].filters()["zlib"]
         assert file["split"].flag_meanings == "train validation test"
-    assert [p.name for p in path.parent.iterdir()] == ["rho=5.nc"]  # no temporary file left
+    assert [p.name for p in path.parent.iterdir()] == ["a.nc"]  # no temporary file left
 
 
 def test_foreign_and_missing_files_are_named(tmp_path: Path) -> None:
