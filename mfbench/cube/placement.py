@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfbench.cube.block import OF_A_MODEL, Block, Variable, empty
-from mfbench.tasks.kernels.registry import family as find_family
+from mfbench.tasks.kernels.lookup import family as find_family
 
 # Axes whose labels are those that the files have; the others are the study's.
 AXES_OF_FILES = ("step", "lag", "time", "threshold", "perturbation", "length_factor")

@@ -14,7 +14,7 @@ import xarray as xr
 
 from mfbench.evaluation.identity import check_of_study
 from mfbench.files import atomic, provenance, sealed
-from mfbench.tasks.kernels.registry import family as find_family
+from mfbench.tasks.kernels.lookup import family as find_family
 from mfbench.training.status import STATUS
 
 GRID = ("architecture", "width", "kernel", "level")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mfbench.training.pack import Pack, train_pack
 
 from mfbench.cube.architecture import assemble_architecture
 from mfbench.cube.benchmark import assemble_benchmark
@@ -17,7 +18,7 @@ from mfbench.evaluation.group import evaluate_group, write_evaluation
 from mfbench.evaluation.inputs import pack_files, task_files
 from mfbench.figures.export import draw, write_figure
 from mfbench.files import write_json
-from mfbench.floors.record import write_floors
+from mfbench.floors.netcdf import write_floors
 from mfbench.report.page import write_report
 from mfbench.study.evaluation import EvaluationSettings
 from mfbench.study.floors import FloorSettings
@@ -26,7 +27,6 @@ from mfbench.study.task import TaskSettings
 from mfbench.tasks.datasets import read_dataset, task_named, write_dataset
 from mfbench.training.checkpoints import Checkpoints
 from mfbench.training.data import TrainingData
-from mfbench.training.pack import Pack, train_pack
 from mfbench.training.record import write_training, write_weights
 from mfbench.workflow.plan import evaluation_settings, study_settings, training_settings
 from tests.faults.conftest import tiny_study

@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 from mfbench.files import BrokenFileError, sealed
-from mfbench.floors.record import read_floors
+from mfbench.floors.netcdf import read_floors
 from mfbench.tasks.datasets import read_dataset
 from tests.faults.conftest import CUBE, RESULTS, numbers, said
 from tests.faults.stages import Stages
