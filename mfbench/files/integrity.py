@@ -122,9 +122,8 @@ def check_identity(path: str | Path, found: Mapping[str, Any], expected: Mapping
         It belongs to another cell or study; the message names the first difference.
     """
     plain = json.loads(json.dumps(dict(expected)))
-    difference = _difference(dict(found), plain, "")
-    if difference:
-        raise OtherFileError(path, f"another file under this name, {difference}")
+    if other := difference(found, plain):
+        raise OtherFileError(path, f"another file under this name, made for {other}")
 
 
 def check_variables(
@@ -141,13 +140,20 @@ def check_variables(
         raise BrokenFileError(path, f"no {kind} of mfbench, it lacks {lacking}")
 
 
-def _difference(found: Any, expected: Any, name: str) -> str:
-    if isinstance(expected, dict) and isinstance(found, dict):
+def difference(found: Any, expected: Any, name: str = "") -> str:
+    """The first of the expected settings that was not found; nothing if all were.
+
+    Examples
+    --------
+    >>> difference({"task": {"seed": 1, "length": 8}}, {"task": {"seed": 0}})
+    'task.seed = 1, not 0'
+    """
+    if isinstance(expected, Mapping) and isinstance(found, Mapping):
         for key, value in sorted(expected.items()):
-            if difference := _difference(found.get(key), value, f"{name}.{key}"):
-                return difference
+            if other := difference(found.get(key), value, f"{name}.{key}"):
+                return other
         return ""
-    return "" if found == expected else f"made for {name[1:]} = {found!r}, not {expected!r}"
+    return "" if found == expected else f"{name[1:]} = {found!r}, not {expected!r}"
 
 
 def _safetensors(path: Path) -> tuple[dict[str, Any], bytes]:

@@ -7,6 +7,7 @@ No other module formats or parses a path. A pattern has names in braces, as Snak
 from __future__ import annotations
 
 import re
+from glob import escape, glob
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,11 @@ class Paths:
         if isinstance(names.get("rho"), float):
             names["rho"] = rho_text(names["rho"])
         return self.pattern(kind).format(**names)
+
+    def existing(self, kind: str, **names: Any) -> list[str]:
+        """The files of a kind that there are, with any value of the names that are not given."""
+        anything = dict.fromkeys(WILDCARDS, "*")
+        return sorted(glob(Paths(escape(self.results)).file(kind, **anything | names)))
 
     def log(self, kind: str) -> str:
         """Pattern of the log of the job that makes a kind of file."""

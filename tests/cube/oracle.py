@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from mfbench.evaluation.identity import check_of_study
+
 from mfbench.files import atomic, provenance, sealed
 from mfbench.tasks.kernels.registry import family as find_family
 from mfbench.training.status import STATUS
@@ -99,7 +99,7 @@ def assemble_benchmark(
 def _read_group(path: str | Path, study: Mapping[str, Any]) -> xr.Dataset:
     with xr.open_dataset(sealed(path), engine="netcdf4", mask_and_scale=False) as opened:
         group = opened.load()
-    check_of_study(path, group.attrs, study)
+    check_evaluation(path, group.attrs, study)
     return group
 
 
