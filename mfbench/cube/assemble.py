@@ -68,16 +68,13 @@ def assemble_cube(
         kernel: {float(v["rho"]): float(v["memory_length"]) for v in study["kernels"][kernel]}
         for kernel in kernels
     }
-    missing = {
-        Group(name, width, kernel, (), "").cell(rho): True
-        for name in architectures
-        for width in widths[name]
-        for kernel in kernels
-        for rho in lengths[kernel]
-    }
+    expected = [
+        Group(a, w, k, [*lengths[k]], "") for a in widths for w in widths[a] for k in kernels
+    ]
     groups: list[Group] = []
     whose: dict[str, str] = {}  # by cell
-    labels: dict[str, set[Any]] = {}
+    complete: set[str] = set()  # cells with all members
+    labels: dict[str, Any] = {}
     like: dict[str, xr.Variable] = {}
     for source in map(str, sources):
         with _left_out(errors), opened(source) as file:
@@ -88,40 +85,44 @@ def assemble_cube(
             here = dict(zip(rho[stays].tolist(), length[stays].tolist(), strict=True))
             names = str(file.architecture_name), int(file.width), str(file.kernel)
             group = Group(*names, list(here), source)
-            for cell in map(group.cell, here):
-                if (other := whose.setdefault(cell, source)) != source:
-                    raise OtherFileError(source, f"{cell} is in {other} too")
-                if own["learning_rate"].issuperset(rates) and own["seed"].issuperset(seeds):
-                    missing.pop(cell, None)
+            cells = [group.cell(rho) for rho in here]
+            if twice := [cell for cell in cells if cell in whose]:
+                raise OtherFileError(source, f"{twice[0]} is in {whose[twice[0]]} too")
+            whose |= dict.fromkeys(cells, source)
+            if own["learning_rate"].issuperset(rates) and own["seed"].issuperset(seeds):
+                complete.update(cells)
             groups.append(group)
             lengths[group.kernel] |= here
-            labels = {name: values | labels.get(name, set()) for name, values in own.items()}
+            for name, values in own.items():
+                labels.setdefault(name, set()).update(values)
             if file.variables.keys() - like.keys():
                 whole = xr.load_dataset(source, engine="netcdf4", mask_and_scale=False)
                 like |= {str(name): variable for name, variable in whole.variables.items()}
     if not groups:
         raise ValueError("there is no evaluation to make a cube of")
+    cells = [group.cell(rho) for group in expected for rho in group.rho]
+    missing = [cell for cell in cells if cell not in complete]
     if missing and not partial:
-        raise ValueError(f"no evaluation of {next(iter(missing))}")
+        raise ValueError(f"no evaluation of {missing[0]}")
 
     def read(group: Group) -> dict[str, xr.Variable] | None:
         with _left_out(errors), opened(group.source) as file:
             return {name: xr.Variable(v.dimensions, v[...]) for name, v in file.variables.items()}
         return None
 
+    labels |= {
+        "architecture": architectures,
+        "width": {width for each in widths.values() for width in each},
+        "kernel": kernels,
+        "learning_rate": rates,
+        "seed": seeds,
+    }
     kind = "partial benchmark" if missing else "benchmark"
     write_cube(
         path,
         groups,
         read,
-        labels={name: sorted(values) for name, values in labels.items() if name != "level"}
-        | {
-            "architecture": architectures,
-            "width": sorted({width for each in widths.values() for width in each}),
-            "kernel": kernels,
-            "learning_rate": rates,
-            "seed": seeds,
-        },
+        labels=labels,
         lengths=lengths,
         like=like,
         attributes=provenance(

@@ -91,12 +91,11 @@ def merge_cubes(paths: Sequence[str | Path], out: str | Path) -> None:
         seeds={"data": settings["task"].get("seed"), "members": sorted(labels["seed"])},
     )
     attributes["sources"] = json.dumps([s for p, c in cubes.items() for s in _sources(p, c)])
-    in_order = ("architecture", "kernel")
     write_cube(
         out,
         [group for parts in groups.values() for group in parts],
         lambda group: cubes[group.source].sel(_at(group)).variables,
-        labels={d: v if d in in_order else sorted(v) for d, v in labels.items() if d != "level"},
+        labels=labels,
         lengths=lengths,
         like=like,
         attributes=attributes,
@@ -168,21 +167,22 @@ def _merged_settings(cubes: Mapping[str, xr.Dataset]) -> dict[str, Any]:
     entries: dict[str, dict[str, Any]] = {}
     levels: dict[str, dict[float, Any]] = {}
     for path, settings in each.items():
-        if other := _other(settings["task"], first["task"]):
+        if other := difference(settings["task"], first["task"], exact=True):
             raise ValueError(f"{path} is of another task than {first_path}: {other}")
         for name in cubes[path].architecture.values.tolist():
-            entry = settings.get("architectures", {}).get(name)
-            if entry is None:
-                continue  # renamed by a user
+            if (entry := settings.get("architectures", {}).get(name)) is None:
+                continue  # a user has renamed it
             training = changed(settings["training"], entry.get("training", {}))
-            own = {k: v for k, v in training.items() if k not in _AXES and v != base.get(k)}
-            old = entries.setdefault(name, {**entry, "training": own})
-            widths = sorted({*old["widths"], *entry["widths"]})
-            if other := _other({**entry, "training": own, "widths": old["widths"]}, old):
-                raise ValueError(f"{path} has another {name} than a cube before it: {other}")
-            old["widths"] = widths
+            training = {k: v for k, v in training.items() if k not in _AXES}
+            old = entries.setdefault(name, {**entry, "training": training})
+            new = {**entry, "training": training, "widths": old["widths"]}
+            if other := difference(new, old, exact=True):
+                raise ValueError(f"{path} has another architecture {name} than before: {other}")
+            old["widths"] = sorted({*old["widths"], *entry["widths"]})
         for kernel, tasks in settings.get("kernels", {}).items():
             levels.setdefault(kernel, {}).update((float(task["rho"]), task) for task in tasks)
+    for entry in entries.values():  # what differs from the training of all
+        entry["training"] = {k: v for k, v in entry["training"].items() if v != base.get(k)}
     axes = {axis: sorted({v for s in each.values() for v in s["training"][axis]}) for axis in _AXES}
     return {
         **first,
@@ -194,8 +194,3 @@ def _merged_settings(cubes: Mapping[str, xr.Dataset]) -> dict[str, Any]:
             for kernel, tasks in levels.items()
         },
     }
-
-
-def _other(found: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
-    """The first difference, also where one has a setting and the other has not."""
-    return difference(found, dict.fromkeys(found) | dict(expected))

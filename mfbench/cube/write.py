@@ -14,11 +14,14 @@ from numpy.typing import NDArray
 
 from mfbench.cube.failure_boundaries import GROUP, boundary_variables
 from mfbench.files import atomic
+from mfbench.files.paths import rho_text
 from mfbench.tasks.kernels.registry import families
 from mfbench.tasks.kernels.registry import family as find_family
 from mfbench.training.status import STATUS
 
 Axes = Mapping[str, Sequence[Any]]  # the labels of each dimension
+Places = Mapping[str, Mapping[Any, int]]  # and where they are
+Variables = Mapping[Any, xr.Variable]
 _OF_A_TASK = ("rho", "memory_length", "order", "memory_function")  # the same for all architectures
 _OF_A_MODEL = ("parameters", "state_size", "receptive_field", "linear")  # the same for all tasks
 _COORDINATES = ("rho", "memory_length", "order", *_OF_A_MODEL)
@@ -48,17 +51,17 @@ class Group:
 
     def cell(self, rho: float) -> str:
         """One of its cells in words."""
-        return f"{self.architecture}, width {self.width}, {self.kernel}, rho = {rho:g}"
+        return f"{self.architecture}, width {self.width}, {self.kernel}, rho = {rho_text(rho)}"
 
 
 def write_cube(
     path: str | Path,
-    groups: Iterable[Group],
-    read: Callable[[Group], Mapping[Any, xr.Variable] | None],
+    groups: Sequence[Group],
+    read: Callable[[Group], Variables | None],
     *,
-    labels: Axes,
+    labels: Mapping[str, Iterable[Any]],
     lengths: Mapping[str, Mapping[float, float]],
-    like: Mapping[str, xr.Variable],
+    like: Variables,
     attributes: Mapping[str, str],
     boundaries: Callable[[xr.Dataset], xr.Dataset] = boundary_variables,
 ) -> None:
@@ -67,55 +70,49 @@ def write_cube(
     Parameters
     ----------
     path : path
-    groups : iterable of Group
+    groups : sequence of Group
         No two of them have the same level of the same group.
     read : callable
         Gives the variables of a group with their labels and the status as codes; None for none.
-    labels, lengths
-        Labels of each dimension but level, and the memory length of each rho by kernel.
-    like, attributes
-        All variables, of which the values are not used, and the global attributes.
+    labels, lengths, like, attributes
+        The labels of each dimension (architectures and kernels keep their order), the memory length
+        of each rho by kernel, all variables without their values, and the global attributes.
     boundaries : callable
         Gives the failure boundaries of one architecture's part.
     """
     levels = {kernel: _ordered(kernel, found) for kernel, found in lengths.items()}
-    numbers: Axes = {"level": range(max(map(len, levels.values())))}
-    axes: Axes = {**{d: labels[d] for d in GROUP}, **numbers, **labels}
+    labels = {**labels, "level": range(max(map(len, levels.values())))}
+    axes = {
+        d: list(labels[d]) if d in ("architecture", "kernel") else sorted(labels[d])
+        for d in (*GROUP, "level", *labels)
+    }
+    places = {d: {label: i for i, label in enumerate(axes[d])} for d in axes}
     part = _empty(axes, like).assign_attrs(attributes)
     arrays = {str(n): v.values for n, v in part.variables.items() if n not in axes}
     for kernel, rhos in levels.items():
-        at = axes["kernel"].index(kernel), slice(len(rhos))
+        at = places["kernel"][kernel], slice(len(rhos))
         arrays["rho"][at] = rhos
         arrays["memory_length"][at] = [lengths[kernel][rho] for rho in rhos]
-    of: dict[str, list[Group]] = {name: [] for name in axes["architecture"]}
-    for group in groups:
-        of[group.architecture].append(group)
-    shared = [name for name in arrays if "architecture" not in part[name].dims]
     with atomic(path) as temporary:
-        for i, (architecture, its_groups) in enumerate(of.items()):
-            for name in arrays.keys() - shared:
-                arrays[name][...] = nothing(name, arrays[name])
-            for group in its_groups:
+        for i, architecture in enumerate(axes["architecture"]):
+            for name, values in arrays.items():
+                if "architecture" in part[name].dims:
+                    values[...] = nothing(name, values)
+            for group in (group for group in groups if group.architecture == architecture):
+                level = {rho: levels[group.kernel].index(rho) for rho in group.rho}
                 if (found := read(group)) is not None:
-                    _place(group, found, arrays, axes, levels[group.kernel])
+                    _place(group, found, arrays, places | {"level": level})
             part = part.assign_coords(architecture=part.architecture.copy(data=[architecture]))
             whole = part.merge(boundaries(part))
             if i == 0:
                 packed = {"zlib": True, "complevel": 3}
                 encoding = {n: packed for n, v in whole.variables.items() if v.dtype != object}
                 whole.to_netcdf(temporary, unlimited_dims=["architecture"], encoding=encoding)
-            else:
-                own = {n: v for n, v in whole.variables.items() if "architecture" in v.dims}
-                _write(temporary, own, slice(i, i + 1))
-        # Last, since every architecture has its part in them.
-        _write(temporary, {name: part.variables[name] for name in shared}, ...)
-
-
-def _write(path: Path, variables: Mapping[Any, xr.Variable], at: Any) -> None:
-    with netCDF4.Dataset(path, "a") as file:
-        file.set_auto_maskandscale(False)
-        for name, variable in variables.items():
-            file[name][at] = variable.values
+            with netCDF4.Dataset(temporary, "a") as file:
+                file.set_auto_maskandscale(False)
+                for key, variable in whole.variables.items():
+                    own = "architecture" in variable.dims
+                    file[str(key)][slice(i, i + 1) if own else ...] = variable.values
 
 
 def _ordered(kernel: str, lengths: Mapping[float, float]) -> list[float]:
@@ -127,14 +124,11 @@ def _ordered(kernel: str, lengths: Mapping[float, float]) -> list[float]:
 
 def nothing(name: str, values: Any) -> Any:
     """What a variable has where there is nothing."""
-    return STATUS.index("absent") if name == "status" else "" if _is_text(values) else np.nan
+    number = STATUS.index("absent") if name == "status" else np.nan
+    return number if values.dtype.kind in "biuf" else ""
 
 
-def _is_text(values: Any) -> bool:
-    return values.dtype.kind not in "biuf"
-
-
-def _empty(axes: Axes, like: Mapping[str, xr.Variable]) -> xr.Dataset:
+def _empty(axes: Axes, like: Variables) -> xr.Dataset:
     """The part of one architecture, with nothing in it."""
     coordinates = {
         name: (name, np.array(labels, object if isinstance(labels[0], str) else None))
@@ -143,12 +137,13 @@ def _empty(axes: Axes, like: Mapping[str, xr.Variable]) -> xr.Dataset:
     cube = xr.Dataset(coords=coordinates).isel(architecture=[0])
     for name, variable in like.items():
         if name not in axes:
+            dims, value = _dims(name, variable), nothing(name, variable)
             # Whole numbers need the NaN of a float; the largest variables are float32.
             number = "i1" if name == "status" else np.result_type(variable.dtype, np.float32)
-            kind = object if _is_text(variable) else number
-            dims = _dims(name, variable)
-            shape = [cube.sizes[d] for d in dims]
-            cube[name] = dims, np.full(shape, nothing(name, variable), kind), variable.attrs
+            values = np.full(
+                [cube.sizes[d] for d in dims], value, object if value == "" else number
+            )
+            cube[name] = dims, values, variable.attrs
     for name in map(str, cube.variables):
         attributes = {**(like[name].attrs if name in like else {}), **_ATTRIBUTES.get(name, {})}
         cube[name].attrs = {k: v for k, v in attributes.items() if k != "_FillValue"}
@@ -165,24 +160,14 @@ def _dims(name: str, variable: xr.Variable) -> list[str]:
     return ["kernel", "level", *rest] if name in _OF_A_TASK else [*GROUP, "level", *rest]
 
 
-def _place(
-    group: Group,
-    found: Mapping[Any, xr.Variable],
-    arrays: Mapping[str, NDArray[Any]],
-    axes: Axes,
-    levels: Sequence[float],
-) -> None:
+def _place(group: Group, found: Variables, arrays: dict[str, NDArray[Any]], places: Places) -> None:
     """Write what a group holds to its place in the arrays of its architecture."""
-    rhos = found["rho"].values.tolist()
-    source = {"level": [i for i, rho in enumerate(rhos) if rho in group.rho]}
-    target = {
-        "architecture": [0],
-        "width": [axes["width"].index(group.width)],
-        "kernel": [axes["kernel"].index(group.kernel)],
-        "level": [levels.index(rhos[i]) for i in source["level"]],
+    target = {d: [places[d][getattr(group, d)]] for d in ("width", "kernel")} | {
+        "architecture": [0]
     }
-    for name in {str(d) for variable in found.values() for d in variable.dims} - {"level"}:
-        here, there = found[name].values.tolist(), {v: i for i, v in enumerate(axes[name])}
+    source = {}
+    for name in {str(d) for variable in found.values() for d in variable.dims}:
+        here, there = found["rho" if name == "level" else name].values.tolist(), places[name]
         source[name] = [i for i, label in enumerate(here) if label in there]
         target[name] = [there[here[i]] for i in source[name]]
     for name in arrays.keys() & found.keys():

@@ -140,8 +140,10 @@ def check_variables(
         raise BrokenFileError(path, f"no {kind} of mfbench, it lacks {lacking}")
 
 
-def difference(found: Any, expected: Any, name: str = "") -> str:
-    """The first of the expected settings that was not found; nothing if all were.
+def difference(found: Any, expected: Any, *, exact: bool = False, name: str = "") -> str:
+    """The first of the expected settings that was not found, in words; nothing if all were.
+
+    With `exact`, settings that were found must be expected, too.
 
     Examples
     --------
@@ -149,8 +151,9 @@ def difference(found: Any, expected: Any, name: str = "") -> str:
     'task.seed = 1, not 0'
     """
     if isinstance(expected, Mapping) and isinstance(found, Mapping):
-        for key, value in sorted(expected.items()):
-            if other := difference(found.get(key), value, f"{name}.{key}"):
+        for key in sorted({*expected, *found} if exact else expected):
+            pair = found.get(key), expected.get(key)
+            if other := difference(*pair, exact=exact, name=f"{name}.{key}"):
                 return other
         return ""
     return "" if found == expected else f"{name[1:]} = {found!r}, not {expected!r}"

@@ -7,7 +7,6 @@ No other module formats or parses a path. A pattern has names in braces, as Snak
 from __future__ import annotations
 
 import re
-from glob import escape, glob
 from pathlib import Path
 from typing import Any
 
@@ -79,8 +78,8 @@ class Paths:
 
     def existing(self, kind: str, **names: Any) -> list[str]:
         """The files of a kind that there are, with any value of the names that are not given."""
-        anything = dict.fromkeys(WILDCARDS, "*")
-        return sorted(glob(Paths(escape(self.results)).file(kind, **anything | names)))
+        pattern = _PATTERNS[kind].format(**dict.fromkeys(WILDCARDS, "*") | names)
+        return sorted(path.as_posix() for path in Path(self.results).glob(pattern))
 
     def log(self, kind: str) -> str:
         """Pattern of the log of the job that makes a kind of file."""
