@@ -31,7 +31,7 @@ def tiny_study() -> dict[str, Any]:
             "lru": {"widths": [4], "options": {"state": 4}},
         },
         "training": {
-            "steps": 12,
+            "steps": 100,
             "batch_size": 8,
             "learning_rates": [0.01],
             "seeds": [0, 1],

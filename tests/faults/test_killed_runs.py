@@ -15,18 +15,13 @@ from pathlib import Path
 
 import pytest
 import xarray as xr
-import yaml
 
 from mfbench.files import read_json, sealed
-from tests.conftest import REPOSITORY
-from tests.faults.conftest import begin, numbers, said
+from tests.faults.conftest import CUBE, RESULTS, begin, numbers, said, tiny_study
 
 pytestmark = pytest.mark.faults
 
-KILLS, SEED = 20, 20250605
-SECONDS = 4.0  # at most, after a run has started its first job
-RESULTS = Path("results/smoke")
-CUBE = RESULTS / "cubes/benchmark.nc"
+KILLS, SEED = 12, 20250605
 
 
 def check_files(results: Path) -> int:
@@ -46,60 +41,54 @@ def check_files(results: Path) -> int:
     return len(files)
 
 
-def wait_for_a_job(running: subprocess.Popen[bytes], results: Path) -> None:
-    """Wait until a run has started a job or ended: a job begins with an empty log."""
+def wait_for_jobs(running: subprocess.Popen[bytes], results: Path, count: int) -> None:
+    """Wait until a run is at the work of so many jobs or has ended: work begins with a new log."""
     began = time.time_ns()
-    while running.poll() is None:
-        logs = results.rglob("*.log")
-        with suppress(FileNotFoundError):
-            if any(log.stat().st_mtime_ns > began for log in logs):
-                return
+    started: set[Path] = set()
+    while running.poll() is None and len(started) < count:
         time.sleep(0.05)
+        with suppress(FileNotFoundError):
+            started |= {f for f in results.rglob("*.log") if f.stat().st_mtime_ns > began}
 
 
-def test_a_study_killed_again_and_again_ends_with_the_same_cube(tmp_path: Path) -> None:
+def test_a_study_killed_again_and_again_ends_with_the_same_cube(tiny: Path, tmp_path: Path) -> None:
     """Sometimes Snakemake alone, whose jobs go on beside those of the next run, sometimes all."""
-    study = yaml.safe_load((REPOSITORY / "config/smoke.yaml").read_text())
-    # Trainings that take about as long as the start of a job.
-    study["training"].update(steps=120, checkpoints={"minutes": 0.001})
-    undisturbed = begin(tmp_path / "undisturbed", study)
-    project = begin(tmp_path / "killed", study)
-    done = undisturbed.snakemake(str(CUBE))
-    assert done.returncode == 0, said(done)
-
+    study = tiny_study()
+    study["training"]["checkpoints"] = {"minutes": 0}  # one at each step
+    project = begin(tmp_path, study)
+    results = project.folder / RESULTS
     chance = random.Random(SEED)
     print(f"random seed {SEED}")  # noqa: T201
     groups: list[int] = []
     kills = midway = 0
     try:
         while kills < KILLS:
-            running = project.start(str(CUBE))
+            running = project.start(CUBE)
             groups.append(running.pid)
             try:
-                if chance.random() < 0.85:  # else while it still looks at the files
-                    wait_for_a_job(running, project.folder / RESULTS)
-                running.wait(timeout=chance.uniform(0, SECONDS))
+                wait_for_jobs(running, results, chance.randrange(4))  # 0: it looks at the files
+                running.wait(timeout=chance.uniform(0, 2))
             except subprocess.TimeoutExpired:
                 alone = chance.random() < 0.4
                 (os.kill if alone else os.killpg)(running.pid, signal.SIGKILL)
                 running.wait()
                 kills += 1
-            else:  # it was finished, or stopped at the lock: begin the training again
-                assert running.returncode == 0
-                shutil.rmtree(project.folder / RESULTS / "training")
-            results = project.folder / RESULTS
+            else:  # begin again
+                assert running.returncode == 0, project.said()
+                for folder in ("training", "checkpoints"):
+                    shutil.rmtree(results / folder)
             # Snakemake's own marks of the jobs that were at work.
             midway += any((project.folder / ".snakemake/incomplete").rglob("*"))
             print(f"kill {kills}: {check_files(results)} whole files")  # noqa: T201
             unlocked = project.snakemake("--unlock")
             assert unlocked.returncode == 0, said(unlocked)
-        done = project.snakemake(str(CUBE))
+        done = project.snakemake(CUBE)
         assert done.returncode == 0, said(done)
     finally:
         for group in groups:
             with suppress(ProcessLookupError):
                 os.killpg(group, signal.SIGKILL)
     assert midway > KILLS // 4, "the kills hit hardly any job at its work"
-    check_files(project.folder / RESULTS)
-    assert not list((project.folder / RESULTS).rglob("*.tmp"))
-    xr.testing.assert_identical(numbers(project.folder / CUBE), numbers(undisturbed.folder / CUBE))
+    check_files(results)
+    assert not list(results.rglob("*.tmp"))
+    xr.testing.assert_identical(numbers(project.folder / CUBE), numbers(tiny / CUBE))
