@@ -61,7 +61,6 @@ WITHOUT_NUMBERS = (
     "training.checkpoints",
     "training.device",
     "training.memory",
-    "evaluation.identity",
     "cube.read",
 )
 
