@@ -119,5 +119,5 @@ def read_state(path: str | Path) -> dict[str, Any] | None:
 def _beat(files: Sequence[Path], stop: threading.Event) -> None:
     while not stop.wait(HEARTBEAT):
         for file in files:
-            with suppress(OSError, ValueError):
+            with suppress(OSError):
                 os.utime(file)
