@@ -110,7 +110,8 @@ def show(console: Console, study: Study, status: StudyStatus, *, limit: int | No
     console.print(table)
     console.print("\ndone/cells; r running, f failed, d diverged, m missing")
     summary = ", ".join(f"{total[state]} {state}" for state in ("done", *_COLOURS))
-    console.print(summary.replace("diverged", f"diverged ({total['diverged_members']} members)"))
+    members = total["diverged_members"]
+    console.print(summary + (f"; members that diverged: {members}" if members else ""))
     listings: dict[str, Sequence[object]] = {
         "failed": [f"{c}: {c.message}\n    see {c.log}" for c in status.of("failed")],
         "interrupted, to be continued by the next run": status.of("interrupted"),
