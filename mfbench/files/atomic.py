@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mfbench.files.integrity import BrokenFileError, seal
-from mfbench.files.machine import this_machine
+from mfbench.files.machine import alive, this_machine
 
 _PROBE = 2**20  # bytes that a disk with room takes
 
@@ -87,19 +87,9 @@ def _remove_leftovers(path: Path) -> None:
         names = [e.name for e in entries if e.name.startswith(head) and e.name.endswith(tail)]
     for name in names:
         process = name[len(head) : -len(tail)]
-        if process.isdecimal() and not _alive(int(process)):
+        if process.isdecimal() and not alive(int(process)):
             with suppress(OSError):  # another writer was faster, or it belongs to somebody else
                 path.with_name(name).unlink(missing_ok=True)
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True  # it belongs to somebody else
-    return True
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 from functools import cache
 from pathlib import Path
@@ -26,3 +27,14 @@ def this_machine() -> str:
     except OSError:
         pass  # no Linux: the name has to do
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
+
+
+def alive(pid: int) -> bool:
+    """Whether this machine has a process with this number."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True  # it belongs to somebody else
+    return True

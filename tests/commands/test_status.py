@@ -18,22 +18,10 @@ import yaml
 
 from mfbench.__main__ import main
 from mfbench.study.study import load_study
-from mfbench.workflow.job_state import job_state
+from tests.commands.results import FAILED, OK, Results
 from tests.conftest import REPOSITORY, small_study
-from tests.status.results import OK, Results
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-
-
-@pytest.fixture
-def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Results:
-    """A study in the current folder, and its results."""
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(small_study()))
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "80")
-    # The command sets it for its own process, which this is.
-    monkeypatch.setenv("HDF5_USE_FILE_LOCKING", "FALSE")
-    return Results(load_study(small_study()))
 
 
 def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
@@ -50,37 +38,34 @@ def row(lines: list[str], name: str) -> list[str]:
 
 
 def test_the_table_has_a_row_per_architecture_and_a_column_per_kernel(
-    results: Results, capsys: pytest.CaptureFixture[str]
+    results: Results, capsys: pytest.CaptureFixture[str], easy: float, hard: float
 ) -> None:
-    easy, hard = (level.rho for level in results.study.levels("exponential"))
     results.training("rnn", "exponential", {easy: OK, hard: ["ok", "diverged", "ok", "ok"]})
-    results.training("s4d", "impulse", {"3": ["failed"] * 4}, failure={"3": "leaks [the] future"})
-    results.evaluation("s4d", "impulse", {"3": ["failed"] * 4})
-    with job_state(results.job("rnn", "impulse", "3")):
+    results.training("s4d", "impulse", {3.0: FAILED}, message="leaks [the] future")
+    results.evaluation("s4d", "impulse", {3.0: FAILED}, message="leaks [the] future")
+    with results.job("rnn", "impulse", 3.0):
         lines = printed(capsys)
     assert "exponential impulse all evaluated" in {" ".join(line.split()) for line in lines}
-    assert row(lines, "rnn") == ["1/2 1d", "0/1 1r", "1/3 1r 1d", "0/2"]
-    assert row(lines, "s4d") == ["0/2 2m", "0/1 1f", "0/3 1f 2m", "1/2"]
-    assert row(lines, "all") == ["1/4 1d 2m", "0/2 1r 1f", "1/6 1r 1f 1d 2m", "1/4"]
+    assert row(lines, "rnn") == ["1/2 1d", "0/1 1r", "1/3 1r 1d", "0/3"]
+    assert row(lines, "s4d") == ["0/2 2m", "0/1 1f", "0/3 1f 2m", "1/3"]
+    assert row(lines, "all") == ["1/4 1d 2m", "0/2 1r 1f", "1/6 1r 1f 1d 2m", "1/6"]
     text = "\n".join(lines)
     assert "1 done, 1 running, 1 failed, 1 diverged (1 members), 2 missing" in text
     assert "s4d, width 4, impulse, rho = 3: leaks [the] future" in text
-    assert "of the missing" not in text
+    assert "logs/training/study/s4d/width=4/impulse/part=1.log" in text
 
 
-def test_why_cells_are_missing_stands_below(
+def test_cells_and_files_that_need_attention_are_listed(
     results: Results, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(KeyboardInterrupt), job_state(results.job("rnn", "impulse", "3")):
+    with pytest.raises(KeyboardInterrupt), results.job("rnn", "impulse", 3.0):
         raise KeyboardInterrupt
-    broken = results.training("s4d", "impulse", {"3": OK})
+    broken = results.training("s4d", "impulse", {3.0: OK})
     broken.write_text("no NetCDF")
     text = " ".join(" ".join(printed(capsys)).split())
-    assert "1 of the missing interrupted" in text
-    assert "1 of the missing unreadable" in text
+    assert "1 interrupted, to be continued by the next run: rnn, width 4, impulse, rho = 3" in text
+    assert f"1 unreadable files: {broken}" in text
     assert "outdated" not in text
-    assert "Files that cannot be used:" in text
-    assert str(broken) in text
 
 
 def test_failed_cells_are_listed_up_to_a_limit(
@@ -90,14 +75,13 @@ def test_failed_cells_are_listed_up_to_a_limit(
     Path("config.yaml").write_text(yaml.safe_dump(study))
     many = Results(load_study(study))
     for name in ("rnn", "s4d"):
-        for rho in range(1, 8):
-            message = {f"{rho}": f"broke at {rho}"}
-            many.training(name, "impulse", {f"{rho}": ["failed"] * 4}, failure=message)
+        levels = {float(rho): FAILED for rho in range(1, 8)}
+        many.training(name, "impulse", levels, message="broke here")
     lines = printed(capsys)
-    assert sum("broke at" in line for line in lines) == 10
+    assert sum("broke here" in line for line in lines) == 10
     assert "  and 4 more: --failures shows all" in lines
     lines = printed(capsys, "--failures")
-    assert sum("broke at" in line for line in lines) == 14
+    assert sum("broke here" in line for line in lines) == 14
     assert not any("more" in line for line in lines)
 
 
@@ -118,20 +102,45 @@ def test_four_kernels_and_thousands_of_cells_fit_into_80_columns(
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
     lines = printed(capsys)
     assert any("5120 cells" in line for line in lines)
-    assert row(lines, "rnn")[-1] == "0/80"
+    assert row(lines, "rnn")[-1] == "0/2560"
     assert " ".join(row(lines, "rnn")).count("0/640") == 4
     assert not any("…" in line for line in lines)  # numbers and names are wrapped and never cut
     assert any(line.split() == [*study["kernels"], "all", "evaluated"] for line in lines)
 
 
-def test_json_is_all_that_stands_on_the_output(
-    results: Results, capsys: pytest.CaptureFixture[str]
+COUNTS = {
+    *("cells", "done", "running", "failed", "diverged", "missing"),
+    *("interrupted", "outdated", "unreadable", "evaluated", "diverged_members"),
+}
+CELL = {
+    *("architecture", "width", "kernel", "rho", "phase", "state", "reason"),
+    *("message", "log", "diverged_members", "evaluated", "job"),
+}
+
+
+def test_json_is_all_that_is_printed_and_keeps_its_keys(
+    results: Results, capsys: pytest.CaptureFixture[str], easy: float
 ) -> None:
-    results.training("rnn", "impulse", {"3": OK})
-    assert main(["status", "--json", "config.yaml"]) == 0
+    results.training("rnn", "impulse", {3.0: OK})
+    with results.job("rnn", "exponential", easy):
+        assert main(["status", "--json", "config.yaml"]) == 0
     document = json.loads(capsys.readouterr().out)
-    assert (document["study"], document["total"]["done"]) == ("small", 1)
-    assert len(document["cells"]["missing"]) == 5
+    assert (document["study"], document["results"]) == ("small", "results/small")
+    assert document["members_per_cell"] == 4
+    assert document["total"].keys() == COUNTS
+    assert {key for row in document["counts"] for key in row} == COUNTS | {"architecture", "kernel"}
+    assert {key for row in document["cells"] for key in row} == CELL
+    assert document["problems"] == []
+    assert len(document["cells"]) == document["total"]["cells"] == 6
+    assert [(c["architecture"], c["kernel"], c["cells"]) for c in document["counts"]] == [
+        ("rnn", "exponential", 2),
+        ("rnn", "impulse", 1),
+        ("s4d", "exponential", 2),
+        ("s4d", "impulse", 1),
+    ]
+    (running,) = [c for c in document["cells"] if c["state"] == "running"]
+    assert running["job"].keys() == {"host", "pid", "slurm_job_id", "started"}
+    assert running["rho"] == easy
 
 
 @pytest.mark.parametrize(
@@ -170,7 +179,7 @@ def test_wrong_arguments_are_refused(
 
 
 def test_it_imports_neither_torch_nor_xarray(results: Results) -> None:
-    results.training("rnn", "impulse", {"3": OK})
+    results.training("rnn", "impulse", {3.0: OK})
     code = (
         "import sys; from mfbench.__main__ import main; main(['status']); "
         "print(*sorted({m.partition('.')[0] for m in sys.modules}))"
@@ -196,7 +205,7 @@ def test_watching_looks_again_until_it_is_interrupted(results: Results) -> None:
         seen = b""
         while seen.count(b"0 done") < 2:
             seen += os.read(ours, 65536)
-        results.training("rnn", "impulse", {"3": OK})
+        results.training("rnn", "impulse", {3.0: OK})
         while b"1 done" not in seen:
             seen += os.read(ours, 65536)
         watch.send_signal(signal.SIGINT)

@@ -22,7 +22,7 @@ SETTINGS = FloorSettings(state_sizes=[4, 1])
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("floors") / "rho=9.nc"
-    write_floors(path, task=TASK, settings=SETTINGS, family="impulse", rho="9")
+    write_floors(path, task=TASK, settings=SETTINGS, family="impulse", rho=9)
     return path
 
 
@@ -36,7 +36,7 @@ def test_the_file_says_all_of_itself(path: Path) -> None:
         assert file.Conventions.startswith("CF-1")
         settings = json.loads(file.settings)
         assert settings["floors"] == {"state_sizes": [4, 1], "delta": 0.01}
-        assert (settings["kernel"], settings["rho"]) == ("impulse", "9")
+        assert settings["file"] == {"kernel": "impulse", "rho": 9}
         for variable in file.variables.values():
             assert variable.long_name
             assert variable.units == "1"
@@ -68,7 +68,7 @@ def test_a_model_has_the_floors_of_its_state(floors: Floors) -> None:
 
 def test_a_receptive_field_has_an_exact_floor(tmp_path: Path) -> None:
     path = tmp_path / "f.nc"
-    write_floors(path, task=TASK, settings=SETTINGS, family="polynomial", rho="0.8")
+    write_floors(path, task=TASK, settings=SETTINGS, family="polynomial", rho=0.8)
     floors = read_floors(path)
     tail = fir_floor(floors.k, floors.weights, 6)
     assert floors.of_model(state_size=None, receptive_field=6) == (tail, tail)

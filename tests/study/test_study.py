@@ -186,7 +186,7 @@ def test_a_users_architecture_is_checked_before_it_runs(tmp_path: Path) -> None:
 def test_reading_a_study_imports_neither_torch_nor_xarray() -> None:
     code = (
         "import sys; from mfbench.study.study import read_study; read_study('config.yaml'); "
-        "import mfbench.workflow.plan, mfbench.workflow.digest; "
+        "import mfbench.workflow.plan, mfbench.workflow.code; "
         "print(sorted({'torch', 'xarray', 'pandas', 'altair'} & set(sys.modules)))"
     )
     done = subprocess.run(
@@ -219,21 +219,3 @@ def test_an_architecture_changes_only_what_it_names_of_the_training() -> None:
 def test_an_architecture_cannot_change_the_axes_of_the_cube() -> None:
     with pytest.raises(StudyError, match=r"gru\.training\.seeds: unknown key; allowed here: loss"):
         load_study(merged("architectures.gru", {"training": {"seeds": [3]}}))
-
-
-def test_packs_must_fit_into_the_names_of_their_files(study: dict[str, Any]) -> None:
-    study["task"]["length"] = 256
-    study["kernels"] = {"exponential": {"memory_length": list(range(2, 40))}}
-    study["training"]["cells_per_job"] = 12
-    load_study(study)
-    study["training"]["cells_per_job"] = 38
-    with pytest.raises(StudyError, match=r"cells_per_job = 38: .* room for \d+ of exponential"):
-        load_study(study)
-    study["training"]["cells_per_job"] = "auto"  # takes as many as there is room for
-    load_study(study)
-    study["training"]["cells_per_job"] = 9
-    study["refine"] = {"levels": 40}
-    with pytest.raises(StudyError, match=r"cells_per_job = 9: .* room for 8 of refine"):
-        load_study(study)
-    study["refine"] = {"levels": 8}
-    load_study(study)

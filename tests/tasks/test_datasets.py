@@ -47,7 +47,7 @@ def test_exponential_targets_equal_scipys_recursive_filter(rng: np.random.Genera
 
 
 def test_written_targets_are_the_direct_sum_of_the_written_input(tmp_path: Path) -> None:
-    write_dataset(tmp_path / "a.nc", settings=settings(), family="airy", rho="6.5")
+    write_dataset(tmp_path / "a.nc", settings=settings(), family="airy", rho=6.5)
     task = read_dataset(tmp_path / "a.nc")
     for split in SPLITS:
         direct = convolve_directly(task.x[split].astype(float), task.kernel)
@@ -65,7 +65,7 @@ def test_the_block_size_does_not_change_the_numbers() -> None:
 
 
 def test_all_kernels_of_a_study_share_their_inputs(tmp_path: Path) -> None:
-    for name, family, rho in (("a.nc", "impulse", "5"), ("b.nc", "polynomial", "1.5")):
+    for name, family, rho in (("a.nc", "impulse", 5.0), ("b.nc", "polynomial", 1.5)):
         write_dataset(tmp_path / name, settings=settings(), family=family, rho=rho)
     a, b = read_dataset(tmp_path / "a.nc"), read_dataset(tmp_path / "b.nc")
     for split in SPLITS:
@@ -120,21 +120,21 @@ def test_noise_is_of_the_size_asked_for_and_never_on_the_test_targets() -> None:
 
 
 def test_the_file_describes_itself(tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "rho=5.nc"
-    write_dataset(path, settings=settings(), family="impulse", rho="5")
+    path = tmp_path / "deep" / "a.nc"
+    write_dataset(path, settings=settings(), family="impulse", rho=5)
     with netCDF4.Dataset(path) as file:
         for name in ("family", "rho", "memory_length", "sequence_length", "scored_from",
                      "git_commit", "package_versions", "seeds", "settings"):  # fmt: skip
             assert name in file.ncattrs()
         assert file.Conventions.startswith("CF-1.")
         assert (file.family, file.memory_length, file.sequence_length) == ("impulse", 6, 24)
-        assert json.loads(file.settings)["kernel"] == "impulse"
+        assert json.loads(file.settings)["file"] == {"kernel": "impulse", "rho": 5}
         assert "numpy" in json.loads(file.package_versions)
         for variable in file.variables.values():
             assert {"long_name", "units"} <= set(variable.ncattrs())
         assert not file["x"].filters()["zlib"]
         assert file["split"].flag_meanings == "train validation test"
-    assert [p.name for p in path.parent.iterdir()] == ["rho=5.nc"]  # no temporary file left
+    assert [p.name for p in path.parent.iterdir()] == ["a.nc"]  # no temporary file left
 
 
 def test_foreign_and_missing_files_are_named(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_new_inputs_are_of_the_tasks_kind_and_in_no_split(
     given = {"distribution": distribution, "standard_deviation": 0.5}
     for seed in (0, 1):
         made = settings(input=given, seed=seed)
-        write_dataset(tmp_path / f"{seed}.nc", settings=made, family="airy", rho="6.5")
+        write_dataset(tmp_path / f"{seed}.nc", settings=made, family="airy", rho=6.5)
     task, other = (read_dataset(tmp_path / f"{seed}.nc") for seed in (0, 1))
     assert (task.distribution, task.seed, other.seed) == (distribution, 0, 1)
     x = new_inputs(task, 0, count=2000, length=10)

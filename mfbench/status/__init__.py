@@ -1,1 +1,0 @@
-"""How a study stands, from its files alone: nothing is locked or changed."""
