@@ -9,10 +9,10 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, workflow.basedir)  # this tree, whatever else is installed
 
-from mfbench.figures.registry import FIGURES
+from mfbench.figures.order import FIGURES
 from mfbench.files import BrokenFileError, read_json
 from mfbench.files.paths import WILDCARDS, Paths
-from mfbench.predictions.registry import predictions
+from mfbench.predictions.catalogue import predictions
 from mfbench.study.study import StudyError, load_study
 from mfbench.workflow.claim import check_claim, claim
 from mfbench.workflow.code import model_digest, stage_digest

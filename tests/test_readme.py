@@ -38,7 +38,7 @@ def test_the_kernel_of_the_readme_is_a_family(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import mfbench.tasks.kernels
-    from mfbench.tasks.kernels import registry
+    from mfbench.tasks.kernels import lookup
 
     code = block("FAMILY = Family(")
     assert len(code.splitlines()) < 10
@@ -46,8 +46,8 @@ def test_the_kernel_of_the_readme_is_a_family(
     monkeypatch.setattr(
         mfbench.tasks.kernels, "__path__", [*mfbench.tasks.kernels.__path__, str(tmp_path)]
     )
-    names = (*registry.families(), "gauss")
-    monkeypatch.setattr(registry, "families", lambda: names)
+    names = (*lookup.families(), "gauss")
+    monkeypatch.setattr(lookup, "families", lambda: names)
     k = mfbench.tasks.kernels.memory_function("gauss", 3.0, 16)
     np.testing.assert_allclose(k, np.exp(-((np.arange(16) / 3) ** 2)))
     weights = mfbench.tasks.kernels.window_weights(64, 32)

@@ -1,19 +1,15 @@
-"""Put what there is of a study's architectures together to one cube."""
+"""Put the evaluations of a study together to one cube."""
 
-from mfbench.cube.benchmark import assemble_benchmark
+from mfbench.cube.assemble import assemble_cube
 from mfbench.files import read_json
 from mfbench.workflow.job import start_job
 
 start_job(snakemake.log[0])
-files = snakemake.params.get("files")  # what there is of an unfinished study
-partial = files is not None
-listing = snakemake.input.get("added")
-assemble_benchmark(
+added = [path for listing in snakemake.input.added for path in read_json(listing)["files"]]
+assemble_cube(
     snakemake.output[0],
-    files if partial else snakemake.input.architectures,
+    [*snakemake.input.evaluations, *added],
     architectures=snakemake.params.architectures,
     kernels=snakemake.params.kernels,
-    resolved=snakemake.params.settings,
-    added=read_json(listing)["files"] if listing else snakemake.params.get("added", []),
-    partial=partial,
+    study=snakemake.params.settings,
 )

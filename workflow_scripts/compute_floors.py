@@ -1,6 +1,6 @@
 """Compute the floors of one kernel and rho."""
 
-from mfbench.floors.record import write_floors
+from mfbench.floors.netcdf import write_floors
 from mfbench.study.floors import FloorSettings
 from mfbench.study.task import TaskSettings
 from mfbench.workflow.job import start_job

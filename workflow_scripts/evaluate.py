@@ -2,7 +2,7 @@
 
 from mfbench.evaluation.group import evaluate_group, write_evaluation
 from mfbench.evaluation.inputs import read_trained
-from mfbench.floors.record import read_floors
+from mfbench.floors.netcdf import read_floors
 from mfbench.study.evaluation import EvaluationSettings
 from mfbench.tasks.datasets import read_dataset
 from mfbench.training.device import choose_device, memory_share, prepare_process

@@ -1,1 +1,6 @@
-"""Many evaluation files, one cube: per architecture first, then all, in bounded memory."""
+"""The benchmark cube: assembled, opened, selected from, merged."""
+
+from mfbench.cube.read import open_benchmark
+from mfbench.cube.select import failed, selected, trained
+
+__all__ = ["failed", "open_benchmark", "selected", "trained"]

@@ -1,4 +1,4 @@
-"""The benchmark cube: all evaluations of a study in one self-describing dataset."""
+"""Open a benchmark cube: all evaluations of a study in one self-describing dataset."""
 
 from __future__ import annotations
 
@@ -7,22 +7,27 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import netCDF4
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
-from mfbench.files import check_identity, check_variables, sealed
+from mfbench.files import BrokenFileError, check_identity, sealed
 from mfbench.training.status import STATUS
+
+_NEEDED = ("status", "relative_mse", "rho", "architecture")
 
 
 def open_benchmark(path: str | Path, *, made_for: Mapping[str, Any] | None = None) -> xr.Dataset:
-    """Open a benchmark cube.
+    """Open a benchmark cube, or a part of one that was saved with ``to_netcdf``.
 
     Parameters
     ----------
     path : path
-        ``<results>/cubes/benchmark.nc``.
+        ``<results>/cubes/benchmark.nc``. Other programs may have it open.
     made_for : mapping, optional
-        The study that it must be of, as it is kept in the cube.
+        The study that it must be of, as it is kept in the cube. The file must then be sealed, too:
+        the workflow refuses a file that has changed since it was written.
 
     Returns
     -------
@@ -31,15 +36,56 @@ def open_benchmark(path: str | Path, *, made_for: Mapping[str, Any] | None = Non
 
     Raises
     ------
+    OSError
+        The file is missing or no NetCDF.
+    ValueError
+        It is no benchmark cube.
     BrokenFileError
-        The file is corrupt, or no cube of mfbench or of that study.
+        It is corrupt, or no cube of the study `made_for`.
+
+    Examples
+    --------
+    >>> cube = open_benchmark("results/default/cubes/benchmark.nc")  # doctest: +SKIP
+    >>> cube.isel(architecture=[0]).to_netcdf("first.nc")  # doctest: +SKIP
+    >>> open_benchmark("first.nc").sizes["architecture"]  # doctest: +SKIP
+    1
     """
-    with xr.open_dataset(sealed(path), engine="netcdf4", mask_and_scale=False) as opened:
-        cube = opened.load()
-    needed = ("status", "relative_mse", "rho", "architecture")
-    check_variables(path, "benchmark cube", cube.variables, needed=needed)
+    with _opened(path if made_for is None else sealed(path)) as file:
+        store = xr.backends.NetCDF4DataStore(file)  # type: ignore[no-untyped-call]
+        cube = xr.open_dataset(store, mask_and_scale=False).load().drop_encoding()
+    problem = ""
+    if lacking := sorted(set(_NEEDED) - set(cube.variables)):
+        problem = f"no benchmark cube of mfbench, it lacks {lacking}"
+    elif unknown := sorted(set((words := _words(cube.status.values)).flat) - set(STATUS)):
+        problem = f"no benchmark cube of mfbench, it has the status {unknown}"
+    if problem:
+        raise (
+            BrokenFileError(path, problem)
+            if made_for is not None
+            else ValueError(f"{path}: {problem}")
+        )
     if made_for is not None:
         check_identity(path, json.loads(cube.attrs["settings"]), made_for)
     attributes = {k: v for k, v in cube.status.attrs.items() if not k.startswith("flag_")}
-    cube["status"] = cube.status.dims, np.array(STATUS, dtype=object)[cube.status], attributes
+    cube["status"] = cube.status.dims, words, attributes
     return cube
+
+
+def _opened(path: str | Path) -> netCDF4.Dataset:
+    try:
+        return netCDF4.Dataset(path)
+    except OSError as error:
+        # HDF5 refuses a file that another program has open for writing, whole as it may be.
+        content = Path(path).read_bytes()
+        try:
+            return netCDF4.Dataset(str(path), memory=content)
+        except OSError:
+            raise error from None
+
+
+def _words(status: NDArray[Any]) -> NDArray[Any]:
+    """The status as words, whether a file has these or codes; what a user has masked is absent."""
+    if status.dtype.kind in "OSU":
+        return np.where(status == "", "absent", status).astype(object)
+    words: NDArray[Any] = np.array(STATUS, dtype=object)[np.nan_to_num(status).astype(int)]
+    return words

@@ -21,7 +21,7 @@ from mfbench.evaluation.inputs import Trained, load_member
 from mfbench.evaluation.level import failed_level, level_dataset
 from mfbench.evaluation.member import EvaluationData, measure
 from mfbench.files import atomic, provenance
-from mfbench.floors.record import Floors
+from mfbench.floors.netcdf import Floors
 from mfbench.models.build import build_model
 from mfbench.models.ensemble import Ensemble, ensemble_error
 from mfbench.models.model import SequenceModel

@@ -14,7 +14,7 @@ from mfbench.evaluation.inputs import Trained
 from mfbench.evaluation.member import MEASURED
 from mfbench.evaluation.optimum import RESOLVED, check_floor, optimisation_part
 from mfbench.evaluation.statistics import first_step_below, plateau_length, select_learning_rate
-from mfbench.floors.record import Floors
+from mfbench.floors.netcdf import Floors
 from mfbench.study.evaluation import EvaluationSettings
 from mfbench.tasks.datasets import Task
 from mfbench.training.record import weight_name

@@ -13,7 +13,7 @@ from altair.utils.html import spec_to_html
 
 from mfbench.cube.select import trained
 from mfbench.figures import theme
-from mfbench.figures.registry import FIGURES
+from mfbench.figures.order import FIGURES
 from mfbench.files import atomic, write_json, write_text
 
 PIXELS_PER_POINT = 2.0  # sharp on a projector

@@ -126,9 +126,8 @@ def check_identity(path: str | Path, found: Mapping[str, Any], expected: Mapping
     """
     name = named(path)
     plain = json.loads(json.dumps({**({"file": name} if name else {}), **expected}))
-    difference = _difference(dict(found), plain, "")
-    if difference:
-        raise OtherFileError(path, f"another file under this name, {difference}")
+    if other := difference(found, plain):
+        raise OtherFileError(path, f"another file under this name, made for {other}")
 
 
 def check_variables(
@@ -145,13 +144,23 @@ def check_variables(
         raise BrokenFileError(path, f"no {kind} of mfbench, it lacks {lacking}")
 
 
-def _difference(found: Any, expected: Any, name: str) -> str:
-    if isinstance(expected, dict) and isinstance(found, dict):
-        for key, value in sorted(expected.items()):
-            if difference := _difference(found.get(key), value, f"{name}.{key}"):
-                return difference
+def difference(found: Any, expected: Any, *, exact: bool = False, name: str = "") -> str:
+    """The first of the expected settings that was not found, in words; nothing if all were.
+
+    With `exact`, settings that were found must be expected, too.
+
+    Examples
+    --------
+    >>> difference({"task": {"seed": 1, "length": 8}}, {"task": {"seed": 0}})
+    'task.seed = 1, not 0'
+    """
+    if isinstance(expected, Mapping) and isinstance(found, Mapping):
+        for key in sorted({*expected, *found} if exact else expected):
+            pair = found.get(key), expected.get(key)
+            if other := difference(*pair, exact=exact, name=f"{name}.{key}"):
+                return other
         return ""
-    return "" if found == expected else f"made for {name[1:]} = {found!r}, not {expected!r}"
+    return "" if found == expected else f"{name[1:]} = {found!r}, not {expected!r}"
 
 
 def _safetensors(path: Path) -> tuple[dict[str, Any], bytes]:

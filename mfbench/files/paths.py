@@ -77,6 +77,11 @@ class Paths:
             names["rho"] = rho_text(names["rho"])
         return self.pattern(kind).format(**names)
 
+    def existing(self, kind: str, **names: Any) -> list[str]:
+        """The files of a kind that there are, with any value of the names that are not given."""
+        pattern = _PATTERNS[kind].format(**dict.fromkeys(WILDCARDS, "*") | names)
+        return sorted(path.as_posix() for path in Path(self.results).glob(pattern))
+
     def log(self, kind: str) -> str:
         """Pattern of the log of the job that makes a kind of file."""
         return f"{self.results}/logs/{_without_suffix(kind)}.log"

@@ -18,7 +18,7 @@ _GRID = 1000  # quantiles per posterior: enough for three digits
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Interval:
     """A number, its 90 % interval, and the method behind the interval."""
 
     value: float
@@ -27,7 +27,7 @@ class Estimate:
     method: str
 
 
-def mean_interval(values: NDArray[np.float64]) -> Estimate:
+def mean_interval(values: NDArray[np.float64]) -> Interval:
     """Mean of independent values with Student's t interval.
 
     Raises
@@ -38,10 +38,10 @@ def mean_interval(values: NDArray[np.float64]) -> Estimate:
     values = _finite(values)
     half = stats.t.ppf(1 - _TAIL, len(values) - 1) * stats.sem(values)
     mean = float(values.mean())
-    return Estimate(mean, mean - half, mean + half, f"t interval over {len(values)} seeds")
+    return Interval(mean, mean - half, mean + half, f"t interval over {len(values)} seeds")
 
 
-def difference_interval(a: NDArray[np.float64], b: NDArray[np.float64]) -> Estimate:
+def difference_interval(a: NDArray[np.float64], b: NDArray[np.float64]) -> Interval:
     """Mean of `a` minus mean of `b` for independent groups, with Welch's t interval.
 
     Degrees of freedom after Welch (1947), doi 10.1093/biomet/34.1-2.28. If neither group varies,
@@ -61,10 +61,10 @@ def difference_interval(a: NDArray[np.float64], b: NDArray[np.float64]) -> Estim
         freedom = total**2 / (variances**2 / [len(a) - 1, len(b) - 1]).sum()
         half = float(stats.t.ppf(1 - _TAIL, freedom) * np.sqrt(total))
     method = f"Welch's t interval over {len(a)} and {len(b)} runs, as if independent"
-    return Estimate(difference, difference - half, difference + half, method)
+    return Interval(difference, difference - half, difference + half, method)
 
 
-def share_interval(successes: int, trials: int) -> Estimate:
+def share_interval(successes: int, trials: int) -> Interval:
     """A share of successes with its Jeffreys interval, from the prior Beta(1/2, 1/2).
 
     As in Brown, Cai & DasGupta (2001), doi 10.1214/ss/1009213286, the interval starts at 0 if no
@@ -78,14 +78,14 @@ def share_interval(successes: int, trials: int) -> Estimate:
     posterior = _posterior(successes, trials)
     low = posterior.ppf(_TAIL) if successes else 0.0
     high = posterior.ppf(1 - _TAIL) if successes < trials else 1.0
-    return Estimate(
+    return Interval(
         successes / trials, float(low), float(high), f"Jeffreys interval over {trials} trials"
     )
 
 
 def share_difference_interval(
     successes: int, trials: int, other_successes: int, other_trials: int
-) -> Estimate:
+) -> Interval:
     """The first share minus the other, with the interval from independent Jeffreys posteriors.
 
     Raises
@@ -100,7 +100,7 @@ def share_difference_interval(
     value = successes / trials - other_successes / other_trials
     method = f"Jeffreys posteriors of {trials} and {other_trials} runs, as if independent"
     # A difference of shares 0 and 1 can lie outside of equal-tailed quantiles: include it.
-    return Estimate(value, float(min(low, value)), float(max(high, value)), method)
+    return Interval(value, float(min(low, value)), float(max(high, value)), method)
 
 
 def _posterior(successes: int, trials: int) -> Any:

@@ -11,9 +11,9 @@ import pandas as pd
 import xarray as xr
 
 from mfbench.files import atomic, write_text
+from mfbench.predictions.catalogue import prediction, predictions
 from mfbench.predictions.cells import Cell, cells
 from mfbench.predictions.prediction import Prediction
-from mfbench.predictions.registry import prediction, predictions
 from mfbench.predictions.verdict import NOT_DECIDED, NotDecidedError, Verdict
 
 _WIDTH = 100  # characters of a printed line

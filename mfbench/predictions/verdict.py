@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from mfbench.predictions.intervals import Estimate
+from mfbench.predictions.intervals import Interval
 
 SUPPORTED: Literal["supported"] = "supported"
 CONTRADICTED: Literal["contradicted"] = "contradicted"
@@ -54,7 +54,7 @@ class Verdict:
     @classmethod
     def of(
         cls,
-        estimate: Estimate,
+        estimate: Interval,
         answer: tuple[Answer, str],
         *,
         effect_name: str,
@@ -85,7 +85,7 @@ class Verdict:
             )
 
 
-def compare(estimate: Estimate, margin: float) -> tuple[Answer, str]:
+def compare(estimate: Interval, margin: float) -> tuple[Answer, str]:
     """Compare an interval with a margin: the answer and its reason.
 
     Supported if the whole interval lies above the margin, contradicted if the whole interval
@@ -93,7 +93,7 @@ def compare(estimate: Estimate, margin: float) -> tuple[Answer, str]:
 
     Parameters
     ----------
-    estimate : Estimate
+    estimate : Interval
         An effect that is positive in the direction of the prediction.
     margin : float
         The smallest effect that supports the prediction.

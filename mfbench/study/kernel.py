@@ -10,8 +10,8 @@ from pydantic import Field, PositiveInt, model_validator
 
 from mfbench.files.paths import rho_text
 from mfbench.study.section import Distinct, Section
+from mfbench.tasks.kernels.lookup import family as find_family
 from mfbench.tasks.kernels.memory import memory_function, memory_length, rho_for_memory_length
-from mfbench.tasks.kernels.registry import family as find_family
 
 
 class Level(Section):

@@ -21,8 +21,8 @@ from mfbench.study.refine import RefineSettings
 from mfbench.study.section import Name, Section
 from mfbench.study.task import TaskSettings
 from mfbench.study.training import TrainingSettings, merged
+from mfbench.tasks.kernels.lookup import families
 from mfbench.tasks.kernels.memory import window_weights
-from mfbench.tasks.kernels.registry import families
 
 
 class StudyError(ValueError):

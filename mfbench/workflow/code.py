@@ -40,7 +40,7 @@ class Stage:
 
 STAGES = {
     "dataset": Stage("tasks.datasets", ("tasks",)),
-    "floors": Stage("floors.record", ("tasks.kernels", "floors")),
+    "floors": Stage("floors.netcdf", ("tasks.kernels", "floors")),
     "training": Stage("training.cells", ("models", "training"), ("dataset",)),
     "evaluation": Stage(
         "evaluation.group", ("models", "evaluation"), ("dataset", "floors", "training")
@@ -61,7 +61,6 @@ WITHOUT_NUMBERS = (
     "training.checkpoints",
     "training.device",
     "training.memory",
-    "evaluation.identity",
     "cube.read",
 )
 
@@ -157,7 +156,10 @@ class _WithoutTexts(ast.NodeTransformer):
             node.exc = node.exc.func
         return node
 
-    def visit_Expr(self, node: ast.Expr) -> ast.AST:
+    def visit_Pass(self, node: ast.Pass) -> None:
+        """Dropped too: a body of nothing but a text has none either."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
         call = ast.unparse(node.value.func) if isinstance(node.value, ast.Call) else ""
         spoken = call.startswith(("log.", "warnings."))

@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from mfbench.evaluation.identity import check_of_study
 from mfbench.files import atomic, provenance, sealed
-from mfbench.tasks.kernels.registry import family as find_family
+from mfbench.tasks.kernels.lookup import family as find_family
 from mfbench.training.status import STATUS
 
 GRID = ("architecture", "width", "kernel", "level")
@@ -22,55 +21,27 @@ _BY_LEVEL = ("rho", "memory_length", "order", "memory_function")  # properties o
 _BY_WIDTH = ("parameters", "state_size", "receptive_field", "linear")  # of the model
 
 
-def assemble_benchmark(
+def assemble(
     paths: Iterable[str | Path],
     *,
     architectures: Sequence[str],
     kernels: Sequence[str],
-    resolved: Mapping[str, Any],
-    added: Iterable[str | Path] = (),
+    study: Mapping[str, Any],
 ) -> xr.Dataset:
-    """One cube of a study from the evaluation files that there are.
+    """One cube of a study from its evaluations, whatever is missing.
 
-    The axes are those of the study. What no file holds is NaN with the status 'absent'; levels,
-    learning rates and seeds that a file holds and the study no longer has are left out.
-
-    Parameters
-    ----------
-    paths : iterable of path
-        Evaluation files, one per (architecture, width, kernel).
-    architectures, kernels : sequence of str
-        Names in the order in which the cube shall have them.
-    resolved : mapping
-        The whole study with all its defaults filled in.
-    added : iterable of path
-        Evaluation files whose levels are added to those of the study.
-
-    Returns
-    -------
-    Dataset
-        Dimensions architecture, width, kernel, level, learning_rate, seed, and step, lag, time,
-        threshold, perturbation, length_factor where they apply.
-
-    Raises
-    ------
-    ValueError
-        No file, or one that is corrupt, no evaluation of mfbench or that of another group or study
-        (the message names it).
+    The axes are those of the study, with the levels that evaluations add. What no file holds is NaN
+    with the status 'absent'; learning rates and seeds that the study lacks are left out.
     """
-    groups = [_read_group(path, resolved) for path in paths]
-    if not groups:
-        raise ValueError("no evaluation file to make a benchmark of")
-    extra = [_read_group(path, resolved) for path in added]
-    levels = {kernel: _levels(kernel, resolved["kernels"][kernel], extra) for kernel in kernels}
-    groups += extra
+    groups = [_read_group(path) for path in paths]
+    levels = {kernel: _levels(kernel, study["kernels"][kernel], groups) for kernel in kernels}
     axes: dict[str, list[Any]] = {
         "architecture": list(architectures),
-        "width": sorted({w for a in architectures for w in resolved["architectures"][a]["widths"]}),
+        "width": sorted({w for a in architectures for w in study["architectures"][a]["widths"]}),
         "kernel": list(kernels),
         "level": list(range(max(len(v) for v in levels.values()))),
-        "learning_rate": sorted(resolved["training"]["learning_rates"]),
-        "seed": sorted(resolved["training"]["seeds"]),
+        "learning_rate": sorted(study["training"]["learning_rates"]),
+        "seed": sorted(study["training"]["seeds"]),
     }
     for name in ("step", "lag", "time", "threshold", "perturbation", "length_factor"):
         axes[name] = sorted({v for g in groups for v in g[name].values.tolist()})
@@ -85,30 +56,28 @@ def assemble_benchmark(
     absent = [
         (cube.status.sel(architecture=a, width=w, kernel=k, level=i) == STATUS.index("absent"))
         for a in architectures
-        for w in resolved["architectures"][a]["widths"]
+        for w in study["architectures"][a]["widths"]
         for k in kernels
         for i, task in enumerate(levels[k])
-        if task["rho"] in [float(own["rho"]) for own in resolved["kernels"][k]]
+        if task["rho"] in [float(own["rho"]) for own in study["kernels"][k]]
     ]
     kind = "partial benchmark" if any(one.any() for one in absent) else "benchmark"
-    title = f"mfbench {kind} cube of study {resolved['name']}"
-    seeds = {"data": resolved["task"]["seed"], "members": axes["seed"]}
-    return cube.assign_attrs(provenance(title=title, settings=resolved, seeds=seeds))
+    title = f"mfbench {kind} cube of study {study['name']}"
+    seeds = {"data": study["task"]["seed"], "members": axes["seed"]}
+    return cube.assign_attrs(provenance(title=title, settings=study, seeds=seeds))
 
 
-def _read_group(path: str | Path, study: Mapping[str, Any]) -> xr.Dataset:
+def _read_group(path: str | Path) -> xr.Dataset:
     with xr.open_dataset(sealed(path), engine="netcdf4", mask_and_scale=False) as opened:
-        group = opened.load()
-    check_of_study(path, group.attrs, study)
-    return group
+        return opened.load()
 
 
 def _levels(
-    kernel: str, tasks: Sequence[Mapping[str, Any]], added: Iterable[xr.Dataset]
+    kernel: str, tasks: Sequence[Mapping[str, Any]], groups: Iterable[xr.Dataset]
 ) -> list[dict[str, float]]:
-    """The levels of one kernel from easy to hard, with those that added evaluations have."""
+    """The levels of one kernel from easy to hard, with those that evaluations add."""
     lengths = {float(task["rho"]): float(task["memory_length"]) for task in tasks}
-    for group in added:
+    for group in groups:
         if group.attrs["kernel"] == kernel:
             lengths |= zip(
                 group.rho.values.tolist(), group.memory_length.values.tolist(), strict=True
@@ -157,12 +126,8 @@ def _place(
     """Write the numbers of one evaluation to their place in the cube."""
     here = {"architecture": group.attrs["architecture_name"], "kernel": group.attrs["kernel"]}
     here["width"] = int(group.attrs["width"])
-    if any(value not in axes[name] for name, value in here.items()):
-        return  # the study no longer has it
     # Levels go by their rho: their number changes when a study gets another one.
     tasks = [task["rho"] for task in levels[here["kernel"]]]
-    rhos = group.rho.values.tolist()
-    group = group.isel(level=[i for i, rho in enumerate(rhos) if rho in tasks])
     group = group.assign_coords(level=[tasks.index(rho) for rho in group.rho.values.tolist()])
     kept = {d: [v for v in group[d].values.tolist() if v in axes[d]] for d in map(str, group.dims)}
     group = group.sel(kept)

@@ -11,7 +11,7 @@ import xarray as xr
 
 from mfbench.evaluation.group import evaluate_group
 from mfbench.evaluation.inputs import read_trained
-from mfbench.floors.record import read_floors, write_floors
+from mfbench.floors.netcdf import read_floors, write_floors
 from mfbench.study.evaluation import EvaluationSettings
 from mfbench.study.floors import FloorSettings
 from mfbench.study.task import TaskSettings

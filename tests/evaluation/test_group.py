@@ -18,7 +18,7 @@ from mfbench.evaluation.length_generalisation import generalisation_error, longe
 from mfbench.evaluation.member import MEASURED, EvaluationData, measure
 from mfbench.evaluation.perturbation import perturbation_error
 from mfbench.files.integrity import seal
-from mfbench.floors.record import read_floors
+from mfbench.floors.netcdf import read_floors
 from mfbench.models.ensemble import Ensemble
 from mfbench.study.evaluation import EvaluationSettings
 from mfbench.tasks.datasets import read_dataset

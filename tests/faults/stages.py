@@ -2,66 +2,61 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+import xarray as xr
 
-from mfbench.cube.architecture import assemble_architecture
-from mfbench.cube.benchmark import assemble_benchmark
+from mfbench.cube.assemble import assemble_cube
 from mfbench.cube.read import open_benchmark
 from mfbench.evaluation.group import evaluate_group, write_evaluation
-from mfbench.evaluation.inputs import pack_files, task_files
+from mfbench.evaluation.inputs import read_trained
 from mfbench.figures.export import draw, write_figure
 from mfbench.files import write_json
-from mfbench.floors.record import write_floors
+from mfbench.files.paths import Paths
+from mfbench.floors.netcdf import Floors, read_floors, write_floors
 from mfbench.report.page import write_report
 from mfbench.study.evaluation import EvaluationSettings
 from mfbench.study.floors import FloorSettings
 from mfbench.study.study import Study, load_study
 from mfbench.study.task import TaskSettings
-from mfbench.tasks.datasets import read_dataset, task_named, write_dataset
+from mfbench.tasks.datasets import read_dataset, write_dataset
+from mfbench.training.cells import TrainedCells, train_cells
 from mfbench.training.checkpoints import Checkpoints
 from mfbench.training.data import TrainingData
-from mfbench.training.pack import Pack, train_pack
 from mfbench.training.record import write_training, write_weights
 from mfbench.workflow.plan import evaluation_settings, study_settings, training_settings
 from tests.faults.conftest import tiny_study
 
-KERNEL, RHO, ARCHITECTURE = "impulse", "3", "rnn"
+GROUP: dict[str, Any] = {"architecture": "rnn", "width": 4, "kernel": "impulse"}
+LEVELS = (3.0, 5.0)
 
 
 @dataclass
 class Stages:
-    """The stages on one results folder."""
+    """The stages on one results folder, for a study that may differ from the one that made it."""
 
     results: Path
+    settings: dict[str, Any] = field(default_factory=tiny_study)
 
     @property
     def study(self) -> Study:
-        """The tiny study."""
-        return load_study(tiny_study())
+        """The study that the stages work for."""
+        return load_study(self.settings)
 
-    def task_settings(self) -> dict[str, Any]:
-        """Settings of a task, as a training job has them."""
-        return self.training_settings()["task"]  # type: ignore[no-any-return]
+    def files(self, kind: str, each: str, values: tuple[float, ...]) -> list[str]:
+        """The group's files of a kind."""
+        names = {**GROUP, "phase": "study"}
+        return [Paths(self.results).file(kind, **names, **{each: value}) for value in values]
 
-    def training_settings(self) -> dict[str, Any]:
-        """Params of a training job."""
-        return training_settings(self.study, architecture=ARCHITECTURE, width=4)
-
-    def train(self, checkpoints: Path) -> Pack:
-        """A trained pack, with its checkpoints in a folder."""
-        settings = self.training_settings()
-        path = self.results / f"datasets/{KERNEL}/rho={RHO}.nc"
-        task = read_dataset(
-            path,
-            splits=("train", "validation"),
-            made_for=task_named(path, task=settings["task"], kernel=KERNEL),
-        )
+    def train(self, checkpoints: Path) -> TrainedCells:
+        """The first level, trained with its checkpoints in a folder."""
+        settings = training_settings(self.study, architecture="rnn", width=4)
+        (path,) = self.files("dataset", "rho", LEVELS[:1])
+        task = read_dataset(path, splits=("train", "validation"), task=settings["task"])
         data = TrainingData.of(
             task.x,
             task.y,
@@ -69,101 +64,95 @@ class Stages:
             variance=task.variance,
             device=torch.device("cpu"),
         )
-        return train_pack(
+        return train_cells(
             settings["architecture"],
-            {RHO: data},
+            {task.rho: data},
             width=4,
-            settings=self.study.training_of(ARCHITECTURE),
+            settings=self.study.training_of("rnn"),
             code="",
-            checkpoints=checkpoints,
+            checkpoints={task.rho: checkpoints},
         )
 
-    def evaluate(self) -> Any:
-        """The evaluation of one architecture's levels."""
-        r, cells = self.results, f"{ARCHITECTURE}/width=4/{KERNEL}"
-        settings = evaluation_settings(self.study, architecture=ARCHITECTURE, width=4)
-        rhos = ("3", "5")
+    def floors(self) -> list[Floors]:
+        """The floors of the group's levels."""
+        task = self.study.task.model_dump()
+        return [read_floors(path, task=task) for path in self.files("floors", "rho", LEVELS)]
+
+    def evaluate(self) -> xr.Dataset:
+        """The evaluation of the group."""
+        settings = evaluation_settings(self.study, architecture="rnn", width=4)
+        tasks = [
+            read_dataset(path, splits=("test",), task=settings["task"])
+            for path in self.files("dataset", "rho", LEVELS)
+        ]
+        made_with = {k: v for k, v in settings.items() if k not in ("evaluation", "execution")}
         return evaluate_group(
             settings["architecture"],
-            task_files(
-                [r / f"datasets/{KERNEL}/rho={rho}.nc" for rho in rhos],
-                [r / f"floors/{KERNEL}/rho={rho}.nc" for rho in rhos],
-                task=settings["task"],
-                kernel=KERNEL,
-            ),
-            pack_files(
-                [r / f"training/{cells}/rho={rho}.nc" for rho in rhos],
-                [r / f"training/{cells}/rho={rho}.safetensors" for rho in rhos],
-                settings=settings,
-                names={"architecture": ARCHITECTURE, "width": "4", "kernel": KERNEL},
+            list(zip(tasks, self.floors(), strict=True)),
+            read_trained(
+                self.files("record", "part", (1, 2)),
+                self.files("weights", "part", (1, 2)),
+                made_with=made_with,
             ),
             width=4,
             settings=EvaluationSettings.model_validate(settings["evaluation"]),
         )
 
-    def assemble_one(self, path: Path) -> None:
-        """All evaluations of one architecture."""
-        settings = evaluation_settings(self.study, architecture=ARCHITECTURE, width=4)
-        assemble_architecture(
-            path,
-            [self.results / f"evaluation/{ARCHITECTURE}/width=4/{KERNEL}.nc"],
-            resolved={
-                **{key: value for key, value in settings.items() if key != "width"},
-                "levels": {f"4/{KERNEL}": ["3", "5"]},
-            },
-        )
-
     def assemble(self, path: Path) -> None:
         """The cube."""
-        assemble_benchmark(
+        study, paths = self.study, Paths(self.results)
+        assemble_cube(
             path,
-            [self.results / f"cubes/architectures/{a}.nc" for a in ("rnn", "lru")],
-            architectures=["rnn", "lru"],
-            kernels=[KERNEL],
-            resolved=study_settings(self.study),
+            [
+                paths.file("evaluation", phase="study", architecture=a, width=w, kernel=k)
+                for a, w, k in study.groups()
+            ],
+            architectures=list(study.architectures),
+            kernels=list(study.kernels),
+            study=study_settings(study),
         )
 
-    def cube(self) -> Any:
+    def cube(self) -> xr.Dataset:
         """The finished cube."""
-        study = study_settings(self.study)
-        return open_benchmark(self.results / "cubes/benchmark.nc", made_for=study)
+        path = Paths(self.results).file("benchmark")
+        return open_benchmark(path, made_for=study_settings(self.study))
 
 
 def writers(finished: Stages) -> dict[str, Callable[[Path], None]]:
-    """Writer of one file of each kind, by the name of its stage, with all but the writing done."""
-    study, about = finished.study, {"resolved": finished.training_settings(), "title": "t"}
-    pack = finished.train(finished.results / "checkpoints/for/writers")
+    """Writer of one file of each kind, with all but the writing done."""
+    about: dict[str, Any] = {"resolved": {}, "title": "t"}
+    trained = finished.train(finished.results / "checkpoints for writers")
     group, cube = finished.evaluate(), finished.cube()
     figure = draw("error_map", cube)
 
     def write_checkpoint(path: Path) -> None:
-        Checkpoints(path.parent).save(0.01, 0, "key", pack.cells[RHO].members[0.01, 0])
+        progress = trained.cells[3.0].members[0.01, 0]
+        Checkpoints(path.parent).save(0.01, 0, "key", progress)
 
     return {
-        "d.nc": lambda p: write_dataset(
-            p, settings=TaskSettings.model_validate(study.task), family=KERNEL, rho=RHO
+        "dataset.nc": lambda path: write_dataset(
+            path, settings=finished.study.task, family="impulse", rho=3.0
         ),
-        "f.nc": lambda p: write_floors(
-            p,
+        "floors.nc": lambda path: write_floors(
+            path,
             task=TaskSettings(length=8),  # quickly computed
             settings=FloorSettings(state_sizes=[2]),
-            family=KERNEL,
-            rho=RHO,
+            family="impulse",
+            rho=3.0,
         ),
-        "w.safetensors": lambda p: write_weights(p, pack, **about),
-        "t.nc": lambda p: write_training(
-            p, pack, settings=study.training_of(ARCHITECTURE), device="cpu", **about
+        "weights.safetensors": lambda path: write_weights(path, trained, **about),
+        "record.nc": lambda path: write_training(
+            path, trained, settings=finished.study.training_of("rnn"), device="cpu", **about
         ),
         "learning_rate=0.01,seed=0.safetensors": write_checkpoint,
-        "e.nc": lambda p: write_evaluation(
-            p,
+        "evaluation.nc": lambda path: write_evaluation(
+            path,
             group,
-            resolved={"architecture_name": "rnn", "width": 4, "kernel": KERNEL},
+            resolved={"architecture_name": "rnn", "width": 4, "kernel": "impulse"},
             title="t",
         ),
-        "a.nc": finished.assemble_one,
-        "b.nc": finished.assemble,
-        "levels.json": lambda p: write_json(p, {"groups": [json.dumps(study.model_dump())]}),
-        "figure.json": lambda p: write_figure(p.with_suffix(""), figure),
-        "report.html": lambda p: write_report(p, cube=cube, figures={"error_map": figure}),
+        "cube.nc": finished.assemble,
+        "cells.json": lambda path: write_json(path, {"groups": [finished.settings] * 4}),
+        "figure.json": lambda path: write_figure(path.with_suffix(""), figure),
+        "report.html": lambda path: write_report(path, cube=cube, figures={"error_map": figure}),
     }

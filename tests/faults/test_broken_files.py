@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import xarray as xr
 
 from mfbench.files import BrokenFileError, sealed
-from mfbench.floors.record import read_floors
-from mfbench.tasks.datasets import read_dataset
 from tests.faults.conftest import CUBE, RESULTS, numbers, said
 from tests.faults.stages import Stages
 from tests.workflow.conftest import Project
@@ -25,39 +25,28 @@ def flipped(whole: bytes) -> bytes:
     return whole[:middle] + bytes([whole[middle] ^ 4]) + whole[middle + 1 :]
 
 
-READ_BY = {
+RNN, LRU = "training/study/rnn/width=4/impulse", "training/study/lru/width=4/impulse"
+EVALUATION = "evaluation/study/{}/width=4/impulse.nc"
+READ_BY: dict[str, Callable[[Stages], object]] = {
     "datasets/impulse/rho=3.nc": lambda s: (s.evaluate(), s.train(s.results / "new")),
-    "floors/impulse/rho=3.nc": lambda s: s.evaluate(),
-    "training/rnn/width=4/impulse/rho=3.nc": lambda s: s.evaluate(),
-    "training/rnn/width=4/impulse/rho=3.safetensors": lambda s: s.evaluate(),
-    "evaluation/rnn/width=4/impulse.nc": lambda s: s.assemble_one(s.results / "new.nc"),
-    "cubes/architectures/rnn.nc": lambda s: s.assemble(s.results / "new.nc"),
+    "floors/impulse/rho=3.nc": lambda s: s.floors(),
+    f"{RNN}/part=1.nc": lambda s: s.evaluate(),
+    f"{RNN}/part=1.safetensors": lambda s: s.evaluate(),
+    EVALUATION.format("rnn"): lambda s: s.assemble(s.results / "new.nc"),
     "cubes/benchmark.nc": lambda s: s.cube(),
 }
 # A whole file of mfbench under another's name.
 FOREIGN = {
     "datasets/impulse/rho=3.nc": ["datasets/impulse/rho=5.nc", "floors/impulse/rho=3.nc"],
     "floors/impulse/rho=3.nc": ["floors/impulse/rho=5.nc", "datasets/impulse/rho=3.nc"],
-    "training/rnn/width=4/impulse/rho=3.nc": [
-        "training/rnn/width=4/impulse/rho=5.nc",
-        "training/lru/width=4/impulse/rho=3.nc",
-        "evaluation/rnn/width=4/impulse.nc",
-    ],
-    "training/rnn/width=4/impulse/rho=3.safetensors": [
-        "training/rnn/width=4/impulse/rho=5.safetensors",
-        "training/lru/width=4/impulse/rho=3.safetensors",
+    f"{RNN}/part=1.nc": [f"{RNN}/part=2.nc", f"{LRU}/part=1.nc", EVALUATION.format("rnn")],
+    f"{RNN}/part=1.safetensors": [
+        f"{RNN}/part=2.safetensors",
+        f"{LRU}/part=1.safetensors",
         "checkpoints/rnn/width=4/impulse/rho=3/learning_rate=0.01,seed=0.safetensors",
     ],
-    "evaluation/rnn/width=4/impulse.nc": [
-        "evaluation/lru/width=4/impulse.nc",
-        "cubes/benchmark.nc",
-    ],
-    "cubes/architectures/rnn.nc": [
-        "cubes/architectures/lru.nc",
-        "cubes/benchmark.nc",
-        "evaluation/lru/width=4/impulse.nc",
-    ],
-    "cubes/benchmark.nc": ["cubes/architectures/rnn.nc", "evaluation/rnn/width=4/impulse.nc"],
+    EVALUATION.format("rnn"): [EVALUATION.format("lru"), f"{RNN}/part=1.nc", "cubes/benchmark.nc"],
+    "cubes/benchmark.nc": [EVALUATION.format("rnn")],
 }
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda whole: b"",
@@ -100,25 +89,16 @@ def test_a_file_under_another_name_is_refused(name: str, other: str, stages: Sta
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
-        ("datasets/impulse/rho=3.nc", {"task": {"seed": 1}}, "made for task.seed = 0, not 1"),
+        ("datasets/impulse/rho=3.nc", {"task": {"seed": 1}}, "task.seed = 0, not 1"),
         ("floors/impulse/rho=3.nc", {"task": {"length": 24}}, "task.length = 16, not 24"),
+        (f"{RNN}/part=1.nc", {"training": {"steps": 13}}, "training.steps = 12, not 13"),
         (
-            "training/rnn/width=4/impulse/rho=3.nc",
-            {"training": {"steps": 13}},
-            "training.steps = 12, not 13",
-        ),
-        (
-            "evaluation/rnn/width=4/impulse.nc",
+            EVALUATION.format("rnn"),
             {"training": {"optimiser": {"weight_decay": 0.5}}},
-            "training.optimiser.weight_decay",
+            "training.optimiser.weight_decay = 0.0, not 0.5",
         ),
         (
-            "evaluation/rnn/width=4/impulse.nc",
-            {"evaluation": {"probes": 8}},
-            "evaluation.probes = 16, not 8",
-        ),
-        (
-            "cubes/architectures/rnn.nc",
+            EVALUATION.format("rnn"),
             {"evaluation": {"probes": 8}},
             "evaluation.probes = 16, not 8",
         ),
@@ -126,51 +106,35 @@ def test_a_file_under_another_name_is_refused(name: str, other: str, stages: Sta
     ],
 )
 def test_a_file_of_another_study_is_refused(
-    name: str, change: dict, message: str, stages: Stages, monkeypatch: pytest.MonkeyPatch
+    name: str, change: dict[str, Any], message: str, stages: Stages
 ) -> None:
     """The files are those of the tiny study; the study that reads them differs in one number."""
-    from tests.faults import stages as module
-
-    def merged(base: dict, changes: dict) -> dict:
-        return {
-            **base,
-            **{
-                k: merged(base.get(k, {}), v) if isinstance(v, dict) else v
-                for k, v in changes.items()
-            },
-        }
-
-    changed = merged(module.tiny_study(), change)
-    monkeypatch.setattr(module, "tiny_study", lambda: changed)
-    path = stages.results / name
-    settings = {"kernel": "impulse", "rho": "3", "task": stages.task_settings()}
-    # A stage that reads several files would name another one first.
-    alone = {"datasets": read_dataset, "floors": read_floors}.get(name.partition("/")[0])
-    read = READ_BY[name] if alone is None else (lambda s: alone(path, made_for=settings))
-    with pytest.raises(BrokenFileError) as caught:
-        read(stages)
+    for section, changes in change.items():
+        stages.settings[section] |= changes
+    with pytest.raises(BrokenFileError, match=re.escape(message)) as caught:
+        READ_BY[name](stages)
     assert str(caught.value).startswith(f"{stages.results / name}: ")
-    assert message in str(caught.value)
 
 
 def test_a_broken_checkpoint_is_named_and_trained_anew(
     stages: Stages, caplog: pytest.LogCaptureFixture
 ) -> None:
-    new = stages.results / "new"
-    folder, first = new / "rho=3", stages.train(new).cells["3"]
+    folder = stages.results / "new"
+
+    def best_error() -> float:
+        return stages.train(folder).cells[3.0].members[0.01, 0].best_error
+
+    first = best_error()
     path = folder / "learning_rate=0.01,seed=0.safetensors"
     whole = path.read_bytes()
     for change in DAMAGES.values():
         path.write_bytes(change(whole))
         caplog.clear()
-        again = stages.train(new).cells["3"]
+        assert best_error() == first
         assert f"{path} cannot be read" in caplog.text
-        assert again.members[0.01, 0].best_error == first.members[0.01, 0].best_error
         sealed(path)
-    other = folder / "learning_rate=0.01,seed=1.safetensors"
-    shutil.copy(other, path)
-    again = stages.train(new).cells["3"]
-    assert again.members[0.01, 0].best_error == first.members[0.01, 0].best_error
+    shutil.copy(folder / "learning_rate=0.01,seed=1.safetensors", path)
+    assert best_error() == first
 
 
 def test_a_broken_input_is_made_anew_once_it_is_deleted(project: Project, tiny: Path) -> None:
@@ -178,7 +142,7 @@ def test_a_broken_input_is_made_anew_once_it_is_deleted(project: Project, tiny: 
     results = project.folder / RESULTS
     dataset = results / "datasets/impulse/rho=3.nc"
     dataset.write_bytes(flipped(dataset.read_bytes()))
-    shutil.rmtree(results / "training/rnn")
+    shutil.rmtree(results / "training/study/rnn")
     done = project.snakemake(CUBE)
     assert done.returncode != 0
     expected = f"{RESULTS}/datasets/impulse/rho=3.nc: corrupt, its content does not match its seal"

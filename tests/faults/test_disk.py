@@ -19,8 +19,9 @@ from tests.workflow.conftest import Project
 pytestmark = pytest.mark.faults
 
 NAMES = (
-    *("d.nc", "f.nc", "w.safetensors", "t.nc", "learning_rate=0.01,seed=0.safetensors"),
-    *("e.nc", "a.nc", "b.nc", "levels.json", "figure.json", "report.html"),
+    *("dataset.nc", "floors.nc", "weights.safetensors", "record.nc"),
+    *("learning_rate=0.01,seed=0.safetensors", "evaluation.nc", "cube.nc"),
+    *("cells.json", "figure.json", "report.html"),
 )
 
 
@@ -69,17 +70,17 @@ def test_a_study_on_a_full_disk_says_so_and_goes_on_with_more_room(
     results.rename(kept)
     mount(results, 32 * 2**20)
     shutil.copytree(kept, results, dirs_exist_ok=True)
-    shutil.rmtree(results / "training/rnn")
+    shutil.rmtree(results / "training/study/rnn")
     shutil.rmtree(results / "checkpoints/rnn")
-    (results / "evaluation/rnn/width=4/impulse.nc").unlink()
+    (results / "evaluation/study/rnn/width=4/impulse.nc").unlink()
     shutil.rmtree(results / "cubes")
-    evaluation = results / "evaluation/lru/width=4/impulse.nc"
+    evaluation = results / "evaluation/study/lru/width=4/impulse.nc"
     old = evaluation.read_bytes()
     fill(results, leave=16 * 2**10)  # logs and folders have room
     done = project.snakemake(CUBE)
     assert done.returncode != 0
     assert re.search(
-        r"^OSError: \[Errno 28\] No space left on device: '.*(checkpoints|training)/rnn/",
+        r"^OSError: \[Errno 28\] No space left on device: '.*(checkpoints|training/study)/rnn/",
         said(done),
         re.M,
     ), said(done)

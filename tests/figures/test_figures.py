@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 
 from mfbench.figures.export import draw, write_figure, write_figures
-from mfbench.figures.registry import FIGURES
+from mfbench.figures.order import FIGURES
 from mfbench.figures.theme import PALETTE, error_domain
 from mfbench.files import read_json
 from tests.conftest import REPOSITORY

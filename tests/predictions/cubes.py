@@ -11,8 +11,8 @@ import numpy as np
 import xarray as xr
 
 from mfbench.models.build import build_model
+from mfbench.predictions.catalogue import prediction
 from mfbench.predictions.cells import cells
-from mfbench.predictions.registry import prediction
 from mfbench.predictions.scoreboard import judge
 from mfbench.predictions.verdict import Verdict
 from mfbench.study.study import Study, load_study

@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 from mfbench.predictions.__main__ import main
-from mfbench.predictions.registry import prediction, predictions
+from mfbench.predictions.catalogue import prediction, predictions
 from mfbench.predictions.scoreboard import (
     deciding,
     effect_text,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mfbench.predictions.intervals import Estimate
+from mfbench.predictions.intervals import Interval
 from mfbench.predictions.verdict import CONTRADICTED, NOT_DECIDED, SUPPORTED, Verdict, compare
 
 
@@ -13,11 +13,11 @@ from mfbench.predictions.verdict import CONTRADICTED, NOT_DECIDED, SUPPORTED, Ve
     [(0.3, 0.4, SUPPORTED), (0.1, 0.2, CONTRADICTED), (0.2, 0.3, NOT_DECIDED)],
 )
 def test_the_whole_interval_must_lie_on_one_side(low: float, high: float, answer: str) -> None:
-    assert compare(Estimate((low + high) / 2, low, high, ""), 0.25)[0] == answer
+    assert compare(Interval((low + high) / 2, low, high, ""), 0.25)[0] == answer
 
 
 def test_an_interval_that_touches_the_margin_decides_nothing() -> None:
-    assert compare(Estimate(0.0, 0.0, 0.0, ""), 0.0)[0] == NOT_DECIDED
+    assert compare(Interval(0.0, 0.0, 0.0, ""), 0.0)[0] == NOT_DECIDED
 
 
 def test_a_verdict_needs_a_reason_and_an_effect_within_its_interval() -> None:

@@ -39,8 +39,7 @@ def test_the_smoke_study_ends_with_the_same_cube(cluster: Cluster, tmp_path: Pat
     # A site's own settings, as in docs/cluster.md; the second partition is not the default.
     site = f"slurm_partition={cluster.partitions[1]}"
     snakemake = project.start("all", "scoreboard", "--default-resources", site)
-    # The profile has keep-going, of which a Snakemake on a node is not told by Snakemake itself.
-    done = Project(local).snakemake(CUBE, "--keep-going")
+    done = Project(local).snakemake(CUBE)
     assert done.returncode == 0, done.stdout + done.stderr
     project.finish(snakemake, seconds=900)
     report = (project.folder / "results/smoke/report.html").read_text()

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mfbench.tasks.kernels.registry import family as find_family
+from mfbench.tasks.kernels.lookup import family as find_family
 
 ENERGY = 0.99  # the share of weighted energy that defines the effective memory length M99
 DIGITS = 6  # significant digits of a solved rho: short enough for a file name

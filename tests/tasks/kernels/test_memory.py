@@ -183,7 +183,7 @@ def test_a_family_of_ones_own_that_is_wrong_is_named_with_its_file(
     returned: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from mfbench.tasks import kernels
-    from mfbench.tasks.kernels import registry
+    from mfbench.tasks.kernels import lookup
 
     (tmp_path / "mine.py").write_text(
         "import numpy as np\nfrom mfbench.tasks.kernels.family import Family\n"
@@ -191,7 +191,7 @@ def test_a_family_of_ones_own_that_is_wrong_is_named_with_its_file(
         f"    function=lambda rho, lag: {returned}, grid=lambda length: np.ones(1))\n"
     )
     monkeypatch.setattr(kernels, "__path__", [*kernels.__path__, str(tmp_path)])
-    monkeypatch.setattr(registry, "families", lambda: ("mine",))
+    monkeypatch.setattr(lookup, "families", lambda: ("mine",))
     monkeypatch.delitem(sys.modules, "mfbench.tasks.kernels.mine", raising=False)
     with pytest.raises(ValueError, match=rf"mine\.py: the function of mine, rho = 2, {said}"):
         memory_function("mine", 2.0, 8)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import mfbench.predictions
-from mfbench.predictions.registry import prediction, predictions
+from mfbench.predictions.catalogue import prediction, predictions
 from tests.conftest import REPOSITORY
 
 FOLDER = Path(mfbench.predictions.__path__[0])
@@ -70,7 +70,7 @@ def test_the_message_about_an_unknown_prediction_names_it() -> None:
 def test_listing_names_imports_no_large_package() -> None:
     """The workflow lists them on every parse."""
     code = (
-        "import sys; from mfbench.predictions.registry import predictions; predictions(); "
+        "import sys; from mfbench.predictions.catalogue import predictions; predictions(); "
         "print(sorted({'torch', 'xarray', 'pandas', 'scipy', 'numpy'} & set(sys.modules)))"
     )
     done = subprocess.run(

@@ -10,7 +10,7 @@ import pytest
 from mfbench.files import BrokenFileError, atomic
 from mfbench.floors.finite import fir_floor
 from mfbench.floors.lower import lower_bound
-from mfbench.floors.record import Floors, read_floors, write_floors
+from mfbench.floors.netcdf import Floors, read_floors, write_floors
 from mfbench.floors.upper import upper_bound
 from mfbench.study.floors import FloorSettings
 from mfbench.study.task import TaskSettings
@@ -35,7 +35,7 @@ def test_the_file_says_all_of_itself(path: Path) -> None:
     with netCDF4.Dataset(path) as file:
         assert file.Conventions.startswith("CF-1")
         settings = json.loads(file.settings)
-        assert settings["floors"] == {"state_sizes": [4, 1], "delta": 0.01}
+        assert settings["floors"] == {"state_sizes": [1, 4], "delta": 0.01}
         assert settings["file"] == {"kernel": "impulse", "rho": 9}
         for variable in file.variables.values():
             assert variable.long_name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mfbench.tasks.kernels.registry import families, family
+from mfbench.tasks.kernels.lookup import families, family
 
 
 @pytest.mark.parametrize("name", families())

@@ -1,0 +1,169 @@
+"""The cube of a study from its evaluations."""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+import xarray as xr
+
+from mfbench.cube.write import Group, write_cube
+from mfbench.files import OtherFileError, check_identity, check_variables, provenance, sealed
+from mfbench.study.training import merged
+
+log = logging.getLogger(__name__)
+_AXES = ("learning_rates", "seeds")
+_OF_A_LEVEL = ("rho", "memory_length", "selected_learning_rate")
+
+
+def assemble_cube(
+    path: str | Path,
+    sources: Iterable[str | Path],
+    *,
+    architectures: Sequence[str],
+    kernels: Sequence[str],
+    study: Mapping[str, Any],
+    partial: bool = False,
+) -> None:
+    """Write the cube of a study, with its failure boundaries, from evaluations.
+
+    Its levels are those of the study and those that evaluations add.
+
+    Parameters
+    ----------
+    path : path
+        The file to write; it is complete or not there.
+    sources : iterable of path
+        Evaluations; each level of a group is in one of them.
+    architectures, kernels : sequence of str
+        Names in the order of the cube.
+    study : mapping
+        The resolved study (`mfbench.workflow.plan.study_settings`).
+    partial : bool
+        Accept an unfinished study: what is missing is NaN with the status 'absent'. Evaluations
+        that vanish meanwhile or were made with other settings are left out with a warning, and
+        learning rates and seeds that the study no longer has without one.
+
+    Raises
+    ------
+    BrokenFileError
+        A file is corrupt, no evaluation, of another group or study than it should be, or has a
+        level that another one has already.
+    ValueError
+        There is no evaluation, or one is missing and `partial` is not set.
+    """
+    errors = (OtherFileError, FileNotFoundError) if partial else ()
+    opened = functools.partial(_opened, study=study, partial=partial)
+    rates, seeds = (sorted(study["training"][name]) for name in _AXES)
+    widths = {name: study["architectures"][name]["widths"] for name in architectures}
+    lengths = {
+        kernel: {float(v["rho"]): float(v["memory_length"]) for v in study["kernels"][kernel]}
+        for kernel in kernels
+    }
+    expected = [
+        Group(a, w, k, [*lengths[k]], "") for a in widths for w in widths[a] for k in kernels
+    ]
+    groups: list[Group] = []
+    whose: dict[str, str] = {}  # by cell
+    complete: set[str] = set()  # cells with all members
+    labels: dict[str, Any] = {}
+    like: dict[str, xr.Variable] = {}
+    for source in map(str, sources):
+        with _left_out(errors), opened(source) as file:
+            own = {name: set(file[name][...].tolist()) for name in file.dimensions}
+            rho, length, chosen = (file[name][...] for name in _OF_A_LEVEL)
+            # A failed cell has no rate; one whose rate the study no longer has is no result of it.
+            stays = np.isnan(chosen) | np.isin(chosen, rates)
+            here = dict(zip(rho[stays].tolist(), length[stays].tolist(), strict=True))
+            names = str(file.architecture_name), int(file.width), str(file.kernel)
+            group = Group(*names, list(here), source)
+            cells = [group.cell(rho) for rho in here]
+            if twice := [cell for cell in cells if cell in whose]:
+                raise OtherFileError(source, f"{twice[0]} is in {whose[twice[0]]} too")
+            whose |= dict.fromkeys(cells, source)
+            if own["learning_rate"].issuperset(rates) and own["seed"].issuperset(seeds):
+                complete.update(cells)
+            groups.append(group)
+            lengths[group.kernel] |= here
+            for name, values in own.items():
+                labels.setdefault(name, set()).update(values)
+            if file.variables.keys() - like.keys():
+                whole = xr.load_dataset(source, engine="netcdf4", mask_and_scale=False)
+                like |= {str(name): variable for name, variable in whole.variables.items()}
+    if not groups:
+        raise ValueError("there is no evaluation to make a cube of")
+    cells = [group.cell(rho) for group in expected for rho in group.rho]
+    missing = [cell for cell in cells if cell not in complete]
+    if missing and not partial:
+        raise ValueError(f"no evaluation of {missing[0]}")
+
+    def read(group: Group) -> dict[str, xr.Variable] | None:
+        with _left_out(errors), opened(group.source) as file:
+            return {name: xr.Variable(v.dimensions, v[...]) for name, v in file.variables.items()}
+        return None
+
+    labels |= {
+        "architecture": architectures,
+        "width": {width for each in widths.values() for width in each},
+        "kernel": kernels,
+        "learning_rate": rates,
+        "seed": seeds,
+    }
+    kind = "partial benchmark" if missing else "benchmark"
+    write_cube(
+        path,
+        groups,
+        read,
+        labels=labels,
+        lengths=lengths,
+        like=like,
+        attributes=provenance(
+            title=f"mfbench {kind} cube of study {study['name']}",
+            settings=study,
+            seeds={"data": study["task"]["seed"], "members": seeds},
+        ),
+    )
+
+
+@contextmanager
+def _left_out(errors: tuple[type[Exception], ...]) -> Iterator[None]:
+    """Go on without a file at which one of these errors is raised."""
+    try:
+        yield
+    except errors as error:
+        log.warning("left out: %s", error)
+
+
+@contextmanager
+def _opened(path: str, *, study: Mapping[str, Any], partial: bool) -> Iterator[netCDF4.Dataset]:
+    """An evaluation, once it is found whole, of this study and of the group in its path."""
+    with netCDF4.Dataset(sealed(path)) as file:  # xarray takes five times as long
+        file.set_auto_maskandscale(False)
+        needed = ("status", *_OF_A_LEVEL, "settings", "architecture_name", "width", "kernel")
+        check_variables(path, "evaluation", {*file.variables, *file.ncattrs()}, needed=needed)
+        name, width, kernel = file.architecture_name, int(file.width), file.kernel
+        found = json.loads(file.settings)
+        check_identity(path, found, {})
+        entry = study["architectures"].get(name, {"widths": []})
+        if width not in entry["widths"] or kernel not in study["kernels"]:
+            raise OtherFileError(path, f"the study has no {name} of width {width} on {kernel}")
+        training = merged(study["training"], entry.get("training", {}))
+        for axis in _AXES:  # their order does not matter
+            training[axis] = sorted(found["training"][axis] if partial else training[axis])
+            found["training"][axis] = sorted(found["training"][axis])
+        expected = {
+            "task": study["task"],
+            "architecture": {k: v for k, v in entry.items() if k not in ("widths", "training")},
+            "training": training,
+            # What counts as success is a matter of the cube.
+            "evaluation": {k: v for k, v in study["evaluation"].items() if k != "success"},
+        }
+        check_identity(path, found, expected)
+        yield file

@@ -1,0 +1,134 @@
+"""Small evaluation files of a made-up study, as the workflow writes them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from mfbench.cube.assemble import assemble_cube
+from mfbench.files import atomic
+
+RATES, SEEDS = [0.003, 0.01], [0, 1, 2]
+STUDY: dict[str, Any] = {
+    "name": "s",
+    "task": {"seed": 0},
+    "training": {"learning_rates": RATES, "seeds": SEEDS, "steps": 10},
+    "evaluation": {"success": 0.1},
+    "architectures": {"a": {"widths": [4, 8]}, "b": {"widths": [4]}},
+    "kernels": {
+        "impulse": [{"rho": 0.5, "memory_length": 1}, {"rho": 1.5, "memory_length": 2}],
+        "airy": [{"rho": i + 0.5, "memory_length": 2**i} for i in range(3)],
+    },
+}
+
+
+def make_group(
+    folder: Path, architecture: str, width: int, kernel: str, levels: int | None = None
+) -> Path:
+    """An evaluation file with numbers that say where they belong."""
+    names = {"phase": "study", "architecture": architecture, "width": width, "kernel": kernel}
+    levels = levels or len(STUDY["kernels"].get(kernel, "12"))
+    shape = (levels, len(RATES), len(SEEDS))
+    code = 1000.0 * ord(architecture[0]) + 100 * width + 10 * len(kernel)
+    numbers = code + np.arange(np.prod(shape)).reshape(shape) / 100
+    member = ("level", "learning_rate", "seed")
+    group = xr.Dataset(
+        {
+            "status": (member, np.ones(shape, "i1")),
+            "relative_mse": (member, numbers),
+            "best_step": (member, np.full(shape, 7, "i4")),
+            "validation_error": ((*member, "step"), np.stack([numbers, numbers + 1], -1)),
+            "learned_memory_function": ((*member, "lag"), np.stack([numbers] * 4, -1)),
+            "memory_over_training": (
+                (*member, "step", "lag"),
+                np.broadcast_to(numbers[..., None, None], (*shape, 2, 4)).astype("f4"),
+            ),
+            "failure": ("level", np.full(levels, "", dtype=object)),
+            "selected_learning_rate": ("level", np.resize([0.01, 0.003], levels)),
+            "rho": ("level", np.arange(levels) + 0.5),
+            "memory_length": ("level", 2.0 ** np.arange(levels)),
+            "order": ("level", np.arange(levels) + 1.0),
+            "memory_function": (("level", "lag"), np.ones((levels, 4))),
+            "weights": (("level", "lag"), np.full((levels, 4), 0.5)),
+            "parameters": ("level", np.full(levels, 10.0 * width)),
+            "linear": ("level", np.zeros(levels)),
+            "state_size": ("level", np.full(levels, float(width))),
+            "receptive_field": ("level", np.full(levels, np.nan)),
+        },
+        coords={
+            "level": np.arange(levels, dtype="i4"),
+            "learning_rate": RATES,
+            "seed": np.array(SEEDS, "i4"),
+            "step": np.array([1, 10], "i4"),
+            "lag": np.arange(4, dtype="i4"),
+            "time": np.arange(2, 4, dtype="i4"),
+            "threshold": [0.1],
+            "perturbation": [0.0, 0.1],
+            "length_factor": np.array([2, 4], "i4"),
+        },
+        attrs={
+            "architecture_name": architecture,
+            "width": width,
+            "kernel": kernel,
+            "settings": json.dumps({**STUDY, "architecture": {}, "file": names}),
+        },
+    )
+    for variable in group.variables.values():
+        variable.attrs.update(long_name="a number", units="1")
+    path = folder / f"{architecture}-{width}-{kernel}.nc"
+    path.parent.mkdir(exist_ok=True, parents=True)
+    with atomic(path) as temporary:
+        group.to_netcdf(temporary)
+    return path
+
+
+def whole_study(folder: Path) -> list[Path]:
+    """All evaluations of the study."""
+    groups = [(a, w) for a, entry in STUDY["architectures"].items() for w in entry["widths"]]
+    return [make_group(folder, *group, kernel) for group in groups for kernel in STUDY["kernels"]]
+
+
+def edit(path: Path, change: Callable[[xr.Dataset], xr.Dataset | None]) -> xr.Dataset:
+    """Change an evaluation file, which stays whole."""
+    with xr.open_dataset(path, mask_and_scale=False) as opened:
+        group = opened.load().drop_encoding()
+    changed = change(group)
+    group = group if changed is None else changed
+    with atomic(path) as temporary:
+        group.to_netcdf(temporary)
+    return group
+
+
+def fail(path: Path, level: int, message: str, *, built: bool = True) -> None:
+    """Make a cell of an evaluation file failed, as the evaluation writes it."""
+
+    def change(group: xr.Dataset) -> None:
+        texts = group.failure.values.astype(object)
+        texts[level] = message
+        group["failure"] = ("level", texts, group.failure.attrs)
+        group.status[level] = 3
+        group.relative_mse[level] = np.nan
+        group.selected_learning_rate[level] = np.nan
+        if not built:
+            group.parameters[:] = np.nan
+
+    edit(path, change)
+
+
+def assemble(path: Path, sources: Sequence[Path], **changes: Any) -> xr.Dataset:
+    """The cube of what there is, if not said otherwise, as it is in its file."""
+    given: dict[str, Any] = {
+        "architectures": ["b", "a"],
+        "kernels": ["impulse", "airy"],
+        "study": STUDY,
+        "partial": True,
+        **changes,
+    }
+    assemble_cube(path, sources, **given)
+    with xr.open_dataset(path, mask_and_scale=False) as file:
+        return file.load()

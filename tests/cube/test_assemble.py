@@ -1,0 +1,301 @@
+"""The cube that is written one architecture at a time."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from mfbench.cube.assemble import assemble_cube
+from mfbench.cube.failure_boundaries import boundary_variables
+from mfbench.cube.read import open_benchmark
+from mfbench.cube.select import failed, selected, trained
+from mfbench.files import BrokenFileError, OtherFileError
+from tests.cube import oracle
+from tests.cube.evaluations import (
+    RATES,
+    SEEDS,
+    STUDY,
+    assemble,
+    edit,
+    fail,
+    make_group,
+    whole_study,
+)
+
+ORDER: dict[str, Any] = {"architectures": ["b", "a"], "kernels": ["impulse", "airy"]}
+
+
+def changed_study(**sections: Any) -> dict[str, Any]:
+    """The study with some keys of its sections replaced."""
+    study = copy.deepcopy(STUDY)
+    for name, changes in sections.items():
+        study[name] = {**study[name], **changes}
+    return study
+
+
+def with_texts(group: xr.Dataset) -> xr.Dataset:
+    texts = [f"{group.attrs['width']} {group.attrs['kernel']} {i}" for i in group.level.values]
+    return group.assign(failure=("level", np.array(texts, dtype=object)))
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_it_is_that_of_the_oracle(tmp_path: Path, *, whole: bool) -> None:
+    paths = whole_study(tmp_path)
+    for path in paths:
+        edit(path, with_texts)
+    if not whole:
+        paths.pop()
+        edit(paths[-1], lambda group: group.assign_coords(step=("step", [1, 7])))
+        fail(paths[1], 1, "broken")
+    found = assemble(tmp_path / "cube.nc", paths, partial=not whole)
+    expected = oracle.assemble(paths, study=STUDY, **ORDER)
+    oracle.write_benchmark(tmp_path / "oracle.nc", expected.merge(boundary_variables(expected)))
+    with xr.open_dataset(tmp_path / "oracle.nc", mask_and_scale=False) as file:
+        expected = file.load()
+    found.attrs["history"] = expected.attrs["history"]  # the clock may have moved on
+    for variable in (*found.variables.values(), *expected.variables.values()):
+        variable.attrs.pop("_FillValue", None)
+    for name in ("failure", "step"):  # their attributes went with the change
+        found[name].attrs = expected[name].attrs
+    xr.testing.assert_identical(found, expected)
+    assert {n: v.dtype for n, v in found.items()} == {n: v.dtype for n, v in expected.items()}
+    assert ("partial" in found.title) == (not whole)
+    assert found.memory_over_training.dtype == np.float32  # the largest variable stays small
+
+
+def test_the_order_of_the_files_does_not_matter(tmp_path: Path) -> None:
+    paths = whole_study(tmp_path)
+    one, other = (assemble(tmp_path / "cube.nc", files) for files in (paths, paths[::-1]))
+    xr.testing.assert_identical(one.drop_attrs(deep=False), other.drop_attrs(deep=False))
+
+
+def test_the_file_describes_itself(tmp_path: Path) -> None:
+    cube = assemble(tmp_path / "cube.nc", whole_study(tmp_path), partial=False)
+    for name in ("Conventions", "git_commit", "package_versions", "settings", "seeds", "title"):
+        assert name in cube.attrs
+    for name, variable in cube.variables.items():
+        assert "long_name" in variable.attrs, name
+    assert cube.status.dtype == np.int8
+    assert cube.status.attrs["flag_meanings"] == "absent ok diverged failed"
+    assert cube.status.attrs["flag_values"].tolist() == [0, 1, 2, 3]
+
+
+def test_what_is_missing_is_absent(tmp_path: Path) -> None:
+    cube = assemble(tmp_path / "cube.nc", [make_group(tmp_path, "a", 4, "impulse")])
+    assert cube.architecture.values.tolist() == ["b", "a"]
+    assert cube.width.values.tolist() == [4, 8]
+    assert cube.rho.sel(kernel="airy").values.tolist() == [0.5, 1.5, 2.5]
+    assert np.isnan(cube.rho.sel(kernel="impulse", level=2))
+    at = {"architecture": "a", "width": 4, "kernel": "impulse", "level": [0, 1]}
+    assert (cube.status.sel(at) == 1).all()
+    assert int((cube.status != 0).sum()) == 2 * len(RATES) * len(SEEDS)
+    assert int(cube.relative_mse.count()) == 2 * len(RATES) * len(SEEDS)
+    assert cube.boundary_censored.attrs["flag_meanings"].split()[3] == "absent"
+    assert int((cube.boundary_censored != 3).sum()) == 1
+
+
+def test_a_finished_study_lacks_nothing(tmp_path: Path) -> None:
+    paths = whole_study(tmp_path)
+    given = {**ORDER, "study": STUDY}
+    assemble_cube(tmp_path / "cube.nc", paths, **given)
+    with pytest.raises(ValueError, match=r"no evaluation of a, width 4, airy, rho = 0\.5"):
+        assemble_cube(tmp_path / "none.nc", [p for p in paths if p.stem != "a-4-airy"], **given)
+    short = make_group(tmp_path / "short", "a", 8, "airy", levels=2)
+    paths = [short if path.name == short.name else path for path in paths]
+    with pytest.raises(ValueError, match=r"no evaluation of a, width 8, airy, rho = 2\.5"):
+        assemble_cube(tmp_path / "none.nc", paths, **given)
+    with pytest.raises(ValueError, match="no evaluation to make a cube of"):
+        assemble_cube(tmp_path / "none.nc", [], **given)
+    assert not (tmp_path / "none.nc").exists()
+
+
+def added(folder: Path, rho: list[float], length: list[float]) -> Path:
+    """An evaluation of further levels of one group."""
+    path = make_group(folder, "a", 4, "airy", levels=len(rho))
+    edit(path, lambda g: g.assign(rho=("level", rho), memory_length=("level", length)))
+    return path
+
+
+def test_added_levels_stand_between_those_of_the_study(tmp_path: Path) -> None:
+    coarse = [make_group(tmp_path, a, 4, "airy") for a in ("a", "b")]
+    fine = added(tmp_path / "added", [1.25, 2.0], [2.0, 3.0])
+    cube = assemble(tmp_path / "cube.nc", [*coarse, fine])
+    assert cube.rho.sel(kernel="impulse").dropna("level").values.tolist() == [0.5, 1.5]
+    cube = cube.sel(width=4, kernel="airy")
+    # By M99 and, where it is the same, by rho.
+    assert cube.rho.values.tolist() == [0.5, 1.25, 1.5, 2.0, 2.5]
+    assert cube.memory_length.values.tolist() == [1, 2, 2, 3, 4]
+    for path, levels in ((coarse[0], [0, 2, 4]), (fine, [1, 3])):
+        with xr.open_dataset(path) as file:
+            np.testing.assert_array_equal(
+                cube.relative_mse.sel(architecture="a", level=levels), file.relative_mse
+            )
+    there = (cube.status != 0).any(["learning_rate", "seed"])
+    assert there.sel(architecture="a").all()
+    assert there.sel(architecture="b").values.tolist() == [True, False, True, False, True]
+
+
+def test_levels_of_one_memory_length_are_in_the_order_of_their_family(tmp_path: Path) -> None:
+    """The polynomial with the smaller power is the harder one."""
+    levels = [{"rho": 0.5, "memory_length": 2}, {"rho": 1.5, "memory_length": 2}]
+    study = {**STUDY, "kernels": {"polynomial": levels}}
+    path = make_group(tmp_path, "a", 4, "polynomial")
+    edit(path, lambda g: g.assign(memory_length=("level", [2.0, 2.0])))
+    cube = assemble(tmp_path / "cube.nc", [path], kernels=["polynomial"], study=study)
+    assert cube.rho.values.tolist() == [[1.5, 0.5]]
+
+
+def test_a_level_in_two_files_is_refused_by_name(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    coarse = make_group(tmp_path, "a", 4, "airy")
+    # 12 digits tell levels apart.
+    assemble(tmp_path / "cube.nc", [coarse, added(tmp_path / "more", [1.50000001], [2.0])])
+    fine = added(tmp_path / "added", [1.25, 1.5], [2.0, 2.0])
+    expected = rf"{fine}: a, width 4, airy, rho = 1\.5 is in {coarse} too"
+    with pytest.raises(OtherFileError, match=expected):
+        assemble(tmp_path / "cube.nc", [*whole_study(tmp_path), fine], partial=False)
+    cube = assemble(tmp_path / "cube.nc", [coarse, fine])  # left over from an earlier run
+    assert "rho = 1.5 is in" in caplog.text
+    assert cube.rho.sel(kernel="airy").values.tolist() == [0.5, 1.5, 2.5]
+
+
+def test_what_the_study_no_longer_has_is_dropped(tmp_path: Path) -> None:
+    study = changed_study(training={"learning_rates": [0.01, 0.1], "seeds": [9, 2, 1]})
+    path = make_group(tmp_path, "a", 4, "airy")  # selected: 0.01, 0.003 and 0.01
+    cube = assemble(tmp_path / "cube.nc", [path], study=study)
+    assert cube.learning_rate.values.tolist() == [0.01, 0.1]
+    assert cube.seed.values.tolist() == [1, 2, 9]
+    cell = cube.sel(architecture="a", width=4, kernel="airy")
+    np.testing.assert_array_equal(cell.status.sel(level=0), [[1, 1, 0], [0, 0, 0]])
+    # The rate that was selected is gone, and with it the result.
+    assert (cell.status.sel(level=1) == 0).all()
+    assert np.isnan(cell.selected_learning_rate.sel(level=1))
+    assert "partial" in cube.title
+    best = selected(open_benchmark(tmp_path / "cube.nc")).sel(architecture="a", width=4)
+    assert best.relative_mse.sel(kernel="airy").count("seed").values.tolist() == [2, 0, 2]
+    with pytest.raises(OtherFileError, match=r"learning_rates = \[0\.003, 0\.01\], not \[0\.01"):
+        assemble(tmp_path / "cube.nc", [path], study=study, partial=False)
+    turned = changed_study(training={"learning_rates": RATES[::-1], "seeds": SEEDS[::-1]})
+    assemble(tmp_path / "cube.nc", whole_study(tmp_path), study=turned, partial=False)
+
+
+def test_a_study_at_work_leaves_out_what_is_in_change(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = changed_study(training={"steps": 11})
+    paths = whole_study(tmp_path)
+    for path in paths[:2]:  # made anew with other settings; the rest is still to come
+        edit(
+            path,
+            lambda g: g.assign_attrs(settings=g.settings.replace('"steps": 10', '"steps": 11')),
+        )
+    gone = tmp_path / "gone.nc"
+    with pytest.raises((OtherFileError, FileNotFoundError)):
+        assemble(tmp_path / "cube.nc", [*paths, gone], study=study, partial=False)
+    cube = assemble(tmp_path / "cube.nc", [*paths, gone], study=study)
+    assert caplog.text.count("left out: ") == len(paths) - 2 + 1
+    assert int((cube.status == 1).any(["level", "learning_rate", "seed"]).sum()) == 2
+    paths[0].write_bytes(b"broken")  # and what is broken is never left out in silence
+    with pytest.raises(BrokenFileError, match="no seal"):
+        assemble(tmp_path / "cube.nc", paths, study=study)
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"training": {"steps": 11}}, r"training\.steps = 10, not 11"),
+        ({"task": {"seed": 1}}, r"task\.seed = 0, not 1"),
+        ({"evaluation": {"probes": 8}}, r"evaluation\.probes = None, not 8"),
+        ({"architectures": {"a": {"widths": [4, 8], "layers": 2}}}, r"layers = None, not 2"),
+        (
+            {"architectures": {"a": {"widths": [4, 8], "training": {"steps": 9}}}},
+            r"training\.steps = 10, not 9",
+        ),
+        ({"architectures": {"a": {"widths": [8]}}}, "the study has no a of width 4 on impulse"),
+        ({"architectures": {"a": {"widths": []}}}, "the study has no a of width 4"),
+    ],
+)
+def test_what_was_made_otherwise_is_refused(
+    tmp_path: Path, section: dict[str, Any], message: str
+) -> None:
+    paths, study = whole_study(tmp_path), changed_study(**section)
+    with pytest.raises(OtherFileError, match=rf"{paths[0]}: .*{message}"):
+        assemble(tmp_path / "cube.nc", paths, study=study, partial=False)
+
+
+def test_a_file_under_the_name_of_another_is_refused(tmp_path: Path) -> None:
+    path = make_group(tmp_path, "a", 4, "impulse")
+    for place, message in (
+        ("b/width=4/impulse", "architecture = 'a', not 'b'"),
+        ("a/width=8/impulse", "width = 4, not 8"),
+        ("a/width=4/airy", "kernel = 'impulse', not 'airy'"),
+    ):
+        moved = tmp_path / f"evaluation/study/{place}.nc"
+        moved.parent.mkdir(parents=True, exist_ok=True)
+        moved.write_bytes(path.read_bytes())
+        with pytest.raises(OtherFileError, match=message):
+            assemble(tmp_path / "cube.nc", [moved], partial=False)
+
+
+def test_what_is_no_evaluation_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "foreign.nc"
+    xr.Dataset({"a": 1}).to_netcdf(path)
+    with pytest.raises(BrokenFileError, match=r"foreign\.nc: no seal of mfbench"):
+        assemble(tmp_path / "cube.nc", [path])
+    edit(path, lambda group: group)
+    with pytest.raises(BrokenFileError, match=r"foreign\.nc: no evaluation of mfbench"):
+        assemble(tmp_path / "cube.nc", [path])
+
+
+def test_a_failed_cell_is_neither_absent_nor_diverged(tmp_path: Path) -> None:
+    paths = [make_group(tmp_path, "a", 4, kernel) for kernel in ("impulse", "airy")]
+    fail(paths[1], 1, "architecture own, width 4, rho = 1.5: KeyError: 'mine'")
+    made = assemble(tmp_path / "cube.nc", paths)
+    cube = open_benchmark(tmp_path / "cube.nc")
+    at = {"architecture": "a", "width": 4, "kernel": "airy"}
+    cell = cube.sel(at | {"level": 1})
+    assert (cell.status == "failed").all()
+    assert cell.failure.item() == "architecture own, width 4, rho = 1.5: KeyError: 'mine'"
+    assert (cube.sel(at | {"level": [0, 2]}).status == "ok").all()
+    assert (cube.failure != "").sum() == 1
+    assert int(failed(cube).sum()) == 1
+    assert bool(failed(cube).sel(at | {"level": 1}))
+    assert int(trained(cube).sum()) == 4 * len(RATES) * len(SEEDS)
+    np.testing.assert_array_equal(trained(made), trained(cube))  # codes and words alike
+    assert selected(cube).relative_mse.sel(at | {"level": 1}).isnull().all()
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_group_that_could_not_be_built_hides_no_size(tmp_path: Path, first: int) -> None:
+    paths = [make_group(tmp_path, "a", 4, kernel) for kernel in ("impulse", "airy")]
+    fail(paths[0], 0, "broken", built=False)
+    cube = assemble(tmp_path / "cube.nc", [paths[first], paths[1 - first]])
+    assert float(cube.parameters.sel(architecture="a", width=4)) == 40
+
+
+def test_texts_are_not_cut_to_those_of_the_first_file(tmp_path: Path) -> None:
+    paths = [make_group(tmp_path, "a", w, "impulse") for w in (4, 8)]
+    fail(paths[0], 0, "short")
+    fail(paths[1], 1, "very much longer than that")
+    cube = assemble(tmp_path / "cube.nc", paths).sel(architecture="a", kernel="impulse")
+    assert cube.failure.sel(width=4, level=0).item() == "short"
+    assert cube.failure.sel(width=8, level=1).item() == "very much longer than that"
+
+
+def test_selected_takes_each_cell_at_its_own_rate(tmp_path: Path) -> None:
+    assemble(tmp_path / "cube.nc", [make_group(tmp_path, "a", 8, "airy")])
+    cube = open_benchmark(tmp_path / "cube.nc")
+    best = selected(cube)
+    assert "learning_rate" not in best.dims
+    part = cube.relative_mse.sel(architecture="a", width=8, kernel="airy")
+    chosen = best.relative_mse.sel(architecture="a", width=8, kernel="airy")
+    np.testing.assert_array_equal(chosen[0], part.sel(level=0, learning_rate=0.01))
+    np.testing.assert_array_equal(chosen[1], part.sel(level=1, learning_rate=0.003))
+    assert (best.status.sel(architecture="b", width=8) == "absent").all()
+    assert best.relative_mse.sel(architecture="b", width=8).isnull().all()
