@@ -89,8 +89,8 @@ def test_distances_separate_the_state_size_from_other_limits(cube: xr.Dataset) -
     cube.lower_floor[{"architecture": 0, "kernel": 1, "level": 2}] = 0.12
     cube.optimisation_part[{"architecture": 0, "kernel": 0}] -= 0.1
     cube.optimisation_part[{"architecture": 0, "kernel": 1}] += 0.1
-    # Standard errors are 1 % of the error: 0.0815 is within three of them of 0.08, 0.333 is not of
-    # 0.32.
+    # Standard errors are 1 % of the error: three of them reach from 0.08 to 0.0815, but not from
+    # 0.32 to 0.333.
     cube.lower_floor[{"architecture": 1, "kernel": 1, "level": 1}] = 0.0815
     cube.lower_floor[{"architecture": 1, "kernel": 1, "level": 2}] = 0.333
     changed = distance_table(cube).set_index("architecture")
