@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from mfbench.cube.failure_boundaries import GROUP, boundary_variables
+from mfbench.cube.message_boundaries import GROUP, boundary_variables
 from mfbench.files import atomic
 from mfbench.files.paths import rho_text
 from mfbench.tasks.kernels.lookup import families
@@ -32,7 +32,7 @@ _ATTRIBUTES: dict[str, dict[str, Any]] = {
     "rho": {"long_name": "knob of the kernel's family"},
     "status": {
         "comment": "absent: not in the study (then parameters or rho are NaN too), or not run yet; "
-        "failed: the architecture's own code broke (see failure), which says nothing of its memory",
+        "failed: the architecture's own code broke (see message), which says nothing of its memory",
         "flag_values": np.arange(len(STATUS), dtype="i1"),
         "flag_meanings": " ".join(STATUS),
     },

@@ -79,8 +79,8 @@ def test_failed_cells_are_listed_up_to_a_limit(
         many.training(name, "impulse", levels, message="broke here")
     lines = printed(capsys)
     assert sum("broke here" in line for line in lines) == 10
-    assert "  and 4 more: --failures shows all" in lines
-    lines = printed(capsys, "--failures")
+    assert "  and 4 more: --failed shows all" in lines
+    lines = printed(capsys, "--failed")
     assert sum("broke here" in line for line in lines) == 14
     assert not any("more" in line for line in lines)
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from mfbench.cube.message_boundaries import CENSORED
 
-from mfbench.cube.failure_boundaries import CENSORED
 from mfbench.report.boundary import boundary_texts
 from mfbench.report.differences import difference_table
-from mfbench.report.failures import failure_table
+from mfbench.report.failed_cells import failed_table
 from mfbench.report.notes import NOTES
 from mfbench.report.optimum import distance_table
 from mfbench.report.page import _times, write_report
@@ -143,10 +143,10 @@ def test_the_page_shows_numbers_figures_and_provenance(cube: xr.Dataset, tmp_pat
 def test_failed_cells_are_listed_with_their_message(cube: xr.Dataset, tmp_path: Path) -> None:
     write_report(tmp_path / "report.html", cube=cube, figures={})
     assert "Failed" not in (tmp_path / "report.html").read_text()
-    assert failure_table(cube).empty
+    assert failed_table(cube).empty
     spoil(cube, "failed", {"architecture": 1, "kernel": 0, "level": 1})
     spoil(cube, "failed", {"architecture": 1, "kernel": 0, "level": 2})
-    table = failure_table(cube)
+    table = failed_table(cube)
     assert table.to_dict("records") == [
         {
             "architecture": "a",
