@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from mfbench.cube.message_boundaries import GROUP, boundary_variables, success_threshold
+from mfbench.cube.failure_boundaries import GROUP, boundary_variables, success_threshold
 from mfbench.cube.read import open_benchmark
 from mfbench.cube.write import Group, nothing, write_cube
 from mfbench.files import provenance

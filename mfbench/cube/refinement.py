@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from mfbench.cube.message_boundaries import CENSORED, GROUP
+from mfbench.cube.failure_boundaries import CENSORED, GROUP
 from mfbench.files.paths import rho_text
 from mfbench.tasks.kernels.memory import rho_for_memory_length, window_weights
 

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from mfbench.cube.message_boundaries import GROUP, boundary_variables
+from mfbench.cube.failure_boundaries import GROUP, boundary_variables
 from mfbench.files import atomic
 from mfbench.files.paths import rho_text
 from mfbench.tasks.kernels.lookup import families

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from mfbench.cube.message_boundaries import success_threshold
+from mfbench.cube.failure_boundaries import success_threshold
 from mfbench.evaluation.optimum import RESOLVED
 from mfbench.figures import theme
 from mfbench.figures.optimum_tables import optimum_table

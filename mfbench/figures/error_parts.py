@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 import xarray as xr
 
-from mfbench.cube.message_boundaries import success_threshold
+from mfbench.cube.failure_boundaries import success_threshold
 from mfbench.figures import theme
 from mfbench.figures.optimum_tables import PARTS, part_table
 from mfbench.figures.tables import has, rounded, short_error, task_order

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from mfbench.cube.message_boundaries import success_threshold
+from mfbench.cube.failure_boundaries import success_threshold
 from mfbench.cube.select import selected
 from mfbench.evaluation.optimum import RESOLVED
 from mfbench.figures.tables import error_table, largest_widths, task_names, with_every_panel

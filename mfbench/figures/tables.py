@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from mfbench.cube.message_boundaries import CENSORED, GROUP
+from mfbench.cube.failure_boundaries import CENSORED, GROUP
 from mfbench.cube.select import failed, selected, trained
 
 FLOORS = ("lower_floor", "upper_floor")

@@ -13,7 +13,7 @@ import pandas as pd
 import xarray as xr
 import yaml
 
-from mfbench.cube.message_boundaries import success_threshold
+from mfbench.cube.failure_boundaries import success_threshold
 from mfbench.cube.select import failed, trained
 from mfbench.evaluation.optimum import RESOLVED
 from mfbench.figures.export import javascript

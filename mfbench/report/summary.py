@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import xarray as xr
 
-from mfbench.cube.message_boundaries import success_threshold
+from mfbench.cube.failure_boundaries import success_threshold
 from mfbench.figures.tables import error_table
 
 

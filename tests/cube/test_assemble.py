@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from mfbench.cube.message_boundaries import boundary_variables
 
 from mfbench.cube.assemble import assemble_cube
+from mfbench.cube.failure_boundaries import boundary_variables
 from mfbench.cube.read import open_benchmark
 from mfbench.cube.select import failed, selected, trained
 from mfbench.files import BrokenFileError, OtherFileError

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from mfbench.cube.message_boundaries import CENSORED, boundary_variables, success_threshold
 
 from mfbench.cube.boundaries import failure_boundary
+from mfbench.cube.failure_boundaries import CENSORED, boundary_variables, success_threshold
 from mfbench.cube.read import open_benchmark
 from mfbench.training.status import STATUS
 from tests.cube.oracle import write_benchmark

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from mfbench.cube.message_boundaries import boundary_variables
-from mfbench.figures.registry import FIGURES
 
+from mfbench.cube.failure_boundaries import boundary_variables
 from mfbench.cube.merge import merge_cubes
 from mfbench.cube.read import open_benchmark
 from mfbench.figures.export import draw
+from mfbench.figures.order import FIGURES
 from mfbench.report.page import write_report
 from tests.cube.evaluations import STUDY, assemble, edit, make_group, whole_study
 from tests.figures.conftest import make_cube

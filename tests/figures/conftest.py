@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 import xarray as xr
-from mfbench.cube.message_boundaries import boundary_variables
+
+from mfbench.cube.failure_boundaries import boundary_variables
 
 ARCHITECTURES, KERNELS, LENGTHS = ["b", "a"], ["impulse", "airy"], [4, 8, 16]
 

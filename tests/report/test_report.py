@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from mfbench.cube.message_boundaries import CENSORED
 
+from mfbench.cube.failure_boundaries import CENSORED
 from mfbench.report.boundary import boundary_texts
 from mfbench.report.differences import difference_table
 from mfbench.report.failed_cells import failed_table

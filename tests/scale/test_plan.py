@@ -104,5 +104,5 @@ def test_calls_per_cell_do_not_grow(benchmark: ModuleType, tmp_path: Path) -> No
     assert sum(many.values()) > 2 * 800  # they were counted
     assert {name: n for name, n in many.items() if n > 4 * few.get(name, 0)} == {}
     # What the code says is read once, however many cells run it.
-    once = "mfbench/workflow/digest.py:normalised"
+    once = "mfbench/workflow/code.py:normalised"
     assert many[once] == few[once]

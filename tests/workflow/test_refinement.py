@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from mfbench.cube.message_boundaries import CENSORED
 
 import mfbench
+from mfbench.cube.failure_boundaries import CENSORED
 from mfbench.files import read_json
 from tests.conftest import small_study
 from tests.workflow.conftest import Project, copy_of_the_tree
