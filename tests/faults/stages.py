@@ -10,8 +10,7 @@ from typing import Any
 
 import torch
 
-from mfbench.cube.architecture import assemble_architecture
-from mfbench.cube.benchmark import assemble_benchmark
+from mfbench.cube.assemble import assemble_cube
 from mfbench.cube.read import open_benchmark
 from mfbench.evaluation.group import evaluate_group, write_evaluation
 from mfbench.evaluation.inputs import pack_files, task_files
@@ -101,26 +100,14 @@ class Stages:
             settings=EvaluationSettings.model_validate(settings["evaluation"]),
         )
 
-    def assemble_one(self, path: Path) -> None:
-        """All evaluations of one architecture."""
-        settings = evaluation_settings(self.study, architecture=ARCHITECTURE, width=4)
-        assemble_architecture(
-            path,
-            [self.results / f"evaluation/{ARCHITECTURE}/width=4/{KERNEL}.nc"],
-            resolved={
-                **{key: value for key, value in settings.items() if key != "width"},
-                "levels": {f"4/{KERNEL}": ["3", "5"]},
-            },
-        )
-
     def assemble(self, path: Path) -> None:
         """The cube."""
-        assemble_benchmark(
+        assemble_cube(
             path,
-            [self.results / f"cubes/architectures/{a}.nc" for a in ("rnn", "lru")],
+            [self.results / f"evaluation/{a}/width=4/{KERNEL}.nc" for a in ("rnn", "lru")],
             architectures=["rnn", "lru"],
             kernels=[KERNEL],
-            resolved=study_settings(self.study),
+            study=study_settings(self.study),
         )
 
     def cube(self) -> Any:
@@ -161,7 +148,6 @@ def writers(finished: Stages) -> dict[str, Callable[[Path], None]]:
             resolved={"architecture_name": "rnn", "width": 4, "kernel": KERNEL},
             title="t",
         ),
-        "a.nc": finished.assemble_one,
         "b.nc": finished.assemble,
         "levels.json": lambda p: write_json(p, {"groups": [json.dumps(study.model_dump())]}),
         "figure.json": lambda p: write_figure(p.with_suffix(""), figure),

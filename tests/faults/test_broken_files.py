@@ -30,8 +30,7 @@ READ_BY = {
     "floors/impulse/rho=3.nc": lambda s: s.evaluate(),
     "training/rnn/width=4/impulse/rho=3.nc": lambda s: s.evaluate(),
     "training/rnn/width=4/impulse/rho=3.safetensors": lambda s: s.evaluate(),
-    "evaluation/rnn/width=4/impulse.nc": lambda s: s.assemble_one(s.results / "new.nc"),
-    "cubes/architectures/rnn.nc": lambda s: s.assemble(s.results / "new.nc"),
+    "evaluation/rnn/width=4/impulse.nc": lambda s: s.assemble(s.results / "new.nc"),
     "cubes/benchmark.nc": lambda s: s.cube(),
 }
 # A whole file of mfbench under another's name.
@@ -52,12 +51,7 @@ FOREIGN = {
         "evaluation/lru/width=4/impulse.nc",
         "cubes/benchmark.nc",
     ],
-    "cubes/architectures/rnn.nc": [
-        "cubes/architectures/lru.nc",
-        "cubes/benchmark.nc",
-        "evaluation/lru/width=4/impulse.nc",
-    ],
-    "cubes/benchmark.nc": ["cubes/architectures/rnn.nc", "evaluation/rnn/width=4/impulse.nc"],
+    "cubes/benchmark.nc": ["evaluation/rnn/width=4/impulse.nc"],
 }
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda whole: b"",
@@ -114,11 +108,6 @@ def test_a_file_under_another_name_is_refused(name: str, other: str, stages: Sta
         ),
         (
             "evaluation/rnn/width=4/impulse.nc",
-            {"evaluation": {"probes": 8}},
-            "evaluation.probes = 16, not 8",
-        ),
-        (
-            "cubes/architectures/rnn.nc",
             {"evaluation": {"probes": 8}},
             "evaluation.probes = 16, not 8",
         ),
