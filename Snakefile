@@ -44,7 +44,7 @@ onsuccess:
     if failed := count_failed(PATHS.file("benchmark")):
         print(
             f"{failed} cells of this study failed, as their architecture's own code broke: "
-            "`mfbench status --failures` says at what.",
+            "`mfbench status --failed` says at what.",
             file=sys.stderr,
         )
 

@@ -1,7 +1,7 @@
-"""How a study grows: planning, planning again when all is done, and aggregation.
+"""How a study grows: planning, planning again when all is done, and the cube.
 
 Nothing is trained. For the plans all files are empty and Snakemake only touches them; for the
-aggregation one real evaluation is copied under other names. Seconds of processor time (one core)
+cube one real evaluation is copied under other names. Seconds of processor time (one core)
 and peak memory, each of a process of its own; the clock is shown too.
 Usage: python benchmarks/scale.py [--cells 1000 10000 50000] [--evaluations 1000 10000 50000]
     [--levels 10] [--cells-per-job 1] [--architecture-cells 200] [--folder FOLDER]
@@ -18,7 +18,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,21 +37,14 @@ SNAKEMAKE = (sys.executable, "-m", "snakemake")
 RUN = ("--cores", "2", "--configfile", "study.yaml", "--quiet", "rules")
 CUBE = "results/scale/cubes/benchmark.nc"
 
-PART = 4  # architectures that are touched at a time
+PART = 80  # evaluations that are touched at a time
 # Snakemake waits a tenth of a second with every file that it touches.
 TOUCH = "import sys, time; time.sleep = lambda s: None; from snakemake.cli import main; main()"
-ARCHITECTURES = """
+ASSEMBLE = """
 import sys, json
-from mfbench.cube.architecture import assemble_architecture
+from mfbench.cube.assemble import assemble_cube
 given = json.load(open(sys.argv[1]))
-for target, sources in given["work"].items():
-    assemble_architecture(target, sources, resolved=given["resolved"])
-"""
-MERGE = """
-import sys, json
-from mfbench.cube.benchmark import assemble_benchmark
-given = json.load(open(sys.argv[1]))
-assemble_benchmark(given.pop("path"), given.pop("sources"), **given)
+assemble_cube(given.pop("path"), given.pop("sources"), **given)
 """
 
 
@@ -69,35 +61,23 @@ class Cost(NamedTuple):
 
 def measured(*command: str, folder: Path, says: str = "") -> Cost:
     """Run a command to its end, at which it must have said something."""
-    return measured_together([command], folder=folder, says=says)
-
-
-def measured_together(commands: Sequence[Sequence[str]], *, folder: Path, says: str = "") -> Cost:
-    """Run commands side by side to their end, at which they must have said something."""
-    processor = memory = 0.0
     with tempfile.TemporaryFile() as said:
         started = time.monotonic()
-        processes = [
-            subprocess.Popen(
-                command,
-                cwd=folder,
-                stdout=said,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"},
-            )
-            for command in commands
-        ]
-        for process in processes:
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-            processor += usage.ru_utime + usage.ru_stime
-            memory = max(memory, usage.ru_maxrss / 1024)
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"},
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
         clock = time.monotonic() - started
         said.seek(0)
         text = said.read().decode()
-        if any(process.returncode for process in processes) or says not in text:
+        if process.returncode or says not in text:
             raise SystemExit(text[-3000:])
-    return Cost(processor, clock, memory)
+    return Cost(usage.ru_utime + usage.ru_stime, clock, usage.ru_maxrss / 1024)
 
 
 def make_study(
@@ -152,20 +132,20 @@ def plan(study: dict[str, Any], folder: Path) -> tuple[int, Cost, Cost]:
     for name in files:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(b"x")
-    take_as_made(study, folder, *RUN)
+    take_as_made(files, folder, *RUN)
     done = measured(*SNAKEMAKE, CUBE, *RUN, folder=folder, says="Nothing to be done")
     return len(files), fresh, done
 
 
-def take_as_made(study: dict[str, Any], folder: Path, *run: str) -> None:
+def take_as_made(files: list[str], folder: Path, *run: str) -> None:
     """Have Snakemake record all files as made, in parts: its scheduler takes quadratic time."""
 
     def touch(*arguments: str) -> Cost:
         return measured(sys.executable, "-c", TOUCH, "--touch", *arguments, *run, folder=folder)
 
-    touch("shared", "--forceall")
-    cubes = [f"results/scale/cubes/architectures/{name}.nc" for name in study["architectures"]]
-    parts = [cubes[i : i + PART] for i in range(0, len(cubes), PART)]
+    touch(*[name for name in files if "/floors/" in name], "--forceall")
+    evaluations = sorted(name for name in files if "/evaluation/" in name)
+    parts = [evaluations[i : i + PART] for i in range(0, len(evaluations), PART)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(lambda part: touch("--nolock", *part, "--forcerun", "train"), parts))
     touch(CUBE, "--forcerun", "benchmark_cube")
@@ -185,18 +165,18 @@ def real_evaluation(folder: Path, levels: int) -> Path:
     }
     study["training"] |= {"learning_rates": [0.01, 0.03], "seeds": [0, 1, 2]}
     (folder / "study.yaml").write_text(yaml.safe_dump(study))
-    target = "results/real/evaluation/rnn/width=4/impulse.nc"
+    target = "results/real/evaluation/study/rnn/width=4/impulse.nc"
     run = ("--cores", "1", "--configfile", "study.yaml")
     measured(sys.executable, "-m", "snakemake", target, *run, folder=folder)
     return folder / target
 
 
-def aggregate(count: int, *, template: Path, groups: int, folder: Path) -> list[str]:
-    """Files, their size, and the costs of both stages of the aggregation of so many evaluations."""
+def assemble(count: int, *, template: Path, groups: int, folder: Path) -> list[str]:
+    """Architectures and files of so many evaluations, and what their cube costs."""
     folder.mkdir()
     widths = [4 * (i + 1) for i in range(max(1, groups // len(KERNELS)))]
     names = [f"a{i:05d}" for i in range(math.ceil(count / (len(widths) * len(KERNELS))))]
-    work: dict[str, list[str]] = {}
+    sources = []
     size = 0
     for name in names:
         for width in widths:
@@ -206,47 +186,31 @@ def aggregate(count: int, *, template: Path, groups: int, folder: Path) -> list[
                 with netCDF4.Dataset(path, "r+") as file:
                     file.setncatts({"architecture_name": name, "width": width, "kernel": kernel})
                 seal(path, ".nc")
-                work.setdefault(str(folder / f"{name}.nc"), []).append(str(path))
+                sources.append(str(path))
                 size += path.stat().st_size
     with netCDF4.Dataset(template) as file:
         tasks = [
-            {"rho": str(rho), "memory_length": int(length)}
+            {"rho": float(rho), "memory_length": int(length)}
             for rho, length in zip(file["rho"][:], file["memory_length"][:], strict=True)
         ]
         made = json.loads(file.settings)
-    resolved = {key: made[key] for key in ("task", "architecture", "training", "evaluation")}
-    rhos = [task["rho"] for task in tasks]
-    levels = {f"{width}/{kernel}": rhos for width in widths for kernel in KERNELS}
-
-    def first_stage(name: str, targets: list[str]) -> list[str]:
-        given = {
-            "work": {target: work[target] for target in targets},
-            "resolved": {**resolved, "levels": levels},
-        }
-        (folder / name).write_text(json.dumps(given))
-        return [sys.executable, "-c", ARCHITECTURES, str(folder / name)]
-
-    cores = os.cpu_count() or 1
-    shares = [first_stage(f"work{i}.json", list(work)[i::cores]) for i in range(cores)]
-    first = measured_together(shares, folder=ROOT)
-    single = measured(*first_stage("one.json", list(work)[:1]), folder=ROOT)
     given = {
         "path": str(folder / "benchmark.nc"),
-        "sources": list(work),
+        "sources": sources,
         "architectures": names,
         "kernels": list(KERNELS),
-        "resolved": {
+        "study": {
             "name": "scale",
-            "task": resolved["task"],
-            "training": resolved["training"],
-            "evaluation": {**resolved["evaluation"], "success": 0.1},
-            "architectures": {n: {**resolved["architecture"], "widths": widths} for n in names},
+            "task": made["task"],
+            "training": made["training"],
+            "evaluation": {**made["evaluation"], "success": 0.1},
+            "architectures": {n: {**made["architecture"], "widths": widths} for n in names},
             "kernels": dict.fromkeys(KERNELS, tasks),
         },
     }
-    (folder / "merge.json").write_text(json.dumps(given))
-    second = measured(sys.executable, "-c", MERGE, str(folder / "merge.json"), folder=ROOT)
-    return [f"{len(names)}", f"{size / 1e6:.0f} MB", str(first), str(single), str(second)]
+    (folder / "given.json").write_text(json.dumps(given))
+    cost = measured(sys.executable, "-c", ASSEMBLE, str(folder / "given.json"), folder=ROOT)
+    return [f"{len(names)}", f"{size / 1e6:.0f} MB", str(cost)]
 
 
 def print_row(*cells: object) -> None:
@@ -283,17 +247,12 @@ def main() -> None:
             shutil.rmtree(where)
         if given.evaluations:
             template = real_evaluation(folder / "real", given.file_levels)
-            titles = ("architectures", "size", "per architecture", "one of them", "all to the cube")
+            titles = ("architectures", "size", "cube")
             print_row("evaluations", *titles)
             print_row(*["---"] * (1 + len(titles)))
         for count in given.evaluations:
-            where = folder / f"aggregate{count}"
-            row = aggregate(
-                count,
-                template=template,
-                groups=given.groups,
-                folder=where,
-            )
+            where = folder / f"assemble{count}"
+            row = assemble(count, template=template, groups=given.groups, folder=where)
             print_row(count, *row)
             shutil.rmtree(where)
 

@@ -19,7 +19,7 @@ from rich.text import Text
 from mfbench.commands.study_status import StudyStatus, study_status
 from mfbench.study.study import Study, read_study
 
-_SHOWN = 10  # lines of each listing without --failures
+_SHOWN = 10  # lines of each listing without --failed
 _COLOURS = {"running": "cyan", "failed": "red", "diverged": "yellow", "missing": "bright_black"}
 
 
@@ -36,7 +36,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     how.add_argument("--json", action="store_true", help="print all that is known as JSON")
     how.add_argument("--watch", type=_seconds, metavar="SECONDS", help="update it that often")
     parser.add_argument(
-        "--failures", action="store_true", help=f"list all failed cells, not just {_SHOWN}"
+        "--failed", action="store_true", help=f"list all failed cells, not just {_SHOWN}"
     )
     parser.set_defaults(run=run)
 
@@ -58,7 +58,7 @@ def run(given: argparse.Namespace) -> int:
         sys.stdout.write(json.dumps(document(study, study_status(study)), indent=1) + "\n")
         return 0
     console = Console(highlight=False, markup=False, emoji=False)
-    limit = None if given.failures else _SHOWN
+    limit = None if given.failed else _SHOWN
     with suppress(KeyboardInterrupt):
         show(console, study, study_status(study), limit=limit)
         while given.watch:
@@ -110,7 +110,8 @@ def show(console: Console, study: Study, status: StudyStatus, *, limit: int | No
     console.print(table)
     console.print("\ndone/cells; r running, f failed, d diverged, m missing")
     summary = ", ".join(f"{total[state]} {state}" for state in ("done", *_COLOURS))
-    console.print(summary.replace("diverged", f"diverged ({total['diverged_members']} members)"))
+    members = total["diverged_members"]
+    console.print(summary + (f"; members that diverged: {members}" if members else ""))
     listings: dict[str, Sequence[object]] = {
         "failed": [f"{c}: {c.message}\n    see {c.log}" for c in status.of("failed")],
         "interrupted, to be continued by the next run": status.of("interrupted"),
@@ -123,7 +124,7 @@ def show(console: Console, study: Study, status: StudyStatus, *, limit: int | No
         for line in lines[:limit]:
             console.print(f"  {line}")
         if more := len(lines) - len(lines[:limit]):
-            console.print(f"  and {more} more: --failures shows all")
+            console.print(f"  and {more} more: --failed shows all")
 
 
 def _cells(counts: Mapping[str, int]) -> Text:

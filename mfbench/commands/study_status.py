@@ -202,7 +202,7 @@ def _read(path: str, _: int) -> tuple[dict[str, Any], dict[float, tuple[list[int
         settings = json.loads(file.getncattr("settings"))
         rho = file["rho"][:].tolist()
         codes = file["status"][:].reshape(len(rho), -1).tolist()
-        messages = file["failure"][:].tolist()
+        messages = file["message"][:].tolist()
     return _comparable(settings), dict(zip(rho, zip(codes, messages, strict=True), strict=True))
 
 

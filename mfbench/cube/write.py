@@ -25,6 +25,7 @@ Variables = Mapping[Any, xr.Variable]
 _OF_A_TASK = ("rho", "memory_length", "order", "memory_function")  # the same for all architectures
 _OF_A_MODEL = ("parameters", "state_size", "receptive_field", "linear")  # the same for all tasks
 _COORDINATES = ("rho", "memory_length", "order", *_OF_A_MODEL)
+_CACHE = 1 << 20  # bytes of each variable that HDF5 keeps in memory
 _ATTRIBUTES: dict[str, dict[str, Any]] = {
     "architecture": {"long_name": "name of the architecture in the study"},
     "width": {"long_name": "number of channels", "units": "1"},
@@ -32,7 +33,7 @@ _ATTRIBUTES: dict[str, dict[str, Any]] = {
     "rho": {"long_name": "knob of the kernel's family"},
     "status": {
         "comment": "absent: not in the study (then parameters or rho are NaN too), or not run yet; "
-        "failed: the architecture's own code broke (see failure), which says nothing of its memory",
+        "failed: the architecture's own code broke (see message), which says nothing of its memory",
         "flag_values": np.arange(len(STATUS), dtype="i1"),
         "flag_meanings": " ".join(STATUS),
     },
@@ -93,26 +94,30 @@ def write_cube(
         at = places["kernel"][kernel], slice(len(rhos))
         arrays["rho"][at] = rhos
         arrays["memory_length"][at] = [lengths[kernel][rho] for rho in rhos]
+    whole = part.merge(boundaries(part))
+    packed = {
+        n: {"zlib": True, "complevel": 3} for n, v in whole.variables.items() if v.dtype != "O"
+    }
+    own = [str(n) for n, v in whole.variables.items() if "architecture" in v.dims]
     with atomic(path) as temporary:
-        for i, architecture in enumerate(axes["architecture"]):
-            for name, values in arrays.items():
-                if "architecture" in part[name].dims:
-                    values[...] = nothing(name, values)
-            for group in (group for group in groups if group.architecture == architecture):
-                level = {rho: levels[group.kernel].index(rho) for rho in group.rho}
-                if (found := read(group)) is not None:
-                    _place(group, found, arrays, places | {"level": level})
-            part = part.assign_coords(architecture=part.architecture.copy(data=[architecture]))
-            whole = part.merge(boundaries(part))
-            if i == 0:
-                packed = {"zlib": True, "complevel": 3}
-                encoding = {n: packed for n, v in whole.variables.items() if v.dtype != object}
-                whole.to_netcdf(temporary, unlimited_dims=["architecture"], encoding=encoding)
-            with netCDF4.Dataset(temporary, "a") as file:
-                file.set_auto_maskandscale(False)
-                for key, variable in whole.variables.items():
-                    own = "architecture" in variable.dims
-                    file[str(key)][slice(i, i + 1) if own else ...] = variable.values
+        whole.to_netcdf(temporary, unlimited_dims=["architecture"], encoding=packed)
+        with netCDF4.Dataset(temporary, "a") as file:
+            file.set_auto_maskandscale(False)
+            for variable in file.variables.values():
+                variable.set_var_chunk_cache(size=_CACHE)
+            for i, architecture in enumerate(axes["architecture"]):
+                for name in arrays.keys() & own:
+                    arrays[name][...] = nothing(name, arrays[name])
+                for group in (group for group in groups if group.architecture == architecture):
+                    level = {rho: levels[group.kernel].index(rho) for rho in group.rho}
+                    if (found := read(group)) is not None:
+                        _place(group, found, arrays, places | {"level": level})
+                part = part.assign_coords(architecture=part.architecture.copy(data=[architecture]))
+                values = {**part.variables, **boundaries(part).variables}
+                for name in own:
+                    file[name][i : i + 1] = values[name].values
+            for name in arrays.keys() - own:  # last: every architecture has its part in them
+                file[name][...] = arrays[name]
 
 
 def _ordered(kernel: str, lengths: Mapping[float, float]) -> list[float]:

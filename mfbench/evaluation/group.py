@@ -53,7 +53,7 @@ class _Level:
         What its files hold.
     data : EvaluationData
         What its members are measured on.
-    failure : str
+    message : str
         What its architecture's own code broke at; "" where it did not.
     measured : dict
         What is known of its members, by the indices of learning rate and seed.
@@ -63,7 +63,7 @@ class _Level:
     floors: Floors
     found: Trained
     data: EvaluationData
-    failure: str
+    message: str
     measured: dict[tuple[int, int], dict[str, Any]] = field(default_factory=dict)
 
 
@@ -120,7 +120,7 @@ def evaluate_group(
     Dataset
         Dimensions level, learning_rate, seed, and lag, time, step, threshold, perturbation,
         length_factor where they apply. A cell that failed, there or in the training, has the
-        status 'failed', the message in `failure`, and no numbers.
+        status 'failed', the reason in `message`, and no numbers.
 
     Raises
     ------
@@ -138,7 +138,7 @@ def evaluate_group(
         if stop:
             raise ArchitectureError(message) from error
         log.error("FAILED, and recorded as such: %s", message, exc_info=error)
-        level.failure = message
+        level.message = message
 
     members = [member for level in levels for member in _members(level)]
     if members:
@@ -148,13 +148,13 @@ def evaluate_group(
             model.requires_grad_(requires_grad=False)  # Jacobians are by the input alone
         except ArchitectureError as error:
             for level in levels:
-                if not level.failure:
+                if not level.message:
                     fail(level, error)
         else:
             _measure_all(members, model, settings, share=share, fail=fail)
     datasets = [
-        failed_level(level.found, level.task, level.floors, settings, message=level.failure)
-        if level.failure
+        failed_level(level.found, level.task, level.floors, settings, message=level.message)
+        if level.message
         else level_dataset(level.found, level.task, level.floors, settings, level.measured)
         for level in levels
     ]
@@ -178,7 +178,7 @@ def _level(
         raise ValueError(f"no training record has {task.family} with rho = {task.rho:.12g}")
     found = trained[task.rho]
     data = EvaluationData.of(task, settings)
-    return _Level(task, floors, found, data, failure=str(found.record.failure.item()))
+    return _Level(task, floors, found, data, message=str(found.record.message.item()))
 
 
 def _members(level: _Level) -> list[_Member]:
@@ -237,7 +237,7 @@ def _measure(
 
     Whose fault it is where they break shows when they go on alone.
     """
-    members = [member for member in members if not member.level.failure]
+    members = [member for member in members if not member.level.message]
     if not members:
         return
     # The ensemble copies the first model, so that the next members can use it again.

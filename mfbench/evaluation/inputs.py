@@ -76,7 +76,7 @@ def read_trained(
 def _read_record(path: str | Path, expected: Mapping[str, Any]) -> xr.Dataset:
     with xr.open_dataset(sealed(path), engine="netcdf4", mask_and_scale=False) as opened:
         record = opened.load().drop_encoding()
-    needed = ("status", "validation_error", "best_validation_error", "rho", "failure")
+    needed = ("status", "validation_error", "best_validation_error", "rho", "message")
     check_variables(path, "training record", record.variables, needed=needed)
     check_identity(path, json.loads(record.attrs["settings"]), expected)
     return record

@@ -159,7 +159,7 @@ def failed_level(
             record[name] = xr.full_like(values, np.nan)
     record["status"] = xr.full_like(record.status, STATUS.index("failed"))
     record["best_step"], record["diverged_step"] = record.best_step * 0, record.best_step * 0 - 1
-    record["failure"] = (), np.array(message, dtype=object), record.failure.attrs
+    record["message"] = (), np.array(message, dtype=object), record.message.attrs
     return level_dataset(replace(found, record=record), task, floors, settings, {})
 
 

@@ -18,11 +18,10 @@ CLOSE = 0.5  # a lag is learned if |h_s - k_s| is below this share of |k_s|
 def learned_steps(
     memory: NDArray[np.floating], k: NDArray[np.floating], steps: NDArray[np.integer]
 ) -> NDArray[np.float64]:
-    """Find the step from which each lag stays learned.
+    """Find the first validated step at which each lag is learned.
 
-    A lag is learned from the first validated step at which, and at all later ones,
-    ``|h_s - k_s| < |k_s| / 2``. Without the later steps, a response that only passes its target
-    would count.
+    A lag is learned at a step if ``|h_s - k_s| < |k_s| / 2`` there and at all later steps;
+    otherwise a response that only passes its target would count.
 
     Parameters
     ----------

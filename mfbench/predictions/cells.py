@@ -107,7 +107,8 @@ class Cell:
     def k(self) -> NDArray[np.float64]:
         """Memory function of the task times the square root of the window weights, (lag,).
 
-        Its squares sum to 1; the squares over some lags sum to the relative error of missing them.
+        Its squares sum to 1. A model that misses some lags has at least the sum of their squares
+        as relative error.
         """
         return np.asarray(self.data.memory_function.values * np.sqrt(self.data.weights.values))
 
@@ -128,9 +129,9 @@ class Cell:
         }
 
     def same_but(self, *options: str) -> tuple[Hashable, ...]:
-        """Key of the trained model that leaves out its width and these options.
+        """Key of the trained model without its width and these options.
 
-        A section of the training is named as ``training.loss``.
+        Sections of the training are named as in ``training.loss``.
         """
         kept = {k: v for k, v in self.options.items() if k not in options}
         training = {k: self.training.get(k) for k in _TRAINED if f"training.{k}" not in options}
@@ -214,7 +215,7 @@ def require(found: Sequence[Cell], what: str) -> Sequence[Cell]:
     enough = [cell for cell in found if len(cell.seeds) >= SEEDS]
     if not enough:
         most = max(len(cell.seeds) for cell in found)
-        raise NotDecidedError(f"at least {SEEDS} seeds needed, {most} found: {what}")
+        raise NotDecidedError(f"needs at least {SEEDS} seeds, found {most}: {what}")
     return enough
 
 
@@ -264,7 +265,7 @@ def differences_by_seed(
     common = set.intersection(*(set(v) for pair in numbers for side in pair for v in side))
     if len(common) < SEEDS:
         raise NotDecidedError(
-            f"at least {SEEDS} seeds shared by all compared cells needed, {len(common)} found "
+            f"needs at least {SEEDS} seeds shared by all compared cells, found {len(common)} "
             f"(cells that differ in {what})"
         )
     return np.array(

@@ -5,9 +5,9 @@ docs/findings.md (state sizes of 16 and more).
 
 rho^s is the impulse response of h_t = rho h_{t-1} + x_t, so one real state suffices at any memory
 length. The effect is the number of decades by which models with one state improve on predicting
-zero. The margin of 2, an error of 1 %, is the same 1 % that defines M99 and the order n01. If one
-state does not get there, larger models of the same kind on the same tasks tell why: if they get
-there, the state was the limit (contradicted); if not, training may be (not decided).
+zero. The margin of 2, an error of 1 %, is the same 1 % that defines M99 and the order n01. If
+models with one state miss it, larger models of the same kind on the same tasks decide: if they
+reach it, the state was too small (contradicted); if not, training may be the limit (not decided).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def judge(cells: Sequence[Cell]) -> Verdict:
     )
     seeds = sorted(set.intersection(*(set(c.seeds) for c in one)))
     if len(seeds) < SEEDS:
-        raise NotDecidedError(f"at least {SEEDS} seeds shared by all cells needed")
+        raise NotDecidedError(f"needs at least {SEEDS} seeds shared by all cells")
     estimate = mean_interval(np.array([-decades(c.seeds[s] for c in one).mean() for s in seeds]))
     verdict, reason = compare(estimate, MARGIN)
     kinds = {(c.model, c.on) for c in one}

@@ -25,7 +25,7 @@ from mfbench.predictions.prediction import Prediction
 from mfbench.predictions.verdict import NotDecidedError, Verdict, compare
 
 MARGIN = 0.25  # decades
-RATES = 3  # learning rates a sweep needs
+RATES = 3  # least number of learning rates
 ERROR = 2.0  # largest relative validation error of a stable member at its last step
 
 

@@ -98,8 +98,8 @@ def judge(cells: Sequence[Cell]) -> Verdict:
                 fits += 1
     if len(found_by_seed) < SEEDS:
         raise NotDecidedError(
-            f"at least {SEEDS} seeds needed that reach an error of {ERROR:g} at {LAGS} lags, "
-            f"{len(found_by_seed)} found"
+            f"needs at least {SEEDS} seeds that reach an error of {ERROR:g} at {LAGS} lags, "
+            f"found {len(found_by_seed)}"
         )
     estimate = mean_interval(np.array([np.mean(v) for _, v in sorted(found_by_seed.items())]))
     verdict, reason = compare(estimate, MARGIN)
@@ -108,8 +108,8 @@ def judge(cells: Sequence[Cell]) -> Verdict:
     return Verdict.of(
         estimate,
         (verdict, reason),
-        effect_name=f"log10 misfit to the number of steps to an error of {ERROR:g}: power law in "
-        "the lag minus exponential",
+        effect_name=f"log10 misfit, power law minus exponential in the lag, of the steps to an "
+        f"error of {ERROR:g}",
         unit="decades",
         **count(used, all_rates=True),
     )
@@ -138,6 +138,6 @@ PREDICTION = Prediction(
     "lies above 0, contradicted if it lies below.",
     fixed=datetime.date(2026, 11, 20),
     judge=judge,
-    replaces="the curvature of log steps over log lag said supported, by 0.32 [0.26, 0.37], but "
+    replaces="the curvature of log steps over log lag said 'supported', by 0.32 [0.26, 0.37], but "
     "a power law with a constant offset in steps is curved as well",
 )

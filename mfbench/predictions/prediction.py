@@ -33,8 +33,8 @@ class Prediction:
     judge : callable
         ``judge(cells) -> Verdict``; raises NotDecidedError if cells are missing.
     replaces : str
-        An earlier rule, its verdict, and why it was dropped. A replacing rule is judged on
-        members that were trained after it was fixed.
+        An earlier rule, its verdict, and why it was dropped. The new rule is judged on members
+        that were trained after it was fixed.
     """
 
     title: str

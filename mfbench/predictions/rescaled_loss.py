@@ -3,12 +3,12 @@
 The rule was fixed on 2026-11-20, before any result that decides it was seen. Known then: nothing
 about this loss.
 
-Lag s enters the loss only at steps t >= s, so its weight is the share of time weights on these
-steps and falls with s. With time weights that grow with t (training.loss.time_power > 0) it falls
-more slowly. The rule compares errors of the learned memory function h at late lags, the sum of
-w_s (k_s - h_s)^2 over s >= M99 / 2, between cells with the plain and the rescaled loss that are
-otherwise equal. The study must score from step 0, because all lags up to task.scored_from have the
-same weight under any loss.
+Lag s enters the loss only at steps t >= s. Its weight is the share of the time weights at these
+steps, which falls with s, and falls more slowly if the time weights grow with t
+(training.loss.time_power > 0). The rule compares cells with the plain and the rescaled loss that
+are otherwise equal, by the error of the learned memory function h at late lags: the sum of
+w_s (k_s - h_s)^2 over s >= M99 / 2. The study must score from step 0, because all lags up to
+task.scored_from have the same weight under any loss.
 """
 
 from __future__ import annotations

@@ -5,11 +5,11 @@ docs/findings.md, where a nonlinear TCN of 16 channels fails on impulses.
 
 K layers of kernel size l with dilations l^i see l^K lags. Write a filter over these lags as a
 tensor with K axes of length l, one for each digit of the lag. The filters of C channels are tensor
-trains of rank C, because C channels connect any two layers. Each of the K - 1 cuts between layers
-unfolds the target into a matrix with a residual sum_{i > C} sigma_i^2, and the best squared error
-lies between the largest residual and their sum (Oseledets 2011, doi 10.1137/090752286). The sum is
-our form of the paper's spectrum term. It is computed on k without the window weights, which would
-hide a rank of 1.
+trains of rank C, because C channels connect neighbouring layers. At each of the K - 1 cuts between
+layers, the target unfolds into a matrix that rank C approximates up to sum_{i > C} sigma_i^2. The
+best squared error lies between the largest of these residuals and their sum (Oseledets 2011, doi
+10.1137/090752286). The sum is our form of the paper's spectrum term. It is computed on k without
+the window weights, which would hide a rank of 1.
 
 Exponentials and impulses have rank 1 and are predicted to be easy at any length. To separate this
 from an ordering by memory, tasks are compared at equal memory length only. In the task with the
@@ -83,8 +83,8 @@ def judge(cells: Sequence[Cell]) -> Verdict:
         used |= {a, b}
     if pairs < PAIRS:
         raise NotDecidedError(
-            f"at least {PAIRS} pairs of kernels needed that share a memory length and whose "
-            f"spectrum bounds differ by a factor of {APART:g}, {pairs} found"
+            f"needs at least {PAIRS} pairs of kernels that share a memory length and whose "
+            f"spectrum bounds differ by a factor of {APART:g}, found {pairs}"
         )
     estimate = share_interval(agree, pairs)
     estimate = replace(estimate, method=f"Jeffreys interval over {pairs} pairs, as if independent")
@@ -110,9 +110,9 @@ PREDICTION = Prediction(
     needs="linear TCNs with dilation_base = kernel_size, few channels, and several kernels at the "
     "same memory lengths within the receptive field",
     rule="Among pairs of kernels at equal memory length, width and depth whose bounds differ by a "
-    "factor of 10 because of the spectrum: the share with the same order of bound and mean log10 "
-    "error. Supported if the 90 % interval lies above 0.5, contradicted if it lies below; at least "
-    "5 pairs.",
+    "factor of 10 because of the spectrum: the share in which the kernel with the larger bound has "
+    "the larger mean log10 error. Supported if the 90 % interval lies above 0.5, contradicted if "
+    "it lies below; at least 5 pairs.",
     fixed=datetime.date(2026, 11, 20),
     judge=judge,
 )

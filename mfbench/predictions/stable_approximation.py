@@ -5,8 +5,8 @@ and is judged on seeds that were trained later. The first rule compared the rati
 unperturbed error, for linear RNNs too. It said 'contradicted', with a ratio 3.3 decades larger for
 exponential memory: a linear RNN fits an exponential to an error of 1e-7, next to which any
 perturbation is large. That measures how well a task was learned and not how much a perturbation
-costs. This rule therefore takes the difference of the errors, and only of nonlinear networks,
-which the paper is about.
+costs. This rule therefore takes the difference of the errors, and only for nonlinear networks, the
+subject of the paper.
 
 To approximate polynomial memory, an RNN must put recurrent weights close to the boundary of
 stability. A small perturbation of all weights should therefore raise its error more than the error
@@ -88,6 +88,7 @@ PREDICTION = Prediction(
     "contradicted if it lies below.",
     fixed=datetime.date(2026, 11, 20),
     judge=judge,
-    replaces="the ratio of perturbed to unperturbed error, linear RNNs included, said contradicted "
-    "by 3.3 decades, but exponentials are learned to 1e-7 and any perturbation is large next to it",
+    replaces="the ratio of perturbed to unperturbed error, linear RNNs included, said "
+    "'contradicted', by 3.3 decades, but exponentials are learned to 1e-7 and any perturbation is "
+    "large next to it",
 )

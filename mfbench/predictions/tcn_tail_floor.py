@@ -29,7 +29,7 @@ ROUNDING = 1e-4  # relative error of the closed form in float32
 
 
 def tail_energy(cell: Cell) -> float:
-    """Energy of the memory function at lags beyond the receptive field: the smallest error."""
+    """Energy of the memory function beyond the receptive field: the smallest possible error."""
     return float((cell.k[int(cell.receptive_field) :] ** 2).sum())
 
 
@@ -67,7 +67,7 @@ def judge(cells: Sequence[Cell]) -> Verdict:
         verdict, reason = CONTRADICTED, f"runs with an error below their tail floor: {violations}"
     elif verdict == CONTRADICTED:
         reason += ": a receptive field that covers the lag does not help (or training fails to use "
-        reason += "it, which this rule cannot tell apart)"
+        reason += "it; this rule cannot tell)"
     return Verdict.of(
         estimate,
         (verdict, reason),

@@ -16,8 +16,9 @@ def boundary_texts(cube: xr.Dataset) -> dict[tuple[str, int, str], dict[str, Any
     Returns
     -------
     dict
-        ``text``: '12 [8, 16]'; '12 [8, > 16]' if the interval ends off the levels; '> 64
-        [32, > 64]' if the boundary lies off them too; '> 64' or '< 4' if the whole interval does.
+        ``text``: '12 [8, 16]', or '12 [8, > 16]' if the interval ends off the levels, or
+        '> 64 [32, > 64]' if the boundary lies off them too, or '> 64' or '< 4' if the whole
+        interval does.
         ``share``: position of the boundary from 0 (fails at the easiest level) to 1 (at the
         hardest M99 of the kernel or beyond).
     """

@@ -23,7 +23,7 @@ def difference_table(cube: xr.Dataset) -> pd.DataFrame:
     names = cube.architecture.values.tolist()
     table = largest_widths(error_table(cube)).set_index(["architecture", "kernel", "level"])
     low, high, members = (table[c].unstack("architecture") for c in ("low", "high", "members"))
-    # Trained without a finite error: low if all seeds diverged, high if any did.
+    # In trained cells, `low` is NaN if all seeds diverged, and `high` if any did.
     trained = members > 0
     low, high = low.where(low.notna(), np.inf), high.where(high.notna(), np.inf)
     counts = [

@@ -23,10 +23,10 @@ def distance_table(cube: xr.Dataset) -> pd.DataFrame:
         (lower floor at or above the threshold) and the number that the best known one solves
         (upper floor below it).
     floor
-        10 to the median approximation part over tasks; 0 if half of the floors are.
+        10 to the power of the median approximation part over tasks; 0 if half of the floors are.
     times
-        10 to the median optimisation part over tasks: the error over the floor or over 1e-6,
-        whichever is larger.
+        10 to the power of the median optimisation part over tasks: the error divided by the floor
+        or by 1e-6, whichever is larger.
     near
         Number of tasks with an error of at most twice the floor (or 1e-6).
     beaten

@@ -22,7 +22,7 @@ from mfbench.figures.theme import architecture_colours
 from mfbench.files import write_text
 from mfbench.report.boundary import boundary_texts
 from mfbench.report.differences import difference_table
-from mfbench.report.failures import failure_table
+from mfbench.report.failed_cells import failed_table
 from mfbench.report.notes import NOTES
 from mfbench.report.optimum import distance_table
 from mfbench.report.summary import summary_table
@@ -68,7 +68,7 @@ def write_report(
         members=int(trained(cube).sum()),
         diverged=int((cube.status == "diverged").sum()),
         failed=int(failed(cube).sum()),
-        failures=failure_table(cube).to_dict("records"),
+        failed_cells=failed_table(cube).to_dict("records"),
         figures=[
             {"name": name, "json": _embedded(specification), "note": NOTES.get(name, "")}
             for name, specification in figures.items()

@@ -35,12 +35,12 @@ class TrainedCell:
     ----------
     members : dict
         Progress by (learning rate, seed); none where it failed.
-    failure : str
+    message : str
         What its architecture's own code broke at; "" where it did not.
     """
 
     members: Mapping[tuple[float, int], Progress]
-    failure: str = ""
+    message: str = ""
 
 
 @dataclass(frozen=True)
@@ -144,8 +144,8 @@ def train_cells(
         model = initial_model(architecture, width=width, length=length, seed=settings.seeds[0])
         check_contract(model, length=length)
     except ArchitectureError as error:
-        failure = _failure(f"{where}: {error}", error, settings)
-        return TrainedCells({rho: TrainedCell({}, failure) for rho in tasks}, length)
+        message = _failed(f"{where}: {error}", error, settings)
+        return TrainedCells({rho: TrainedCell({}, message) for rho in tasks}, length)
     members = _members(
         architecture, tasks, width=width, settings=settings, code=code, folders=checkpoints
     )
@@ -153,11 +153,11 @@ def train_cells(
     found = {id(member) for member in members if member.finished}
     left = [member for member in members if not member.finished]
     size = _ensemble_size(left, architecture, width=width, settings=settings, share=share)
-    failures: dict[float, ArchitectureError] = {}
+    broken: dict[float, ArchitectureError] = {}
     for together in ensembles(left, size):
-        _train(together, failures, architecture, width=width, settings=settings)
+        _train(together, broken, architecture, width=width, settings=settings)
     for member in members:
-        if member.rho in failures:
+        if member.rho in broken:
             continue
         done = _progress(member)
         how = f"went on at step {step}" if (step := started.get(id(member))) else "trained"
@@ -167,9 +167,7 @@ def train_cells(
             "%s: %s, %s, validation error %.3g at step %d, %.1f s",
             *(member.name, how, fate, done.best_error, done.best_step, done.seconds),
         )
-    messages = {
-        rho: _failure(f"{where}, {error}", error, settings) for rho, error in failures.items()
-    }
+    messages = {rho: _failed(f"{where}, {error}", error, settings) for rho, error in broken.items()}
     return TrainedCells(
         {rho: _cell(members, rho, messages.get(rho, "")) for rho in tasks},
         length=length,
@@ -277,7 +275,7 @@ def ensembles(members: Sequence[CellMember], size: int) -> Iterator[list[CellMem
 
 def _train(
     members: Sequence[CellMember],
-    failures: dict[float, ArchitectureError],
+    broken: dict[float, ArchitectureError],
     architecture: Mapping[str, Any],
     *,
     width: int,
@@ -287,7 +285,7 @@ def _train(
 
     Whose fault it is where they break shows when they go on alone, from their last checkpoints.
     """
-    members = [member for member in members if member.rho not in failures]
+    members = [member for member in members if member.rho not in broken]
     if not members:
         return
     try:
@@ -295,7 +293,7 @@ def _train(
     except ArchitectureError as error:
         if len(members) == 1:
             error.args = (f"{members[0].name}: {error}",)
-            failures[members[0].rho] = error
+            broken[members[0].rho] = error
             return
         log.warning("%d members broke together and go on one at a time: %s", len(members), error)
     except (MemoryError, torch.OutOfMemoryError) as error:
@@ -309,7 +307,7 @@ def _train(
     for member in members:
         member.load()
         if not member.finished:
-            _train([member], failures, architecture, width=width, settings=settings)
+            _train([member], broken, architecture, width=width, settings=settings)
 
 
 def _save(members: Sequence[Member]) -> None:
@@ -318,9 +316,9 @@ def _save(members: Sequence[Member]) -> None:
         member.save()
 
 
-def _cell(members: Sequence[CellMember], rho: float, failure: str) -> TrainedCell:
-    if failure:
-        return TrainedCell({}, failure)
+def _cell(members: Sequence[CellMember], rho: float, message: str) -> TrainedCell:
+    if message:
+        return TrainedCell({}, message)
     mine = [m for m in members if m.rho == rho]
     return TrainedCell({(m.learning_rate, m.seed): _progress(m) for m in mine})
 
@@ -330,7 +328,7 @@ def _progress(member: Member) -> Progress:
     return member.progress
 
 
-def _failure(message: str, error: ArchitectureError, settings: TrainingSettings) -> str:
+def _failed(message: str, error: ArchitectureError, settings: TrainingSettings) -> str:
     """The message of a failed cell, in the log; raised where the study asks to stop."""
     if settings.broken == "stop":
         raise ArchitectureError(message) from error

@@ -52,7 +52,7 @@ class Checkpoints:
             save_file(tensors, temporary, metadata={"key": key, "progress": json.dumps(fields)})
 
     def load(self, learning_rate: float, seed: int, key: str) -> Progress | None:
-        """Read a member; None without a readable file that has this key."""
+        """Read a member; None if there is no readable file with this key."""
         path = self.path(learning_rate, seed)
         if not path.is_file():
             return None

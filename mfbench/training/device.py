@@ -22,7 +22,7 @@ _held: list[int] = []  # open files; their locks last as long as this process
 def prepare_process(*, threads: int) -> None:
     """Set up torch for a job; call this before any tensor work.
 
-    Denormals are flushed to zero, because they slow down AdamW's second moments several times.
+    Denormals are flushed to zero, because they make AdamW's second moments several times slower.
     More than one thread does not help small models, and is very slow when jobs share cores.
     """
     keep_freed_memory()

@@ -25,7 +25,7 @@ _MARGIN = 1.5
 def step_bytes(
     architecture: Mapping[str, Any], data: TrainingData, *, width: int, settings: TrainingSettings
 ) -> int:
-    """Estimate the memory of a member in an ensemble: its memory alone times a margin.
+    """Estimate the memory of a member in an ensemble: what it takes alone, times a margin.
 
     Builds a member and takes two steps. The result depends only on sizes.
 

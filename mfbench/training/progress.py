@@ -32,8 +32,8 @@ class Progress:
     ensemble : int
         A number shared by the members that trained together; 0 if it trained alone.
     train_error, validation_error : list of float
-        Relative errors at the validated steps; `train_error` is the mean loss since the validation
-        before.
+        Relative errors at the validated steps; `train_error` is the mean loss since the previous
+        validation.
     tensors : dict
         Flat vectors of the optimiser, and ``best.*``, the state dict of the best step.
     losses : (steps,) tensor

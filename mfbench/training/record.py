@@ -101,16 +101,16 @@ def write_training(
 
     grid = ("level", "learning_rate", "seed")
     rho = np.array(list(trained.cells))
-    failure = np.array([cell.failure for cell in cells], dtype=object)
+    message = np.array([cell.message for cell in cells], dtype=object)
     variables: list[tuple[str, tuple[str, ...], np.ndarray, str, str]] = [
         ("rho", grid[:1], rho, "knob of the kernel's family", "1"),
         ("learning_rate", grid[1:2], np.array(rates), "peak learning rate", "1"),
         ("seed", grid[2:], np.array(seeds), "seed of initialisation and batch order", "1"),
         ("step", ("step",), np.array(steps, "i4"), "validated optimiser step", "1"),
         (
-            "failure",
+            "message",
             grid[:1],
-            failure,
+            message,
             "what the architecture's own code broke at; empty where it did not",
             "1",
         ),

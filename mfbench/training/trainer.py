@@ -293,7 +293,7 @@ class Trainer:
 
     @property
     def _validation_batch(self) -> int:
-        """Sequences per member to validate at once: needs no more memory than a step."""
+        """Sequences per member to validate at once, without taking more memory than a step."""
         return max(self.settings.batch_size, VALIDATION_BATCH // len(self.members))
 
     def _validation_errors(self) -> Tensor:

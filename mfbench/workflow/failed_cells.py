@@ -19,7 +19,7 @@ def count_failed(cube: str | Path) -> int:
         return 0
     try:
         with netCDF4.Dataset(cube) as file:
-            texts = file.variables.get("failure")  # a cube of an earlier version has none
+            texts = file.variables.get("message")  # a cube of an earlier version has none
             return 0 if texts is None else int((texts[:] != "").sum())
     except OSError:  # whoever reads it for its numbers says what is wrong; the run ended well
         return 0

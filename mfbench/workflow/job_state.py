@@ -75,7 +75,7 @@ def job_state(paths: Sequence[str | Path], *, settings: Mapping[str, Any]) -> It
         stop.set()
         heartbeat.join()
         for file in files:
-            with suppress(OSError):
+            with suppress(OSError, ValueError):
                 # Another job may have taken the cell over while this one was suspended.
                 if file.read_text(encoding="utf-8") == running:
                     write_text(file, ended) if ended else file.unlink()

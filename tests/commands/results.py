@@ -85,5 +85,5 @@ class Results:
             codes = [[STATUS.index(word) for word in words] for words in levels.values()]
             file.createVariable("status", "i1", grid)[:] = np.reshape(codes, (-1, *members))
             messages = [message if "failed" in words else "" for words in levels.values()]
-            file.createVariable("failure", str, grid[:1])[:] = np.array(messages, dtype=object)
+            file.createVariable("message", str, grid[:1])[:] = np.array(messages, dtype=object)
         return path

@@ -50,7 +50,7 @@ def test_the_table_has_a_row_per_architecture_and_a_column_per_kernel(
     assert row(lines, "s4d") == ["0/2 2m", "0/1 1f", "0/3 1f 2m", "1/3"]
     assert row(lines, "all") == ["1/4 1d 2m", "0/2 1r 1f", "1/6 1r 1f 1d 2m", "1/6"]
     text = "\n".join(lines)
-    assert "1 done, 1 running, 1 failed, 1 diverged (1 members), 2 missing" in text
+    assert "1 done, 1 running, 1 failed, 1 diverged, 2 missing; members that diverged: 1" in text
     assert "s4d, width 4, impulse, rho = 3: leaks [the] future" in text
     assert "logs/training/study/s4d/width=4/impulse/part=1.log" in text
 
@@ -79,8 +79,8 @@ def test_failed_cells_are_listed_up_to_a_limit(
         many.training(name, "impulse", levels, message="broke here")
     lines = printed(capsys)
     assert sum("broke here" in line for line in lines) == 10
-    assert "  and 4 more: --failures shows all" in lines
-    lines = printed(capsys, "--failures")
+    assert "  and 4 more: --failed shows all" in lines
+    lines = printed(capsys, "--failed")
     assert sum("broke here" in line for line in lines) == 14
     assert not any("more" in line for line in lines)
 

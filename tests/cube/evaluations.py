@@ -48,7 +48,7 @@ def make_group(
                 (*member, "step", "lag"),
                 np.broadcast_to(numbers[..., None, None], (*shape, 2, 4)).astype("f4"),
             ),
-            "failure": ("level", np.full(levels, "", dtype=object)),
+            "message": ("level", np.full(levels, "", dtype=object)),
             "selected_learning_rate": ("level", np.resize([0.01, 0.003], levels)),
             "rho": ("level", np.arange(levels) + 0.5),
             "memory_length": ("level", 2.0 ** np.arange(levels)),
@@ -108,9 +108,9 @@ def fail(path: Path, level: int, message: str, *, built: bool = True) -> None:
     """Make a cell of an evaluation file failed, as the evaluation writes it."""
 
     def change(group: xr.Dataset) -> None:
-        texts = group.failure.values.astype(object)
+        texts = group.message.values.astype(object)
         texts[level] = message
-        group["failure"] = ("level", texts, group.failure.attrs)
+        group["message"] = ("level", texts, group.message.attrs)
         group.status[level] = 3
         group.relative_mse[level] = np.nan
         group.selected_learning_rate[level] = np.nan

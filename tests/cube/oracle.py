@@ -112,7 +112,7 @@ def _empty_cube(axes: Mapping[str, list[Any]], *, like: xr.Dataset) -> xr.Datase
     cube.rho.attrs["long_name"] = "knob of the kernel's family"
     cube.status.attrs["comment"] = (
         "absent: not in the study (then parameters or rho are NaN too), or not run yet; "
-        "failed: the architecture's own code broke (see failure), which says nothing of its memory"
+        "failed: the architecture's own code broke (see message), which says nothing of its memory"
     )
     return cube
 

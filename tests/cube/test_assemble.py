@@ -40,7 +40,7 @@ def changed_study(**sections: Any) -> dict[str, Any]:
 
 def with_texts(group: xr.Dataset) -> xr.Dataset:
     texts = [f"{group.attrs['width']} {group.attrs['kernel']} {i}" for i in group.level.values]
-    return group.assign(failure=("level", np.array(texts, dtype=object)))
+    return group.assign(message=("level", np.array(texts, dtype=object)))
 
 
 @pytest.mark.parametrize("whole", [True, False])
@@ -60,7 +60,7 @@ def test_it_is_that_of_the_oracle(tmp_path: Path, *, whole: bool) -> None:
     found.attrs["history"] = expected.attrs["history"]  # the clock may have moved on
     for variable in (*found.variables.values(), *expected.variables.values()):
         variable.attrs.pop("_FillValue", None)
-    for name in ("failure", "step"):  # their attributes went with the change
+    for name in ("message", "step"):  # their attributes went with the change
         found[name].attrs = expected[name].attrs
     xr.testing.assert_identical(found, expected)
     assert {n: v.dtype for n, v in found.items()} == {n: v.dtype for n, v in expected.items()}
@@ -261,9 +261,9 @@ def test_a_failed_cell_is_neither_absent_nor_diverged(tmp_path: Path) -> None:
     at = {"architecture": "a", "width": 4, "kernel": "airy"}
     cell = cube.sel(at | {"level": 1})
     assert (cell.status == "failed").all()
-    assert cell.failure.item() == "architecture own, width 4, rho = 1.5: KeyError: 'mine'"
+    assert cell.message.item() == "architecture own, width 4, rho = 1.5: KeyError: 'mine'"
     assert (cube.sel(at | {"level": [0, 2]}).status == "ok").all()
-    assert (cube.failure != "").sum() == 1
+    assert (cube.message != "").sum() == 1
     assert int(failed(cube).sum()) == 1
     assert bool(failed(cube).sel(at | {"level": 1}))
     assert int(trained(cube).sum()) == 4 * len(RATES) * len(SEEDS)
@@ -284,8 +284,8 @@ def test_texts_are_not_cut_to_those_of_the_first_file(tmp_path: Path) -> None:
     fail(paths[0], 0, "short")
     fail(paths[1], 1, "very much longer than that")
     cube = assemble(tmp_path / "cube.nc", paths).sel(architecture="a", kernel="impulse")
-    assert cube.failure.sel(width=4, level=0).item() == "short"
-    assert cube.failure.sel(width=8, level=1).item() == "very much longer than that"
+    assert cube.message.sel(width=4, level=0).item() == "short"
+    assert cube.message.sel(width=8, level=1).item() == "very much longer than that"
 
 
 def test_selected_takes_each_cell_at_its_own_rate(tmp_path: Path) -> None:

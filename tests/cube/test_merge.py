@@ -16,7 +16,7 @@ from mfbench.cube.failure_boundaries import boundary_variables
 from mfbench.cube.merge import merge_cubes
 from mfbench.cube.read import open_benchmark
 from mfbench.figures.export import draw
-from mfbench.figures.registry import FIGURES
+from mfbench.figures.order import FIGURES
 from mfbench.report.page import write_report
 from tests.cube.evaluations import STUDY, assemble, edit, make_group, whole_study
 from tests.figures.conftest import make_cube

@@ -42,7 +42,7 @@ def check_failed(group: xr.Dataset, level: int) -> None:
     for at in range(group.sizes["level"]):
         failed, cell = at == level, group.isel(level=at)
         assert (cell.status == STATUS.index("failed" if failed else "ok")).all()
-        assert bool(cell.failure.item()) == failed
+        assert bool(cell.message.item()) == failed
         assert np.isnan(cell.selected_learning_rate) == failed
         for name in (*MEASURED, "validation_error", "optimisation_part", "seconds"):
             assert np.isnan(cell[name]).all() == failed, name
@@ -58,7 +58,7 @@ def test_a_cell_that_failed_in_training_is_passed_on(tmp_path: Path) -> None:
     failed = make_level(tmp_path, reference, 0.5)
     group = evaluate(reference, [easy, failed, hard])
     check_failed(group, 1)
-    assert group.failure.values[1] == (
+    assert group.message.values[1] == (
         f"architecture {reference}, width 4, rho = 0.5, learning rate 0.003, seed 0: "
         "step 1: KeyError: 'mine'"
     )
@@ -66,13 +66,13 @@ def test_a_cell_that_failed_in_training_is_passed_on(tmp_path: Path) -> None:
     names: dict[str, Any] = {"architecture_name": "own", "width": 4, "kernel": "exponential"}
     write_evaluation(path, group, resolved=names, title="t")
     with xr.open_dataset(path) as file:
-        assert file.failure.values.tolist() == group.failure.values.tolist()
+        assert file.message.values.tolist() == group.message.values.tolist()
 
 
 def test_a_group_that_could_not_be_built_has_no_size(tmp_path: Path) -> None:
     reference = own_architecture(tmp_path, "raise KeyError('mine')")
     group = evaluate(reference, [make_level(tmp_path, reference, 0.3)])
-    assert "KeyError: 'mine'" in group.failure.item()
+    assert "KeyError: 'mine'" in group.message.item()
     for name in ("parameters", "linear", "state_size", "lower_floor", "approximation_part"):
         assert np.isnan(group[name].item()), name
     assert group.memory_length.item() > 0
@@ -101,7 +101,7 @@ def test_a_model_that_breaks_in_the_evaluation_alone_fails_its_cell(
         evaluate_files(architecture_settings(reference), files, settings=settings, stop=True)
     group = evaluate_files(architecture_settings(reference), files, settings=settings)
     check_failed(group, 1)
-    assert re.search(said, group.failure.values[1])
+    assert re.search(said, group.message.values[1])
     assert "FAILED, and recorded as such" in caplog.text
 
 

@@ -267,7 +267,7 @@ def test_levels_trained_in_one_job_or_in_several_are_the_same(
     # The levels are those of the datasets, from easy to hard, whichever job trained them.
     turned = evaluate("rnn", [alone[1], alone[0]])
     assert turned.rho.values.tolist() == [0.5, 0.3]
-    assert (one.failure == "").all()
+    assert (one.message == "").all()
 
 
 def test_a_level_that_was_not_trained_is_named(rnn_files: list[Files]) -> None:

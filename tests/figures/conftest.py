@@ -30,7 +30,7 @@ def spoil(cube: xr.Dataset, status: str, at: dict[str, int]) -> None:
         here = {dim: i for dim, i in at.items() if dim in cube.selected_learning_rate.dims}
         cube.selected_learning_rate[here] = np.nan
         if status == "failed":
-            cube.failure[here] = "architecture own, width 8: KeyError: 'mine'"
+            cube.message[here] = "architecture own, width 8: KeyError: 'mine'"
 
 
 def with_boundaries(cube: xr.Dataset) -> xr.Dataset:
@@ -71,7 +71,7 @@ def make_cube(widths: tuple[int, ...] = (8,)) -> xr.Dataset:
             "learned_memory_function": ((*member, "lag"), learned),
             "seconds": (member, np.full(shape, 2.0)),
             "selected_learning_rate": (grid, np.full(sizes, 0.01)),
-            "failure": (grid, np.full(sizes, "", dtype=object)),
+            "message": (grid, np.full(sizes, "", dtype=object)),
             "memory_function": (("kernel", "level", "lag"), k.copy()),
             "weights": ("lag", np.ones(32)),
             "lower_floor": (grid, upper / 2),

@@ -1,4 +1,4 @@
-"""Figures of complete, partial, old and failed cubes, and their texts."""
+"""Figures of complete and incomplete cubes, and their texts."""
 
 from __future__ import annotations
 

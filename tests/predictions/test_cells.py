@@ -97,13 +97,13 @@ def test_differences_are_averaged_over_pairs_for_each_common_seed(cube: xr.Datas
     np.testing.assert_allclose(by_seed, [2, 2, 2])
     with pytest.raises(NotDecidedError, match="no two cells that differ only in the colour"):
         differences_by_seed([], lambda c: {}, "the colour")
-    with pytest.raises(NotDecidedError, match=r"at least 3 seeds .* needed, 1 found .* in x\)"):
+    with pytest.raises(NotDecidedError, match=r"at least 3 seeds .*, found 1 .* in x\)"):
         differences_by_seed(pairs, lambda c: {c.width % 4: 1.0, 7: 2.0}, "x")
 
 
 def test_too_few_seeds_decide_nothing(cube: xr.Dataset) -> None:
     airy = [c for c in cells(cube) if c.kernel == "airy"]
-    with pytest.raises(NotDecidedError, match="at least 3 seeds needed, 2 found: oars"):
+    with pytest.raises(NotDecidedError, match="at least 3 seeds, found 2: oars"):
         require(airy, "oars")
     with pytest.raises(NotDecidedError, match="the study has no oars"):
         require([], "oars")

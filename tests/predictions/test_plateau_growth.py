@@ -89,7 +89,7 @@ def test_lags_beyond_the_state_size_are_left_out() -> None:
         },
     )
     cube = make_cube(small, lambda m: 0.01)
-    expect(verdict_of(NAME, cube), NOT_DECIDED, "0 found")
+    expect(verdict_of(NAME, cube), NOT_DECIDED, "found 0")
 
 
 def test_too_few_learned_lags_decide_nothing() -> None:

@@ -84,7 +84,7 @@ def test_enough_channels_leave_nothing_to_order() -> None:
         kernels={family: {"memory_length": [16, 24, 32]} for family in FAMILIES},
         architectures={"a": {**LINEAR, "widths": [16]}},
     )
-    expect(verdict_of(NAME, make_cube(wide, lambda m: HARD[m.kernel])), NOT_DECIDED, "0 found")
+    expect(verdict_of(NAME, make_cube(wide, lambda m: HARD[m.kernel])), NOT_DECIDED, "found 0")
 
 
 def test_convolutions_outside_the_theorem_are_left_out() -> None:

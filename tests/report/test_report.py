@@ -13,7 +13,7 @@ import xarray as xr
 from mfbench.cube.failure_boundaries import CENSORED
 from mfbench.report.boundary import boundary_texts
 from mfbench.report.differences import difference_table
-from mfbench.report.failures import failure_table
+from mfbench.report.failed_cells import failed_table
 from mfbench.report.notes import NOTES
 from mfbench.report.optimum import distance_table
 from mfbench.report.page import _times, write_report
@@ -89,8 +89,8 @@ def test_distances_separate_the_state_size_from_other_limits(cube: xr.Dataset) -
     cube.lower_floor[{"architecture": 0, "kernel": 1, "level": 2}] = 0.12
     cube.optimisation_part[{"architecture": 0, "kernel": 0}] -= 0.1
     cube.optimisation_part[{"architecture": 0, "kernel": 1}] += 0.1
-    # Standard errors are 1 % of the error: 0.0815 is within three of them of 0.08, 0.333 is not of
-    # 0.32.
+    # Standard errors are 1 % of the error: three of them reach from 0.08 to 0.0815, but not from
+    # 0.32 to 0.333.
     cube.lower_floor[{"architecture": 1, "kernel": 1, "level": 1}] = 0.0815
     cube.lower_floor[{"architecture": 1, "kernel": 1, "level": 2}] = 0.333
     changed = distance_table(cube).set_index("architecture")
@@ -143,10 +143,10 @@ def test_the_page_shows_numbers_figures_and_provenance(cube: xr.Dataset, tmp_pat
 def test_failed_cells_are_listed_with_their_message(cube: xr.Dataset, tmp_path: Path) -> None:
     write_report(tmp_path / "report.html", cube=cube, figures={})
     assert "Failed" not in (tmp_path / "report.html").read_text()
-    assert failure_table(cube).empty
+    assert failed_table(cube).empty
     spoil(cube, "failed", {"architecture": 1, "kernel": 0, "level": 1})
     spoil(cube, "failed", {"architecture": 1, "kernel": 0, "level": 2})
-    table = failure_table(cube)
+    table = failed_table(cube)
     assert table.to_dict("records") == [
         {
             "architecture": "a",

@@ -73,16 +73,8 @@ def test_a_thousand_cells_are_a_thousand_trainings(benchmark: ModuleType, tmp_pa
     for rule, files in jobs:
         inputs.setdefault(rule, []).append(files.split(", "))
     numbers = {rule: len(files) for rule, files in inputs.items()}
-    cells = {"train": 1000, "evaluate": 200, "architecture_cube": 10, "benchmark_cube": 1}
-    assert numbers == cells
-    # Each architecture reads its own evaluations; the cube reads no evaluation at all.
-    for files in inputs["architecture_cube"]:
-        assert len(files) == 20
-        assert len({file.split("/")[3] for file in files}) == 1
-        assert all(file.startswith("results/scale/evaluation/") for file in files)
-    assert inputs["benchmark_cube"] == [
-        [f"results/scale/cubes/architectures/a{i:05d}.nc" for i in range(10)]
-    ]
+    assert numbers == {"train": 1000, "evaluate": 200, "benchmark_cube": 1}
+    assert len(inputs["benchmark_cube"][0]) == 200
 
 
 def test_calls_per_cell_do_not_grow(benchmark: ModuleType, tmp_path: Path) -> None:
@@ -104,5 +96,5 @@ def test_calls_per_cell_do_not_grow(benchmark: ModuleType, tmp_path: Path) -> No
     assert sum(many.values()) > 2 * 800  # they were counted
     assert {name: n for name, n in many.items() if n > 4 * few.get(name, 0)} == {}
     # What the code says is read once, however many cells run it.
-    once = "mfbench/workflow/digest.py:normalised"
+    once = "mfbench/workflow/code.py:normalised"
     assert many[once] == few[once]

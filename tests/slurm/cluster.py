@@ -54,41 +54,11 @@ class NoClusterError(RuntimeError):
     """There can be no cluster here; the message says why."""
 
 
-def install() -> None:
-    """Install what is missing.
-
-    Raises
-    ------
-    NoClusterError
-        Something is missing and cannot be installed.
-    """
+def check_installed() -> None:
+    """Raise NoClusterError where a program of SLURM is missing; .ci/run installs them."""
     missing = [c for c in (*DAEMONS, *CLIENTS) if shutil.which(c, path=_PATH) is None]
-    if not missing:
-        return
-    names = ", ".join(missing)
-    if os.getuid() != 0 or shutil.which("apt-get") is None:
-        raise NoClusterError(
-            f"no {names}, and this is not root on a Debian: install {' '.join(PACKAGES)}"
-        )
-    policy = Path("/usr/sbin/policy-rc.d")  # while it says 101, packages start no services
-    made = not policy.exists()
-    if made:
-        policy.write_text("#!/bin/sh\nexit 101\n")
-        policy.chmod(0o755)
-    try:
-        for arguments in (["update"], ["install", "--yes", "--no-install-recommends", *PACKAGES]):
-            done = subprocess.run(
-                ["apt-get", "--quiet", "-o", "DPkg::Lock::Timeout=120", *arguments],
-                env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            if done.returncode != 0:
-                raise NoClusterError(f"no {names}, and apt-get failed: {done.stderr[-500:]}")
-    finally:
-        if made:
-            policy.unlink()
+    if missing:
+        raise NoClusterError(f"no {', '.join(missing)}: install Debian's {', '.join(PACKAGES)}")
 
 
 def until(condition: Callable[[], object], *, seconds: float, what: str) -> None:

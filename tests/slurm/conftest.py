@@ -21,7 +21,7 @@ import yaml
 from safetensors import safe_open
 
 import mfbench
-from tests.slurm.cluster import Cluster, NoClusterError, install, may_be_gone, until
+from tests.slurm.cluster import Cluster, NoClusterError, check_installed, may_be_gone, until
 from tests.workflow.conftest import Project, copy_of_the_tree
 
 CUBE = "results/small/cubes/benchmark.nc"
@@ -155,7 +155,7 @@ def _cluster() -> Iterator[Cluster]:
     folder = Path(tempfile.mkdtemp(prefix="mfbench-slurm-"))
     try:
         try:
-            install()
+            check_installed()
             cluster = Cluster(folder / "cluster")
         except NoClusterError as reason:
             if os.environ.get("MFBENCH_REQUIRE_SLURM"):

@@ -39,8 +39,7 @@ def test_the_smoke_study_ends_with_the_same_cube(cluster: Cluster, tmp_path: Pat
     # A site's own settings, as in docs/cluster.md; the second partition is not the default.
     site = f"slurm_partition={cluster.partitions[1]}"
     snakemake = project.start("all", "scoreboard", "--default-resources", site)
-    # The profile has keep-going, of which a Snakemake on a node is not told by Snakemake itself.
-    done = Project(local).snakemake(CUBE, "--keep-going")
+    done = Project(local).snakemake(CUBE)
     assert done.returncode == 0, done.stdout + done.stderr
     project.finish(snakemake, seconds=900)
     report = (project.folder / "results/smoke/report.html").read_text()
@@ -52,7 +51,7 @@ def test_the_smoke_study_ends_with_the_same_cube(cluster: Cluster, tmp_path: Pat
     ]
     xr.testing.assert_equal(*cubes)
     assert (cubes[0].status.sel(architecture="rnn", kernel="impulse") == "ok").all()
-    assert "KeyError: 'mine'" in cubes[0].failure.sel(architecture="broken").values.flat[0]
+    assert "KeyError: 'mine'" in cubes[0].message.sel(architecture="broken").values.flat[0]
     used = cluster.run("squeue", "--noheader", "--states=all", "--format=%Z|%P").splitlines()
     partitions = {line.split("|")[1] for line in used if line.startswith(f"{project.folder}|")}
     assert partitions == {cluster.partitions[1]}

@@ -175,7 +175,7 @@ def test_the_files_of_a_job(data: TrainingData, tmp_path: Path) -> None:
         assert file["status"].flag_values.tolist() == [0, 1, 2, 3]
         assert (file["status"][:] == 1).all()
         assert file["rho"][:].tolist() == [4.0, 1e-05]
-        assert file["failure"][:].tolist() == ["", ""]
+        assert file["message"][:].tolist() == ["", ""]
         for level, cell in enumerate(pack.cells.values()):
             for i, rate in enumerate([0.01, 0.03]):
                 for j, seed in enumerate([0, 1]):
@@ -327,7 +327,7 @@ def test_members_that_break_together_continue_one_by_one(
     assert "8 members broke together and go on one at a time: step 13: KeyError" in caplog.text
     for rho, cell in pack.cells.items():
         assert re.search(
-            rf"width 4, rho = {rho:g}, learning rate 0\.01, seed 0: step 13: ", cell.failure
+            rf"width 4, rho = {rho:g}, learning rate 0\.01, seed 0: step 13: ", cell.message
         )
 
 

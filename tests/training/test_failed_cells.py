@@ -74,7 +74,7 @@ def test_a_model_that_cannot_be_built_fails_all_cells(
         file.set_auto_mask(False)
         assert (file["status"][:] == STATUS.index("failed")).all()
         message = f"architecture {reference}, width 4: KeyError: 'mine'"
-        assert file["failure"][:].tolist() == [message, message]
+        assert file["message"][:].tolist() == [message, message]
         for name in ("validation_error", "train_error", "best_validation_error", "seconds"):
             assert np.isnan(file[name][:]).all()
         assert np.isnan(file["memory_over_training"][:]).all()
@@ -112,7 +112,7 @@ def test_a_failing_cell_does_not_stop_the_others(
         train_several(tasks, tmp_path / "c", reference, **short)
     caplog.set_level(logging.INFO)
     pack = train_several(tasks, tmp_path / "c", reference, broken="record", **short)
-    assert re.search(where, pack.cells[4.0].failure)
+    assert re.search(where, pack.cells[4.0].message)
     assert not pack.cells[4.0].members
     alone = train_several({8.0: tasks[8.0]}, tmp_path / "alone", reference, **short).cells[8.0]
     for member, progress in alone.members.items():
@@ -121,7 +121,7 @@ def test_a_failing_cell_does_not_stop_the_others(
     with netCDF4.Dataset(tmp_path / "a.nc") as file:
         file.set_auto_mask(False)
         assert file["status"][:, 0, 0].tolist() == [1, 3, 1]
-        assert file["failure"][:].tolist() == ["", pack.cells[4.0].failure, ""]
+        assert file["message"][:].tolist() == ["", pack.cells[4.0].message, ""]
         assert file.parameters == pack.parameters
 
 

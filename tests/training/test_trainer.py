@@ -93,7 +93,7 @@ def test_checkpoints_are_saved_at_the_interval_of_the_settings(data: TrainingDat
     assert saved == [6, 12, 18, 24, 30, 30]
 
 
-def test_the_first_step_with_an_infinite_loss_is_recorded(data: TrainingData) -> None:
+def test_the_first_step_with_a_loss_that_is_not_finite_is_recorded(data: TrainingData) -> None:
     poisoned = data.y.clone()
     poisoned[5] = float("nan")
     done = train(dataclasses.replace(data, y=poisoned))

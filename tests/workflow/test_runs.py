@@ -212,7 +212,7 @@ def test_architectures_that_break_do_not_stop_a_study(project: Project) -> None:
         assert int(there.sum()) == 3 * 4  # two levels and one, of four members each
         assert (own.status == "failed").equals(there)
         assert own.relative_mse.isnull().all()
-        texts = {t for t in own.failure.values.ravel().tolist() if t}
+        texts = {t for t in own.message.values.ravel().tolist() if t}
         assert all(t.startswith(f"architecture {name}.py:Own, width 4") for t in texts)
         assert all(message in t for t in texts)
         assert texts

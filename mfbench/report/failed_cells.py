@@ -10,7 +10,7 @@ from mfbench.cube.select import failed
 _GROUP = ["architecture", "width", "kernel"]
 
 
-def failure_table(cube: xr.Dataset) -> pd.DataFrame:
+def failed_table(cube: xr.Dataset) -> pd.DataFrame:
     """One row per (architecture, width, kernel, message).
 
     Further columns: ``levels``, the M99 of the cells with this message as text, and ``cells``,
@@ -19,7 +19,7 @@ def failure_table(cube: xr.Dataset) -> pd.DataFrame:
     where = failed(cube)
     if not where.any():
         return pd.DataFrame(columns=[*_GROUP, "message", "levels", "cells"])
-    table = xr.Dataset({"failed": where, "message": cube.failure}).to_dataframe()
+    table = xr.Dataset({"failed": where, "message": cube.message}).to_dataframe()
     table = table[table.failed].reset_index()
     rows = [
         {
