@@ -14,7 +14,7 @@ import xarray as xr
 import yaml
 
 import mfbench
-from tests.workflow.conftest import Project, copy_of_the_tree
+from tests.workflow.conftest import Project, copy_of_the_tree, run_once
 
 RESULTS = Path("results/tiny")
 CUBE = str(RESULTS / "cubes/benchmark.nc")
@@ -62,11 +62,8 @@ def said(done: subprocess.CompletedProcess[str]) -> str:
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny study with its cube, run once for real; not to be changed."""
-    project = begin(tmp_path_factory.mktemp("tiny"), tiny_study())
-    done = project.snakemake(CUBE)
-    assert done.returncode == 0, said(done)
-    return project.folder
+    """The tiny study with its cube; not to be changed."""
+    return run_once(tmp_path_factory, "tiny", tiny_study(), CUBE)
 
 
 @pytest.fixture

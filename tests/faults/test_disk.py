@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 import xarray as xr
 
-from mfbench.files import atomic
 from tests.faults.conftest import CUBE, RESULTS, Mount, fill, numbers, remount, said
 from tests.faults.stages import Stages, writers
 from tests.workflow.conftest import Project
@@ -52,15 +51,6 @@ def test_a_full_disk_is_named_and_the_old_file_stays(
     assert {f: f.read_bytes() for f in disk.iterdir()} == before  # and no temporary file
 
 
-def test_a_library_that_hides_the_cause_is_not_blamed_on_the_disk(tmp_path: Path) -> None:
-    def fail() -> None:
-        with atomic(tmp_path / "a.nc"):
-            raise RuntimeError("NetCDF: HDF error")
-
-    with pytest.raises(RuntimeError, match="HDF error"):
-        fail()
-
-
 def test_a_study_on_a_full_disk_says_so_and_goes_on_with_more_room(
     project: Project, mount: Mount, tiny: Path
 ) -> None:
@@ -70,10 +60,8 @@ def test_a_study_on_a_full_disk_says_so_and_goes_on_with_more_room(
     results.rename(kept)
     mount(results, 32 * 2**20)
     shutil.copytree(kept, results, dirs_exist_ok=True)
-    shutil.rmtree(results / "training/study/rnn")
-    shutil.rmtree(results / "checkpoints/rnn")
-    (results / "evaluation/study/rnn/width=4/impulse.nc").unlink()
-    shutil.rmtree(results / "cubes")
+    for folder in ("training/study/rnn", "checkpoints/rnn", "evaluation/study/rnn", "cubes"):
+        shutil.rmtree(results / folder)
     evaluation = results / "evaluation/study/lru/width=4/impulse.nc"
     old = evaluation.read_bytes()
     fill(results, leave=16 * 2**10)  # logs and folders have room
@@ -110,5 +98,4 @@ def test_a_results_folder_that_cannot_be_written_is_named_before_any_work(
     assert f"the results folder {RESULTS} cannot be written" in said(done)
     assert "Read-only file system" in said(done)
     assert "Traceback" not in said(done)
-    assert "rule dataset" not in said(done).partition("cannot be written")[0].partition("total")[2]
     assert sorted(results.rglob("*")) == before

@@ -106,21 +106,29 @@ def copy_of_the_tree(folder: Path) -> None:
             shutil.copy2(source, target)
 
 
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small study, run once for real and for all workers of pytest."""
-    shared = tmp_path_factory.getbasetemp()
+def run_once(
+    factory: pytest.TempPathFactory, name: str, study: dict[str, Any], target: str
+) -> Path:
+    """The folder of a study, run once for real and for all workers of pytest."""
+    shared = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
-    folder = shared / "project with spaces"
-    with FileLock(shared / "finished.lock"):
-        if not (folder / "results/small/report.html").exists():
+    folder = shared / name
+    with FileLock(shared / f"{name}.lock"):
+        if not (folder / "finished").exists():
             folder.mkdir(exist_ok=True)
             copy_of_the_tree(folder)
-            (folder / "study.yaml").write_text(yaml.safe_dump(small_study(), sort_keys=False))
-            done = Project(folder).snakemake("all")
+            (folder / "study.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
+            done = Project(folder).snakemake(target)
             assert done.returncode == 0, done.stdout + done.stderr
+            (folder / "finished").touch()
     return folder
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small study."""
+    return run_once(tmp_path_factory, "project with spaces", small_study(), "all")
 
 
 @pytest.fixture
