@@ -80,7 +80,8 @@ def _import(source: Source) -> tuple[list[Path], list[str]]:
     files = {source.path.resolve()}
     for file in (Path(f).resolve() for f in loaded.values()):
         elsewhere = package in file.parents or "site-packages" in file.parts
-        if folder in file.parents and file.suffix == ".py" and not elsewhere:
+        # torch has modules with the name of a file that does not exist.
+        if folder in file.parents and file.suffix == ".py" and file.is_file() and not elsewhere:
             files.add(file)
     modules = [n.partition(".")[2] for n in loaded if n.startswith("mfbench.models.")]
     return sorted(files), sorted(modules)

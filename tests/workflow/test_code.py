@@ -103,7 +103,10 @@ class Own(TCN):
 """
 
 
-def test_a_users_file_counts_with_all_that_it_loads(tmp_path: Path) -> None:
+def test_a_users_file_counts_with_all_that_it_loads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # as in a project: Snakemake runs above the file
     files = {
         "own.py": MODEL,
         "near.py": "X = 1\n",
@@ -118,7 +121,7 @@ def test_a_users_file_counts_with_all_that_it_loads(tmp_path: Path) -> None:
         file = tmp_path / "mine" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
-    reference, cache = f"{tmp_path / 'mine/own.py'}:Own", tmp_path / "cache"
+    reference, cache = "mine/own.py:Own", tmp_path / "cache"
     before = digest_of(reference, cache)
     for name in ("far.py", "kit/unused.py"):
         (tmp_path / "mine" / name).write_text("X = 2\n")
