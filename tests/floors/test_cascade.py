@@ -97,7 +97,8 @@ def test_many_cascades_at_once_equal_each_alone(order: int) -> None:
 def test_inside_moves_every_pole_into_the_circle(pairs: list[tuple[float, float]]) -> None:
     sections = np.array(pairs)
     moved = inside(sections)
-    assert np.all(np.abs(poles_of(moved, 2 * len(pairs))) < 1)
+    # The coefficients fix a double pole to the square root of the machine precision only.
+    assert np.all(np.abs(poles_of(moved, 2 * len(pairs))) < 1 + 1e-7)
     kept = np.all(np.abs(poles_of(sections, 2 * len(pairs))).reshape(-1, 2) < 1 - 1e-8, axis=1)
     np.testing.assert_array_equal(moved[kept], sections[kept])
 
