@@ -37,6 +37,7 @@ def tiny_study() -> dict[str, Any]:
             "seeds": [0, 1],
             "validations": 4,
             "cells_per_job": 1,
+            "ensemble_size": 1,  # no rounding of one member by the others
         },
         "evaluation": {"probes": 16},
     }
