@@ -14,8 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from mfbench.study.training import TrainingSettings
 from mfbench.training.data import TrainingData
+
+try:
+    from mfbench.study.training import TrainingSettings
+except ImportError:  # a tree before the package was named study
+    from mfbench.config.training import TrainingSettings  # type: ignore[import-not-found,no-redef]
 
 if TYPE_CHECKING:
     from mfbench.training.trainer import Trainer
