@@ -212,7 +212,7 @@ def test_watching_looks_again_until_it_is_interrupted(results: Results) -> None:
         with suppress(OSError):  # EIO: the other side has closed the terminal
             while os.read(ours, 65536):  # a process that writes to a full terminal waits
                 pass
-        assert watch.wait(timeout=20) == 0
+        assert watch.wait(timeout=120) == 0
     finally:
         watch.kill()
         watch.wait()

@@ -120,7 +120,7 @@ class ClusterProject(Project):
                     del waiting[cell]
             return not waiting
 
-        until(trained, seconds=300, what=f"training steps of {', '.join(steps)}")
+        until(trained, seconds=600, what=f"training steps of {', '.join(steps)}")
 
 
 def study(architectures: Mapping[str, Any]) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def run(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
     project.once_trained({"overtime-2": 1, "cancelled-2": STOPPED_AFTER}, snakemake, disturb)
     undisturbed = run_undisturbed(tmp_path_factory.mktemp("undisturbed"), content)
-    project.finish(snakemake, seconds=500)
+    project.finish(snakemake, seconds=1200)
     requests: dict[str, list[Request]] = {}
     for line in cluster.run("scontrol", "--oneliner", "show", "jobs").splitlines():
         job = dict(re.findall(r"(\w+)=(\S*)", line))

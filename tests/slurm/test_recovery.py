@@ -49,7 +49,7 @@ def recovery(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Reco
     snakemake = project.start(CUBE)
     until(
         lambda: sum(len(seen(project, width)) >= STOPPED_AFTER for width in WIDTHS) == 2,
-        seconds=300,
+        seconds=600,
         what="two cells to be trained",
     )
     snakemake.kill()
@@ -61,7 +61,7 @@ def recovery(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Reco
 
     (project.folder / "events/calm").touch()  # the third cell's first job need not be slow
     locked = project.start(CUBE)
-    assert locked.wait(timeout=60) != 0
+    assert locked.wait(timeout=300) != 0
     said = project.said()
 
     recover = block("scancel", (REPOSITORY / "docs/recovery.md").read_text())

@@ -41,7 +41,7 @@ def test_the_smoke_study_ends_with_the_same_cube(cluster: Cluster, tmp_path: Pat
     snakemake = project.start("all", "scoreboard", "--default-resources", site)
     done = Project(local).snakemake(CUBE)
     assert done.returncode == 0, done.stdout + done.stderr
-    project.finish(snakemake, seconds=900)
+    project.finish(snakemake, seconds=1200)
     report = (project.folder / "results/smoke/report.html").read_text()
     assert "2 cells failed" in report
     assert "KeyError: &#39;mine&#39;" in report
