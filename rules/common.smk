@@ -121,6 +121,16 @@ def evaluations_of(phase):
     ]
 
 
+def levels_of_part(wildcards):
+    """The levels that a training job trains."""
+    return parts_of_group(wildcards)[int(wildcards.part) - 1]
+
+
+def evaluations(wildcards):
+    """The evaluations of the study's own levels."""
+    return evaluations_of("study")
+
+
 def listed(name, values):
     """A list of the study as a param that shows its name."""
     return lambda wildcards: Listed(name, values)

@@ -1,8 +1,3 @@
-def evaluations(wildcards):
-    """The evaluations of the study's own levels."""
-    return evaluations_of("study")
-
-
 rule benchmark_cube:
     """All evaluations of the study in one cube."""
     input:

@@ -1,8 +1,3 @@
-def levels_of_part(wildcards):
-    """The levels that a training job trains."""
-    return parts_of_group(wildcards)[int(wildcards.part) - 1]
-
-
 rule train:
     """All members (learning rate x seed) of some levels of a group, in one process."""
     input:
@@ -31,7 +26,7 @@ rule train:
         seeds=listed("training.seeds", STUDY.training.seeds),
         model=lambda wildcards: MODEL_CODE[wildcards.architecture],
         code=stage_digest("training"),
-        results=PATHS.results,
+        results=lambda wildcards: PATHS.results,
     script:
         "../workflow_scripts/train.py"
 
