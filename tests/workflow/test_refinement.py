@@ -155,7 +155,7 @@ def test_changes_rerun_what_depends_on_them(
 def test_an_edited_architecture_reruns_its_cells_of_both_passes(project: Project) -> None:
     project.edit("mfbench/models/rnn.py", "self.b + self.c", "self.b - self.c")
     planned = project.planned(CUBE)
-    assert planned["train"] >= 2  # both packs of the first pass
+    assert planned["train"] >= 2  # both groups of the first phase
     assert planned["evaluate"] == 2
     assert planned["refine"] == 1
 
