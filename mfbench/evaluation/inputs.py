@@ -20,7 +20,7 @@ _OF_THE_MODEL = ("parameters", "linear", "state_size", "receptive_field")
 
 @dataclass(frozen=True)
 class Trained:
-    """What one level has in the files of its pack.
+    """What training left of one level.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Section `refine`: a second pass with levels around each failure boundary."""
+"""Section `refine`: a second phase with levels around each failure boundary."""
 
 from __future__ import annotations
 
