@@ -1,4 +1,4 @@
-"""Write the levels that a second pass adds around each failure boundary."""
+"""Write the levels that a second phase adds around each failure boundary."""
 
 from mfbench.cube.read import open_benchmark
 from mfbench.cube.refinement import refined_levels

@@ -1,4 +1,4 @@
-"""Which levels a second pass adds."""
+"""Which levels a second phase adds."""
 
 from __future__ import annotations
 

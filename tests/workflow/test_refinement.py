@@ -1,4 +1,4 @@
-"""The second pass, for real: levels around each boundary, and nothing run twice."""
+"""The second phase, for real: levels around each boundary, and nothing run twice."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def one_boundary() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def coarse(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The study, finished without a second pass."""
+    """The study, finished without a second phase."""
     folder = tmp_path_factory.mktemp("coarse")
     copy_of_the_tree(folder)
     (folder / "study.yaml").write_text(yaml.safe_dump(one_boundary(), sort_keys=False))
@@ -49,7 +49,7 @@ def coarse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def refined(coarse: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same, with the second pass added to the finished study."""
+    """The same, with the second phase added to the finished study."""
     folder = tmp_path_factory.mktemp("refined") / "project"
     shutil.copytree(coarse, folder)
     project = Project(folder)
