@@ -33,11 +33,16 @@ def selected(cube: xr.Dataset) -> xr.Dataset:
     Returns
     -------
     Dataset
-        Without the dimension learning_rate; absent and failed cells are NaN.
+        Without the dimension learning_rate; absent and failed cells are NaN. A cell whose selected
+        rate was cut from the cube is absent.
     """
     rates = cube.learning_rate.values
-    chosen = cube.selected_learning_rate.fillna(rates[0])
+    there = cube.selected_learning_rate.isin(rates) | cube.selected_learning_rate.isnull()
+    chosen = cube.selected_learning_rate.where(there).fillna(rates[0])
     per_member = [v for v in cube.data_vars if "learning_rate" in cube[v].dims]
     picked = cube[per_member].sel(learning_rate=chosen)
+    if not there.all():  # whole numbers become floats, so only where they must
+        status = picked.status.where(there, "absent" if picked.status.dtype == object else 0)
+        picked = picked.where(there).assign(status=status)
     rest = cube.drop_vars([*per_member, "learning_rate"])
     return rest.merge(picked.drop_vars("learning_rate"))

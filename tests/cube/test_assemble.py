@@ -299,3 +299,8 @@ def test_selected_takes_each_cell_at_its_own_rate(tmp_path: Path) -> None:
     np.testing.assert_array_equal(chosen[1], part.sel(level=1, learning_rate=0.003))
     assert (best.status.sel(architecture="b", width=8) == "absent").all()
     assert best.relative_mse.sel(architecture="b", width=8).isnull().all()
+    # A user cuts the other rate away: level 1, where it was selected, has no result any more.
+    cut = selected(cube.sel(learning_rate=[0.01])).sel(architecture="a", width=8, kernel="airy")
+    assert cut.relative_mse.sel(level=1).isnull().all()
+    assert (cut.status.sel(level=1) == "absent").all()
+    np.testing.assert_array_equal(cut.relative_mse.sel(level=0), chosen[0])
