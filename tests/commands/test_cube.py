@@ -48,7 +48,9 @@ class Project:
             tasks = settings["kernels"][kernel]
             levels = {float(task["rho"]): float(task["memory_length"]) for task in tasks}
         entry = settings["architectures"][architecture]
+        names = {"phase": phase, "architecture": architecture, "width": 4, "kernel": kernel}
         made_with = {
+            "file": names,
             "task": settings["task"],
             "architecture": {k: v for k, v in entry.items() if k not in ("widths", "training")},
             "training": settings["training"],
@@ -61,7 +63,6 @@ class Project:
                 rho=("level", list(levels)), memory_length=("level", list(levels.values()))
             ).assign_attrs(settings=json.dumps(made_with)),
         )
-        names = {"phase": phase, "architecture": architecture, "width": 4, "kernel": kernel}
         path = Path(Paths(self.study.results).file("evaluation", **names))
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(made, path)
