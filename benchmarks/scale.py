@@ -4,7 +4,7 @@ Nothing is trained. For the plans all files are empty and Snakemake only touches
 cube one real evaluation is copied under other names. Seconds of processor time (one core)
 and peak memory, each of a process of its own; the clock is shown too.
 Usage: python benchmarks/scale.py [--cells 1000 10000 50000] [--evaluations 1000 10000 50000]
-    [--levels 10] [--cells-per-job 1] [--architecture-cells 200] [--folder FOLDER]
+    [--levels 10] [--cells-per-job auto] [--architecture-cells 200] [--folder FOLDER]
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def measured(*command: str, folder: Path, says: str = "") -> Cost:
 
 
 def make_study(
-    cells: int, *, levels: int, per_architecture: int, cells_per_job: int
+    cells: int, *, levels: int, per_architecture: int, cells_per_job: int | str
 ) -> dict[str, Any]:
     """A study of so many cells: architectures at five widths and on four kernels."""
     lengths = np.unique(np.geomspace(4, 256, levels).round().astype(int)).tolist()
@@ -225,11 +225,12 @@ def main() -> None:
     parser.add_argument("--evaluations", type=int, nargs="*", default=[1000, 10_000, 50_000])
     parser.add_argument("--levels", type=int, default=10, help="levels of each kernel in the plans")
     parser.add_argument("--file-levels", type=int, default=3, help="levels in an evaluation file")
-    parser.add_argument("--cells-per-job", type=int, default=1)
+    parser.add_argument("--cells-per-job", default="auto", help="auto or a number")
     parser.add_argument("--architecture-cells", type=int, default=200)
     parser.add_argument("--groups", type=int, default=20, help="evaluations of an architecture")
     parser.add_argument("--folder", type=Path, help="where to work, /tmp where not given")
     given = parser.parse_args()
+    per_job = given.cells_per_job
     with tempfile.TemporaryDirectory(dir=given.folder) as name:
         folder = Path(name)
         if given.cells:
@@ -240,7 +241,7 @@ def main() -> None:
                 cells,
                 levels=given.levels,
                 per_architecture=given.architecture_cells,
-                cells_per_job=given.cells_per_job,
+                cells_per_job=per_job if per_job == "auto" else int(per_job),
             )
             where = folder / f"plan{cells}"
             print_row(cells, *plan(study, where))

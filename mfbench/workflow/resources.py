@@ -53,6 +53,8 @@ def memory(study: Study, stage: str) -> Request:
         for entry in study.architectures.values()
     )
 
+    sizes = _sizes(study)
+
     def request(wildcards: Mapping[str, str], attempt: int) -> int:
         numbers = 0
         if stage == "dataset":
@@ -62,7 +64,7 @@ def memory(study: Study, stage: str) -> Request:
         elif stage == "cube":
             numbers = 10 * largest * members * of_a_member
         else:
-            channels, layers = _size(study, wildcards)
+            channels, layers = sizes[wildcards["architecture"], int(wildcards["width"])]
             numbers = levels * (data + members * of_a_member)
             numbers += _TENSORS * layers * batches[stage] * task.length * channels
         base = _BASE[stage] + (_CUDA if training.device != "cpu" and stage in batches else 0)
@@ -89,12 +91,12 @@ def levels_per_job(study: Study) -> Callable[[str, int], int]:
     """
     training = study.training
     members = len(training.learning_rates) * len(training.seeds)
+    sizes = _sizes(study)
 
     def most(architecture: str, width: int) -> int:
         if training.cells_per_job != "auto":
             return training.cells_per_job
-        names = {"architecture": architecture, "width": str(width)}
-        channels, layers = _size(study, names)
+        channels, layers = sizes[architecture, width]
         # 20 ms at T = 128, width 16, batch 16 for the slowest (attention).
         step = 0.005 + 9e-7 * study.task.length * channels * layers * training.batch_size
         seconds = members * training.steps * step / (_GPU if training.device == "cuda" else 1)
@@ -103,8 +105,14 @@ def levels_per_job(study: Study) -> Callable[[str, int], int]:
     return most
 
 
-def _size(study: Study, wildcards: Mapping[str, str]) -> tuple[int, int]:
-    """Channels of the widest tensors, the width or the state of a recurrence, and layers."""
-    entry: Any = study.architectures[wildcards["architecture"]].resolved()
-    state = max(16, entry["options"].get("state", 0))
-    return max(state, int(wildcards["width"])), entry["layers"]
+def _sizes(study: Study) -> dict[tuple[str, int], tuple[int, int]]:
+    """Channels of the widest tensors, the width or the state of a recurrence, and layers.
+
+    By architecture and width, once: a plan has thousands of jobs of a few models.
+    """
+    sizes = {}
+    for name, settings in study.architectures.items():
+        model = settings.resolved()
+        state = max(16, model["options"].get("state", 0))
+        sizes |= {(name, width): (max(state, width), model["layers"]) for width in settings.widths}
+    return sizes
