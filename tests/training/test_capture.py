@@ -47,10 +47,9 @@ class Watch(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize("members", [1, 3])
 @pytest.mark.parametrize("name", registered())
-def test_a_step_never_waits_and_works_at_fixed_addresses(name: str, members: int) -> None:
-    grid = [(0.01, seed) for seed in range(members)]
+def test_a_step_never_waits_and_works_at_fixed_addresses(name: str) -> None:
+    grid = [(0.01, seed) for seed in range(3)]
     settings = make_settings(optimiser={"weight_decay": 0.1}, loss={"time_power": 1.0})
     trainer = Trainer(
         architecture_settings(name), make_members(grid=grid), width=4, settings=settings
@@ -194,17 +193,15 @@ def test_a_cpu_runs_the_step_itself() -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("name", registered())
-def test_replayed_steps_give_the_same_losses(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def losses() -> torch.Tensor:
+def test_replayed_steps_give_the_losses_of_a_cpu(name: str) -> None:
+    def losses(device: torch.device) -> torch.Tensor:
         members = make_members()
         for member in members:
-            arrays = {k: v.to(GPU) for k, v in vars(member.data).items() if hasattr(v, "to")}
+            arrays = {k: v.to(device) for k, v in vars(member.data).items() if hasattr(v, "to")}
             member.data = dataclasses.replace(member.data, **arrays)
         settings = make_settings(memory_probes=0)
         trainer = Trainer(architecture_settings(name), members, width=4, settings=settings)
         trainer.train()
-        return trainer.losses
+        return trainer.losses.cpu()
 
-    replayed = losses()
-    monkeypatch.setattr(capture, "WARM_UP", 10**9)
-    torch.testing.assert_close(replayed, losses(), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(losses(GPU), losses(torch.device("cpu")), rtol=1e-3, atol=1e-5)
