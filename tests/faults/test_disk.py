@@ -11,39 +11,33 @@ from pathlib import Path
 import pytest
 import xarray as xr
 
+from tests.cube.evaluations import make_group
 from tests.faults.conftest import CUBE, RESULTS, Mount, fill, numbers, remount
-from tests.faults.stages import Stages, writers
+from tests.files.test_integrity import KINDS
 from tests.workflow.conftest import Project, said
 
 pytestmark = pytest.mark.faults
 
-NAMES = (
-    *("dataset.nc", "floors.nc", "weights.safetensors", "record.nc"),
-    *("learning_rate=0.01,seed=0.safetensors", "evaluation.nc", "cube.nc"),
-    *("cells.json", "figure.json", "report.html"),
-)
+# By each library that writes results.
+WRITERS: dict[str, Callable[[Path], object]] = {
+    **{name: write for name, (write, _) in KINDS.items()},
+    "a-4-airy.nc": lambda path: make_group(path.parent, "a", 4, "airy"),
+}
 
 
-@pytest.fixture(scope="module")
-def writer(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Callable]:
-    copy = tmp_path_factory.mktemp("writers") / "results"
-    shutil.copytree(tiny / RESULTS, copy)
-    return writers(Stages(copy))
-
-
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", WRITERS)
 @pytest.mark.parametrize("share", [0.0, 0.5], ids=["none", "half"])
 def test_a_full_disk_is_named_and_the_old_file_stays(
-    name: str, share: float, writer: dict[str, Callable], mount: Mount, tmp_path: Path
+    name: str, share: float, mount: Mount, tmp_path: Path
 ) -> None:
     """With no room at all, and with room for half of the file."""
     disk = tmp_path / "disk"
     mount(disk, 24 * 2**20)
-    writer[name](disk / name)
+    WRITERS[name](disk / name)
     before = {f: f.read_bytes() for f in disk.iterdir()}
     fill(disk, leave=int(share * (disk / name).stat().st_size))
     with pytest.raises(OSError, match="No space left on device") as caught:
-        writer[name](disk / name)
+        WRITERS[name](disk / name)
     assert caught.value.errno == errno.ENOSPC
     assert Path(caught.value.filename).parent == disk
     assert ".tmp" not in caught.value.filename

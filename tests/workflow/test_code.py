@@ -86,9 +86,9 @@ MODEL = """
 import importlib
 import near
 from kit.part import Y
-from mfbench.models.tcn import TCN
+import mfbench.models.registry
 Z = importlib.import_module("kit.named").Z
-class Own(TCN):
+class Own:
     pass
 """
 
