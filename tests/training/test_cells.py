@@ -104,7 +104,9 @@ def test_a_killed_job_continues_from_its_checkpoints(
     caplog.set_level(logging.INFO)
     caplog.clear()
     resumed = train(data, tmp_path / "killed", ensemble_size=2)
-    assert how(caplog).count("found finished") == (0 if saves <= 51 else 2)
+    happened = how(caplog)
+    assert happened.count("found finished") == (0 if saves <= 51 else 2)
+    assert sum(what.startswith("went on at step ") for what in happened) == 2
     for member, progress in whole.members.items():
         other = resumed.members[member]
         assert other.ensemble_size in ((1, 2) if saves == 50 else (2,))
@@ -186,47 +188,31 @@ def test_the_files_of_a_job(data: TrainingData, tmp_path: Path) -> None:
         np.testing.assert_array_equal(weights[name].numpy(), expected)
 
 
-def test_a_cell_is_the_same_alone_or_with_others(
+def test_all_members_of_a_job_train_together_if_they_fit_and_the_record_shows_it(
     data: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     tasks = {4.0: data, 8.0: make_data(2.0)}
     caplog.set_level(logging.INFO)
-    pack = train_several(tasks, tmp_path / "together")
-    assert list(pack.cells) == [4.0, 8.0]
+    together = train_several(tasks, tmp_path / "together")
+    assert list(together.cells) == [4.0, 8.0]
     assert how(caplog) == ["trained"] * 8
-    for rho, task in tasks.items():
-        alone = train_several({rho: task}, tmp_path / "alone").cells[rho]
-        for member, progress in alone.members.items():
-            assert_close(pack.cells[rho].members[member], progress, 1e-4)
-    # A job with other cells finds its members again.
-    caplog.clear()
+    alone = train_several(tasks, tmp_path / "alone", ensemble_size=1)
+    for rho, cell in alone.cells.items():
+        for member, progress in cell.members.items():
+            other = together.cells[rho].members[member]
+            assert (progress.ensemble_size, progress.ensemble) == (1, 0)
+            assert other.ensemble_size == 8
+            assert_close(other, progress, 1e-4)
+    caplog.clear()  # a job with other cells finds its members again
     train_several({8.0: tasks[8.0], 16.0: make_data(3.0)}, tmp_path / "together")
     assert how(caplog) == ["found finished"] * 4 + ["trained"] * 4
-
-
-def test_the_record_shows_which_members_trained_together(tmp_path: Path) -> None:
-    tasks = {4.0: make_data(), 8.0: make_data(2.0)}
-    alone = train_several(tasks, tmp_path / "alone", "gru", ensemble_size=1)
-    together = train_several(tasks, tmp_path / "together", "gru", ensemble_size=6)
-    write(tmp_path, together)
+    write(tmp_path, train_several(tasks, tmp_path / "halves", ensemble_size=6))
     with netCDF4.Dataset(tmp_path / "a.nc") as file:
-        file.set_auto_mask(False)
         # Eight members train in two ensembles of four, one for each level.
         assert (file["ensemble_size"][:] == 4).all()
         numbers, counts = np.unique(file["ensemble"][:], return_counts=True)
         assert counts.tolist() == [4, 4]
         assert (numbers > 0).all()
-    for rho, cell in alone.cells.items():
-        for member, progress in cell.members.items():
-            assert (progress.ensemble_size, progress.ensemble) == (1, 0)
-            assert_close(together.cells[rho].members[member], progress, 1e-3)
-
-
-def test_all_members_of_a_job_train_together_if_they_fit(
-    data: TrainingData, tmp_path: Path
-) -> None:
-    pack = train_several({4.0: data, 8.0: make_data(2.0)}, tmp_path)
-    assert {p.ensemble_size for cell in pack.cells.values() for p in cell.members.values()} == {8}
 
 
 def test_an_interrupted_job_forms_the_same_ensembles_again() -> None:
