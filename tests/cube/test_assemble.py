@@ -50,15 +50,15 @@ def test_every_number_of_every_file_stands_in_its_place(tmp_path: Path, *, whole
         edit(path, with_texts)
     if not whole:
         paths.pop()
-        edit(paths[-1], lambda group: group.assign_coords(step=("step", [1, 7])))
+        edit(paths[-1], lambda g: g.assign_coords(step=("step", [1, 7], g.step.attrs)))
         fail(paths[1], 1, "a text that is longer than all others")
     cube = assemble(tmp_path / "cube.nc", paths[::-1], partial=not whole)
     there = numbers = 0
     for path in paths:
         with xr.open_dataset(path, mask_and_scale=False) as file:
             group = file.load()
-        of = {"architecture": group.attrs["architecture_name"], "kernel": group.attrs["kernel"]}
-        cell = cube.sel(of, width=group.attrs["width"])
+        of = {"architecture": "architecture_name", "width": "width", "kernel": "kernel"}
+        cell = cube.sel({name: group.attrs[attribute] for name, attribute in of.items()})
         levels = [cell.rho.values.tolist().index(rho) for rho in group.rho.values.tolist()]
         there += int((group.status != 0).sum())
         numbers += int(group.relative_mse.count())

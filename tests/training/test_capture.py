@@ -145,32 +145,32 @@ def run(step: Any, times: int) -> list[str]:
     return done
 
 
-def test_a_gpu_records_a_step_once_and_replays_it(gpu: None) -> None:
-    done = run(lambda: None, WARM_UP + 3)
-    assert done == ["run"] * (WARM_UP - 1) + ["run+recorded"] + ["replayed"] * 3
+def refused() -> None:
+    if FakeGraph.recording:
+        raise RuntimeError("CUDA error: operation not permitted when stream is capturing\nmore")
 
 
-def test_a_step_that_cannot_be_recorded_runs_normally_and_the_log_says_why(
-    gpu: None, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("step", "expected", "said"),
+    [
+        (lambda: None, ["run"] * (WARM_UP - 1) + ["run+recorded"] + ["replayed"] * 3, ""),
+        (
+            refused,
+            ["run"] * (WARM_UP - 1) + ["run+recorded"] + ["run"] * 3,
+            "no CUDA graph, each step runs normally: CUDA error: operation not permitted when "
+            "stream is capturing",
+        ),
+        (lambda: torch.rand(1), ["run"] * (WARM_UP + 3), "draws random numbers"),
+    ],
+    ids=["can be recorded", "cannot", "draws random numbers"],
+)
+def test_a_gpu_records_a_step_once_and_replays_it(
+    gpu: None, caplog: pytest.LogCaptureFixture, step: Any, expected: list[str], said: str
 ) -> None:
-    def step() -> None:
-        if FakeGraph.recording:
-            raise RuntimeError("CUDA error: operation not permitted when stream is capturing\nmore")
-
-    assert run(step, WARM_UP + 3)[WARM_UP:] == ["run"] * 3
-    (record,) = caplog.records
-    assert record.levelno == logging.WARNING
-    assert record.getMessage() == (
-        "no CUDA graph, each step runs normally: CUDA error: operation not permitted when stream "
-        "is capturing"
-    )
-
-
-def test_a_step_that_draws_random_numbers_is_not_replayed(
-    gpu: None, caplog: pytest.LogCaptureFixture
-) -> None:
-    assert run(lambda: torch.rand(1), WARM_UP + 3) == ["run"] * (WARM_UP + 3)
-    assert "draws random numbers" in caplog.text
+    assert run(step, WARM_UP + 3) == expected
+    found = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert len(found) == (said != "")
+    assert all(said in message and "more" not in message for message in found)
 
 
 def test_running_out_of_memory_while_recording_raises(gpu: None) -> None:

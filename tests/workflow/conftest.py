@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -67,6 +67,7 @@ class Project:
     """A working copy in a folder of its own."""
 
     folder: Path
+    file: str = field(default="study.yaml", kw_only=True)
     OPTIONS: ClassVar[tuple[str, ...]] = ("--cores", "2")
 
     def snakemake(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -106,7 +107,7 @@ class Project:
 
     def command(self, *arguments: str) -> list[str]:
         snakemake = [sys.executable, "-m", "snakemake", *self.OPTIONS]
-        return [*snakemake, *arguments, "--configfile", "study.yaml"]
+        return [*snakemake, *arguments, "--configfile", self.file]
 
     def environment(self) -> dict[str, str]:
         return {**os.environ, "PYTHONPATH": str(self.folder)}  # the copy's own package comes first
@@ -122,7 +123,7 @@ class Project:
 
     def configure(self, change: Callable[[dict[str, Any]], Any]) -> None:
         """Change the study file."""
-        study = self.folder / "study.yaml"
+        study = self.folder / self.file
         content = yaml.safe_load(study.read_text())
         change(content)
         study.write_text(yaml.safe_dump(content, sort_keys=False))
@@ -171,7 +172,7 @@ def begin(folder: Path, study: dict[str, Any], *, file: str = "study.yaml") -> P
     for name, text in FILES.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
-    return Project(folder)
+    return Project(folder, file=file)
 
 
 def run_once(

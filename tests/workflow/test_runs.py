@@ -105,7 +105,8 @@ def test_what_is_wrong_stops_a_study_that_asks_for_it(
 
 def test_studies_never_overwrite_each_others_results(project: Project) -> None:
     (project.folder / "study.yaml").rename(project.folder / "other.yaml")
-    done = project.snakemake("-n", "all", "--configfile", "other.yaml")
+    project.file = "other.yaml"
+    done = project.snakemake("-n", "all")
     assert done.returncode != 0
     expected = "results/small belongs to the study file study.yaml, not to other.yaml"
     assert expected in said(done)
