@@ -12,17 +12,16 @@ from mfbench.study.training import TrainingSettings
 
 # Stands for all GPUs of a machine, as in profiles/default/config.yaml; large for exact shares.
 GPU_SLOTS = 1_000_000
-_DEVICES = Path("/dev")
 _NO_GPU = ("", "-1", "NoDevFiles")  # in CUDA_VISIBLE_DEVICES; CUDA ignores entries after these
 
 
-def visible_gpus() -> int:
-    """Number of GPUs that torch can use here."""
+def visible_gpus(*, devices: str | Path = "/dev") -> int:
+    """Number of GPUs that torch can use here, given the folder of device files."""
     if not _torch_is_built_for_gpus():
         return 0
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
-        return len(list(_DEVICES.glob("nvidia[0-9]*")))
+        return len(list(Path(devices).glob("nvidia[0-9]*")))
     return len(list(takewhile(lambda entry: entry.strip() not in _NO_GPU, visible.split(","))))
 
 

@@ -23,13 +23,14 @@ from typing import Any
 from mfbench.files import this_machine, write_text
 from mfbench.files.machine import alive
 
-HEARTBEAT = 30.0  # seconds
 FRESH = 150.0  # seconds: file servers can show times a minute late, and clocks differ
 log = logging.getLogger(__name__)
 
 
 @contextmanager
-def job_state(paths: Sequence[str | Path], *, settings: Mapping[str, Any]) -> Iterator[None]:
+def job_state(
+    paths: Sequence[str | Path], *, settings: Mapping[str, Any], heartbeat: float = 30.0
+) -> Iterator[None]:
     """Keep the state of this job in files while the block runs, in the main thread.
 
     The files are removed if the block ends well. After an exception they say ``failed``; after
@@ -41,6 +42,8 @@ def job_state(paths: Sequence[str | Path], *, settings: Mapping[str, Any]) -> It
         One file for each cell that the job trains.
     settings : mapping
         Settings that the cells are trained with, in JSON's types.
+    heartbeat : float
+        Seconds between two signs of life.
 
     Raises
     ------
@@ -60,9 +63,11 @@ def job_state(paths: Sequence[str | Path], *, settings: Mapping[str, Any]) -> It
     for file in files:
         write_text(file, running)
     stop = threading.Event()
-    heartbeat = threading.Thread(target=_beat, args=(files, stop), name="heartbeat", daemon=True)
+    heart = threading.Thread(
+        target=_beat, args=(files, stop, heartbeat), name="heartbeat", daemon=True
+    )
     handler = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    heartbeat.start()
+    heart.start()
     try:
         yield
     except BaseException as error:
@@ -73,7 +78,7 @@ def job_state(paths: Sequence[str | Path], *, settings: Mapping[str, Any]) -> It
     finally:
         signal.signal(signal.SIGTERM, handler or signal.SIG_DFL)
         stop.set()
-        heartbeat.join()
+        heart.join()
         for file in files:
             with suppress(OSError, ValueError):
                 # Another job may have taken the cell over while this one was suspended.
@@ -116,8 +121,8 @@ def read_state(path: str | Path) -> dict[str, Any] | None:
     return found
 
 
-def _beat(files: Sequence[Path], stop: threading.Event) -> None:
-    while not stop.wait(HEARTBEAT):
+def _beat(files: Sequence[Path], stop: threading.Event, seconds: float) -> None:
+    while not stop.wait(seconds):
         for file in files:
             with suppress(OSError):
                 os.utime(file)

@@ -52,15 +52,17 @@ def loaded_files(source: Source, *, cache: str) -> tuple[list[Path], list[str]]:
     """
     name = hashlib.sha256(source.reference.encode()).hexdigest()[:16]
     kept = Path(cache) / f"{name}.json"
+    folder = source.path.resolve().parent
     try:
         known = read_json(kept)
-        if known["files"] == _contents(map(Path, known["files"])):
-            return sorted(map(Path, known["files"])), known["modules"]
+        files = [folder / file for file in known["files"]]
+        if known["files"] == _contents(files, folder):
+            return sorted(files), known["modules"]
     except (OSError, BrokenFileError, KeyError):
         pass
     files, modules = _import(source)
     with suppress(OSError):  # a dry run in a folder that cannot be written
-        write_json(kept, {"files": _contents(files), "modules": modules})
+        write_json(kept, {"files": _contents(files, folder), "modules": modules})
     return files, modules
 
 
@@ -87,5 +89,9 @@ def _import(source: Source) -> tuple[list[Path], list[str]]:
     return sorted(files), sorted(modules)
 
 
-def _contents(files: Iterable[Path]) -> dict[str, str]:
-    return {str(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+def _contents(files: Iterable[Path], folder: Path) -> dict[str, str]:
+    """Digests by path below the model's folder, which may be copied or moved."""
+    return {
+        file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in files
+    }

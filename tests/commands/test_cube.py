@@ -92,9 +92,7 @@ def test_it_holds_what_there_is(project: Project, tmp_path: Path) -> None:
     there = (cube.status == "ok").all(["width", "level", "learning_rate", "seed"])
     assert there.values.tolist() == [[True, True], [True, False], [False, False]]
 
-
-def test_a_cube_opens_after_a_learning_rate_was_removed(project: Project, tmp_path: Path) -> None:
-    project.evaluate("rnn", "exponential")  # selected: 0.01 and 0.003
+    # A learning rate that was selected at the second level is removed.
     project.save(training={"learning_rates": [0.01], "seeds": SEEDS})
     assert project.cube() == 0
     best = selected(open_benchmark(tmp_path / "cube.nc")).sel(architecture="rnn", width=4)

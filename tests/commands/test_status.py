@@ -55,7 +55,7 @@ def test_the_table_has_a_row_per_architecture_and_a_column_per_kernel(
     assert "logs/training/study/s4d/width=4/impulse/part=1.log" in text
 
 
-def test_cells_and_files_that_need_attention_are_listed(
+def test_what_needs_attention_is_listed_up_to_a_limit(
     results: Results, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(KeyboardInterrupt), results.job("rnn", "impulse", 3.0):
@@ -66,11 +66,6 @@ def test_cells_and_files_that_need_attention_are_listed(
     assert "1 interrupted, to be continued by the next run: rnn, width 4, impulse, rho = 3" in text
     assert f"1 unreadable files: {broken}" in text
     assert "outdated" not in text
-
-
-def test_failed_cells_are_listed_up_to_a_limit(
-    results: Results, capsys: pytest.CaptureFixture[str]
-) -> None:
     study = {**small_study(), "kernels": {"impulse": {"rho": [*range(1, 8)]}}}
     Path("config.yaml").write_text(yaml.safe_dump(study))
     many = Results(load_study(study))
@@ -166,16 +161,10 @@ def test_a_study_file_that_cannot_be_used_is_refused(
     assert says in err
 
 
-@pytest.mark.parametrize(
-    "arguments", [[], ["stat"], ["status", "--watch", "0"], ["status", "--json", "--watch", "1"]]
-)
-def test_wrong_arguments_are_refused(
-    arguments: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as refused:
-        main(arguments)
-    assert refused.value.code == 2
-    assert "usage: mfbench" in capsys.readouterr().err
+@pytest.mark.parametrize("arguments", [["--watch", "0"], ["--json", "--watch", "1"]])
+def test_wrong_arguments_are_refused(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["status", *arguments])
 
 
 def test_it_imports_neither_torch_nor_xarray(results: Results) -> None:

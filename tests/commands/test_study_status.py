@@ -34,20 +34,9 @@ def changed(**sections: dict[str, Any]) -> Study:
     return load_study(study | {key: {**study.get(key, {}), **v} for key, v in sections.items()})
 
 
-def test_before_a_study_runs_everything_is_missing(results: Results) -> None:
-    status = study_status(results.study)
-    assert counts(results.study) == {"missing": 6}
-    assert not status.problems
-    assert not Path(results.study.results).exists()
-    assert [(c.architecture, c.kernel) for c in status.cells] == [
-        *[("rnn", "exponential")] * 2,
-        ("rnn", "impulse"),
-        *[("s4d", "exponential")] * 2,
-        ("s4d", "impulse"),
-    ]
-
-
 def test_files_tell_every_state(results: Results, easy: float, hard: float) -> None:
+    assert counts(results.study) == {"missing": 6}
+    assert not Path(results.study.results).exists()
     diverged = ["ok", "diverged", "ok", "diverged"]
     results.training("rnn", "exponential", {easy: OK, hard: diverged})
     results.training("s4d", "exponential", {easy: FAILED}, message="ValueError: wrong shape")
@@ -76,12 +65,19 @@ def test_files_tell_every_state(results: Results, easy: float, hard: float) -> N
     assert [str(c) for c in status.of("interrupted")] == ["s4d, width 4, impulse, rho = 3"]
 
 
-def test_a_finished_record_counts_whatever_its_job_says(results: Results) -> None:
+def test_a_record_counts_whatever_its_job_says_and_an_evaluation_before_it(
+    results: Results,
+) -> None:
     record = results.training("rnn", "impulse", {3.0: OK})
     with results.job("rnn", "impulse", 3.0):
         assert counts(results.study) == {"done": 1, "missing": 5}
         record.unlink()  # as Snakemake does before it runs a job again
         assert counts(results.study) == {"running": 1, "missing": 5}
+    results.training("rnn", "impulse", {3.0: OK})
+    results.evaluation("rnn", "impulse", {3.0: FAILED}, message="breaks at length 64")
+    found = cell(study_status(results.study), "rnn", "impulse", 3.0)
+    assert (found.state, found.message) == ("failed", "breaks at length 64")
+    assert found.log == "results/small/logs/evaluation/study/rnn/width=4/impulse.log"
 
 
 @pytest.mark.usefixtures("results")
@@ -149,14 +145,6 @@ def test_a_cell_is_evaluated_as_it_is_trained_now(
     assert evaluated(changed(evaluation={"success": 0.2})) == 2  # only the cube depends on it
     results.training("rnn", "exponential", {easy: OK, hard: OK})
     assert evaluated() == 0
-
-
-def test_a_cell_can_fail_in_its_evaluation(results: Results) -> None:
-    results.training("rnn", "impulse", {3.0: OK})
-    results.evaluation("rnn", "impulse", {3.0: FAILED}, message="breaks at length 64")
-    found = cell(study_status(results.study), "rnn", "impulse", 3.0)
-    assert (found.state, found.message) == ("failed", "breaks at length 64")
-    assert found.log == "results/small/logs/evaluation/study/rnn/width=4/impulse.log"
 
 
 def test_levels_of_a_later_phase_count_once_they_are_known(results: Results) -> None:

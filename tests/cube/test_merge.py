@@ -24,16 +24,23 @@ from tests.figures.conftest import make_cube
 Change = Callable[[xr.Dataset], Any]
 
 
-@pytest.fixture
-def whole(tmp_path: Path) -> xr.Dataset:
-    """The cube of the study, beside a.nc and b.nc with one architecture each."""
-    paths = whole_study(tmp_path)
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cube of the study, and a.nc and b.nc with one architecture each."""
+    folder = tmp_path_factory.mktemp("made")
+    paths = whole_study(folder)
     for name in ("a", "b"):
         study = {**STUDY, "architectures": {name: STUDY["architectures"][name]}, "name": name}
         files = [path for path in paths if path.stem[0] == name]
-        assemble(tmp_path / f"{name}.nc", files, architectures=[name], study=study)
-    assemble(tmp_path / "cube.nc", paths, partial=False)
-    return open_benchmark(tmp_path / "cube.nc")
+        assemble(folder / f"{name}.nc", files, architectures=[name], study=study)
+    assemble(folder / "cube.nc", paths, partial=False)
+    return folder
+
+
+@pytest.fixture
+def whole(made: Path) -> xr.Dataset:
+    """The cube of the study."""
+    return open_benchmark(made / "cube.nc")
 
 
 def merged(folder: Path, *names: str) -> xr.Dataset:
@@ -49,8 +56,8 @@ def save(folder: Path, name: str, cube: xr.Dataset, **settings: Any) -> None:
     cube.assign_attrs(settings=json.dumps(found)).to_netcdf(folder / f"{name}.nc")
 
 
-def test_the_parts_of_a_study_make_its_cube(whole: xr.Dataset, tmp_path: Path) -> None:
-    cube = merged(tmp_path, "b", "a")
+def test_the_parts_of_a_study_make_its_cube(made: Path, whole: xr.Dataset) -> None:
+    cube = merged(made, "b", "a")
     settings, sources = (json.loads(cube.attrs.pop(name)) for name in ("settings", "sources"))
     for name in ("settings", "title", "history"):
         whole.attrs.pop(name)

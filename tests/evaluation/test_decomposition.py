@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -224,11 +225,12 @@ def trained(name: str) -> SequenceModel:
     return trainer.ensemble.model.double().eval()
 
 
-@pytest.mark.parametrize("state", ["untrained", "strong", "trained"])
+@pytest.mark.parametrize("make", [strong, trained])
 @pytest.mark.parametrize("name", registered())
-def test_the_parts_add_up_to_the_error_and_agree_with_jacobians(name: str, state: str) -> None:
-    make = {"untrained": lambda n: make_model(n, length=LENGTH), "strong": strong}
-    model = make.get(state, trained)(name)
+def test_the_parts_add_up_to_the_error_and_agree_with_jacobians(
+    name: str, make: Callable[[str], SequenceModel]
+) -> None:
+    model = make(name)
     found = split(model, make_task(LENGTH))
     # The error on other sequences, then on the same ones.
     for task in (make_task(LENGTH, seed=1, sequences=512), make_task(LENGTH)):

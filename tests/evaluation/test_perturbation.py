@@ -109,3 +109,22 @@ def test_an_output_that_is_not_finite_counts_as_an_infinite_error() -> None:
     grows, shrinks = signs.index(1.0), signs.index(-1.0)  # it grows in 2 of 3 or in 1 of 3 repeats
     assert perturb(Fragile(), [0.1], seed=grows)[0] == np.inf
     assert np.isfinite(perturb(Fragile(), [0.1], seed=shrinks)[0])
+
+
+class Breaks(Gain):
+    """Runs only at its first weight."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if float(self.a.detach()) != 1.0:
+            raise ValueError("changed")
+        return x
+
+
+def test_weights_come_back_as_they_were_when_a_perturbed_model_breaks() -> None:
+    """The same ensemble may be measured again."""
+    ensemble = Ensemble([Breaks(1.0)])  # type: ignore[list-item]
+    with pytest.raises(ValueError, match="changed"):
+        perturbation_error(
+            ensemble, X[None], Y[None], relative_norms=[0.1], repeats=1, seeds=[0], **SCORED
+        )
+    assert float(ensemble.parameters[0, 0]) == 1.0

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 import xarray as xr
 
 from mfbench.evaluation import group as module
@@ -41,7 +39,7 @@ def evaluate(reference: str, files: list[Files], share: int | None) -> xr.Datase
     return evaluate_files(settings, files, settings=SETTINGS, share=share)
 
 
-@pytest.mark.parametrize("name", ["rnn", "transformer", "s4d"])
+@pytest.mark.parametrize("name", ["rnn", "s4d"])
 def test_a_group_is_the_same_together_and_one_by_one(
     name: str, tmp_path: Path, sizes: list[int]
 ) -> None:
@@ -50,6 +48,8 @@ def test_a_group_is_the_same_together_and_one_by_one(
     assert sizes == [1] * 8
     together = evaluate(name, files, TOGETHER)
     assert sizes[8:] == [8]  # of two levels
+    evaluate(name, files, 10**9)  # of a GPU, into which all fit: the first one says so
+    assert sizes[9:] == [1, 7]
     assert set(alone.variables) == set(together.variables)
     for key, expected in alone.variables.items():
         if expected.dtype.kind == "f":
@@ -80,87 +80,34 @@ def test_members_together_are_those_alone_in_float64(name: str, activation: str 
             )
 
 
-def test_the_first_member_says_how_many_fit_into_a_share(
-    tmp_path: Path, sizes: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    files = [make_level(tmp_path, "rnn", 0.3)]
-
-    def peak(step: Callable[[], None], device: torch.device) -> int:
-        step()
-        return 1000
-
-    monkeypatch.setattr(module, "peak_bytes", peak)
-    evaluate("rnn", files, 3500)  # two with a margin
-    assert sizes == [1, 2, 1]
-
-
-def test_large_members_run_one_by_one_on_a_cpu(
-    tmp_path: Path, sizes: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    files = [make_level(tmp_path, "rnn", 0.3)]
-    monkeypatch.setattr(module, "_CPU_BYTES", 32 * 16 * 4 * 4)  # sequences, steps, width, float32
-    evaluate("rnn", files, None)
-    assert sizes == [1] * 4
-
-
+@pytest.mark.parametrize(
+    ("alone_if", "expected", "said"),
+    [
+        ("True", [1] * 4, "members are evaluated one at a time: "),
+        # Only at the longer sequences, so that nothing shows before.
+        (
+            "u.shape[1] > 16",
+            [4, 1, 1, 1, 1],
+            "4 members broke together and go on one at a time: ",
+        ),
+    ],
+)
 def test_members_that_vmap_refuses_go_one_by_one(
-    tmp_path: Path, sizes: list[int], caplog: pytest.LogCaptureFixture
+    alone_if: str,
+    expected: list[int],
+    said: str,
+    tmp_path: Path,
+    sizes: list[int],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     own = write_architecture(
         tmp_path,
-        "return self.gain * u if float(self.gain.detach()) > -9 else u",
-        init="self.gain = torch.nn.Parameter(torch.ones(1))",
-    )
-    files = [make_level(tmp_path, own, 0.3)]
-    caplog.clear()
-    evaluate(own, files, TOGETHER)
-    assert sizes == [1] * 4
-    assert "members are evaluated one at a time: " in caplog.text
-
-
-def test_members_that_break_together_go_one_by_one(
-    tmp_path: Path, sizes: list[int], caplog: pytest.LogCaptureFixture
-) -> None:
-    """Only at the longer sequences, so that nothing shows before."""
-    own = write_architecture(
-        tmp_path,
-        "return self.gain * u if u.shape[1] <= 16 or float(self.gain.detach()) > -9 else u",
+        f"return self.gain * u * (float(self.gain.detach()) > -9 if {alone_if} else 1)",
         init="self.gain = torch.nn.Parameter(torch.ones(1))",
     )
     files = [make_level(tmp_path, own, 0.3)]
     caplog.clear()
     together = evaluate(own, files, TOGETHER)
-    assert sizes == [4, 1, 1, 1, 1]
-    assert "4 members broke together and go on one at a time: " in caplog.text
+    assert sizes == expected
+    assert said in caplog.text
     xr.testing.assert_identical(together, evaluate(own, files, ALONE))
-
-
-def test_weights_come_back_as_they_were_when_a_perturbed_model_breaks() -> None:
-    """The same ensemble may be measured again."""
-    from mfbench.evaluation.perturbation import perturbation_error
-
-    class Breaks(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.a = torch.nn.Parameter(torch.ones(1))
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            if float(self.a.detach()) != 1.0:
-                raise ValueError("changed")
-            return x
-
-    ensemble = Ensemble([Breaks()])  # type: ignore[list-item]
-    x = torch.zeros(1, 4, 6)
-    with pytest.raises(ValueError, match="changed"):
-        perturbation_error(
-            ensemble,
-            x,
-            x,
-            relative_norms=[0.1],
-            repeats=1,
-            seeds=[0],
-            scored_from=3,
-            variance=1.0,
-            batch_size=4,
-        )
-    assert float(ensemble.parameters[0, 0]) == 1.0

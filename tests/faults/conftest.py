@@ -11,10 +11,9 @@ from typing import Any
 
 import pytest
 import xarray as xr
-import yaml
 
 import mfbench
-from tests.workflow.conftest import Project, copy_of_the_tree, run_once
+from tests.workflow.conftest import Project, copied, run_once
 
 RESULTS = Path("results/tiny")
 CUBE = str(RESULTS / "cubes/benchmark.nc")
@@ -43,22 +42,9 @@ def tiny_study() -> dict[str, Any]:
     }
 
 
-def begin(folder: Path, study: dict[str, Any], *, file: str = "study.yaml") -> Project:
-    """A copy of the project with a study in which nothing has run."""
-    folder.mkdir(parents=True, exist_ok=True)
-    copy_of_the_tree(folder)
-    (folder / file).write_text(yaml.safe_dump(study, sort_keys=False), encoding="utf-8")
-    return Project(folder)
-
-
 def numbers(cube: Path) -> xr.Dataset:
     """All of a cube but where and when it was made."""
     return mfbench.open_benchmark(cube).drop_vars("seconds").drop_attrs(deep=False)
-
-
-def said(done: subprocess.CompletedProcess[str]) -> str:
-    """All that a run has printed."""
-    return done.stdout + done.stderr
 
 
 @pytest.fixture(scope="session")
@@ -70,8 +56,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def project(tiny: Path, tmp_path: Path) -> Project:
     """A copy of the finished study that a test may change; times of files are kept."""
-    shutil.copytree(tiny, tmp_path / "project", symlinks=True)
-    return Project(tmp_path / "project")
+    return copied(tiny, tmp_path / "project")
 
 
 Mount = Callable[[Path, int], None]

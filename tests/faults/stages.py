@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,22 +11,15 @@ import xarray as xr
 
 from mfbench.cube.assemble import assemble_cube
 from mfbench.cube.read import open_benchmark
-from mfbench.evaluation.group import evaluate_group, write_evaluation
+from mfbench.evaluation.group import evaluate_group
 from mfbench.evaluation.inputs import read_trained
-from mfbench.figures.export import draw, write_figure
-from mfbench.files import write_json
 from mfbench.files.paths import Paths
-from mfbench.floors.netcdf import Floors, read_floors, write_floors
-from mfbench.report.page import write_report
+from mfbench.floors.netcdf import Floors, read_floors
 from mfbench.study.evaluation import EvaluationSettings
-from mfbench.study.floors import FloorSettings
 from mfbench.study.study import Study, load_study
-from mfbench.study.task import TaskSettings
-from mfbench.tasks.datasets import read_dataset, write_dataset
+from mfbench.tasks.datasets import read_dataset
 from mfbench.training.cells import TrainedCells, train_cells
-from mfbench.training.checkpoints import Checkpoints
 from mfbench.training.data import TrainingData
-from mfbench.training.record import write_training, write_weights
 from mfbench.workflow.plan import evaluation_settings, study_settings, training_settings
 from tests.faults.conftest import tiny_study
 
@@ -116,43 +108,3 @@ class Stages:
         """The finished cube."""
         path = Paths(self.results).file("benchmark")
         return open_benchmark(path, made_for=study_settings(self.study))
-
-
-def writers(finished: Stages) -> dict[str, Callable[[Path], None]]:
-    """Writer of one file of each kind, with all but the writing done."""
-    about: dict[str, Any] = {"resolved": {}, "title": "t"}
-    trained = finished.train(finished.results / "checkpoints for writers")
-    group, cube = finished.evaluate(), finished.cube()
-    figure = draw("error_map", cube)
-
-    def write_checkpoint(path: Path) -> None:
-        progress = trained.cells[3.0].members[0.01, 0]
-        Checkpoints(path.parent).save(0.01, 0, "key", progress)
-
-    return {
-        "dataset.nc": lambda path: write_dataset(
-            path, settings=finished.study.task, family="impulse", rho=3.0
-        ),
-        "floors.nc": lambda path: write_floors(
-            path,
-            task=TaskSettings(length=8),  # quickly computed
-            settings=FloorSettings(state_sizes=[2]),
-            family="impulse",
-            rho=3.0,
-        ),
-        "weights.safetensors": lambda path: write_weights(path, trained, **about),
-        "record.nc": lambda path: write_training(
-            path, trained, settings=finished.study.training_of("rnn"), device="cpu", **about
-        ),
-        "learning_rate=0.01,seed=0.safetensors": write_checkpoint,
-        "evaluation.nc": lambda path: write_evaluation(
-            path,
-            group,
-            resolved={"architecture_name": "rnn", "width": 4, "kernel": "impulse"},
-            title="t",
-        ),
-        "cube.nc": finished.assemble,
-        "cells.json": lambda path: write_json(path, {"groups": [finished.settings] * 4}),
-        "figure.json": lambda path: write_figure(path.with_suffix(""), figure),
-        "report.html": lambda path: write_report(path, cube=cube, figures={"error_map": figure}),
-    }

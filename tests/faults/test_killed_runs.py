@@ -17,11 +17,12 @@ import pytest
 import xarray as xr
 
 from mfbench.files import read_json, sealed
-from tests.faults.conftest import CUBE, RESULTS, begin, numbers, said, tiny_study
+from tests.faults.conftest import CUBE, RESULTS, numbers, tiny_study
+from tests.workflow.conftest import begin, said
 
 pytestmark = pytest.mark.faults
 
-KILLS, SEED = 12, 20250605
+KILLS, SEED = 6, 20250605
 
 
 def check_files(results: Path) -> int:
@@ -82,8 +83,7 @@ def test_a_study_killed_again_and_again_ends_with_the_same_cube(tiny: Path, tmp_
             print(f"kill {kills}: {check_files(results)} whole files")  # noqa: T201
             unlocked = project.snakemake("--unlock")
             assert unlocked.returncode == 0, said(unlocked)
-        done = project.snakemake(CUBE)
-        assert done.returncode == 0, said(done)
+        project.run(CUBE)
     finally:
         for group in groups:
             with suppress(ProcessLookupError):

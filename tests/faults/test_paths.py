@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,22 +9,10 @@ import pytest
 import mfbench
 from mfbench.study.study import StudyError, load_study
 from tests.conftest import small_study
-from tests.faults.conftest import begin, said, tiny_study
+from tests.faults.conftest import tiny_study
+from tests.workflow.conftest import OWN, begin
 
 pytestmark = pytest.mark.faults
-
-MINE = """from torch import nn
-from mfbench.models.mixer import Mixer
-
-
-class Mine(Mixer):
-    def __init__(self, width, layer, length, *, taps: int = 4):
-        super().__init__()
-        self.conv = nn.Conv1d(width, width, taps, padding=taps - 1)
-
-    def forward(self, u):
-        return self.conv(u.mT)[..., : u.shape[1]].mT
-"""
 
 
 def test_a_study_runs_whatever_its_folders_are_called(tmp_path: Path) -> None:
@@ -34,20 +20,16 @@ def test_a_study_runs_whatever_its_folders_are_called(tmp_path: Path) -> None:
     study = tiny_study()
     study["results"] = results
     study["kernels"] = {"impulse": {"rho": [3]}}
-    study["architectures"] = {"mine": {"model": "módelos y más/mi modelo.py:Mine", "widths": [4]}}
+    study["architectures"] = {"mine": {"model": "módelos y más/mi modelo.py:Own", "widths": [4]}}
     file = "stüdie – 1.yaml"
     project = begin(tmp_path / "Das Projekt: ünïcode 项目 'x'", study, file=file)
     own = project.folder / "módelos y más/mi modelo.py"
     own.parent.mkdir()
-    own.write_text(MINE, encoding="utf-8")
+    own.write_text(OWN, encoding="utf-8")
+    own.with_name("gain.py").write_text("GAIN = 1.5")
     targets = [f"{results}/cubes/benchmark.nc", f"{results}/figures/error_map.svg"]
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *targets, "--configfile", file]
     for message in ("steps (100%) done", "Nothing to be done"):
-        done = subprocess.run(
-            command, cwd=project.folder, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, said(done)
-        assert message in said(done)
+        assert message in project.run(*targets)
     cube = mfbench.open_benchmark(project.folder / targets[0])
     assert (cube.status == "ok").all()
 

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from tests.faults.conftest import CUBE, RESULTS, said
-from tests.workflow.conftest import Project
+from tests.faults.conftest import CUBE
+from tests.workflow.conftest import Project, said
 
 pytestmark = pytest.mark.faults
 
@@ -34,21 +34,3 @@ def test_a_second_run_of_the_study_is_told_that_one_is_under_way(project: Projec
             os.killpg(first.pid, signal.SIGKILL)
             first.wait()
     assert project.planned(CUBE) == {}
-
-
-def test_another_study_for_the_same_results_is_refused(project: Project) -> None:
-    (project.folder / "study.yaml").rename(project.folder / "first.yaml")
-    (project.folder / "study.yaml").write_text((project.folder / "first.yaml").read_text())
-    (project.folder / RESULTS / ".study").write_text("first.yaml\n")
-    done = project.snakemake(CUBE)
-    assert done.returncode != 0
-    assert f"{RESULTS} belongs to the study file first.yaml, not to study.yaml" in said(done)
-    assert "Traceback" not in said(done)
-
-
-def test_a_broken_claim_is_named(project: Project) -> None:
-    (project.folder / RESULTS / ".study").write_bytes(b"\xff\xfe\x00")
-    done = project.snakemake(CUBE)
-    assert done.returncode != 0
-    assert f"{RESULTS}/.study: corrupt" in said(done)
-    assert "Traceback" not in said(done)

@@ -37,44 +37,72 @@ def test_all_figures_are_registered() -> None:
     assert sorted(FIGURES) == sorted(p.stem for p in modules if "def draw(cube" in p.read_text())
 
 
-def test_the_error_names_a_figure_that_cannot_be_drawn(
-    cube: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def draw_nothing(cube: xr.Dataset) -> None:
-        raise KeyError(cube.sizes["level"])
-
-    monkeypatch.setattr("mfbench.figures.failure_boundaries.draw", draw_nothing)
-    with pytest.raises(KeyError, match="figure failure_boundaries"):
-        write_figures(tmp_path, cube)
-    # All files of the figure before, none of this one.
-    assert sorted(p.name for p in tmp_path.iterdir()) == [
-        f"{FIGURES[0]}.{kind}" for kind in ("html", "json", "png", "svg")
-    ]
+def test_the_error_names_a_figure_that_cannot_be_drawn(cube: xr.Dataset, tmp_path: Path) -> None:
+    with pytest.raises((KeyError, AttributeError), match=f"figure {FIGURES[0]}"):
+        write_figures(tmp_path, cube.drop_vars("relative_mse"))
+    assert list(tmp_path.iterdir()) == []
 
 
-def check_json(text: str) -> None:
-    """Refuse NaN and Infinity, which browsers cannot parse."""
-    json.loads(text, parse_constant=pytest.fail)
+def texts(specification: dict[str, Any]) -> str:
+    title = specification["title"]
+    return " ".join(["", title["text"], *np.atleast_1d(title["subtitle"])])
 
 
-@pytest.mark.parametrize("widths", [(8,), (8, 16)])
+def drawn(figure: str, cube: xr.Dataset) -> dict[str, Any]:
+    """A figure that browsers can parse: without NaN and Infinity."""
+    specification = draw(figure, cube)
+    json.loads(json.dumps(specification), parse_constant=pytest.fail)
+    return specification
+
+
+# Of a cube that was made before there were floors, boundaries and parts of the error.
+OLD = {"error_by_memory_length", "error_map", "memory_functions", "training_curves"}
+NEW = {
+    *(set(PER_MEMBER) - {"relative_mse", "validation_error", "learned_memory_function"}),
+    *("lower_floor", "upper_floor", "approximation_part", "weights", "order"),
+    *("length_factor", "perturbation"),
+    *(f"boundary_{name}" for name in ("rho", "rho_low", "rho_high", "censored")),
+    *(f"boundary_memory_length{end}" for end in ("", "_low", "_high")),
+}
+
+
 @pytest.mark.parametrize("figure", FIGURES)
-def test_all_formats_are_written(figure: str, widths: tuple[int, ...], tmp_path: Path) -> None:
-    write_figure(tmp_path / "f", draw(figure, make_cube(widths)))
+def test_a_figure_is_drawn_of_whatever_cube_there_is(figure: str, tmp_path: Path) -> None:
+    cube = make_cube((8, 16))
+    spoil(cube, "absent", {"architecture": 0, "kernel": 1})
+    spoil(cube, "diverged", {"architecture": 1, "kernel": 0, "level": 2})
+    write_figure(tmp_path / "f", drawn(figure, with_boundaries(cube)))
     assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
     assert "<svg" in (tmp_path / "f.svg").read_text()[:200]
     assert "vegaEmbed" in (tmp_path / "f.html").read_text()
     assert "vega-lite" in read_json(tmp_path / "f.json")["$schema"]
+    cube = make_cube()
+    before = texts(drawn(figure, cube.drop_vars(NEW)))
+    assert ("This cube has no" in before) == (figure not in OLD | {"lags_over_training"})
+    assert "This cube has no" in before or "floor" not in before
+    spoil(cube, "diverged", {})
+    drawn(figure, with_boundaries(cube))
+    spoil(cube, "failed", {})
+    assert "No model of this study was trained" in texts(drawn(figure, with_boundaries(cube)))
 
 
 @pytest.mark.parametrize("figure", FIGURES)
-def test_partial_and_diverged_cubes_can_be_drawn(figure: str, tmp_path: Path) -> None:
-    cube = make_cube()
-    spoil(cube, "absent", {"architecture": 0, "kernel": 1})
-    spoil(cube, "diverged", {"architecture": 1, "kernel": 0, "level": 2})
-    cube = with_boundaries(cube)
-    write_figure(tmp_path / "f", draw(figure, cube))
-    check_json((tmp_path / "f.json").read_text())
+def test_failed_cells_are_drawn_like_absent_ones(figure: str, cube: xr.Dataset) -> None:
+    absent = cube.copy(deep=True)
+    at = {"architecture": 0, "kernel": 0, "level": 2}
+    spoil(cube, "failed", at)
+    spoil(absent, "absent", at)
+    charts = [draw(figure, with_boundaries(c)) for c in (cube, absent)]
+    rows = [next(iter(chart["datasets"].values())) for chart in charts]
+    if figure == "error_map":
+        named = [row for row in rows[0] if row["text"] == "failed"]
+        assert [(r["architecture"], r["kernel"], r["level"]) for r in named] == [
+            ("b", "impulse", 2)
+        ]
+        rows[0].remove(named[0])
+    if figure == "error_by_memory_length":
+        assert "code broke: 1." in texts(charts[0])
+    assert json.dumps(rows[0]) == json.dumps(rows[1])
 
 
 def test_levels_with_equal_memory_length_stay_apart(cube: xr.Dataset) -> None:
@@ -84,31 +112,6 @@ def test_levels_with_equal_memory_length_stay_apart(cube: xr.Dataset) -> None:
     names = {(r["kernel"], r["level"]): r["task"] for r in rows}
     assert [names["impulse", i] for i in range(3)] == ["4 (3)", "4 (7)", "16 (15)"]
     assert [names["airy", i] for i in range(3)] == ["4", "8", "16"]
-
-
-@pytest.mark.parametrize("figure", FIGURES)
-def test_a_cube_of_diverged_members_can_be_drawn(figure: str, cube: xr.Dataset) -> None:
-    spoil(cube, "diverged", {})
-    check_json(json.dumps(draw(figure, with_boundaries(cube))))
-
-
-def texts(specification: dict[str, Any]) -> str:
-    title = specification["title"]
-    return " ".join(["", title["text"], *np.atleast_1d(title["subtitle"])])
-
-
-@pytest.mark.parametrize("figure", FIGURES)
-def test_cubes_without_floors_can_be_drawn(figure: str, cube: xr.Dataset) -> None:
-    new = {name for name in map(str, cube.data_vars) if name.startswith("boundary_")}
-    new |= set(PER_MEMBER) - {"relative_mse", "validation_error", "learned_memory_function"}
-    new |= {"lower_floor", "upper_floor", "approximation_part", "weights", "order"}
-    new |= {"length_factor", "perturbation"}
-    specification = draw(figure, cube.drop_vars(new))
-    check_json(json.dumps(specification))
-    old = {"error_by_memory_length", "error_map", "memory_functions", "training_curves"}
-    empty = "This cube has no" in texts(specification)
-    assert empty == (figure not in old | {"lags_over_training"})
-    assert empty or "floor" not in texts(specification)
 
 
 def test_a_figure_without_memory_probes_says_why_it_is_empty(cube: xr.Dataset) -> None:
@@ -176,8 +179,7 @@ def test_responses_beyond_the_axis_are_drawn_at_its_edge(cube: xr.Dataset) -> No
     cube.perturbation_error[{"perturbation": 1}] = 3.3333333
     cube.perturbation_error[{"perturbation": 2}] = np.inf
     cube.generalisation_error[{"architecture": 0}] = np.nan  # cannot run on longer sequences
-    specification = draw("weight_perturbation", cube)
-    check_json(json.dumps(specification))
+    specification = drawn("weight_perturbation", cube)
     rows = next(iter(specification["datasets"].values()))
     beyond = [row for row in rows if row["change"] == 0.1]
     (domain,) = {tuple(s["domain"]) for s in scales(specification, "y")}
@@ -198,8 +200,7 @@ def rows_of(specification: dict[str, Any]) -> dict[tuple[str, str], dict[str, An
 def test_boundaries_off_the_grid_are_open_marks_at_its_edge(cube: xr.Dataset) -> None:
     cube.relative_mse[{"architecture": 0, "kernel": 1}] = 0.001
     cube.relative_mse[{"architecture": 1, "kernel": 1}] = 1.0
-    specification = draw("failure_boundaries", with_boundaries(cube))
-    check_json(json.dumps(specification))
+    specification = drawn("failure_boundaries", with_boundaries(cube))
     rows = rows_of(specification)
     inside, above, below = rows["a", "impulse"], rows["b", "airy"], rows["a", "airy"]
     assert inside["censored"] == "none"
@@ -247,10 +248,6 @@ def test_an_architecture_has_one_colour_everywhere(cube: xr.Dataset) -> None:
             assert pairs == {"b": PALETTE[0], "a": PALETTE[1]}
 
 
-def test_the_palette_has_at_least_twelve_different_colours() -> None:
-    assert len(set(PALETTE)) == len(PALETTE) >= 12
-
-
 def test_the_error_axis_covers_all_errors_and_the_zero_predictor() -> None:
     assert error_domain([0.2, 0.5])[0] < 1e-3
     assert error_domain([1e-9, 0.5])[0] < 1e-9
@@ -263,28 +260,3 @@ def test_the_slider_starts_at_a_level_that_most_panels_have(cube: xr.Dataset) ->
     assert draw("memory_functions", cube)["params"][0]["value"] == 1
     cube.status[{"architecture": 0, "level": 1}] = "absent"  # only the other has the added level
     assert draw("memory_functions", cube)["params"][0]["value"] == 2
-
-
-@pytest.mark.parametrize("figure", FIGURES)
-def test_failed_cells_are_drawn_like_absent_ones(figure: str, cube: xr.Dataset) -> None:
-    absent = cube.copy(deep=True)
-    at = {"architecture": 0, "kernel": 0, "level": 2}
-    spoil(cube, "failed", at)
-    spoil(absent, "absent", at)
-    charts = [draw(figure, with_boundaries(c)) for c in (cube, absent)]
-    rows = [next(iter(chart["datasets"].values())) for chart in charts]
-    if figure == "error_map":
-        named = [row for row in rows[0] if row["text"] == "failed"]
-        assert [(r["architecture"], r["kernel"], r["level"]) for r in named] == [
-            ("b", "impulse", 2)
-        ]
-        rows[0].remove(named[0])
-    if figure == "error_by_memory_length":
-        assert "code broke: 1." in texts(charts[0])
-    assert json.dumps(rows[0]) == json.dumps(rows[1])
-
-
-@pytest.mark.parametrize("figure", FIGURES)
-def test_a_study_in_which_all_cells_failed_has_figures(figure: str, cube: xr.Dataset) -> None:
-    spoil(cube, "failed", {})
-    assert "No model of this study was trained" in texts(draw(figure, with_boundaries(cube)))

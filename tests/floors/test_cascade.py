@@ -26,7 +26,7 @@ POLES = {
 
 
 @pytest.mark.parametrize("poles", POLES.values(), ids=POLES)
-def test_states_are_orthonormal_and_have_the_poles(poles: list[complex]) -> None:
+def test_states_are_orthonormal_have_the_poles_and_step_as_the_basis(poles: list[complex]) -> None:
     n = len(poles)
     sections = sections_of(np.array(poles))
     A, B = state_space(sections, n)
@@ -35,17 +35,11 @@ def test_states_are_orthonormal_and_have_the_poles(poles: list[complex]) -> None
     want = np.sort_complex(np.array(poles, dtype=complex))
     np.testing.assert_allclose(np.sort_complex(np.linalg.eigvals(A)), want, atol=tolerance)
     np.testing.assert_allclose(np.sort_complex(poles_of(sections, n)), want, atol=1e-7)
-
-
-@pytest.mark.parametrize("poles", POLES.values(), ids=POLES)
-def test_basis_equals_the_recurrence_step_by_step(poles: list[complex]) -> None:
-    n = len(poles)
-    A, B = state_space(sections_of(np.array(poles)), n)
     rows, state = [], B
     for _ in range(37):
         rows.append(state)
         state = A @ state
-    np.testing.assert_allclose(basis(sections_of(np.array(poles)), n, 37), rows, atol=1e-12)
+    np.testing.assert_allclose(basis(sections, n, 37), rows, atol=1e-12)
 
 
 def test_basis_spans_the_powers_of_the_poles() -> None:

@@ -7,12 +7,12 @@ from mfbench.floors.table import floor_table, order_for_error
 from mfbench.floors.upper import upper_bound
 from mfbench.tasks.kernels.memory import memory_function, rho_for_memory_length, window_weights
 
-T = 48
-W = window_weights(T, 24)
+T = 32
+W = window_weights(T, 16)
 
 
 @pytest.mark.parametrize("feedthrough", [False, True])
-@pytest.mark.parametrize(("family", "rho"), [("impulse", 15), ("airy", 12.0), ("polynomial", 0.8)])
+@pytest.mark.parametrize(("family", "rho"), [("impulse", 15), ("polynomial", 0.8)])
 def test_floors_fall_with_the_order_and_keep_their_ranking(
     family: str, rho: float, feedthrough: bool
 ) -> None:

@@ -8,7 +8,7 @@ from mfbench.floors.finite import fir_floor
 from mfbench.floors.upper import improve, upper_bound
 from mfbench.tasks.kernels.memory import memory_function, window_weights
 
-T = 64
+T = 48
 W = (T - np.arange(T)) / T
 
 
@@ -32,11 +32,9 @@ def best_two_poles(k: np.ndarray, w: np.ndarray) -> float:
     s = np.arange(len(k))
     root, best = np.sqrt(w), np.inf
     conjugate = [
-        r * np.exp(1j * a)
-        for r in np.linspace(0.3, 0.999, 100)
-        for a in np.linspace(0.01, 3.1, 200)
+        r * np.exp(1j * a) for r in np.linspace(0.3, 0.999, 50) for a in np.linspace(0.01, 3.1, 100)
     ]
-    real = [(p, q) for p in np.linspace(-0.99, 0.99, 60) for q in np.linspace(-0.985, 0.985, 60)]
+    real = [(p, q) for p in np.linspace(-0.99, 0.99, 40) for q in np.linspace(-0.985, 0.985, 40)]
     bases = [np.stack([(z**s).real, (z**s).imag], 1) for z in conjugate]
     bases += [np.stack([p**s, q**s], 1) for p, q in real]
     for X in bases:
@@ -56,7 +54,7 @@ def test_no_scan_finds_a_better_system(family: str, rho: float) -> None:
     assert two >= 0.8 * scan - 1e-3  # the scan is coarse, but not that coarse
 
 
-@pytest.mark.parametrize("lag", [1, 4, 9, 16])
+@pytest.mark.parametrize("lag", [1, 9])
 def test_impulse_with_one_state_matches_the_closed_form(lag: int) -> None:
     length = 40 * (lag + 1)
     k = np.eye(length)[lag]
@@ -113,7 +111,7 @@ def test_scaling_the_kernel_changes_nothing_but_the_response() -> None:
 def test_more_states_are_never_worse_than_a_shift_register() -> None:
     for family, rho in (("impulse", 20), ("airy", 30.0)):
         k = memory_function(family, rho, T, W)
-        for order in (1, 8, 24, 64, 80):
+        for order in (1, 8, 24, 50):
             assert upper_bound(k, W, order).error <= fir_floor(k, W, order) + 1e-13
 
 
@@ -131,9 +129,8 @@ def test_bounds_match_an_independent_prototype() -> None:
     table = {
         ("polynomial", 0.75): {1: 0.139, 2: 0.0120, 4: 3.2e-5},
         ("airy", 16.0): {1: 0.857, 2: 0.532, 4: 0.0119},
-        ("airy", 64.0): {4: 0.587, 8: 0.307, 16: 1.5e-8},
-        ("impulse", 16): {2: 0.938, 4: 0.842, 8: 0.625, 16: 0.118},
-        ("impulse", 64): {16: 0.789},
+        ("airy", 64.0): {8: 0.307},
+        ("impulse", 16): {4: 0.842},
     }
     for (family, rho), values in table.items():
         k = memory_function(family, rho, length, w)

@@ -87,17 +87,14 @@ def test_lstm(form: Callable[..., Tensor], length: int) -> None:
 
 @pytest.mark.parametrize("kind", [torch.float64, torch.complex128])
 @pytest.mark.parametrize("length", [1, 2, 7, 8, T])
-@pytest.mark.parametrize("wide", [0, 10**9], ids=["step by step", "doubling"])
-def test_diagonal(
-    wide: int, length: int, kind: torch.dtype, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(diagonal.WIDE, "cpu", wide)
-    poles = 0.6 * draw(N, kind=kind)
+@pytest.mark.parametrize("states", [N, diagonal.WIDE["cpu"]], ids=["doubling", "step by step"])
+def test_diagonal(states: int, length: int, kind: torch.dtype) -> None:
+    poles = 0.6 * draw(states, kind=kind)
 
     def form(scan: Any) -> Callable[..., Tensor]:
         return lambda v, poles: scan(poles, v)
 
-    compare(form(diagonal_scan), form(diagonal_loop), draw(B, length, N, kind=kind), poles)
+    compare(form(diagonal_scan), form(diagonal_loop), draw(B, length, states, kind=kind), poles)
 
 
 def test_poles_on_the_unit_circle_and_beyond_stay_exact() -> None:

@@ -16,7 +16,7 @@ from mfbench.report.differences import difference_table
 from mfbench.report.failed_cells import failed_table
 from mfbench.report.notes import NOTES
 from mfbench.report.optimum import distance_table
-from mfbench.report.page import _times, write_report
+from mfbench.report.page import write_report
 from mfbench.report.summary import summary_table
 from tests.figures.conftest import make_cube, spoil, with_boundaries
 
@@ -188,11 +188,3 @@ def test_text_from_the_study_is_escaped(cube: xr.Dataset, tmp_path: Path) -> Non
     cube.attrs["settings"] = json.dumps(settings)
     write_report(tmp_path / "report.html", cube=cube, figures={})
     assert "<u>x</u>" not in (tmp_path / "report.html").read_text()
-
-
-@pytest.mark.parametrize(
-    ("factor", "text"),
-    [(2034.0, "2000"), (590.1, "590"), (1.27, "1.3"), (0.5, "0.5"), (np.inf, "∞")],
-)
-def test_factors_have_two_digits_and_no_exponent(factor: float, text: str) -> None:
-    assert _times(factor) == text

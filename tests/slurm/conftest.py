@@ -17,12 +17,11 @@ import netCDF4
 import psutil
 import pytest
 import xarray as xr
-import yaml
 from safetensors import safe_open
 
 import mfbench
 from tests.slurm.cluster import Cluster, NoClusterError, check_installed, may_be_gone, until
-from tests.workflow.conftest import Project, copy_of_the_tree
+from tests.workflow.conftest import Project, begin
 
 CUBE = "results/small/cubes/benchmark.nc"
 STEPS = 400
@@ -181,15 +180,10 @@ def cluster(_cluster: Cluster) -> Iterator[Cluster]:
 
 def copy_with(folder: Path, content: Mapping[str, Any], cluster: Cluster) -> ClusterProject:
     """A copy of the tree with a study in it."""
-    copy_of_the_tree(folder)
-    (folder / "study.yaml").write_text(yaml.safe_dump(dict(content), sort_keys=False))
-    return ClusterProject(folder, cluster)
+    return ClusterProject(begin(folder, dict(content)).folder, cluster)
 
 
 def run_undisturbed(folder: Path, content: Mapping[str, Any]) -> xr.Dataset:
     """The cube of a study that runs on this machine, without SLURM."""
-    copy_of_the_tree(folder)
-    (folder / "study.yaml").write_text(yaml.safe_dump(dict(content), sort_keys=False))
-    done = Project(folder).snakemake(CUBE)
-    assert done.returncode == 0, done.stdout + done.stderr
+    begin(folder, dict(content)).run(CUBE)
     return mfbench.open_benchmark(folder / CUBE).drop_vars("seconds")

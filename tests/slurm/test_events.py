@@ -1,4 +1,4 @@
-"""One study on a cluster that does to its jobs what clusters do."""
+"""One study, from its datasets to its scoreboard, on a cluster that disturbs its jobs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import xarray as xr
 
 from tests.slurm.cluster import Cluster
 from tests.slurm.conftest import (
-    CUBE,
     REPEATED,
     STEPS,
     STOPPED_AFTER,
@@ -34,8 +33,8 @@ class Request:
 
     state: str
     memory: str
-    limit: str
     gpus: str
+    partition: str
 
 
 @dataclass
@@ -49,9 +48,13 @@ class Run:
 
 @pytest.fixture(scope="module")
 def run(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    content = study({event: eventful(event, *widths) for event, widths in CELLS.items()})
+    architectures = {event: eventful(event, *widths) for event, widths in CELLS.items()}
+    broken = {"model": "broken.py:Own", "widths": [2]}
+    content = study(architectures | {"broken": broken})
     project = copy_with(tmp_path_factory.mktemp("events"), content, cluster)
-    snakemake = project.start(CUBE)
+    # A site's own settings, as in docs/cluster.md; the second partition is not the default.
+    site = ("--default-resources", f"slurm_partition={cluster.partitions[1]}")
+    snakemake = project.start("all", "scoreboard", *site)
 
     def disturb(cell: str, job: str) -> None:
         if cell == "cancelled-2":
@@ -67,14 +70,20 @@ def run(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Run:
         job = dict(re.findall(r"(\w+)=(\S*)", line))
         if job["WorkDir"] == str(project.folder):
             asked = Request(
-                job["JobState"], job["MinMemoryNode"], job["TimeLimit"], job.get("TresPerJob", "")
+                job["JobState"], job["MinMemoryNode"], job.get("TresPerJob", ""), job["Partition"]
             )
             requests.setdefault(job["Comment"], []).append(asked)
     return Run(project, undisturbed, requests)
 
 
 def test_a_disturbed_study_ends_with_the_cube_of_an_undisturbed_one(run: Run) -> None:
-    xr.testing.assert_equal(run.project.cube(), run.undisturbed)
+    cube = run.project.cube()
+    xr.testing.assert_equal(cube, run.undisturbed)
+    assert (cube.status.sel(architecture="none", width=2) == "ok").all()
+    assert "KeyError: 'mine'" in cube.message.sel(architecture="broken", width=2).item()
+    results = run.project.folder / "results/small"
+    assert "1 cells failed" in (results / "report.html").read_text()
+    assert (results / "scoreboard.txt").exists()
 
 
 def test_training_jobs_have_a_gpu_to_themselves(run: Run) -> None:
@@ -91,7 +100,11 @@ def test_training_jobs_have_a_gpu_to_themselves(run: Run) -> None:
     assert any(a < d and c < b for a, b in by_device["0"] for c, d in by_device["1"])
 
 
-def test_only_training_jobs_ask_for_a_gpu(run: Run) -> None:
+def test_jobs_go_where_the_site_says_and_only_training_asks_for_a_gpu(
+    run: Run, cluster: Cluster
+) -> None:
+    asked = [request for requests in run.requests.values() for request in requests]
+    assert {request.partition for request in asked} == {cluster.partitions[1]}
     gpus: dict[str, set[str]] = {}
     for name, requests in run.requests.items():
         rule = name.partition("_wildcards_")[0]

@@ -35,10 +35,3 @@ def test_freed_memory_is_used_again() -> None:
     pages = 20 * 2 * 21 * 2**20 // 4096
     assert kept < 0.01 * pages
     assert given_back > 0.1 * pages  # otherwise keep_freed_memory is not needed
-
-
-def test_other_c_libraries_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    from mfbench.training import allocator
-
-    monkeypatch.setattr(allocator.ctypes, "CDLL", lambda name: object())
-    allocator.keep_freed_memory()

@@ -47,10 +47,9 @@ class Watch(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize("members", [1, 3])
 @pytest.mark.parametrize("name", registered())
-def test_a_step_never_waits_and_works_at_fixed_addresses(name: str, members: int) -> None:
-    grid = [(0.01, seed) for seed in range(members)]
+def test_a_step_never_waits_and_works_at_fixed_addresses(name: str) -> None:
+    grid = [(0.01, seed) for seed in range(3)]
     settings = make_settings(optimiser={"weight_decay": 0.1}, loss={"time_power": 1.0})
     trainer = Trainer(
         architecture_settings(name), make_members(grid=grid), width=4, settings=settings
@@ -146,32 +145,32 @@ def run(step: Any, times: int) -> list[str]:
     return done
 
 
-def test_a_gpu_records_a_step_once_and_replays_it(gpu: None) -> None:
-    done = run(lambda: None, WARM_UP + 3)
-    assert done == ["run"] * (WARM_UP - 1) + ["run+recorded"] + ["replayed"] * 3
+def refused() -> None:
+    if FakeGraph.recording:
+        raise RuntimeError("CUDA error: operation not permitted when stream is capturing\nmore")
 
 
-def test_a_step_that_cannot_be_recorded_runs_normally_and_the_log_says_why(
-    gpu: None, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("step", "expected", "said"),
+    [
+        (lambda: None, ["run"] * (WARM_UP - 1) + ["run+recorded"] + ["replayed"] * 3, ""),
+        (
+            refused,
+            ["run"] * (WARM_UP - 1) + ["run+recorded"] + ["run"] * 3,
+            "no CUDA graph, each step runs normally: CUDA error: operation not permitted when "
+            "stream is capturing",
+        ),
+        (lambda: torch.rand(1), ["run"] * (WARM_UP + 3), "draws random numbers"),
+    ],
+    ids=["can be recorded", "cannot", "draws random numbers"],
+)
+def test_a_gpu_records_a_step_once_and_replays_it(
+    gpu: None, caplog: pytest.LogCaptureFixture, step: Any, expected: list[str], said: str
 ) -> None:
-    def step() -> None:
-        if FakeGraph.recording:
-            raise RuntimeError("CUDA error: operation not permitted when stream is capturing\nmore")
-
-    assert run(step, WARM_UP + 3)[WARM_UP:] == ["run"] * 3
-    (record,) = caplog.records
-    assert record.levelno == logging.WARNING
-    assert record.getMessage() == (
-        "no CUDA graph, each step runs normally: CUDA error: operation not permitted when stream "
-        "is capturing"
-    )
-
-
-def test_a_step_that_draws_random_numbers_is_not_replayed(
-    gpu: None, caplog: pytest.LogCaptureFixture
-) -> None:
-    assert run(lambda: torch.rand(1), WARM_UP + 3) == ["run"] * (WARM_UP + 3)
-    assert "draws random numbers" in caplog.text
+    assert run(step, WARM_UP + 3) == expected
+    found = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert len(found) == (said != "")
+    assert all(said in message and "more" not in message for message in found)
 
 
 def test_running_out_of_memory_while_recording_raises(gpu: None) -> None:
@@ -194,17 +193,15 @@ def test_a_cpu_runs_the_step_itself() -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("name", registered())
-def test_replayed_steps_give_the_same_losses(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def losses() -> torch.Tensor:
+def test_replayed_steps_give_the_losses_of_a_cpu(name: str) -> None:
+    def losses(device: torch.device) -> torch.Tensor:
         members = make_members()
         for member in members:
-            arrays = {k: v.to(GPU) for k, v in vars(member.data).items() if hasattr(v, "to")}
+            arrays = {k: v.to(device) for k, v in vars(member.data).items() if hasattr(v, "to")}
             member.data = dataclasses.replace(member.data, **arrays)
         settings = make_settings(memory_probes=0)
         trainer = Trainer(architecture_settings(name), members, width=4, settings=settings)
         trainer.train()
-        return trainer.losses
+        return trainer.losses.cpu()
 
-    replayed = losses()
-    monkeypatch.setattr(capture, "WARM_UP", 10**9)
-    torch.testing.assert_close(replayed, losses(), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(losses(GPU), losses(torch.device("cpu")), rtol=1e-3, atol=1e-5)

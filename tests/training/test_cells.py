@@ -24,17 +24,12 @@ from tests.training.cells import how, train, train_several, write
 from tests.training.conftest import assert_close, assert_same, make_data
 
 
-@pytest.mark.parametrize("name", ["rnn", "s4d", "lstm", "transformer"])
-def test_members_that_train_before_a_member_do_not_change_it(
-    name: str, data: TrainingData, tmp_path: Path
+def test_members_differ_and_do_not_change_those_that_train_after_them(
+    data: TrainingData, tmp_path: Path
 ) -> None:
-    together = train(data, tmp_path / "all", name, ensemble_size=1)
-    alone = train(data, tmp_path / "one", name, learning_rates=[0.03], seeds=[1])
-    assert_same(together.members[0.03, 1], alone.members[0.03, 1])
-
-
-def test_members_with_other_seeds_and_rates_differ(data: TrainingData, tmp_path: Path) -> None:
-    cell = train(data, tmp_path)
+    cell = train(data, tmp_path / "all", ensemble_size=1)
+    alone = train(data, tmp_path / "one", learning_rates=[0.03], seeds=[1])
+    assert_same(cell.members[0.03, 1], alone.members[0.03, 1])
     losses = [tuple(p.losses.tolist()) for p in cell.members.values()]
     assert len(set(losses)) == 4
     # Seeds are paired: the first loss depends on the seed and not on the learning rate.
@@ -60,38 +55,23 @@ def test_adding_a_seed_or_a_rate_trains_only_new_members(
     assert how(caplog) == ["found finished"] * 2 + ["trained"] * 2
 
 
-@pytest.mark.parametrize(
-    "change",
-    [{"steps": 31}, {"batch_size": 4}, {"code": "d"}, {"gradient_clipping": 0.5}, {"name": "gru"}],
-)
-def test_members_of_other_settings_or_code_are_not_used(
-    change: dict[str, Any], data: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    train(data, tmp_path, seeds=[0], learning_rates=[0.01])
-    caplog.set_level(logging.INFO)
-    train(data, tmp_path, seeds=[0], learning_rates=[0.01], **change)
-    assert how(caplog) == ["trained"]
-
-
-def test_members_of_other_data_are_not_used(
+def test_members_of_other_settings_code_or_data_are_not_used(
     data: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    train(data, tmp_path, seeds=[0], learning_rates=[0.01])
+    def again(**changes: Any) -> list[str]:
+        train(data, tmp_path, seeds=[0], learning_rates=[0.01], **changes)
+        return how(caplog)
+
+    caplog.set_level(logging.INFO)
+    for change in (
+        *({}, {"steps": 31}, {"batch_size": 4}, {"code": "d"}, {"gradient_clipping": 0.5}),
+        {"name": "gru"},
+    ):
+        assert again(**change) == ["trained"]
+        # How a job runs makes nothing stale.
+        assert again(**change, device="cpu", checkpoints={"minutes": 9}) == ["found finished"]
     data.y[0, -1] += 1e-3
-    caplog.set_level(logging.INFO)
-    train(data, tmp_path, seeds=[0], learning_rates=[0.01])
-    assert how(caplog) == ["trained"]
-
-
-def test_how_a_job_runs_does_not_make_members_stale(
-    data: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    train(data, tmp_path, seeds=[0], learning_rates=[0.01])
-    caplog.set_level(logging.INFO)
-    train(
-        data, tmp_path, seeds=[0], learning_rates=[0.01], device="cpu", checkpoints={"minutes": 9}
-    )
-    assert how(caplog) == ["found finished"]
+    assert again(**change) == ["trained"]
 
 
 @pytest.mark.parametrize("saves", [50, 51, 91])
@@ -124,7 +104,9 @@ def test_a_killed_job_continues_from_its_checkpoints(
     caplog.set_level(logging.INFO)
     caplog.clear()
     resumed = train(data, tmp_path / "killed", ensemble_size=2)
-    assert how(caplog).count("found finished") == (0 if saves <= 51 else 2)
+    happened = how(caplog)
+    assert happened.count("found finished") == (0 if saves <= 51 else 2)
+    assert sum(what.startswith("went on at step ") for what in happened) == 2
     for member, progress in whole.members.items():
         other = resumed.members[member]
         assert other.ensemble_size in ((1, 2) if saves == 50 else (2,))
@@ -134,17 +116,22 @@ def test_a_killed_job_continues_from_its_checkpoints(
             np.testing.assert_allclose(other.losses, progress.losses, rtol=1e-4)
 
 
-@pytest.mark.parametrize("content", [b"", b"not safetensors at all", None])
 def test_a_broken_checkpoint_is_logged_and_its_member_trained_again(
-    content: bytes | None, data: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    data: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    train(data, tmp_path, seeds=[0], learning_rates=[0.01])
-    path = Checkpoints(tmp_path / "rho=4").path(0.01, 0)
-    path.write_bytes(path.read_bytes()[:-40] if content is None else content)
-    train(data, tmp_path, seeds=[0], learning_rates=[0.01])
-    assert f"{path} cannot be read" in caplog.text
-    caplog.clear()
     caplog.set_level(logging.INFO)
+    train(data, tmp_path, seeds=[0, 1], learning_rates=[0.01])
+    path, other = (Checkpoints(tmp_path / "rho=4").path(0.01, seed) for seed in (0, 1))
+    whole = path.read_bytes()
+    for content in (b"", b"not safetensors at all", whole[:-40]):
+        path.write_bytes(content)
+        caplog.clear()
+        train(data, tmp_path, seeds=[0], learning_rates=[0.01])
+        assert f"{path} cannot be read" in caplog.text
+        assert how(caplog) == ["trained"]
+    path.write_bytes(other.read_bytes())
+    train(data, tmp_path, seeds=[0], learning_rates=[0.01])
+    assert how(caplog) == ["trained"]
     train(data, tmp_path, seeds=[0], learning_rates=[0.01])
     assert how(caplog) == ["found finished"]
 
@@ -201,47 +188,31 @@ def test_the_files_of_a_job(data: TrainingData, tmp_path: Path) -> None:
         np.testing.assert_array_equal(weights[name].numpy(), expected)
 
 
-def test_a_cell_is_the_same_alone_or_with_others(
+def test_all_members_of_a_job_train_together_if_they_fit_and_the_record_shows_it(
     data: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     tasks = {4.0: data, 8.0: make_data(2.0)}
     caplog.set_level(logging.INFO)
-    pack = train_several(tasks, tmp_path / "together")
-    assert list(pack.cells) == [4.0, 8.0]
+    together = train_several(tasks, tmp_path / "together")
+    assert list(together.cells) == [4.0, 8.0]
     assert how(caplog) == ["trained"] * 8
-    for rho, task in tasks.items():
-        alone = train_several({rho: task}, tmp_path / "alone").cells[rho]
-        for member, progress in alone.members.items():
-            assert_close(pack.cells[rho].members[member], progress, 1e-4)
-    # A job with other cells finds its members again.
-    caplog.clear()
+    alone = train_several(tasks, tmp_path / "alone", ensemble_size=1)
+    for rho, cell in alone.cells.items():
+        for member, progress in cell.members.items():
+            other = together.cells[rho].members[member]
+            assert (progress.ensemble_size, progress.ensemble) == (1, 0)
+            assert other.ensemble_size == 8
+            assert_close(other, progress, 1e-4)
+    caplog.clear()  # a job with other cells finds its members again
     train_several({8.0: tasks[8.0], 16.0: make_data(3.0)}, tmp_path / "together")
     assert how(caplog) == ["found finished"] * 4 + ["trained"] * 4
-
-
-def test_the_record_shows_which_members_trained_together(tmp_path: Path) -> None:
-    tasks = {4.0: make_data(), 8.0: make_data(2.0)}
-    alone = train_several(tasks, tmp_path / "alone", "gru", ensemble_size=1)
-    together = train_several(tasks, tmp_path / "together", "gru", ensemble_size=6)
-    write(tmp_path, together)
+    write(tmp_path, train_several(tasks, tmp_path / "halves", ensemble_size=6))
     with netCDF4.Dataset(tmp_path / "a.nc") as file:
-        file.set_auto_mask(False)
         # Eight members train in two ensembles of four, one for each level.
         assert (file["ensemble_size"][:] == 4).all()
         numbers, counts = np.unique(file["ensemble"][:], return_counts=True)
         assert counts.tolist() == [4, 4]
         assert (numbers > 0).all()
-    for rho, cell in alone.cells.items():
-        for member, progress in cell.members.items():
-            assert (progress.ensemble_size, progress.ensemble) == (1, 0)
-            assert_close(together.cells[rho].members[member], progress, 1e-3)
-
-
-def test_all_members_of_a_job_train_together_if_they_fit(
-    data: TrainingData, tmp_path: Path
-) -> None:
-    pack = train_several({4.0: data, 8.0: make_data(2.0)}, tmp_path)
-    assert {p.ensemble_size for cell in pack.cells.values() for p in cell.members.values()} == {8}
 
 
 def test_an_interrupted_job_forms_the_same_ensembles_again() -> None:
@@ -305,10 +276,9 @@ def test_a_model_that_vmap_cannot_run_trains_one_by_one_and_the_log_says_why(
     (message,) = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
     assert "trains one member at a time: " in message
     assert why in message.lower()
-    for (rate, seed), progress in cell.members.items():
-        assert (progress.ensemble_size, progress.ensemble) == (1, 0)
-        alone = train(data, tmp_path / "a", reference, learning_rates=[rate], seeds=[seed])
-        assert_same(progress, alone.members[rate, seed])
+    assert {(p.ensemble_size, p.ensemble) for p in cell.members.values()} == {(1, 0)}
+    alone = train(data, tmp_path / "a", reference, learning_rates=[0.03], seeds=[1])
+    assert_same(cell.members[0.03, 1], alone.members[0.03, 1])
 
 
 def test_members_that_break_together_continue_one_by_one(

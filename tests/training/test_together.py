@@ -9,11 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from scipy.stats import ks_2samp
 
 from mfbench.models.registry import registered
 from mfbench.training.checkpoints import Checkpoints
-from mfbench.training.progress import Progress
 from mfbench.training.streams import BatchOrder
 from mfbench.training.trainer import Member, Trainer
 from tests.conftest import architecture_settings
@@ -41,18 +39,24 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize("members", [1, 5])
+OTHERWISE = {
+    "optimiser": {"weight_decay": 0.3, "ssm_learning_rate_factor": 0.1, "betas": (0.8, 0.9)},
+    "gradient_clipping": None,
+    "schedule": {"name": "constant", "warm_up": 0.2},
+}
+
+
+@pytest.mark.parametrize("changes", [{"optimiser": {"weight_decay": 0.1}}, OTHERWISE])
 @pytest.mark.parametrize("name", registered())
-def test_a_hundred_steps_agree_with_a_plain_loop(name: str, members: int, double: None) -> None:
-    settings = make_settings(steps=100, memory_probes=0, optimiser={"weight_decay": 0.1})
-    first = make_data()
-    data = [first, delayed(first, 1), delayed(first, 5)]
-    grid = [(0.01, 0), (0.002, 0), (0.01, 1), (0.005, 2), (0.01, 3)][:members]
-    trained = make_members(data=data, grid=grid)
-    trainer = Trainer(architecture_settings(name), trained, width=4, settings=settings)
+def test_training_agrees_with_a_plain_loop(
+    name: str, changes: dict[str, Any], double: None
+) -> None:
+    settings = make_settings(steps=60, memory_probes=0, **changes)
+    members = make_members(grid=[(0.01, 0), (0.002, 1)])
+    trainer = Trainer(architecture_settings(name), members, width=4, settings=settings)
     trainer.train()
     rows = trainer.ensemble.split(trainer.ensemble.parameters)
-    for i, member in enumerate(trained):
+    for i, member in enumerate(members):
         losses, parameters = train_plainly(
             architecture_settings(name),
             member.data,
@@ -77,41 +81,6 @@ def test_members_together_agree_with_members_alone(
         assert (a.ensemble > 0, b.ensemble) == (True, 0)
         assert_close(a, b, 1e-10)
     assert len({tuple(p.losses.tolist()) for p in together}) == 4  # four different members
-
-
-@pytest.mark.parametrize("name", registered())
-def test_the_first_hundred_steps_agree_in_single_precision(name: str) -> None:
-    settings = make_settings(steps=100, validations=4, memory_probes=0)
-    grid = [(0.003, 0), (0.01, 1)]
-    together = train_together(name, members=make_members(grid=grid), settings=settings)
-    alone = train_alone(name, members=make_members(grid=grid), settings=settings)
-    for a, b in zip(together, alone, strict=True):
-        np.testing.assert_allclose(a.losses.numpy(), b.losses.numpy(), rtol=1e-4)
-        np.testing.assert_allclose(a.validation_error, b.validation_error, rtol=1e-4)
-
-
-@pytest.mark.parametrize("clipping", [None, 0.1])
-def test_settings_of_optimiser_and_schedule_agree_with_a_plain_loop(
-    clipping: float | None, double: None
-) -> None:
-    settings = make_settings(
-        optimiser={"weight_decay": 0.3, "ssm_learning_rate_factor": 0.1, "betas": (0.8, 0.9)},
-        gradient_clipping=clipping,
-        schedule={"name": "constant", "warm_up": 0.2},
-    )
-    members = make_members()
-    for a, member in zip(
-        train_together("lru", members=members, settings=settings), members, strict=True
-    ):
-        losses, _ = train_plainly(
-            architecture_settings("lru"),
-            member.data,
-            width=4,
-            learning_rate=member.learning_rate,
-            seed=member.seed,
-            settings=settings,
-        )
-        np.testing.assert_allclose(a.losses, losses, rtol=1e-10)
 
 
 def test_members_may_have_different_inputs(double: None) -> None:
@@ -148,23 +117,12 @@ def test_a_member_that_diverges_does_not_change_the_others(double: None) -> None
         assert a.finished
     assert together[1].step == 4  # detected at the next validated step
     assert len({p.ensemble for p in together}) == 1
-
-
-def test_all_but_one_may_diverge(double: None) -> None:
-    first = make_data()
     bad = dataclasses.replace(first, y=torch.full_like(first.y, float("nan")))
-    data = [bad, bad, first, bad]
-    together = train_together(members=make_members(data=data))
-    assert [p.diverged_step for p in together] == [1, 1, -1, 1]
-    for a, b in zip(together, train_alone(members=make_members(data=data)), strict=True):
-        assert_close(a, b, 1e-10)
-
-
-def test_training_ends_once_all_members_have_diverged() -> None:
-    first = make_data()
-    bad = dataclasses.replace(first, y=torch.full_like(first.y, float("nan")))
-    together = train_together(members=make_members(data=[bad]))
-    assert [p.step for p in together] == [1] * 4
+    last = train_together(members=make_members(data=[bad, bad, first, bad]))
+    assert [p.diverged_step for p in last] == [1, 1, -1, 1]
+    assert_close(last[2], train_alone(members=make_members(data=[first]))[2], 1e-10)
+    none_left = train_together(members=make_members(data=[bad]))
+    assert [p.step for p in none_left] == [1] * 4  # training ends
 
 
 def test_an_error_above_the_threshold_is_a_divergence(double: None) -> None:
@@ -183,7 +141,7 @@ class KilledError(Exception):
 
 
 @pytest.mark.parametrize("diverging", [False, True])
-@pytest.mark.parametrize("name", ["gru", "s4d", "transformer"])
+@pytest.mark.parametrize("name", ["gru", "s4d"])
 def test_killed_members_continue_together_with_the_same_numbers(
     name: str, diverging: bool, tmp_path: Path
 ) -> None:
@@ -215,29 +173,10 @@ def test_killed_members_continue_together_with_the_same_numbers(
         assert_same(a, b)
 
 
-def test_an_ensemble_of_the_same_members_is_reproducible() -> None:
+def test_training_is_reproducible_and_members_share_its_time() -> None:
     for a, b in zip(train_together("s4d"), train_together("s4d"), strict=True):
         assert_same(a, b)
-
-
-def test_members_share_the_time_of_their_ensemble() -> None:
-    assert [p.seconds for p in train_together()] == [30 / 4] * 4
-
-
-def test_members_together_and_alone_end_in_the_same_distribution() -> None:
-    settings = make_settings(
-        steps=60, validations=2, memory_probes=0, schedule={"name": "constant"}
-    )
-
-    def errors(seeds: range, how: Any, learning_rate: float = 0.1) -> list[float]:
-        members = make_members(data=[make_data()], grid=[(learning_rate, s) for s in seeds])
-        done: list[Progress] = how(members=members, settings=settings)
-        return [p.validation_error[-1] for p in done]
-
-    alone, together = errors(range(30), train_alone), errors(range(30, 90), train_together)
-    assert ks_2samp(alone, together).pvalue > 0.01
-    # The test has power: it detects another learning rate.
-    assert ks_2samp(alone, errors(range(30, 90), train_together, 0.003)).pvalue < 1e-3
+        assert a.seconds == 30 / 4
 
 
 USERS = """
@@ -300,24 +239,16 @@ def test_members_keep_their_own_frozen_unused_and_tied_parameters_and_buffers(
     reference = f"{tmp_path / 'users.py'}:{name}"
     settings = make_settings(optimiser={"weight_decay": 0.1})
     together = train_together(reference, settings=settings)
-    for a, b in zip(together, train_alone(reference, settings=settings), strict=True):
+    alone = train_alone(reference, settings=settings)
+    for a, b in zip(together, alone, strict=True):
         assert_close(a, b, 1e-10)
+    weights = together[0].best_weights()
+    if name == "Tied":  # and stored under all their names
+        tied = (weights[f"layers.0.mixer.{which}.weight"] for which in "WV")
+        np.testing.assert_array_equal(*tied)
     if name == "Running":
-        assert together[0].tensors["best.layers.0.mixer.mean"].abs().max() > 0
-
-
-def test_tied_parameters_are_stored_under_all_their_names(tmp_path: Path) -> None:
-    (tmp_path / "users.py").write_text(USERS)
-    done = train_together(f"{tmp_path / 'users.py'}:Tied")[0].best_weights()
-    np.testing.assert_array_equal(done["layers.0.mixer.W.weight"], done["layers.0.mixer.V.weight"])
-
-
-def test_a_replaced_buffer_behaves_like_one_that_changes_in_place(
-    tmp_path: Path, double: None
-) -> None:
-    (tmp_path / "users.py").write_text(USERS)
-    running, replacing = (
-        train_alone(f"{tmp_path / 'users.py'}:{name}") for name in ("Running", "Replacing")
-    )
-    for a, b in zip(running, replacing, strict=True):
-        assert_close(a, b, 1e-10)
+        assert np.abs(weights["layers.0.mixer.mean"]).max() > 0
+        # A buffer that is replaced behaves like one that changes in place.
+        replacing = train_alone(reference.replace("Running", "Replacing"), settings=settings)
+        for a, b in zip(alone, replacing, strict=True):
+            assert_close(a, b, 1e-10)

@@ -1,4 +1,4 @@
-"""A copy of the project with a finished small study, for tests on real dry runs."""
+"""A copy of the project with a finished small study, for tests on real plans and runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,16 +19,59 @@ from filelock import FileLock
 
 from tests.conftest import REPOSITORY, small_study
 
+OWN = """from gain import GAIN
+from mfbench.models.mixer import Mixer
+from torch import nn
+
+
+class Own(Mixer):
+    def __init__(self, width, layer, length):
+        super().__init__()
+        self.W = nn.Linear(width, width)
+
+    def forward(self, u):
+        return GAIN * self.W(u)
+"""
+BROKEN = "raise KeyError('mine')"
+FILES = {
+    "mine/gain.py": "GAIN = 1.5\n",
+    "mine/own.py": OWN,
+    "broken.py": OWN.replace("from gain import GAIN\n", "").replace("return GAIN", BROKEN + " #"),
+}
+
+
+def workflow_study() -> dict[str, Any]:
+    """A built-in model, one of a user's own and one that breaks, on an easy and a hard level.
+
+    Everything learns lag 0 in 40 steps and nothing lag 5, so each model that works has a boundary.
+    """
+    study = small_study()
+    study["kernels"] = {"impulse": {"rho": [0, 5]}}
+    study["architectures"] = {
+        "rnn": {"widths": [4]},
+        "own": {"model": "mine/own.py:Own", "widths": [4]},
+        "broken": {"model": "broken.py:Own", "widths": [4]},
+    }
+    study["training"] |= {"steps": 40, "learning_rates": [0.01, 0.03]}
+    study["evaluation"]["success"] = 0.5
+    return study
+
+
+def said(done: subprocess.CompletedProcess[str]) -> str:
+    """All that a run has printed."""
+    return done.stdout + done.stderr
+
 
 @dataclass
 class Project:
     """A working copy in a folder of its own."""
 
     folder: Path
+    file: str = field(default="study.yaml", kw_only=True)
     OPTIONS: ClassVar[tuple[str, ...]] = ("--cores", "2")
 
     def snakemake(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run Snakemake on the small study."""
+        """Run Snakemake on the study."""
         return subprocess.run(
             self.command(*arguments),
             cwd=self.folder,
@@ -37,6 +80,12 @@ class Project:
             env=self.environment() | environment,
             check=False,
         )
+
+    def run(self, *targets: str) -> str:
+        """Run Snakemake, which must end well; what it says."""
+        done = self.snakemake(*targets)
+        assert done.returncode == 0, said(done)
+        return said(done)
 
     def start(
         self, *arguments: str, log: str = "snakemake.log", **environment: str
@@ -58,7 +107,7 @@ class Project:
 
     def command(self, *arguments: str) -> list[str]:
         snakemake = [sys.executable, "-m", "snakemake", *self.OPTIONS]
-        return [*snakemake, *arguments, "--configfile", "study.yaml"]
+        return [*snakemake, *arguments, "--configfile", self.file]
 
     def environment(self) -> dict[str, str]:
         return {**os.environ, "PYTHONPATH": str(self.folder)}  # the copy's own package comes first
@@ -66,20 +115,29 @@ class Project:
     def planned(self, *arguments: str, **environment: str) -> Counter[str]:
         """Number of jobs by rule that a dry run would do; `all` is left out."""
         done = self.snakemake(*arguments, "--dry-run", "--quiet", "rules", **environment)
-        assert done.returncode == 0, done.stdout + done.stderr
-        text = done.stdout + done.stderr
-        if "Nothing to be done" in text:
-            return Counter()
-        table = text.partition("Job stats:")[2]
+        assert done.returncode == 0, said(done)
+        table = said(done).partition("Job stats:")[2]
+        assert table or "Nothing to be done" in said(done)
         rows = re.findall(r"^(\w+)\s+(\d+)$", table, re.MULTILINE)
         return Counter({rule: int(n) for rule, n in rows if rule not in ("all", "total")})
 
     def configure(self, change: Callable[[dict[str, Any]], Any]) -> None:
         """Change the study file."""
-        study = self.folder / "study.yaml"
+        study = self.folder / self.file
         content = yaml.safe_load(study.read_text())
         change(content)
         study.write_text(yaml.safe_dump(content, sort_keys=False))
+
+    def set(self, key: str, value: Any) -> None:
+        """Change one setting of the study file, by its dotted path."""
+
+        def change(study: dict[str, Any]) -> None:
+            *parents, last = key.split(".")
+            for parent in parents:
+                study = study.setdefault(parent, {})
+            study[last] = value
+
+        self.configure(change)
 
     def edit(self, path: str, old: str, new: str) -> None:
         """Change a file of the copy."""
@@ -106,42 +164,52 @@ def copy_of_the_tree(folder: Path) -> None:
             shutil.copy2(source, target)
 
 
+def begin(folder: Path, study: dict[str, Any], *, file: str = "study.yaml") -> Project:
+    """A copy of the project with a study in which nothing has run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    copy_of_the_tree(folder)
+    (folder / file).write_text(yaml.safe_dump(study, sort_keys=False), encoding="utf-8")
+    for name, text in FILES.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+    return Project(folder, file=file)
+
+
 def run_once(
-    factory: pytest.TempPathFactory, name: str, study: dict[str, Any], target: str
+    factory: pytest.TempPathFactory, name: str, study: dict[str, Any], *targets: str
 ) -> Path:
-    """The folder of a study, run once for real and for all workers of pytest."""
+    """The folder of a study, run once for real and for all workers of pytest; not to be changed."""
     shared = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
     folder = shared / name
     with FileLock(shared / f"{name}.lock"):
-        if not (folder / "finished").exists():
-            folder.mkdir(exist_ok=True)
-            copy_of_the_tree(folder)
-            (folder / "study.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
-            done = Project(folder).snakemake(target)
-            assert done.returncode == 0, done.stdout + done.stderr
-            (folder / "finished").touch()
+        if not (folder / "finished.log").exists():
+            text = begin(folder, study).run(*targets)
+            (folder / "finished.log").write_text(text)
     return folder
 
 
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small study."""
-    return run_once(tmp_path_factory, "project with spaces", small_study(), "all")
-
-
-@pytest.fixture
-def project(finished: Path, tmp_path: Path) -> Project:
-    """A copy of the finished study that a test may change; times of files are kept."""
-    folder = tmp_path / "project"
+def copied(finished: Path, folder: Path) -> Project:
+    """A copy of a finished study that a test may change; times of files are kept."""
     shutil.copytree(finished, folder, symlinks=True)
     return Project(folder)
 
 
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The study with its report and its scoreboard."""
+    study = workflow_study()
+    return run_once(tmp_path_factory, "project with spaces", study, "all", "scoreboard")
+
+
+@pytest.fixture
+def project(finished: Path, tmp_path: Path) -> Project:
+    """A copy of the finished study."""
+    return copied(finished, tmp_path / "project")
+
+
 @pytest.fixture
 def fresh(tmp_path: Path) -> Project:
-    """A copy in which nothing has run yet."""
-    copy_of_the_tree(tmp_path)
-    (tmp_path / "study.yaml").write_text(yaml.safe_dump(small_study(), sort_keys=False))
-    return Project(tmp_path)
+    """The study in which nothing has run yet."""
+    return begin(tmp_path, workflow_study())

@@ -1,82 +1,77 @@
-"""What `--profile slurm` plans, on a machine that has neither SLURM nor a GPU."""
+"""What training asks of this machine and of a cluster, where there is neither SLURM nor a GPU."""
 
 from __future__ import annotations
 
 import re
 import shutil
-import subprocess
-from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from tests.conftest import REPOSITORY
-from tests.workflow.conftest import Project
+from tests.workflow.conftest import Project, said
 
 # What Snakemake itself needs of a machine.
 COMMANDS = ("sh", "bash", "git", "env", "which")
 
 
 @pytest.fixture
-def bare_path(tmp_path: Path) -> str:
+def bare_path(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A PATH without SLURM."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("bin")
     for name in COMMANDS:
         if program := shutil.which(name):
             (folder / name).symlink_to(program)
-    found = subprocess.run(
-        ["which", "sbatch"], env={"PATH": str(folder)}, capture_output=True, check=False
-    )
-    assert found.returncode != 0
+    assert shutil.which("sbatch", path=str(folder)) is None
     return str(folder)
 
 
-def dry_run(project: Project, path: str, *arguments: str) -> dict[str, list[dict[str, str]]]:
-    """The resources of every job that a dry run on the cluster shows, by rule."""
-    done = project.snakemake("--profile", "slurm", "--dry-run", "all", *arguments, PATH=path)
-    said = done.stdout + done.stderr
-    assert done.returncode == 0, said
-    jobs: dict[str, list[dict[str, str]]] = {}
-    for rule, job in re.findall(r"^(?:rule|checkpoint) (\w+):\n((?: .*\n)+)", said, re.MULTILINE):
+def requests(project: Project, path: str, *arguments: str) -> dict[str, dict[str, set[str]]]:
+    """The values of each resource that the jobs of a dry run ask for, by rule."""
+    done = project.snakemake("--dry-run", "all", *arguments, PATH=path)
+    assert done.returncode == 0, said(done)
+    found: dict[str, dict[str, set[str]]] = {}
+    for rule, job in re.findall(r"^rule (\w+):\n((?: .*\n)+)", said(done), re.MULTILINE):
         (listed,) = re.findall(r"^ +resources: (.*)$", job, re.MULTILINE)
-        jobs.setdefault(rule, []).append(dict(r.split("=", 1) for r in listed.split(", ")))
-    jobs.pop("all", None)  # it does nothing and runs on the submit host
-    assert len(jobs) == 6
-    return jobs
+        for name, value in (one.split("=", 1) for one in listed.split(", ")):
+            found.setdefault(rule, {}).setdefault(name, set()).add(value)
+    found.pop("all", None)  # it does nothing and runs on the submit host
+    assert len(found) == 6
+    return found
 
 
-@pytest.mark.parametrize("device", ["auto", "cuda"])
-def test_each_training_job_asks_for_one_gpu_and_no_other_job_for_any(
-    fresh: Project, bare_path: str, device: str
+@pytest.mark.parametrize(
+    ("training", "arguments", "gpus"),
+    [
+        ({"device": "auto"}, ["--profile", "slurm"], "1"),
+        # A study on CPUs has the last word, whatever the profile says.
+        (
+            {"device": "cpu"},
+            ["--profile", "slurm", "--set-resources", "train:gpu=1", "train:gpu_model=a100"],
+            "0",
+        ),
+        ({"device": "cuda", "jobs_per_gpu": 4}, [], "1"),
+    ],
+    ids=["cluster", "CPUs of a cluster", "this machine"],
+)
+def test_a_training_job_asks_for_a_gpu_and_no_other_job_for_any(
+    fresh: Project, bare_path: str, training: dict[str, Any], arguments: list[str], gpus: str
 ) -> None:
-    # Shares of a GPU are a matter of one machine: they make no difference here.
-    fresh.configure(lambda s: s["training"].update(device=device, jobs_per_gpu=3))
-    jobs = dry_run(fresh, bare_path)
-    assert {job["gpu"] for job in jobs.pop("train")} == {"1"}
-    assert {job["gpu"] for others in jobs.values() for job in others} == {"0"}
-
-
-def test_a_study_on_cpus_asks_for_no_gpu_whatever_the_profile_says(
-    fresh: Project, bare_path: str
-) -> None:
-    fresh.configure(lambda s: s["training"].update(device="cpu"))
-    jobs = dry_run(fresh, bare_path, "--set-resources", "train:gpu=1", "train:gpu_model=a100")
-    assert {job["gpu"] for rule in jobs.values() for job in rule} == {"0"}
-    assert not any("gpu_model" in job for job in jobs["train"])
-
-
-def test_a_site_sets_partition_and_account_and_keeps_the_rest(
-    fresh: Project, bare_path: str
-) -> None:
-    site = ("--default-resources", "slurm_partition=north", "slurm_account=us")
-    jobs = dry_run(fresh, bare_path, *site)
-    for rule in jobs.values():
-        for job in rule:
-            assert (job["slurm_partition"], job["slurm_account"]) == ("north", "us")
-            assert int(job["mem_mb"]) > 0
-            assert int(job["runtime"]) > 0
-    assert {job["gpu"] for job in jobs["train"]} == {"1"}
+    fresh.configure(lambda s: s["training"].update(training))
+    site = ["--default-resources", "slurm_partition=north", "slurm_account=us"]
+    asked = requests(fresh, bare_path, *arguments, *(site if arguments else []))
+    assert asked["train"]["gpu"] == {gpus}
+    assert "gpu_model" not in asked["train"]
+    others = [asked[rule] for rule in asked if rule != "train"]
+    assert all(one["gpu"] == {"0"} for one in others)
+    if arguments:
+        for one in asked.values():
+            assert one["slurm_partition"] == {"north"}
+            assert one["slurm_account"] == {"us"}
+            assert all(int(value) > 0 for value in one["mem_mb"] | one["runtime"])
+    else:  # evaluations share a GPU of this machine, too
+        assert asked["train"]["gpu_slots"] == asked["evaluate"]["gpu_slots"] == {"250000"}
 
 
 def test_the_profile_leaves_to_the_default_profile_what_is_its_own() -> None:

@@ -20,11 +20,6 @@ from tests.conftest import REPOSITORY
 SCRIPTS = REPOSITORY / "workflow_scripts"
 
 
-def packages_of(module: str) -> tuple[str, ...]:
-    parts = module.split(".")
-    return tuple(".".join(parts[:i]) for i in range(1, len(parts)))
-
-
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_module_that_a_stage_reaches_is_declared(stage: str) -> None:
     """A module that is in no list needs a decision: can it change the stage's numbers?"""
@@ -87,63 +82,57 @@ def test_stages_and_architectures_have_digests_of_their_own(tmp_path: Path) -> N
     assert len(set(digests)) == len(digests)
 
 
-def digest_of(reference: str, cache: Path) -> str:
-    model_digest.cache_clear()
-    return model_digest(reference, "own", cache=str(cache))
-
-
 MODEL = """
 import importlib
 import near
 from kit.part import Y
-from mfbench.models.tcn import TCN
+import mfbench.models.registry
 Z = importlib.import_module("kit.named").Z
-class Own(TCN):
+class Own:
     pass
 """
+
+
+FILES = {
+    "own.py": MODEL,
+    "near.py": "X = 1\n",
+    "far.py": "X = 1\n",
+    "kit/__init__.py": "",
+    "kit/part.py": "from . import deep\nY = deep.Y\n",
+    "kit/deep.py": "Y = 1\n",
+    "kit/named.py": "Z = 1\n",
+    "kit/unused.py": "X = 1\n",
+}
 
 
 def test_a_users_file_counts_with_all_that_it_loads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)  # as in a project: Snakemake runs above the file
-    files = {
-        "own.py": MODEL,
-        "near.py": "X = 1\n",
-        "far.py": "X = 1\n",
-        "kit/__init__.py": "",
-        "kit/part.py": "from . import deep\nY = deep.Y\n",
-        "kit/deep.py": "Y = 1\n",
-        "kit/named.py": "Z = 1\n",
-        "kit/unused.py": "X = 1\n",
-    }
-    for name, text in files.items():
+    for name, text in FILES.items():
         file = tmp_path / "mine" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
-    reference, cache = "mine/own.py:Own", tmp_path / "cache"
-    before = digest_of(reference, cache)
-    for name in ("far.py", "kit/unused.py"):
-        (tmp_path / "mine" / name).write_text("X = 2\n")
-        assert digest_of(reference, cache) == before
-    (tmp_path / "mine/near.py").write_text("X = 1  # one\n")
-    assert digest_of(reference, cache) == before
+
+    def digest_with(**texts: str) -> str:
+        """The digest while some files have another text."""
+        for name, text in texts.items():
+            (tmp_path / "mine" / name).write_text(text)
+        model_digest.cache_clear()
+        found = model_digest("mine/own.py:Own", "own", cache="cache")
+        for name in texts:
+            (tmp_path / "mine" / name).write_text(FILES[name])
+        return found
+
+    before = digest_with()
+    harmless = {"far.py": "X = 2", "kit/unused.py": "X = 2", "near.py": "X = 1  # one\n"}
+    assert digest_with(**harmless) == before
     for name in ("near.py", "kit/deep.py", "kit/named.py", "own.py"):
-        file = tmp_path / "mine" / name
-        text = file.read_text()
-        file.write_text(text + "W = 3\n")
-        assert digest_of(reference, cache) != before, name
-        file.write_text(text)
-        assert digest_of(reference, cache) == before, name
-
-
-@pytest.mark.parametrize("text", ["import nowhere_to_be_found\n", "raise SystemExit(3)\n"])
-def test_a_users_file_that_cannot_be_imported_counts_itself(tmp_path: Path, text: str) -> None:
-    file = tmp_path / "own.py"
-    file.write_text(text + "class Own:\n    pass\n")
-    before = digest_of(f"{file}:Own", tmp_path / "cache")
-    file.write_text(file.read_text() + "X = 1\n")
-    assert digest_of(f"{file}:Own", tmp_path / "cache") != before
+        assert digest_with(**{name: FILES[name] + "W = 3\n"}) != before, name
+    # A file that cannot be imported counts itself.
+    broken = [f"raise SystemExit(3)\n{MODEL}{end}" for end in ("", "W = 3\n")]
+    assert len({before, *(digest_with(**{"own.py": text}) for text in broken)}) == 3
+    assert digest_with() == before
 
 
 @pytest.mark.parametrize("script", sorted(SCRIPTS.glob("*.py")), ids=lambda p: p.stem)

@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from mfbench.workflow import job_state as module
 from mfbench.workflow.job_state import FRESH, job_state, read_state, wait_for_another
 from tests.conftest import REPOSITORY
 
@@ -58,13 +57,21 @@ def test_a_job_shows_that_it_runs_and_leaves_nothing_when_it_ends_well(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SLURM_JOB_ID", "77")
+    before = signal.getsignal(signal.SIGTERM)
     files = [tmp_path / "a/rho=4.json", tmp_path / "a/rho=8.json"]
-    with job_state(files, settings={"width": 4}):
+    with job_state(files, settings={"width": 4}, heartbeat=0.02):
         for file in files:
             found = read_state(file)
             assert found is not None
             assert (found["state"], found["pid"]) == ("running", os.getpid())
             assert (found["slurm_job_id"], found["settings"]) == ("77", {"width": 4})
+        altered(files[0], age=FRESH + 10)
+        deadline = time.monotonic() + 60
+        while state(files[0]) != "running":  # until the next heartbeat
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    assert "heartbeat" not in {thread.name for thread in threading.enumerate()}
+    assert signal.getsignal(signal.SIGTERM) is before
     assert list((tmp_path / "a").iterdir()) == []
     assert read_state(files[0]) is None
 
@@ -80,90 +87,26 @@ def test_a_job_shows_that_it_runs_and_leaves_nothing_when_it_ends_well(
 def test_a_job_that_does_not_end_well_says_why_until_it_runs_again(
     tmp_path: Path, error: BaseException, ends: str
 ) -> None:
-    files = [tmp_path / "rho=4.json", tmp_path / "rho=8.json"]
-    with pytest.raises(type(error)), job_state(files, settings={}):
+    file = tmp_path / "rho=4.json"
+    with pytest.raises(type(error)), job_state([file], settings={}):
         raise error
-    for file in files:
-        altered(file, age=1e6)
-        found = read_state(file)
-        assert found is not None
-        assert (found["state"], found["message"]) == (ends, f"{type(error).__name__}: {error}")
-    with job_state(files, settings={}):
-        assert [state(file) for file in files] == ["running", "running"]
+    altered(file, age=1e6)
+    found = read_state(file)
+    assert found is not None
+    assert (found["state"], found["message"]) == (ends, f"{type(error).__name__}: {error}")
+    with job_state([file], settings={}):
+        assert state(file) == "running"
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 128 + signal.SIGTERM), (signal.SIGKILL, -signal.SIGKILL)]
-)
-def test_a_job_that_is_ended_is_interrupted(
-    tmp_path: Path, number: signal.Signals, code: int
-) -> None:
-    file = tmp_path / "rho=4.json"
-    job = start(file)
-    assert state(file) == "running"
-    assert finish(job, number) == code
-    assert state(file) == "interrupted"
-
-
-def test_only_the_heartbeat_of_another_machine_counts(tmp_path: Path) -> None:
-    file = tmp_path / "rho=4.json"
-    job = start(file)
-    finish(job, signal.SIGKILL)
-    altered(file, machine="another", age=FRESH - 10)
-    assert state(file) == "running"
-    altered(file, age=FRESH + 10)
-    assert state(file) == "interrupted"
-
-
-def test_the_heart_beats_while_the_job_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "HEARTBEAT", 0.02)
-    file = tmp_path / "rho=4.json"
-    with job_state([file], settings={}):
-        altered(file, age=FRESH + 10)
-        assert state(file) == "interrupted"
-        deadline = time.monotonic() + 60
-        while state(file) != "running":
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-    assert "heartbeat" not in {thread.name for thread in threading.enumerate()}
-
-
-def test_a_cell_that_another_job_has_taken_over_is_left_to_it(tmp_path: Path) -> None:
+def test_a_job_that_is_ended_is_interrupted(tmp_path: Path) -> None:
     mine, theirs = tmp_path / "rho=4.json", tmp_path / "rho=8.json"
     with job_state([mine, theirs], settings={}):
-        job = start(theirs)
+        job = start(theirs)  # a cell that another job has taken over is left to it
     assert not mine.exists()
     assert state(theirs) == "running"
-    assert finish(job, signal.SIGTERM) > 0
-
-
-def test_problems_with_the_file_end_a_job_at_its_start_only(tmp_path: Path) -> None:
-    folder = tmp_path / "jobs"
-    with job_state([folder / "rho=4.json"], settings={}):
-        shutil.rmtree(folder)
-        folder.touch()
-    with (
-        pytest.raises(OSError, match="jobs"),
-        job_state([folder / "rho=4.json"], settings={}),
-    ):
-        raise AssertionError("started without its state")
-
-
-def test_the_handler_of_signals_is_put_back(tmp_path: Path) -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    with job_state([tmp_path / "rho=4.json"], settings={}):
-        assert signal.getsignal(signal.SIGTERM) is not before
-    assert signal.getsignal(signal.SIGTERM) is before
-
-
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"state": "asleep"}', '{"state": "running"}'])
-def test_a_broken_file_is_unreadable(tmp_path: Path, content: str) -> None:
-    file = tmp_path / "rho=4.json"
-    file.write_text(content)
-    assert state(file) == "unreadable"
+    assert finish(job, signal.SIGTERM) == 128 + signal.SIGTERM
+    assert state(theirs) == "interrupted"
 
 
 def test_a_job_waits_while_another_trains_one_of_its_cells(
@@ -179,9 +122,33 @@ def test_a_job_waits_while_another_trains_one_of_its_cells(
         target=wait_for_another, args=([free, taken],), kwargs={"poll": 0.05}
     )
     waiting.start()
-    waiting.join(0.5)
+    waiting.join(0.3)
     assert waiting.is_alive()
     assert f"'pid': {job.pid}" in caplog.text
-    finish(job, signal.SIGKILL)
+    assert finish(job, signal.SIGKILL) == -signal.SIGKILL
     waiting.join(10)
     assert not waiting.is_alive()
+    assert state(taken) == "interrupted"
+    # Of a job on another machine only the heartbeat is known.
+    altered(taken, machine="another", age=FRESH - 10)
+    assert state(taken) == "running"
+    altered(taken, age=FRESH + 10)
+    assert state(taken) == "interrupted"
+
+
+def test_problems_with_the_file_end_a_job_at_its_start_only(tmp_path: Path) -> None:
+    folder = tmp_path / "jobs"
+    with job_state([folder / "rho=4.json"], settings={}):
+        shutil.rmtree(folder)
+        folder.touch()
+    with (
+        pytest.raises(OSError, match="jobs"),
+        job_state([folder / "rho=4.json"], settings={}),
+    ):
+        raise AssertionError("started without its state")
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"state": "asleep"}', '{"state": "running"}'])
+def test_a_broken_file_is_unreadable(tmp_path: Path, content: str) -> None:
+    (tmp_path / "rho=4.json").write_text(content)
+    assert state(tmp_path / "rho=4.json") == "unreadable"

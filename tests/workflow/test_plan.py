@@ -22,7 +22,7 @@ from mfbench.workflow.plan import (
 )
 
 
-def test_settings_show_a_digest_of_what_counts() -> None:
+def test_params_show_a_digest_of_what_counts_and_lists_their_values() -> None:
     one = Settings("training", {"a": 1, "b": (2,)}, device="cpu")
     other = Settings("training", {"b": [2], "a": 1}, device="cuda")
     assert repr(one) == repr(other)
@@ -31,9 +31,6 @@ def test_settings_show_a_digest_of_what_counts() -> None:
     assert repr(one) != repr(Settings("training", {"a": 2, "b": [2]}))
     assert json.loads(json.dumps(one)) == {"a": 1, "b": [2], "device": "cpu"} == one
     assert repr(pickle.loads(pickle.dumps(one))) == repr(one)
-
-
-def test_lists_show_their_name_and_values() -> None:
     shown = Listed("levels of airy", [4.0, 1e-05])
     assert repr(shown) == "levels of airy = [4, 1e-05]"
     assert pickle.loads(pickle.dumps(shown)) == [4.0, 1e-05]
@@ -58,13 +55,13 @@ def test_how_a_job_runs_does_not_count(study: dict[str, Any]) -> None:
         broken="stop",
     )
     study["results"] = "elsewhere"
+    for name in ("seeds", "learning_rates"):
+        study["training"][name].reverse()
     assert shown() == before
-    study["training"]["seeds"].reverse()
-    study["training"]["learning_rates"].reverse()
-    assert shown() == before
-    loaded = load_study(study)
-    execution = training_settings(loaded, architecture="rnn", width=4)["execution"]
+    execution = training_settings(load_study(study), architecture="rnn", width=4)["execution"]
     assert (execution["device"], execution["broken"]) == ("cpu", "stop")
+    study["evaluation"]["success"] = 0.3  # of these only the cube depends on it
+    assert [one == other for one, other in zip(shown(), before, strict=True)] == [True, True, False]
 
 
 def test_the_study_in_the_cube_has_all_defaults_filled_in(study: dict[str, Any]) -> None:
@@ -74,15 +71,6 @@ def test_the_study_in_the_cube_has_all_defaults_filled_in(study: dict[str, Any])
     assert settings["kernels"]["impulse"] == [{"memory_length": 4, "rho": 3.0}]
     assert settings["refine"] == {"levels": 3}
     assert study_settings(load_study(study), refine=False)["refine"] is None
-
-
-def test_what_counts_as_success_is_no_setting_of_an_evaluation(study: dict[str, Any]) -> None:
-    before = load_study(study)
-    study["evaluation"]["success"] = 0.3
-    after = load_study(study)
-    one, other = (evaluation_settings(s, architecture="rnn", width=4) for s in (before, after))
-    assert one == other
-    assert study_settings(after)["evaluation"]["success"] == 0.3
 
 
 def test_levels_of_the_study_and_of_a_later_phase(study: dict[str, Any]) -> None:
@@ -107,12 +95,15 @@ def test_levels_are_shared_among_few_jobs(count: int, most: int, sizes: list[int
 
 
 def test_a_results_folder_serves_one_study_file(tmp_path: Path) -> None:
-    check_claim(tmp_path / "r", "a.yaml")
-    assert not (tmp_path / "r").exists()  # looking leaves nothing behind
-    claim(tmp_path / "r", "a.yaml")
-    claim(tmp_path / "r", "a.yaml")
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "empty" / ".study").touch()  # a machine that went down while it was written
-    check_claim(tmp_path / "empty", "a.yaml")
+    results, marker = tmp_path / "r", tmp_path / "r/.study"
+    check_claim(results, "a.yaml")
+    assert not results.exists()  # looking leaves nothing behind
+    claim(results, "a.yaml")
+    claim(results, "a.yaml")
     with pytest.raises(ValueError, match=r"belongs to the study file a\.yaml, not to b\.yaml"):
-        claim(tmp_path / "r", "b.yaml")
+        claim(results, "b.yaml")
+    marker.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ValueError, match=rf"{marker}: corrupt"):
+        claim(results, "a.yaml")
+    marker.write_bytes(b"")  # a machine that went down while it was written
+    check_claim(results, "a.yaml")
