@@ -20,8 +20,10 @@ _NUMBERS = {
     "boundary_rho": "knob of the kernel's family where half of the seeds succeed",
     "boundary_rho_low": "lower end of the interval of boundary_rho",
     "boundary_rho_high": "upper end of the interval of boundary_rho",
+    "boundary_monotone_p_value": "probability of success rising as much with difficulty by chance",
 }
 _CONFIDENCE = 0.9
+NOT_MONOTONE = 0.05  # success is not monotone if the p value is below that
 
 
 def success_threshold(cube: xr.Dataset) -> float:
@@ -32,8 +34,8 @@ def success_threshold(cube: xr.Dataset) -> float:
 def boundary_variables(cube: xr.Dataset) -> xr.Dataset:
     """Compute the failure boundary of each (architecture, width, kernel) with its 90 % interval.
 
-    The trials of a level are its seeds at the learning rate that validation selects; a diverged
-    seed is a trial without success. Absent and failed cells are excluded: broken code says nothing
+    The trials of a level are its seeds, each at the learning rate that is best for the others
+    (`selected`); a diverged seed is a trial without success. Absent and failed cells are excluded: broken code says nothing
     about memory.
 
     Parameters
@@ -45,8 +47,9 @@ def boundary_variables(cube: xr.Dataset) -> xr.Dataset:
     -------
     Dataset
         ``boundary_memory_length`` and ``boundary_rho``, NaN if the boundary is off the grid; both
-        with ``_low`` and ``_high``, infinite if that end is off the grid; and the flag
-        ``boundary_censored``, an index into `CENSORED`.
+        with ``_low`` and ``_high``, infinite if that end is off the grid; the flag
+        ``boundary_censored``, an index into `CENSORED`; and ``boundary_monotone_p_value``: below
+        `NOT_MONOTONE`, success rises somewhere with difficulty.
     """
     best = selected(cube[["status", "relative_mse", "selected_learning_rate"]])
     trials = trained(best).sum("seed").transpose(*GROUP, "level").values
@@ -81,6 +84,9 @@ def boundary_variables(cube: xr.Dataset) -> xr.Dataset:
             if name.endswith(("low", "high"))
             else "NaN if it is off the grid: see boundary_censored"
         )
+    variables["boundary_monotone_p_value"][2]["comment"] = (
+        f"success is not monotone in difficulty if it is below {NOT_MONOTONE}"
+    )
     flags = {
         "long_name": "side on which the failure boundary lies off the grid",
         "units": "1",
