@@ -29,9 +29,6 @@ class Boundary:
     censored : {"none", "below", "above"}
         ``below``: the success rate is below one half even at the easiest level; ``above``: it is
         above one half even at the hardest level. Nothing is extrapolated.
-    monotone_p_value : float
-        `monotone_p_value` of the counts. If it is small, success rises with difficulty somewhere,
-        and the boundary is not the only level at which it crosses one half.
     """
 
     memory_length: float
@@ -41,7 +38,6 @@ class Boundary:
     rho_low: float
     rho_high: float
     censored: Censored
-    monotone_p_value: float
 
 
 def failure_boundary(
@@ -114,7 +110,6 @@ def failure_boundary(
         rho_low=float(knobs[1:].min()),
         rho_high=float(knobs[1:].max()),
         censored=censored,
-        monotone_p_value=monotone_p_value(tuple(s), tuple(n)),
     )
 
 
@@ -137,38 +132,6 @@ def _interval(
     low = float(np.quantile(above - 1, tail, method="lower"))
     high = float(np.quantile(above, 1 - tail, method="higher"))
     return low, high
-
-
-@functools.lru_cache(maxsize=4096)
-def monotone_p_value(
-    successes: tuple[float, ...], trials: tuple[float, ...], *, draws: int = 1000, seed: int = 0
-) -> float:
-    """Probability of success rising as much along the levels by chance.
-
-    The statistic is the likelihood ratio of the success rates to their isotonic regression; its
-    distribution is simulated with the isotonic regression as the truth.
-
-    Parameters
-    ----------
-    successes, trials : (levels,) tuple
-        From easy to hard.
-    draws, seed : int
-        Number and seed of the simulated studies.
-
-    Returns
-    -------
-    float
-        1 if success never rises.
-    """
-    from scipy.special import rel_entr  # figures import this module but not scipy
-
-    s, n = np.array(successes), np.array(trials)
-    truth = falling(s / n, n)
-    simulated = np.random.default_rng(seed).binomial(n.astype(int), truth, (draws, len(n)))
-    rate = np.vstack([s, simulated]) / n
-    fit = falling(rate, n)
-    ratio = np.sum(n * (rel_entr(rate, fit) + rel_entr(1 - rate, 1 - fit)), axis=1)
-    return float(np.mean(ratio >= ratio[0] - 1e-9))
 
 
 def falling(rates: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:

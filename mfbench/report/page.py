@@ -13,7 +13,8 @@ import pandas as pd
 import xarray as xr
 import yaml
 
-from mfbench.cube.failure_boundaries import NOT_MONOTONE, success_threshold
+from mfbench.cube.failure_boundaries import success_threshold
+from mfbench.cube.monotone import NOT_MONOTONE
 from mfbench.cube.select import failed, trained
 from mfbench.evaluation.optimum import RESOLVED
 from mfbench.figures.export import javascript
