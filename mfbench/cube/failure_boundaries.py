@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from mfbench.cube.boundaries import failure_boundary
+from mfbench.cube.monotone import NOT_MONOTONE, monotone_p_value
 from mfbench.cube.select import selected, trained
 
 GROUP = ("architecture", "width", "kernel")
@@ -32,9 +33,9 @@ def success_threshold(cube: xr.Dataset) -> float:
 def boundary_variables(cube: xr.Dataset) -> xr.Dataset:
     """Compute the failure boundary of each (architecture, width, kernel) with its 90 % interval.
 
-    The trials of a level are its seeds at the learning rate that validation selects; a diverged
-    seed is a trial without success. Absent and failed cells are excluded: broken code says nothing
-    about memory.
+    The trials of a level are its seeds, each at the learning rate that is best for the others
+    (`selected`); a diverged seed is a trial without success. Absent and failed cells are excluded:
+    broken code says nothing about memory.
 
     Parameters
     ----------
@@ -45,8 +46,9 @@ def boundary_variables(cube: xr.Dataset) -> xr.Dataset:
     -------
     Dataset
         ``boundary_memory_length`` and ``boundary_rho``, NaN if the boundary is off the grid; both
-        with ``_low`` and ``_high``, infinite if that end is off the grid; and the flag
-        ``boundary_censored``, an index into `CENSORED`.
+        with ``_low`` and ``_high``, infinite if that end is off the grid; the flag
+        ``boundary_censored``, an index into `CENSORED`; and ``boundary_monotone_p_value``: up to
+        `NOT_MONOTONE`, success rises somewhere with difficulty.
     """
     best = selected(cube[["status", "relative_mse", "selected_learning_rate"]])
     trials = trained(best).sum("seed").transpose(*GROUP, "level").values
@@ -54,6 +56,7 @@ def boundary_variables(cube: xr.Dataset) -> xr.Dataset:
     successes = solved.transpose(*GROUP, "level").values
     shape = trials.shape[:-1]
     numbers = {name: np.full(shape, np.nan) for name in _NUMBERS}
+    rises = np.full(shape, np.nan)
     censored = np.full(shape, CENSORED.index("absent"), dtype="i1")
     lengths = cube.memory_length.transpose("kernel", "level").values
     knobs = cube.rho.transpose("kernel", "level").values
@@ -61,15 +64,12 @@ def boundary_variables(cube: xr.Dataset) -> xr.Dataset:
         run = trials[at] > 0
         if not run.any():
             continue
-        found = failure_boundary(
-            lengths[at[-1], run],
-            knobs[at[-1], run],
-            successes[at][run],
-            trials[at][run],
-            confidence=_CONFIDENCE,
-        )
+        counts = successes[at][run].tolist(), trials[at][run].tolist()
+        tasks = lengths[at[-1], run], knobs[at[-1], run]
+        found = failure_boundary(*tasks, *counts, confidence=_CONFIDENCE)
         for name, values in numbers.items():
             values[at] = getattr(found, name.removeprefix("boundary_"))
+        rises[at] = monotone_p_value(*map(tuple, counts))
         censored[at] = CENSORED.index(found.censored)
     variables: dict[str, Any] = {
         name: (GROUP, values, {"long_name": _NUMBERS[name], "units": "1"})
@@ -81,6 +81,12 @@ def boundary_variables(cube: xr.Dataset) -> xr.Dataset:
             if name.endswith(("low", "high"))
             else "NaN if it is off the grid: see boundary_censored"
         )
+    about = {
+        "long_name": "probability that success rises as much with difficulty by chance",
+        "units": "1",
+        "comment": f"success is not monotone in difficulty if it is at most {NOT_MONOTONE}",
+    }
+    variables["boundary_monotone_p_value"] = GROUP, rises, about
     flags = {
         "long_name": "side on which the failure boundary lies off the grid",
         "units": "1",

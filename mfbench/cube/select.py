@@ -28,12 +28,12 @@ def failed(cube: xr.Dataset) -> xr.DataArray:
 
 
 def selected(cube: xr.Dataset) -> xr.Dataset:
-    """Select the learning rate that validation selects in each cell.
+    """Take each seed at the learning rate that is best for the other seeds of its cell.
 
     Returns
     -------
     Dataset
-        Without the dimension learning_rate; absent and failed cells are NaN. A cell whose selected
+        Without the dimension learning_rate; absent and failed cells are NaN. A seed whose selected
         rate was cut from the cube is absent.
     """
     rates = cube.learning_rate.values

@@ -13,7 +13,12 @@ import xarray as xr
 from mfbench.evaluation.inputs import Trained
 from mfbench.evaluation.member import MEASURED
 from mfbench.evaluation.optimum import RESOLVED, check_floor, optimisation_part
-from mfbench.evaluation.statistics import first_step_below, plateau_length, select_learning_rate
+from mfbench.evaluation.statistics import (
+    first_step_below,
+    plateau_length,
+    rate_edge,
+    select_learning_rates,
+)
 from mfbench.floors.netcdf import Floors
 from mfbench.study.evaluation import EvaluationSettings
 from mfbench.tasks.datasets import Task
@@ -31,6 +36,7 @@ _DERIVED: dict[str, tuple[tuple[str, ...], str]] = {
         "longest plateau of the validation error, in steps; NaN where it is not left for good",
     ),
 }
+_SELECTED = "learning rate with the least median validation error over the other seeds"
 _OF_MEMBERS = {**MEASURED, **_DERIVED}
 
 
@@ -103,9 +109,10 @@ def level_dataset(
             exact = measured[at]["kernel_error"] + measured[at]["time_variation"]
             check_floor(exact, bound, model=name)
     diverged = record.status.values == STATUS.index("diverged")
-    selected = np.nan
+    selected, edge = np.full(len(seeds), np.nan), np.nan
     if not (record.status.values == STATUS.index("failed")).any():
-        selected = rates[select_learning_rate(record.best_validation_error.values, diverged)]
+        selected = rates[select_learning_rates(record.best_validation_error.values, diverged)]
+        edge = rate_edge(selected, rates)
     length = sizes["lag"]
     coordinates: dict[str, tuple[Any, str]] = {
         "lag": (np.arange(length, dtype="i4"), "lag"),
@@ -121,10 +128,7 @@ def level_dataset(
         ),
     }
     scalars = _scalars(found, task, floors, lower=lower, upper=upper) | {
-        "selected_learning_rate": (
-            selected,
-            "learning rate with the least median validation error over seeds",
-        )
+        "selected_rate_edge": (edge, "edge of the grid at which most seeds' selected rates lie")
     }
     over_lag = {
         "memory_function": (task.kernel, "memory function of the target"),
@@ -134,12 +138,17 @@ def level_dataset(
     level: xr.Dataset = record.assign_coords(
         {name: (name, given, _about(text)) for name, (given, text) in coordinates.items()}
     ).assign(
-        {name: ((), value, _about(text)) for name, (value, text) in scalars.items()}
+        {"selected_learning_rate": ("seed", selected, _about(_SELECTED))}
+        | {name: ((), value, _about(text)) for name, (value, text) in scalars.items()}
         | {name: ("lag", given, _about(text)) for name, (given, text) in over_lag.items()}
         | {
             name: ((*MEMBER, *dims), values[name], _about(text))
             for name, (dims, text) in _OF_MEMBERS.items()
         }
+    )
+    level.selected_learning_rate.attrs["comment"] = "a single seed has no others: its own error"
+    level.selected_rate_edge.attrs["comment"] = (
+        "-1: lowest rate, 1: highest, 0: neither; NaN where the grid has a single rate"
     )
     for name in ("lower_floor", "upper_floor"):
         level[name].attrs["comment"] = (
