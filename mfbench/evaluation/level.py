@@ -62,7 +62,7 @@ def level_dataset(
 
     Raises
     ------
-    ValueError
+    ArchitectureError
         A linear model beats its floor.
     """
     record = found.record
@@ -89,8 +89,8 @@ def level_dataset(
         )
         if at not in measured:
             continue
-        for name, value in measured[at].items():
-            values[name][at] = value
+        for name in MEASURED:
+            values[name][at] = measured[at][name]
         error = measured[at]["relative_mse"]
         values["optimisation_part"][at] = optimisation_part(error, upper)
         if found.model["linear"]:
@@ -126,6 +126,7 @@ def level_dataset(
             "learning rate with the least median validation error over seeds",
         )
     }
+    why = (member["generalisation_message"] for member in measured.values())
     over_lag = {
         "memory_function": (task.kernel, "memory function of the target"),
         "weights": (task.weights, "share of scored steps that see the lag"),
@@ -136,6 +137,13 @@ def level_dataset(
     ).assign(
         {name: ((), value, _about(text)) for name, (value, text) in scalars.items()}
         | {name: ("lag", given, _about(text)) for name, (given, text) in over_lag.items()}
+        | {
+            "generalisation_message": (
+                (),
+                np.array(next(filter(None, why), ""), dtype=object),
+                _about("why a generalisation_error is NaN; empty where none is"),
+            )
+        }
         | {
             name: ((*MEMBER, *dims), values[name], _about(text))
             for name, (dims, text) in _OF_MEMBERS.items()

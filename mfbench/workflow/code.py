@@ -56,6 +56,7 @@ WITHOUT_NUMBERS = (
     "files",
     "workflow",
     "models.own_code",
+    "models.promises",
     "models.registry",
     "training.allocator",
     "training.checkpoints",

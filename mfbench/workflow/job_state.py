@@ -11,13 +11,13 @@ import logging
 import os
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from mfbench.files import this_machine, write_text
@@ -26,6 +26,14 @@ from mfbench.files.machine import alive
 HEARTBEAT = 30.0  # seconds
 FRESH = 150.0  # seconds: file servers can show times a minute late, and clocks differ
 log = logging.getLogger(__name__)
+
+
+class Terminated(SystemExit):
+    """The job was told to end; a model that calls exit() raises a plain SystemExit."""
+
+
+def _terminate(number: int, _: FrameType | None) -> None:
+    raise Terminated(128 + number)
 
 
 @contextmanager
@@ -61,7 +69,7 @@ def job_state(paths: Sequence[str | Path], *, settings: Mapping[str, Any]) -> It
         write_text(file, running)
     stop = threading.Event()
     heartbeat = threading.Thread(target=_beat, args=(files, stop), name="heartbeat", daemon=True)
-    handler = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    handler = signal.signal(signal.SIGTERM, _terminate)
     heartbeat.start()
     try:
         yield

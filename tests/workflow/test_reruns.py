@@ -199,7 +199,7 @@ def test_an_option_that_repeats_the_default_reruns_nothing(project: Project) -> 
         ("mfbench/cube/boundaries.py", "import numpy", "X = 1\nimport numpy", BEHIND_THE_CUBE),
         # What changes no number: messages, files, the workflow, commands, figures and the report.
         ("mfbench/training/cells.py", "broke together and go on", "broke and go on", {}),
-        ("mfbench/models/build.py", "the model is not causal", "the model is acausal", {}),
+        ("mfbench/models/promises.py", "the model is not causal", "the model is acausal", {}),
         ("mfbench/files/atomic.py", '".tmp"', '".part"', {}),
         ("mfbench/training/checkpoints.py", "starting over", "starting again", {}),
         ("mfbench/workflow/job.py", "logging.INFO", "logging.DEBUG", {}),
