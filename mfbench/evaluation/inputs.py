@@ -111,5 +111,5 @@ def load_member(model: SequenceModel, path: str | Path, prefix: str) -> None:
     with safe_open(path, framework="pt") as file:
         names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
         weights = {name.removeprefix(prefix): file.get_tensor(name) for name in names}
-    with during(f"the weights in {path}"), own_code():
+    with during(f"{path} does not fit the model"), own_code():
         model.load_state_dict(weights)

@@ -34,8 +34,9 @@ STORED = frozenset(
     {torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64}
     | {torch.float16, torch.float32, torch.float64, torch.complex64}
 )
-# Numbers in one layer's output, per forward pass and for all cut points.
-_AT_ONCE, _IN_ALL = 2**22, 2**24
+# Numbers in one layer's output, for all cut points; in one forward pass, no more than a training
+# batch of 16 sequences where these are long.
+_NUMBERS, _BATCH = 2**23, 16
 _STEPS = 1024  # of the slow form of a recurrence
 _MODULE = frozenset(vars(nn.Module()))  # attributes of torch's own
 
@@ -86,8 +87,8 @@ class Trial:
 
     @property
     def copies(self) -> int:
-        """Sequences that run at once; attention takes T^2 numbers for each."""
-        return max(2, _AT_ONCE // (self.length * max(self.width, self.length)))
+        """Sequences that run at once; attention may take T^2 numbers for each."""
+        return max(_BATCH, _NUMBERS // (self.length * max(self.width, self.length)))
 
     @property
     def width(self) -> int:
@@ -96,7 +97,12 @@ class Trial:
 
     def double(self) -> Trial:
         """The same in float64."""
-        return replace(self, model=copy.deepcopy(self.model).double(), warnings=[])
+        return replace(
+            self,
+            model=copy.deepcopy(self.model).double(),
+            build=lambda: self.build().double(),
+            warnings=[],
+        )
 
     def disturb(self) -> Trial | None:
         """The same at other parameters; None if the model runs at none that were tried."""
@@ -229,6 +235,11 @@ def declarations(trial: Trial, _: float) -> None:
                 )
         if not isinstance(mixer.linear, bool):
             raise BrokenPromiseError(f"linear is {mixer.linear!r}: declare True or False")
+        if taken := {"layers", "norm", "residual", "activation"} & mixer._modules.keys():
+            names = ", ".join(sorted(taken))
+            raise BrokenPromiseError(
+                f"self.{names} hides behind the setting {names} of the stack: rename the submodule"
+            )
     limit = model.maximum_length
     if limit is not None and limit < trial.length:
         raise BrokenPromiseError(
@@ -305,7 +316,7 @@ def stored(trial: Trial, tolerance: float) -> None:
             f"its state_dict has {', '.join(extra)}, no parameter or buffer: keep it in one"
         )
     with _generators(1):
-        other = trial.build().to(model.encoder.weight).eval()
+        other = trial.build().to(model.encoder.weight.device).eval()
     try:
         other.load_state_dict({name: tensor.clone() for name, tensor in state.items()})
     except RuntimeError as error:
@@ -370,14 +381,17 @@ def independent(trial: Trial, tolerance: float) -> None:
 
 
 def _axes_swapped(trial: Trial, x: Tensor, y: Tensor, tolerance: float) -> bool:
-    """Whether a step of a sequence reaches that step of the others, and no other step."""
-    step = trial.length // 2
-    changed = x.clone()
-    changed[0, step] = trial.draw(1)[0]
-    change = (trial.run(changed) - y).abs()
-    across = float(change[1:, step].max())
-    change[:, step] = 0.0
-    return across > tolerance * _size(y) >= float(change.max())
+    """Whether a step reaches that step of all later sequences, and nothing else."""
+    step, reaches = trial.length // 2, []
+    for i in range(len(x)):
+        changed = x.clone()
+        changed[i, step] = trial.draw(1)[0]
+        change = (trial.run(changed) - y).abs() > tolerance * _size(y)
+        reaches.append(change[:, step].tolist())
+        change[:, step] = False
+        if change.any():
+            return False
+    return all(not any(row[:i]) for i, row in enumerate(reaches)) and reaches[0][1]
 
 
 def causal(trial: Trial, tolerance: float) -> None:
@@ -572,7 +586,7 @@ def _changes(
         The largest output.
     """
     length = trial.length
-    most = max(2, _IN_ALL // (length * trial.width))
+    most = max(_BATCH, _NUMBERS // (length * trial.width))
     cuts = torch.randperm(length - 1, generator=torch.Generator().manual_seed(0))[:most] + 1
     cuts = cuts.sort().values
     x = scale * trial.draw(1, length)

@@ -131,7 +131,7 @@ def test_members_are_perturbed_and_stretched_as_the_settings_say(
     )
     np.testing.assert_allclose(member.perturbation_error, expected, rtol=1e-6)
     stretched = longer_task(task, 3, sequences=7)
-    expected_error = generalisation_error(ensemble, [stretched], batch_size=100)
+    expected_error, _ = generalisation_error(ensemble, [stretched], batch_size=100)
     np.testing.assert_allclose(member.generalisation_error, expected_error, rtol=1e-6)
 
 
@@ -183,8 +183,7 @@ def test_the_file_describes_itself(rnn_files: list[Files], tmp_path: Path) -> No
 
 
 def test_weights_that_do_not_fit_are_named(rnn_files: list[Files], tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"0\.3\.safetensors does not fit the model"):
-        evaluate("gru", rnn_files)
+    assert "0.3.safetensors does not fit the model" in evaluate("gru", rnn_files).message.values[0]
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(b"nothing")
     files = replace(rnn_files[0], weights=broken)

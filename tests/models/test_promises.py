@@ -86,6 +86,11 @@ BREAKS: dict[str, tuple[str, str, dict[str, str]]] = {
         r"state_size is 2\.5: declare a number",
         {"forward": "return self.gain * u", "declared": "state_size = 2.5"},
     ),
+    "hidden submodule": (
+        "declarations",
+        "self.norm hides behind the setting norm of the stack: rename",
+        {"forward": "return self.gain * u", "init": GAIN + "; self.norm = nn.LayerNorm(width)"},
+    ),
     "too short": (
         "declarations",
         "24 steps, but the model declares maximum_length = 8",
@@ -95,7 +100,7 @@ BREAKS: dict[str, tuple[str, str, dict[str, str]]] = {
         "types",
         "layers.0.mixer.z is complex128, which no file here can hold",
         {
-            "forward": "return self.gain * u + self.z.real * u",
+            "forward": "return self.gain * u * self.z.real.float()",
             "init": GAIN
             + '; self.register_buffer("z", torch.ones(width, dtype=torch.complex64).to('
             "torch.complex128))",
@@ -109,11 +114,6 @@ BREAKS: dict[str, tuple[str, str, dict[str, str]]] = {
             "forward": "return (self.gain * u).float()",
             "init": "self.gain = nn.Parameter(torch.ones(width).double())",
         },
-    ),
-    "float64 output": (
-        "output",
-        r"layers.0.mixer makes float64 of float32: .* return y.to\(u.dtype\)",
-        {"forward": "return self.gain * u.double()"},
     ),
     "plain attribute": (
         "stored",
@@ -159,7 +159,7 @@ BREAKS: dict[str, tuple[str, str, dict[str, str]]] = {
         "linear",
         r"f\(x \+ z\) is not f\(x\) \+ f\(z\): declare linear = False",
         {
-            "forward": "v = u.roll(1, 2); return u * v**2 / (u**2 + v**2 + 1e-30) * self.gain",
+            "forward": "v = shifted(u, 1); return u * v**2 / (u**2 + v**2 + 1e-30) * self.gain",
             "declared": "linear = True",
         },
     ),
@@ -206,7 +206,9 @@ BREAKS["closed gate"][2]["init"] = GATE
 def test_a_model_that_breaks_one_promise_is_refused_for_that_one(case: str, tmp_path: Path) -> None:
     promise, message, parts = BREAKS[case]
     build = builder(write(tmp_path, **parts))
-    assert set(broken_promises(build)) == {promise}
+    first, *others = broken_promises(build)
+    assert first == promise
+    assert set(others) <= ({"causal"} if promise == "independent" else set())  # relies on it
     before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].sum()
     with pytest.raises(ArchitectureError, match=message):
         check_promises(build, length=LENGTH)
@@ -218,6 +220,7 @@ def test_a_model_that_breaks_one_promise_is_refused_for_that_one(case: str, tmp_
     ("forward", "message"),
     [  # what the other promises rely on, broken
         ("raise KeyError('mine')", "KeyError: 'mine'"),
+        ("return self.gain * u.double()", r"makes float64 of float32: .* return y.to\(u.dtype\)"),
         ("exit()", "SystemExit"),
         ("return u[:, 1:]", r"maps \(2, 24, 1\) to \(2, 23, 1\)"),
         ("return u * float('nan')", "not finite"),
@@ -260,12 +263,12 @@ SOUND: dict[str, tuple[str, dict[str, str]]] = {
     "batch normalisation": (
         "in training mode, an output depends on the other sequences",
         {
-            "forward": "return self.norm(u.mT).mT",
-            "init": "self.norm = nn.BatchNorm1d(width)",
+            "forward": "return self.N(u.mT).mT",
+            "init": "self.N = nn.BatchNorm1d(width)",
         },
     ),
     "table of positions": (
-        "it does not run on sequences of 48 steps .*: errors there will be NaN; let maximum",
+        "it does not run on sequences of 48 steps.*: errors there will be NaN; let maximum",
         {
             "forward": "return u + self.P",
             "init": "self.P = nn.Parameter(torch.zeros(length, width))",
@@ -319,7 +322,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
 @pytest.mark.parametrize("name", registered())
 def test_no_false_alarm(name: str) -> None:
     draw = random.Random(f"{name} 1")
-    for _ in range(12):
+    for _ in range(5):
         changes = {
             "layers": draw.choice([1, 2]),
             "norm": draw.choice(["none", "layer", "rms"]),
