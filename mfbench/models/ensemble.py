@@ -92,7 +92,7 @@ class Ensemble:
     def freeze(self) -> None:
         """Compute no gradients by the parameters from now on."""
         for leaf in self._leaves.values():
-            leaf.requires_grad_(requires_grad=False)
+            leaf.requires_grad = False
 
     def split(self, vectors: Tensor) -> dict[str, Tensor]:
         """Split vectors (..., P) into views (..., *shape) by parameter name."""

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from mfbench.models.ensemble import trained_parameters
-from mfbench.models.mixer import RecurrentMixer
+from mfbench.models.mixer import Mixer, RecurrentMixer
 from mfbench.models.model import SequenceModel
 from mfbench.models.own_code import ArchitectureError, during, own_code
 
@@ -59,8 +59,6 @@ class Trial:
         Sequence length T in steps.
     longer : sequence of int
         Lengths that the evaluation asks for as well.
-    disturbed : bool
-        Whether its parameters are no longer those that it started with.
     warnings : list of str
         What its author should know.
     generator : torch.Generator
@@ -71,7 +69,6 @@ class Trial:
     build: Callable[[], SequenceModel]
     length: int
     longer: Sequence[int] = ()
-    disturbed: bool = False
     warnings: list[str] = field(default_factory=list)
     generator: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(0))
 
@@ -104,10 +101,10 @@ class Trial:
             warnings=[],
         )
 
-    def disturb(self) -> Trial | None:
+    def disturb(self, most: float = 0.1) -> Trial | None:
         """The same at other parameters; None if the model runs at none that were tried."""
-        for size in (0.1, 0.01, 0.001):
-            other = replace(self, model=copy.deepcopy(self.model), disturbed=True)
+        for size in (most, 0.1 * most, 0.01 * most):
+            other = replace(self, model=copy.deepcopy(self.model))
             with torch.no_grad():
                 for parameter in trained_parameters(other.model).values():
                     fan_in = parameter.shape[-1] if parameter.ndim > 1 else 1
@@ -133,14 +130,13 @@ class Promise:
         Gets a trial and the tolerance.
     tolerance : float
         Largest difference, relative to the largest output, that passes for rounding.
-    initial, disturbed : bool
-        Whether it is checked at the initial and at disturbed parameters.
+    disturbed : bool
+        Whether it is checked at disturbed parameters as well.
     """
 
     name: str
     check: Callable[[Trial, float], None]
     tolerance: float = 0.0
-    initial: bool = True
     disturbed: bool = False
 
 
@@ -179,8 +175,7 @@ def check_promises(
         model = copy.deepcopy(build().to(device).eval())  # an ensemble copies it, too
         trial = Trial(model, build, length, lengths_of_evaluation)
         for promise in PROMISES:
-            if promise.initial:
-                _check(promise, trial)
+            _check(promise, trial)
         if (other := trial.disturb()) is not None:
             for promise in PROMISES:
                 if promise.disturbed:
@@ -399,7 +394,7 @@ def causal(trial: Trial, tolerance: float) -> None:
 
     At lengths at which T copies of a sequence cost too much, as many s as fit, drawn at random.
     """
-    cuts, change, size = _changes(trial, from_cut_on=True)
+    cuts, change, size = _changes(trial, trial.model, 1, from_cut_on=True)
     steps = torch.arange(trial.length)
     leak = torch.where(steps < cuts[:, None], change, 0.0)
     if leak.max() > tolerance * size:
@@ -431,41 +426,43 @@ def linear(trial: Trial, tolerance: float) -> None:
 
 
 def receptive_field(trial: Trial, tolerance: float) -> None:
-    """Nothing from beyond the declared receptive field reaches the output."""
-    field_ = trial.model.receptive_field
-    if field_ is None or field_ >= trial.length:
-        return
-    cuts, change, size = _changes(trial, from_cut_on=False)
-    steps = torch.arange(trial.length)
-    beyond = torch.where(steps - (cuts[:, None] - 1) >= field_, change, 0.0)
-    if beyond.max() > tolerance * size:
-        t = int(beyond.max(0).values.argmax())
-        lag = t - int(cuts[beyond[:, t] > tolerance * size].min()) + 1
-        raise BrokenPromiseError(
-            f"the model declares receptive_field = {field_}, which has the lags 0 to {field_ - 1}, "
-            f"but its output depends on x at lag {lag}: declare {lag + 1} or more"
-        )
+    """Nothing from beyond a mixer's declared receptive field reaches its output."""
+    for mixer in trial.model.mixers():
+        declared = mixer.receptive_field
+        if declared is None or declared >= trial.length:
+            continue
+        lags, change, size = _past(trial, mixer)
+        far = lags[change > tolerance * size]
+        if far.numel() and far.max() >= declared:
+            raise BrokenPromiseError(
+                f"the mixer declares receptive_field = {declared}, which has the lags 0 to "
+                f"{declared - 1}, but its output depends on its input at lag {far.max()}: "
+                f"declare {far.max() + 1} or more"
+            )
 
 
-def reached(trial: Trial, _: float) -> None:
-    """The last lag of the declared receptive field reaches some output, at some parameters."""
-    field_ = trial.model.receptive_field
-    if field_ is None or field_ > trial.length:
-        return
-    most = 0
-    for _attempt in range(8):  # a rectifier may be off at some parameters
-        other = trial.disturb()
-        if other is None:
-            return
-        cuts, change, _ = _changes(other, from_cut_on=False, scale=10.0)
-        lags = torch.arange(trial.length) - (cuts[:, None] - 1)
-        most = max([most, *lags[change > 0].tolist()])
-        if most >= field_ - 1:
-            return
-    raise BrokenPromiseError(
-        f"the model declares receptive_field = {field_}, but nothing from beyond lag {most} "
-        f"reaches its output: declare {most + 1}"
-    )
+def reached(trial: Trial, tolerance: float) -> None:
+    """The last lag of a mixer's declared receptive field reaches its output somewhere."""
+    for i, mixer in enumerate(trial.model.mixers()):
+        declared = mixer.receptive_field
+        if declared is None or declared > trial.length:
+            continue
+        most = 0
+        for _attempt in range(8):  # a gate may be shut at some parameters
+            if most < declared - 1 and (other := trial.disturb(1.0)) is not None:
+                lags, change, _ = _past(other, other.model.mixers()[i])
+                most = max([most, *lags[change > tolerance].tolist()])
+        if most < declared - 1:
+            raise BrokenPromiseError(
+                f"the mixer declares receptive_field = {declared}, but nothing from beyond lag "
+                f"{most} reaches its output: declare {most + 1}"
+            )
+
+
+def _past(trial: Trial, mixer: Mixer) -> tuple[Tensor, Tensor, float]:
+    """Largest lag at which x is drawn anew, and what that changes, both (S, T); and the size."""
+    cuts, change, size = _changes(trial, mixer, trial.width, from_cut_on=False)
+    return torch.arange(trial.length) - (cuts[:, None] - 1), change, size
 
 
 def state_size(trial: Trial, tolerance: float) -> None:
@@ -519,23 +516,32 @@ def step_form(trial: Trial, tolerance: float) -> None:
 
 def gradients(trial: Trial, _: float) -> None:
     """The backward pass runs and gives finite numbers; who gets no gradient is reported."""
-    model = copy.deepcopy(trial.model).train()
-    parameters = trained_parameters(model)
-    x = trial.draw(4, trial.length, 1)
-    loss = (model(x) - trial.draw(4, trial.length, 1)).square().mean()
-    found = torch.autograd.grad(loss, list(parameters.values()), materialize_grads=True)
-    named = dict(zip(parameters, found, strict=True))
-    if broken := [name for name, gradient in named.items() if not gradient.isfinite().all()]:
+    found = _gradients(trial)
+    if broken := [name for name, gradient in found.items() if not gradient.isfinite().all()]:
         raise BrokenPromiseError(
             f"gradients of {', '.join(broken)} are not finite at the start: look for a square "
             "root, a norm or a logarithm at 0"
         )
-    unused = [name for name, gradient in named.items() if not gradient.any()]
-    if unused and trial.disturbed:
+    unused = [name for name, gradient in found.items() if not gradient.any()]
+    for _attempt in range(8):  # a rectifier may be off at some parameters
+        if unused and (other := trial.disturb(1.0)) is not None:
+            found = _gradients(other)
+            unused = [name for name in unused if not found[name].any()]
+    if unused:
         trial.warnings.append(
             f"no gradient reaches {', '.join(unused)}: weight decay alone would change it; leave "
             "it out, or set requires_grad=False"
         )
+
+
+def _gradients(trial: Trial) -> dict[str, Tensor]:
+    """Gradients of a loss by name."""
+    model = copy.deepcopy(trial.model).train()
+    parameters = trained_parameters(model)
+    x, y = trial.draw(2, 4, trial.length, 1)
+    loss = (model(x) - y).square().mean()
+    found = torch.autograd.grad(loss, list(parameters.values()), materialize_grads=True)
+    return dict(zip(parameters, found, strict=True))
 
 
 def lengths(trial: Trial, _: float) -> None:
@@ -573,9 +579,9 @@ def in_training(trial: Trial, tolerance: float) -> None:
 
 
 def _changes(
-    trial: Trial, *, from_cut_on: bool, scale: float = 1.0
+    trial: Trial, f: nn.Module, channels: int, *, from_cut_on: bool
 ) -> tuple[Tensor, Tensor, float]:
-    """How outputs change when x is drawn anew from a cut on, or before it.
+    """How outputs of f change when x (B, T, channels) is drawn anew from a cut on, or before it.
 
     Returns
     -------
@@ -589,16 +595,17 @@ def _changes(
     most = max(_BATCH, _NUMBERS // (length * trial.width))
     cuts = torch.randperm(length - 1, generator=torch.Generator().manual_seed(0))[:most] + 1
     cuts = cuts.sort().values
-    x = scale * trial.draw(1, length)
+    x = trial.draw(1, length, channels)
     steps = torch.arange(length)
     changes, size = [], 0.0
     for part in cuts.split(trial.copies):
-        anew = (steps >= part[:, None]) == from_cut_on
-        other = scale * trial.draw(len(part), length)
-        y = trial.run(torch.cat((x, torch.where(anew.to(x.device), other, x))))
-        changes.append((y[1:] - y[:1]).abs().cpu())
+        anew = ((steps >= part[:, None]) == from_cut_on)[..., None].to(x.device)
+        other = trial.draw(len(part), length, channels)
+        with torch.no_grad():
+            y = f(torch.cat((x, torch.where(anew, other, x))))
+        changes.append((y[1:] - y[:1]).abs().amax(-1).cpu())
         size = max(size, _size(y))
-    return cuts, torch.cat(changes) if changes else torch.zeros(0, length), size
+    return cuts, torch.cat(changes), size
 
 
 def _size(y: Tensor) -> float:
@@ -621,10 +628,10 @@ PROMISES = (
     Promise("causal", causal, 1e-4, disturbed=True),
     Promise("linear", linear, 1e-4, disturbed=True),
     Promise("receptive field", receptive_field, 1e-4, disturbed=True),
-    Promise("reached", reached, 0.0),
+    Promise("reached", reached),
     Promise("state size", state_size, 8 * _EPS, disturbed=True),
     Promise("step form", step_form, 1e-3, disturbed=True),
-    Promise("gradients", gradients, 0.0, disturbed=True),
+    Promise("gradients", gradients),
     Promise("lengths", lengths),
     Promise("in training", in_training, 1e-4),
 )
