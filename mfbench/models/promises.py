@@ -13,10 +13,8 @@ amplifies is no broken promise.
 from __future__ import annotations
 
 import copy
-import random
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +25,7 @@ from mfbench.models.ensemble import trained_parameters
 from mfbench.models.mixer import Mixer, RecurrentMixer
 from mfbench.models.model import SequenceModel
 from mfbench.models.own_code import ArchitectureError, during, own_code
+from mfbench.models.trial import Trial, apart, changes, seeded, size_of
 
 _CPU = torch.device("cpu")
 # What numpy, safetensors and all of training can hold.
@@ -34,89 +33,12 @@ STORED = frozenset(
     {torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64}
     | {torch.float16, torch.float32, torch.float64, torch.complex64}
 )
-# Numbers in one layer's output, for all cut points; in one forward pass, no more than a training
-# batch of 16 sequences where these are long.
-_NUMBERS, _BATCH = 2**23, 16
 _STEPS = 1024  # of the slow form of a recurrence
 _MODULE = frozenset(vars(nn.Module()))  # attributes of torch's own
 
 
 class BrokenPromiseError(ValueError):
     """A model breaks a promise."""
-
-
-@dataclass
-class Trial:
-    """A model on trial.
-
-    Attributes
-    ----------
-    model : SequenceModel
-        In evaluation mode, on the device that will train.
-    build : callable
-        Builds another one.
-    length : int
-        Sequence length T in steps.
-    longer : sequence of int
-        Lengths that the evaluation asks for as well.
-    warnings : list of str
-        What its author should know.
-    generator : torch.Generator
-        For all that is drawn.
-    """
-
-    model: SequenceModel
-    build: Callable[[], SequenceModel]
-    length: int
-    longer: Sequence[int] = ()
-    warnings: list[str] = field(default_factory=list)
-    generator: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(0))
-
-    def draw(self, *shape: int) -> Tensor:
-        """Gaussian numbers of the model's type, on its device."""
-        drawn = torch.randn(shape, generator=self.generator, dtype=torch.float64)
-        return drawn.to(self.model.encoder.weight)
-
-    def run(self, x: Tensor) -> Tensor:
-        """Outputs (B, T) for inputs (B, T)."""
-        with torch.no_grad():
-            return self.model(x[..., None])[..., 0]
-
-    @property
-    def copies(self) -> int:
-        """Sequences that run at once; attention may take T^2 numbers for each."""
-        return max(_BATCH, _NUMBERS // (self.length * max(self.width, self.length)))
-
-    @property
-    def width(self) -> int:
-        """Number of channels."""
-        return self.model.encoder.out_features
-
-    def double(self) -> Trial:
-        """The same in float64."""
-        return replace(
-            self,
-            model=copy.deepcopy(self.model).double(),
-            build=lambda: self.build().double(),
-            warnings=[],
-        )
-
-    def disturb(self, most: float = 0.1) -> Trial | None:
-        """The same at other parameters; None if the model runs at none that were tried."""
-        for size in (most, 0.1 * most, 0.01 * most):
-            other = replace(self, model=copy.deepcopy(self.model))
-            with torch.no_grad():
-                for parameter in trained_parameters(other.model).values():
-                    fan_in = parameter.shape[-1] if parameter.ndim > 1 else 1
-                    parameter.add_(other.draw(*parameter.shape), alpha=size * fan_in**-0.5)
-            try:
-                with own_code():
-                    y = other.run(other.draw(2, self.length))
-            except ArchitectureError:  # it may know that it works at some parameters only
-                continue
-            if y.isfinite().all():
-                return other
-        return None
 
 
 @dataclass(frozen=True)
@@ -171,7 +93,7 @@ def check_promises(
     ArchitectureError
         The model breaks a promise, or its code fails; the message says which.
     """
-    with own_code(), _generators(0):
+    with own_code(), seeded(0):
         model = copy.deepcopy(build().to(device).eval())  # an ensemble copies it, too
         trial = Trial(model, build, length, lengths_of_evaluation)
         for promise in PROMISES:
@@ -200,22 +122,6 @@ def _holds_in_double(promise: Promise, trial: Trial) -> bool:
     except ArchitectureError:
         return False
     return True
-
-
-@contextmanager
-def _generators(seed: int) -> Iterator[None]:
-    """Seed all random generators for the block."""
-    before = random.getstate(), np.random.get_state()  # a user's model may use it
-    gpus = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
-    with torch.random.fork_rng(devices=gpus):
-        torch.manual_seed(seed)
-        random.seed(seed)
-        np.random.seed(seed)
-        try:
-            yield
-        finally:
-            random.setstate(before[0])
-            np.random.set_state(before[1])
 
 
 def declarations(trial: Trial, _: float) -> None:
@@ -290,7 +196,7 @@ def deterministic(trial: Trial, tolerance: float) -> None:
     """The same input gives the same output."""
     x = trial.draw(2, trial.length)
     first = trial.run(x)
-    if _apart(first, trial.run(x)) > tolerance * _size(first):
+    if apart(first, trial.run(x)) > tolerance * size_of(first):
         raise BrokenPromiseError(
             "the model returns different outputs for the same input: in evaluation mode, forward() "
             "must draw nothing and keep nothing from one call to the next"
@@ -310,7 +216,7 @@ def stored(trial: Trial, tolerance: float) -> None:
         raise BrokenPromiseError(
             f"its state_dict has {', '.join(extra)}, no parameter or buffer: keep it in one"
         )
-    with _generators(1):
+    with seeded(1):
         other = trial.build().to(model.encoder.weight.device).eval()
     try:
         other.load_state_dict({name: tensor.clone() for name, tensor in state.items()})
@@ -320,7 +226,7 @@ def stored(trial: Trial, tolerance: float) -> None:
         ) from error
     x = trial.draw(2, trial.length)
     first = trial.run(x)
-    if _apart(first, replace(trial, model=other).run(x)) > tolerance * _size(first):
+    if apart(first, replace(trial, model=other).run(x)) > tolerance * size_of(first):
         names = ", ".join(_unsaved(model, other)) or "something that is drawn as it is built"
         raise BrokenPromiseError(
             f"a second model with the saved state returns another output: {names} is not saved; "
@@ -358,12 +264,12 @@ def independent(trial: Trial, tolerance: float) -> None:
     """A sequence's output does not depend on the others in its batch."""
     x = trial.draw(3, trial.length)
     y = trial.run(x)
-    worst = _apart(trial.run(x[:1]), y[:1])
+    worst = apart(trial.run(x[:1]), y[:1])
     for i in range(len(x)):
         others = trial.draw(*x.shape)
         others[i] = x[i]
-        worst = max(worst, _apart(trial.run(others)[i], y[i]))
-    if worst > tolerance * _size(y):
+        worst = max(worst, apart(trial.run(others)[i], y[i]))
+    if worst > tolerance * size_of(y):
         raise BrokenPromiseError(
             "a sequence's output depends on the other sequences in its batch"
             + (
@@ -381,7 +287,7 @@ def _axes_swapped(trial: Trial, x: Tensor, y: Tensor, tolerance: float) -> bool:
     for i in range(len(x)):
         changed = x.clone()
         changed[i, step] = trial.draw(1)[0]
-        change = (trial.run(changed) - y).abs() > tolerance * _size(y)
+        change = (trial.run(changed) - y).abs() > tolerance * size_of(y)
         reaches.append(change[:, step].tolist())
         change[:, step] = False
         if change.any():
@@ -394,7 +300,7 @@ def causal(trial: Trial, tolerance: float) -> None:
 
     At lengths at which T copies of a sequence cost too much, as many s as fit, drawn at random.
     """
-    cuts, change, size = _changes(trial, trial.model, 1, from_cut_on=True)
+    cuts, change, size = changes(trial, trial.model, 1, from_cut_on=True)
     steps = torch.arange(trial.length)
     leak = torch.where(steps < cuts[:, None], change, 0.0)
     if leak.max() > tolerance * size:
@@ -413,10 +319,10 @@ def linear(trial: Trial, tolerance: float) -> None:
         return
     x, z = trial.draw(2, trial.length)
     f_x, f_z, f_sum, f_large = trial.run(torch.stack((x, z, x + z, -100 * x)))
-    size = max(_size(f_x), _size(f_z), _size(f_sum))
-    if _apart(f_sum, f_x + f_z) > tolerance * size:
+    size = max(size_of(f_x), size_of(f_z), size_of(f_sum))
+    if apart(f_sum, f_x + f_z) > tolerance * size:
         found = "f(x + z) is not f(x) + f(z)"
-    elif _apart(f_large, -100 * f_x) > 100 * tolerance * size:
+    elif apart(f_large, -100 * f_x) > 100 * tolerance * size:
         found = "f(-100 x) is not -100 f(x)"
     else:
         return
@@ -461,7 +367,7 @@ def reached(trial: Trial, tolerance: float) -> None:
 
 def _past(trial: Trial, mixer: Mixer) -> tuple[Tensor, Tensor, float]:
     """Largest lag at which x is drawn anew, and what that changes, both (S, T); and the size."""
-    cuts, change, size = _changes(trial, mixer, trial.width, from_cut_on=False)
+    cuts, change, size = changes(trial, mixer, trial.width, from_cut_on=False)
     return torch.arange(trial.length) - (cuts[:, None] - 1), change, size
 
 
@@ -486,7 +392,7 @@ def state_size(trial: Trial, tolerance: float) -> None:
     y = trial.run(impulses)
     response = y[:, middle:].double()
     values = torch.linalg.svdvals(response)
-    rounding = tolerance * trial.length * _size(y) * response.numel() ** 0.5
+    rounding = tolerance * trial.length * size_of(y) * response.numel() ** 0.5
     order = int((values > rounding).sum())
     if order > model.state_size:
         raise BrokenPromiseError(
@@ -506,8 +412,8 @@ def step_form(trial: Trial, tolerance: float) -> None:
         with torch.no_grad():
             parallel, slow = mixer(u), mixer.recur(u)
         apart = (parallel - slow).abs().amax((0, 2))
-        if apart.max() > tolerance * _size(parallel):
-            t = int(torch.nonzero(apart > tolerance * _size(parallel))[0])
+        if apart.max() > tolerance * size_of(parallel):
+            t = int(torch.nonzero(apart > tolerance * size_of(parallel))[0])
             raise BrokenPromiseError(
                 f"layers.{i}.mixer gives another output step by step than all at once, from step "
                 f"{t} on: step() and forward() must compute the same"
@@ -568,52 +474,14 @@ def in_training(trial: Trial, tolerance: float) -> None:
     changed[0, :half] = x[0, :half]
     outputs = []
     for inputs in (x, changed):
-        with _generators(0):  # the same draws of dropout
+        with seeded(0):  # the same draws of dropout
             other = replace(trial, model=copy.deepcopy(trial.model).train())
             outputs.append(other.run(inputs)[0, :half])
-    if half and _apart(*outputs) > tolerance * _size(outputs[0]):
+    if half and apart(*outputs) > tolerance * size_of(outputs[0]):
         trial.warnings.append(
             "in training mode, an output depends on the other sequences or on later steps, as with "
             "batch normalisation"
         )
-
-
-def _changes(
-    trial: Trial, f: nn.Module, channels: int, *, from_cut_on: bool
-) -> tuple[Tensor, Tensor, float]:
-    """How outputs of f change when x (B, T, channels) is drawn anew from a cut on, or before it.
-
-    Returns
-    -------
-    cuts : (S,) tensor of int
-        1 to T - 1, or as many of these as fit.
-    change : (S, T) tensor
-    size : float
-        The largest output.
-    """
-    length = trial.length
-    most = max(_BATCH, _NUMBERS // (length * trial.width))
-    cuts = torch.randperm(length - 1, generator=torch.Generator().manual_seed(0))[:most] + 1
-    cuts = cuts.sort().values
-    x = trial.draw(1, length, channels)
-    steps = torch.arange(length)
-    changes, size = [], 0.0
-    for part in cuts.split(trial.copies):
-        anew = ((steps >= part[:, None]) == from_cut_on)[..., None].to(x.device)
-        other = trial.draw(len(part), length, channels)
-        with torch.no_grad():
-            y = f(torch.cat((x, torch.where(anew, other, x))))
-        changes.append((y[1:] - y[:1]).abs().amax(-1).cpu())
-        size = max(size, _size(y))
-    return cuts, torch.cat(changes), size
-
-
-def _size(y: Tensor) -> float:
-    return float(y.abs().max())
-
-
-def _apart(one: Tensor, other: Tensor) -> float:
-    return _size(one - other)
 
 
 _EPS = float(torch.finfo(torch.float32).eps)

@@ -58,6 +58,7 @@ WITHOUT_NUMBERS = (
     "models.own_code",
     "models.promises",
     "models.registry",
+    "models.trial",
     "training.allocator",
     "training.checkpoints",
     "training.device",

@@ -15,8 +15,9 @@ import torch
 from mfbench.models.build import build_model
 from mfbench.models.model import SequenceModel
 from mfbench.models.own_code import ArchitectureError, own_code
-from mfbench.models.promises import PROMISES, Trial, check_promises
+from mfbench.models.promises import PROMISES, check_promises
 from mfbench.models.registry import registered
+from mfbench.models.trial import Trial
 from tests.conftest import architecture_settings
 
 WIDTH, LENGTH = 4, 24

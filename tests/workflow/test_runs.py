@@ -164,11 +164,8 @@ BROKEN = {
     "raises": ("raise KeyError('mine')", "KeyError: 'mine'"),
     "shape": ("return u[:, :-1]", "the model maps (2, 16, 1) to (2, 15, 1), not to (B, T, 1)"),
     "nan": ("return u * float('nan')", "the untrained model returns numbers that are not finite"),
-    "leaks": ("return u.flip(1)", "the model is not causal: changing x from step 8 on"),
-    "stretched": (
-        "return u * (1 / (u.shape[1] <= 16))",
-        "on sequences of 32 steps: ZeroDivisionError",
-    ),
+    "leaks": ("return u.flip(1)", "the model is not causal: y_t depends on"),
+    "stretched": ("return u * (1 / (u.shape[1] <= 16))", ""),  # loses longer sequences alone
 }
 
 
@@ -200,7 +197,7 @@ def test_architectures_that_break_do_not_stop_a_study(project: Project) -> None:
     project.configure(lambda s: s["training"].update(cells_per_job=2))
     done = project.snakemake(target)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "15 cells of this study failed" in done.stderr
+    assert "12 cells of this study failed" in done.stderr
     assert project.planned(target) == {}
     cube = mfbench.open_benchmark(project.folder / target)
     kept = cube.sel(architecture=before.architecture)
@@ -208,6 +205,13 @@ def test_architectures_that_break_do_not_stop_a_study(project: Project) -> None:
         xr.testing.assert_equal(kept[name].drop_vars("seconds", errors="ignore"), before[name])
     for name, (_, message) in BROKEN.items():
         own = cube.sel(architecture=name)
+        if name == "stretched":
+            assert (own.status == "failed").sum() == 0
+            assert np.isfinite(own.relative_mse).sum() == 3 * 4
+            assert own.generalisation_error.isnull().all()
+            why = {t for t in own.generalisation_message.values.ravel().tolist() if t}
+            assert why == {"on sequences of 32 steps: ZeroDivisionError: division by zero"}
+            continue
         there = own.status != "absent"
         assert int(there.sum()) == 3 * 4  # two levels and one, of four members each
         assert (own.status == "failed").equals(there)
