@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import yaml
 
-from mfbench.models.build import build_model, check_contract
+from mfbench.models.build import build_model
+from mfbench.models.promises import check_promises
 from mfbench.study.study import load_study
 from tests.conftest import REPOSITORY, architecture_settings, small_study
 
@@ -31,7 +32,7 @@ def test_the_architecture_of_the_readme_keeps_the_contract(tmp_path: Path) -> No
     file = tmp_path / "mine.py"
     file.write_text(code + "\n")
     settings = architecture_settings(f"{file}:Mine", options={"taps": 3})
-    check_contract(build_model(settings, width=4, length=12), length=12)
+    assert check_promises(lambda: build_model(settings, width=4, length=12), length=12) == []
 
 
 def test_the_kernel_of_the_readme_is_a_family(

@@ -25,7 +25,7 @@ from mfbench.floors.netcdf import Floors
 from mfbench.models.build import build_model
 from mfbench.models.ensemble import Ensemble, ensemble_error
 from mfbench.models.model import SequenceModel
-from mfbench.models.own_code import ArchitectureError
+from mfbench.models.own_code import ArchitectureError, own_code
 from mfbench.study.evaluation import EvaluationSettings
 from mfbench.tasks.datasets import Task
 from mfbench.training.memory import members_at_once, peak_bytes
@@ -125,10 +125,10 @@ def evaluate_group(
     Raises
     ------
     ValueError
-        A level was not trained, the weights do not fit the model, or a linear model is better than
-        any of its size can be (the message names the file).
+        A level was not trained.
     ArchitectureError
-        The architecture's own code breaks, and `stop` is set.
+        The architecture's own code breaks, or a linear model is better than any of the size that it
+        declares can be, and `stop` is set.
     """
     where = f"architecture {architecture['model']}, width {width}"
     levels = [_level(task, floors, trained, settings) for task, floors in tasks]
@@ -144,20 +144,24 @@ def evaluate_group(
     if members:
         try:
             length = len(levels[0].task.kernel)
-            model = build_model(architecture, width=width, length=length).eval().to(device)
-            model.requires_grad_(requires_grad=False)  # Jacobians are by the input alone
+            with own_code():
+                model = build_model(architecture, width=width, length=length).eval().to(device)
         except ArchitectureError as error:
             for level in levels:
                 if not level.message:
                     fail(level, error)
         else:
             _measure_all(members, model, settings, share=share, fail=fail)
-    datasets = [
-        failed_level(level.found, level.task, level.floors, settings, message=level.message)
-        if level.message
-        else level_dataset(level.found, level.task, level.floors, settings, level.measured)
-        for level in levels
-    ]
+    datasets = []
+    for level in levels:
+        about = (level.found, level.task, level.floors, settings)
+        if not level.message:
+            try:
+                datasets.append(level_dataset(*about, level.measured))
+            except ArchitectureError as error:  # it beats the floor of what it says it is
+                fail(level, error)
+        if level.message:
+            datasets.append(failed_level(*about, message=level.message))
     group: xr.Dataset = xr.concat(
         datasets,
         dim="level",
@@ -208,7 +212,7 @@ def _measure_all(
     else:
         # The first one shows what a member takes.
         first, left = members[:1], members[1:]
-        device = next(model.parameters()).device
+        device = model.encoder.weight.device
         peak = peak_bytes(lambda: _measure(first, model, settings, fail=fail), device)
         size = members_at_once(bytes_of_a_member=int(_MARGIN * peak), share=share)
     if min(size, len(left)) > 1 and (reason := _no_ensemble(members, model)) is not None:
@@ -220,9 +224,12 @@ def _measure_all(
 
 def _no_ensemble(members: Sequence[_Member], model: SequenceModel) -> str | None:
     """Why members cannot run together; None where they can."""
-    x = members[0].level.data.x.to(next(model.parameters()))
+    x = members[0].level.data.x.to(model.encoder.weight)
     count = min(2, len(x) // 2) or 1
-    models = [members[i].load(copy.deepcopy(model)).requires_grad_() for i in (0, -1)]
+    try:
+        models = [members[i].load(copy.deepcopy(model)) for i in (0, -1)]
+    except ArchitectureError as error:
+        return str(error)
     return ensemble_error(models, torch.stack((x[:count], x[-count:])))
 
 
@@ -240,10 +247,11 @@ def _measure(
     members = [member for member in members if not member.level.message]
     if not members:
         return
-    # The ensemble copies the first model, so that the next members can use it again.
-    models = [model, *(copy.deepcopy(model) for _ in members[1:])]
-    ensemble = Ensemble([m.load(each) for m, each in zip(members, models, strict=True)])
     try:
+        # The ensemble copies the first model, so that the next members can use it again.
+        models = [model, *(copy.deepcopy(model) for _ in members[1:])]
+        ensemble = Ensemble([m.load(each) for m, each in zip(members, models, strict=True)])
+        ensemble.freeze()  # Jacobians are by the input alone
         found = measure(
             ensemble,
             [member.level.data for member in members],

@@ -14,6 +14,7 @@ from safetensors import safe_open
 
 from mfbench.files import check_identity, check_variables, sealed
 from mfbench.models.model import SequenceModel
+from mfbench.models.own_code import during, own_code
 
 _OF_THE_MODEL = ("parameters", "linear", "state_size", "receptive_field")
 
@@ -104,13 +105,11 @@ def load_member(model: SequenceModel, path: str | Path, prefix: str) -> None:
 
     Raises
     ------
-    ValueError
-        The weights do not fit the model.
+    ArchitectureError
+        The model does not take its own weights.
     """
     with safe_open(path, framework="pt") as file:
         names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
         weights = {name.removeprefix(prefix): file.get_tensor(name) for name in names}
-    try:
+    with during(f"{path} does not fit the model"), own_code():
         model.load_state_dict(weights)
-    except RuntimeError as error:
-        raise ValueError(f"{path} does not fit the model: {error}") from error

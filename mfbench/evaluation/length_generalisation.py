@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mfbench.evaluation.error import of_each, relative_mse
 from mfbench.models.ensemble import Ensemble
-from mfbench.models.own_code import during
+from mfbench.models.own_code import ArchitectureError, during
 from mfbench.tasks.datasets import Task, convolve, new_inputs
 from mfbench.tasks.kernels.memory import memory_function, window_weights
 
@@ -76,8 +76,8 @@ def longer_task(task: Task, factor: int, *, sequences: int) -> LongerTask:
 
 def generalisation_error(
     ensemble: Ensemble, tasks: Sequence[LongerTask], *, batch_size: int
-) -> NDArray[np.float64]:
-    """Relative mean squared error on longer sequences.
+) -> tuple[NDArray[np.float64], str]:
+    """Relative mean squared error on longer sequences, and why there is none.
 
     Parameters
     ----------
@@ -90,24 +90,33 @@ def generalisation_error(
 
     Returns
     -------
-    (M,) float64 array
-        NaN if the sequences exceed `SequenceModel.maximum_length`; infinite if an output is not
-        finite.
+    errors : (M,) float64 array
+        Infinite if an output is not finite; NaN if there is a reason.
+    reason : str
+        Why the model does not run at that length: its `maximum_length`, or what a single model
+        breaks at.
 
     Raises
     ------
     ArchitectureError
-        The model's code fails at that length.
+        One of several models breaks at that length.
     """
     length, limit = len(tasks[0].kernel), ensemble.maximum_length
     if limit is not None and length > limit:
-        return np.full(len(tasks), np.nan)
-    with during(f"on sequences of {length} steps"):
-        return relative_mse(
-            ensemble,
-            of_each([task.x for task in tasks], ensemble.parameters),
-            torch.stack([task.y for task in tasks]),
-            scored_from=tasks[0].scored_from,
-            variance=np.array([task.variance for task in tasks]),
-            batch_size=batch_size,
-        )
+        reason = f"the model runs {limit} steps at most, not {length}"
+        return np.full(len(tasks), np.nan), reason
+    try:
+        with during(f"on sequences of {length} steps"):
+            errors = relative_mse(
+                ensemble,
+                of_each([task.x for task in tasks], ensemble.parameters),
+                torch.stack([task.y for task in tasks]),
+                scored_from=tasks[0].scored_from,
+                variance=np.array([task.variance for task in tasks]),
+                batch_size=batch_size,
+            )
+    except ArchitectureError as error:
+        if len(tasks) > 1:  # which of them breaks shows alone
+            raise
+        return np.full(1, np.nan), str(error)
+    return errors, ""

@@ -68,7 +68,7 @@ def level_dataset(
 
     Raises
     ------
-    ValueError
+    ArchitectureError
         A linear model beats its floor.
     """
     record = found.record
@@ -95,8 +95,8 @@ def level_dataset(
         )
         if at not in measured:
             continue
-        for name, value in measured[at].items():
-            values[name][at] = value
+        for name in MEASURED:
+            values[name][at] = measured[at][name]
         error = measured[at]["relative_mse"]
         values["optimisation_part"][at] = optimisation_part(error, upper)
         if found.model["linear"]:
@@ -130,6 +130,7 @@ def level_dataset(
     scalars = _scalars(found, task, floors, lower=lower, upper=upper) | {
         "selected_rate_edge": (edge, "edge of the grid at which most seeds' selected rates lie")
     }
+    why = (member["generalisation_message"] for member in measured.values())
     over_lag = {
         "memory_function": (task.kernel, "memory function of the target"),
         "weights": (task.weights, "share of scored steps that see the lag"),
@@ -141,6 +142,13 @@ def level_dataset(
         {"selected_learning_rate": ("seed", selected, _about(_SELECTED))}
         | {name: ((), value, _about(text)) for name, (value, text) in scalars.items()}
         | {name: ("lag", given, _about(text)) for name, (given, text) in over_lag.items()}
+        | {
+            "generalisation_message": (
+                (),
+                np.array(next(filter(None, why), ""), dtype=object),
+                _about("why a generalisation_error is NaN; empty where none is"),
+            )
+        }
         | {
             name: ((*MEMBER, *dims), values[name], _about(text))
             for name, (dims, text) in _OF_MEMBERS.items()

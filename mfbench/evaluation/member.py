@@ -48,7 +48,8 @@ MEASURED: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "generalisation_error": (
         ("length_factor",),
-        "relative mean squared error on longer sequences; NaN if the model cannot run that long",
+        "relative mean squared error on longer sequences; NaN if the model cannot run that long "
+        "(generalisation_message says why)",
     ),
 }
 
@@ -109,7 +110,8 @@ def measure(
     Returns
     -------
     list of dict
-        For each member, a number or an array per name in `MEASURED`.
+        For each member, a number or an array per name in `MEASURED`, and the
+        `generalisation_message`, which is empty where it runs at all lengths.
     """
     tasks, batch_size = [each.task for each in data], settings.batch_size
     scored_from = tasks[0].scored_from
@@ -153,7 +155,8 @@ def measure(
                 "kernel_error_over_lag": found.kernel_error_over_lag,
                 "half_error_lag": found.half_error_lag,
                 "perturbation_error": perturbation[i],
-                "generalisation_error": [errors[i] for errors in generalisation],
+                "generalisation_error": [errors[i] for errors, _ in generalisation],
+                "generalisation_message": next((why for _, why in generalisation if why), ""),
             }
         )
     return measured

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from mfbench.models.own_code import ArchitectureError
+
 RESOLVED = 1e-6  # training in float32 cannot resolve smaller relative errors
 _ROUNDING = 1e-4  # share of a floor by which float32 rounding may undercut it
 
@@ -31,12 +33,12 @@ def check_floor(error: float, lower_floor: float, *, model: str) -> None:
 
     Raises
     ------
-    ValueError
+    ArchitectureError
         The error is below the bound by more than rounding. The architecture declares a wrong
         `state_size`, `receptive_field` or `linear`, or mfbench has a bug.
     """
     if error + RESOLVED < lower_floor * (1 - _ROUNDING):
-        raise ValueError(
+        raise ArchitectureError(
             f"{model} is linear and has a relative error of {error:.6g}, below the floor of "
             f"{lower_floor:.6g} for its state size and receptive field: the architecture declares "
             "one of them too small, or mfbench has a bug"

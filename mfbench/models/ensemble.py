@@ -10,13 +10,14 @@ from torch import Tensor
 from torch.func import functional_call, vmap
 
 from mfbench.models.model import SequenceModel
-from mfbench.models.own_code import of_the_machine
+from mfbench.models.own_code import of_the_machine, own_code
 
 
 class Ensemble:
     """M models of one architecture: (M, B, T, 1) -> (M, B, T, 1).
 
     torch.vmap adds an axis of members to the operations of the model; a single model runs directly.
+    Parameters without gradient are buffers here: they stay as they are, whatever their type.
 
     Parameters
     ----------
@@ -26,25 +27,28 @@ class Ensemble:
     Attributes
     ----------
     parameters : (M, P) tensor
-        The flattened parameters of each member; change them in place.
+        The flattened trained parameters of each member; change them in place.
     buffers : dict of (M, ...) tensors
+        Buffers, and parameters without gradient.
     model : SequenceModel
         Has the members' declared properties: `linear`, `maximum_length`, ...
     """
 
     def __init__(self, models: Sequence[SequenceModel]) -> None:
-        self.model = copy.deepcopy(models[0])
-        self._named = dict(self.model.named_parameters())
+        with own_code():  # the model may have its own __deepcopy__ or state_dict
+            self.model = copy.deepcopy(models[0])
+            stored = list(self.model.state_dict())
+        self._named = trained_parameters(self.model)
         named_too = (self.model.named_parameters, self.model.named_buffers)
         first = {id(t): name for each in named_too for name, t in each()}
         again = {n: first[id(t)] for each in named_too for n, t in each(remove_duplicate=False)}
-        self._first_names = {name: again[name] for name in self.model.state_dict()}
-        self.parameters = torch.stack([flat(dict(m.named_parameters())) for m in models])
-        named = [dict(m.named_buffers()) for m in models]
+        self._first_names = {name: again[name] for name in stored}
+        self.parameters = torch.stack([flat(trained_parameters(m)) for m in models])
+        named = [_constant(m) for m in models]
         self.buffers = {name: torch.stack([each[name] for each in named]) for name in named[0]}
         # Leaves for autograd, which share the memory of `parameters`.
         self._leaves = {
-            name: view.detach().requires_grad_(self._named[name].requires_grad)
+            name: view.detach().requires_grad_()
             for name, view in self.split(self.parameters).items()
         }
         # Random numbers drawn under vmap would not follow from a member's own seed and step.
@@ -52,8 +56,8 @@ class Ensemble:
         if len(models) == 1:
             for name, parameter in self._named.items():
                 parameter.data = self._leaves[name].detach()[0]
-            for name, buffer in self.model.named_buffers():
-                buffer.data = self.buffers[name][0]
+            for name, constant in _constant(self.model).items():
+                constant.data = self.buffers[name][0]
             self._leaves = dict(self._named)
 
     def _one(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:
@@ -67,7 +71,8 @@ class Ensemble:
             return self._call(self._leaves, self.buffers, x)
         y = self.model(x[0])[None]
         if self.buffers:
-            self._take_buffers()
+            with own_code():  # a replacement may have another shape
+                self._take_buffers()
         return y
 
     def _take_buffers(self) -> None:
@@ -80,11 +85,14 @@ class Ensemble:
 
     def gradient(self, loss: Tensor) -> Tensor:
         """Gradients (M, P) of the members' losses (M,), each by the member's own parameters."""
-        leaves = self._leaves.values()
-        trained = [leaf for leaf in leaves if leaf.requires_grad]
-        found = iter(torch.autograd.grad(loss.sum(), trained, materialize_grads=True))
-        parts = (next(found) if leaf.requires_grad else torch.zeros_like(leaf) for leaf in leaves)
-        return torch.cat([part.reshape(len(self), -1) for part in parts], -1)
+        leaves = list(self._leaves.values())
+        found = torch.autograd.grad(loss.sum(), leaves, materialize_grads=True)
+        return torch.cat([part.reshape(len(self), -1) for part in found], -1)
+
+    def freeze(self) -> None:
+        """Compute no gradients by the parameters from now on."""
+        for leaf in self._leaves.values():
+            leaf.requires_grad = False
 
     def split(self, vectors: Tensor) -> dict[str, Tensor]:
         """Split vectors (..., P) into views (..., *shape) by parameter name."""
@@ -96,7 +104,7 @@ class Ensemble:
 
     @property
     def stored(self) -> list[str]:
-        """Names of the parameters, in their order in a row."""
+        """Names of the trained parameters, in their order in a row."""
         return list(self._named)
 
     def row(self, named: Mapping[str, Tensor]) -> Tensor:
@@ -125,6 +133,17 @@ class Ensemble:
     def maximum_length(self) -> int | None:
         """Longest sequence that they can run, in steps; None if unlimited."""
         return self.model.maximum_length
+
+
+def trained_parameters(model: SequenceModel) -> dict[str, Tensor]:
+    """The parameters that training changes, by name: those with a gradient."""
+    return {name: p for name, p in model.named_parameters() if p.requires_grad}
+
+
+def _constant(model: SequenceModel) -> dict[str, Tensor]:
+    """Buffers and parameters without gradient, by name."""
+    frozen = {name: p for name, p in model.named_parameters() if not p.requires_grad}
+    return {**dict(model.named_buffers()), **frozen}
 
 
 def flat(parameters: Mapping[str, Tensor]) -> Tensor:
@@ -169,7 +188,7 @@ def _compare(alone: Sequence[SequenceModel], x: Tensor) -> None:
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for one in alone:
-            for parameter in one.parameters():
+            for parameter in trained_parameters(one).values():
                 noise = torch.randn(parameter.shape, generator=generator).to(parameter)
                 parameter.add_(noise, alpha=0.01)
     together = Ensemble(alone)

@@ -1,19 +1,30 @@
-"""Tell errors in an architecture's own code from errors of the machine."""
+"""Tell errors in an architecture's own code from errors of the machine.
+
+What counts is the type of the exception. Two faults of the machine have no type of their own in
+torch 2.13: an allocation that fails on a CPU and a library of CUDA that fails are plain
+RuntimeErrors, as are most mistakes in a model. After one, the machine is tried instead.
+"""
 
 from __future__ import annotations
 
-import re
+import io
+import mmap
+import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
-# Messages of torch's plain RuntimeErrors when memory runs out or a GPU fails.
-_OF_THE_MACHINE = re.compile(
-    r"allocate memory|memory allocation|not enough memory|out of memory|bad_alloc"
-    r"|could not create a primitive|cuda|cublas|cudnn|cufft|cusolver|cusparse|nvrtc|hip error",
-    re.IGNORECASE,
+# OSErrors of code that asks for the wrong file; all others are of disks, networks and memory.
+_OF_THE_CODE = (
+    FileNotFoundError,
+    FileExistsError,
+    IsADirectoryError,
+    NotADirectoryError,
+    io.UnsupportedOperation,
 )
+_DEVICE_ASSERT = 710  # cudaErrorAssert: an index out of range, for example
+_WORKSPACE = 256 << 20  # bytes that CUDA's libraries allocate, at most
 
 
 class ArchitectureError(ValueError):
@@ -31,8 +42,10 @@ def own_code() -> Iterator[None]:
         yield
     except ArchitectureError:
         raise
-    except Exception as error:
-        if of_the_machine(error):
+    except (Exception, SystemExit) as error:
+        # A signal raises a class of its own (mfbench.workflow.job_state).
+        ended = isinstance(error, SystemExit) and type(error) is not SystemExit
+        if ended or of_the_machine(error):
             raise
         named = isinstance(error, ValueError)
         text = f"{error}" if named else f"{type(error).__name__}: {error}"
@@ -49,10 +62,41 @@ def during(what: str) -> Iterator[None]:
 
 
 def of_the_machine(error: BaseException) -> bool:
-    """Whether memory, files or the GPU caused an error, and not the code that raised it."""
-    if isinstance(error, MemoryError | OSError | torch.OutOfMemoryError):
+    """Whether memory, files or the GPU caused an error, and not the code that raised it.
+
+    Call this while the error is handled: its traceback keeps the tensors that filled the memory.
+    """
+    if isinstance(error, torch.AcceleratorError):
+        return getattr(error, "error_code", None) != _DEVICE_ASSERT
+    if isinstance(error, OSError):
+        return not isinstance(error, _OF_THE_CODE)
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    fault: type[BaseException] | None = getattr(torch, "AcceleratorError", None)  # since torch 2.8
-    if fault is not None and isinstance(error, fault):
+    return type(error) is RuntimeError and not (_memory_is_left() and _gpu_works())
+
+
+def _memory_is_left() -> bool:
+    """Whether this process may still allocate as much as it holds.
+
+    A limit of memory (`ulimit -v`, strict overcommit) is what makes an allocation fail. Without
+    one, Linux refuses only a tensor larger than the whole machine, which passes for a mistake in
+    the model: no other run on this machine would go better.
+    """
+    holds = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    try:
+        mmap.mmap(-1, holds).close()  # reserved, never touched
+    except (OSError, MemoryError):
+        return False
+    return True
+
+
+def _gpu_works() -> bool:
+    """Whether the GPU that this process uses, if any, still computes and has memory."""
+    if not torch.cuda.is_initialized():
         return True
-    return isinstance(error, RuntimeError) and bool(_OF_THE_MACHINE.search(str(error)))
+    try:
+        torch.ones(1, device="cuda").add_(1).item()
+        free, _ = torch.cuda.mem_get_info()
+    except RuntimeError:
+        return False
+    return free >= _WORKSPACE

@@ -14,9 +14,11 @@ import torch
 
 from mfbench.files import package_versions
 from mfbench.files.paths import rho_text
-from mfbench.models.build import check_contract
-from mfbench.models.ensemble import ensemble_error
+from mfbench.models.build import build_model
+from mfbench.models.ensemble import ensemble_error, trained_parameters
 from mfbench.models.own_code import ArchitectureError
+from mfbench.models.promises import check_promises
+from mfbench.study.evaluation import EvaluationSettings
 from mfbench.study.training import EXECUTION, TrainingSettings
 from mfbench.training.checkpoints import Checkpoints, member_key
 from mfbench.training.data import TrainingData
@@ -25,6 +27,8 @@ from mfbench.training.progress import Progress
 from mfbench.training.trainer import Member, Trainer, initial_model
 
 log = logging.getLogger(__name__)
+# Those of the study may differ, but a setting of the evaluation must not train anything again.
+_FACTORS = EvaluationSettings().length_factors
 
 
 @dataclass(frozen=True)
@@ -135,17 +139,25 @@ def train_cells(
     Raises
     ------
     ArchitectureError
-        The architecture cannot be built or run, or breaks the contract of all models, and
+        The architecture cannot be built or run, or breaks a promise of all models, and
         `settings.broken` is 'stop'. Otherwise its cells are recorded as failed.
     """
     where = f"architecture {architecture['model']}, width {width}"
-    length = next(iter(tasks.values())).length
+    data = next(iter(tasks.values()))
+    length = data.length
     try:
+        warnings = check_promises(
+            lambda: build_model(architecture, width=width, length=length),
+            length=length,
+            lengths_of_evaluation=[factor * length for factor in _FACTORS],
+            device=data.x.device,
+        )
         model = initial_model(architecture, width=width, length=length, seed=settings.seeds[0])
-        check_contract(model, length=length)
     except ArchitectureError as error:
         message = _failed(f"{where}: {error}", error, settings)
         return TrainedCells({rho: TrainedCell({}, message) for rho in tasks}, length)
+    for warning in warnings:
+        log.warning("%s: %s", where, warning)
     members = _members(
         architecture, tasks, width=width, settings=settings, code=code, folders=checkpoints
     )
@@ -171,7 +183,7 @@ def train_cells(
     return TrainedCells(
         {rho: _cell(members, rho, messages.get(rho, "")) for rho in tasks},
         length=length,
-        parameters=sum(p.numel() for p in model.parameters()),
+        parameters=sum(p.numel() for p in trained_parameters(model).values()),
         state_size=model.state_size,
         receptive_field=model.receptive_field,
         linear=model.linear,
@@ -232,10 +244,14 @@ def _ensemble_size(
         return 1
     # With different seeds where there are any, and a few inputs of each.
     other = next((m.seed for m in members if m.seed != members[0].seed), members[0].seed)
-    models = [
-        initial_model(architecture, width=width, length=data.length, seed=seed).to(data.x.device)
-        for seed in (members[0].seed, other)
-    ]
+    try:
+        models = [
+            initial_model(architecture, width=width, length=data.length, seed=seed)
+            for seed in (members[0].seed, other)
+        ]
+    except ArchitectureError:
+        return 1
+    models = [model.to(data.x.device) for model in models]
     count = min(2, len(data.x) // 2) or 1
     inputs = torch.stack((data.x[:count], data.x[-count:]))
     if (reason := ensemble_error(models, inputs)) is not None:

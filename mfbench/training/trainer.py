@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from mfbench.models.build import build_model
-from mfbench.models.ensemble import Ensemble
+from mfbench.models.ensemble import Ensemble, trained_parameters
 from mfbench.models.jacobian import mean_over_steps, probe_jacobians
 from mfbench.models.model import SequenceModel
 from mfbench.models.own_code import during, own_code
@@ -97,15 +97,16 @@ class Trainer:
         data = members[0].data
         self.members, self.settings, self.data = members, settings, data
         device, length = data.x.device, data.length
-        models = [
-            initial_model(architecture, width=width, length=length, seed=member.seed).to(device)
-            for member in members
-        ]
+        with own_code():
+            models = [
+                initial_model(architecture, width=width, length=length, seed=m.seed).to(device)
+                for m in members
+            ]
         self.ensemble = Ensemble(models)
         self.optimiser = AdamW(
             self.ensemble.parameters,
             [member.learning_rate for member in members],
-            sizes={name: p.numel() for name, p in models[0].named_parameters()},
+            sizes={name: p.numel() for name, p in trained_parameters(models[0]).items()},
             groups=models[0].parameter_groups(),
             settings=settings.optimiser,
         )
@@ -136,7 +137,8 @@ class Trainer:
                     memory=torch.full((len(self.validated), length), float("nan")),
                 )
             else:
-                self._resume(i, member.progress)
+                with during("its checkpoint"), own_code():  # it fits, unless the model has changed
+                    self._resume(i, member.progress)
             member.progress.ensemble_size, member.progress.ensemble = len(members), number
         self.step = self.progress[0].step
 

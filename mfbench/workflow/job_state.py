@@ -11,13 +11,13 @@ import logging
 import os
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from mfbench.files import this_machine, write_text
@@ -25,6 +25,14 @@ from mfbench.files.machine import alive
 
 FRESH = 150.0  # seconds: file servers can show times a minute late, and clocks differ
 log = logging.getLogger(__name__)
+
+
+class Terminated(SystemExit):
+    """The job was told to end; a model that calls exit() raises a plain SystemExit."""
+
+
+def _terminate(number: int, _: FrameType | None) -> None:
+    raise Terminated(128 + number)
 
 
 @contextmanager
@@ -66,7 +74,7 @@ def job_state(
     heart = threading.Thread(
         target=_beat, args=(files, stop, heartbeat), name="heartbeat", daemon=True
     )
-    handler = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    handler = signal.signal(signal.SIGTERM, _terminate)
     heart.start()
     try:
         yield

@@ -27,7 +27,7 @@ def closed_form(longer: LongerTask, h: np.ndarray) -> float:
 
 def error_of(model: nn.Module, longer: LongerTask, *, batch_size: int) -> float:
     ensemble = Ensemble([model])  # type: ignore[list-item]
-    (found,) = generalisation_error(ensemble, [longer], batch_size=batch_size)
+    (found,), _ = generalisation_error(ensemble, [longer], batch_size=batch_size)
     return float(found)
 
 

@@ -1,0 +1,505 @@
+"""What every model promises, checked before it is trained.
+
+A promise is a function of a trial, which holds an untrained model in evaluation mode. It raises a
+BrokenPromiseError that says what was found and what to change, or adds a warning to the trial.
+Promises about the map from x to y are checked again at disturbed parameters: a gate that starts at
+zero hides what it lets through later.
+
+A difference counts if it exceeds the promise's tolerance times the largest output, in float32 and,
+where the model runs in it, in float64 as well: rounding that a chaotic or an ill-conditioned model
+amplifies is no broken promise.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mfbench.models.ensemble import trained_parameters
+from mfbench.models.mixer import Mixer, RecurrentMixer
+from mfbench.models.model import SequenceModel
+from mfbench.models.own_code import ArchitectureError, during, own_code
+from mfbench.models.trial import Trial, apart, changes, seeded, size_of
+
+_CPU = torch.device("cpu")
+# What numpy, safetensors and all of training can hold.
+STORED = frozenset(
+    {torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64}
+    | {torch.float16, torch.float32, torch.float64, torch.complex64}
+)
+_STEPS = 1024  # of the slow form of a recurrence
+_MODULE = frozenset(vars(nn.Module()))  # attributes of torch's own
+
+
+class BrokenPromiseError(ValueError):
+    """A model breaks a promise."""
+
+
+@dataclass(frozen=True)
+class Promise:
+    """A promise of every model.
+
+    Attributes
+    ----------
+    name : str
+    check : callable
+        Gets a trial and the tolerance.
+    tolerance : float
+        Largest difference, relative to the largest output, that passes for rounding.
+    disturbed : bool
+        Whether it is checked at disturbed parameters as well.
+    """
+
+    name: str
+    check: Callable[[Trial, float], None]
+    tolerance: float = 0.0
+    disturbed: bool = False
+
+
+def check_promises(
+    build: Callable[[], SequenceModel],
+    *,
+    length: int,
+    lengths_of_evaluation: Sequence[int] = (),
+    device: torch.device = _CPU,
+) -> list[str]:
+    """Check all that a model promises.
+
+    Parameters
+    ----------
+    build : callable
+        Builds an untrained model; called twice, with different states of all random generators,
+        which are restored afterwards.
+    length : int
+        Sequence length T in steps.
+    lengths_of_evaluation : sequence of int
+        Other lengths that it should run on.
+    device : torch.device
+        Where it will be trained.
+
+    Returns
+    -------
+    list of str
+        Warnings: what its author should know, though it can be trained.
+
+    Raises
+    ------
+    ArchitectureError
+        The model breaks a promise, or its code fails; the message says which.
+    """
+    with own_code(), seeded(0):
+        model = copy.deepcopy(build().to(device).eval())  # an ensemble copies it, too
+        trial = Trial(model, build, length, lengths_of_evaluation)
+        for promise in PROMISES:
+            _check(promise, trial)
+        if (other := trial.disturb()) is not None:
+            for promise in PROMISES:
+                if promise.disturbed:
+                    with during("once its parameters change"):
+                        _check(promise, other)
+    return trial.warnings
+
+
+def _check(promise: Promise, trial: Trial) -> None:
+    with own_code():
+        try:
+            promise.check(trial, promise.tolerance)
+        except BrokenPromiseError:
+            if not (promise.tolerance and _holds_in_double(promise, trial)):
+                raise
+
+
+def _holds_in_double(promise: Promise, trial: Trial) -> bool:
+    try:
+        with own_code():
+            promise.check(trial.double(), promise.tolerance)
+    except ArchitectureError:
+        return False
+    return True
+
+
+def declarations(trial: Trial, _: float) -> None:
+    """What the model says of itself has the right type."""
+    model = trial.model
+    for mixer in model.mixers():
+        for name in ("state_size", "receptive_field", "maximum_length"):
+            value = getattr(mixer, name)
+            if value is not None and not (isinstance(value, int) and value >= 1):
+                raise BrokenPromiseError(
+                    f"{name} is {value!r}: declare a number, 1 or more, or None"
+                )
+        if not isinstance(mixer.linear, bool):
+            raise BrokenPromiseError(f"linear is {mixer.linear!r}: declare True or False")
+        if taken := {"layers", "norm", "residual", "activation"} & mixer._modules.keys():
+            names = ", ".join(sorted(taken))
+            raise BrokenPromiseError(
+                f"self.{names} hides behind the setting {names} of the stack: rename the submodule"
+            )
+    limit = model.maximum_length
+    if limit is not None and limit < trial.length:
+        raise BrokenPromiseError(
+            f"the sequences of the study have {trial.length} steps, but the model declares "
+            f"maximum_length = {limit}"
+        )
+    model.parameter_groups()
+
+
+def types(trial: Trial, _: float) -> None:
+    """Trained parameters are float32, and everything can be stored."""
+    model, right = trial.model, torch.get_default_dtype()
+    held = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    for name, tensor in held.items():
+        if tensor.requires_grad and tensor.is_complex():
+            raise BrokenPromiseError(
+                f"complex parameters are not supported: store real and imaginary parts of {name}"
+            )
+        if tensor.requires_grad and tensor.dtype != right:
+            raise BrokenPromiseError(
+                f"the parameter {name} is {_name(tensor)}, but trained parameters must be "
+                f"{_name(right)}: convert it with .to(torch.{_name(right)}), or set "
+                "requires_grad=False if it is not trained"
+            )
+        if tensor.dtype not in STORED or tensor.layout is not torch.strided:
+            cure = "torch.view_as_real(...)" if tensor.is_complex() else f"torch.{_name(right)}"
+            raise BrokenPromiseError(
+                f"{name} is {_name(tensor)}, which no file here can hold: store it as {cure}"
+            )
+
+
+def _name(kind: Tensor | torch.dtype) -> str:
+    dtype = kind.dtype if isinstance(kind, Tensor) else kind
+    return str(dtype).removeprefix("torch.")
+
+
+def output(trial: Trial, _: float) -> None:
+    """The output is finite, of the right shape (the model checks that) and type."""
+    u = trial.draw(2, trial.length, trial.width)
+    for i, mixer in enumerate(trial.model.mixers()):
+        with torch.no_grad():
+            y = mixer(u)
+        if isinstance(y, Tensor) and y.dtype != u.dtype:
+            raise BrokenPromiseError(
+                f"layers.{i}.mixer makes {_name(y)} of {_name(u)}: something in it has another "
+                "type than its input; return y.to(u.dtype)"
+            )
+    if not trial.run(trial.draw(2, trial.length)).isfinite().all():
+        raise BrokenPromiseError("the untrained model returns numbers that are not finite")
+
+
+def deterministic(trial: Trial, tolerance: float) -> None:
+    """The same input gives the same output."""
+    x = trial.draw(2, trial.length)
+    first = trial.run(x)
+    if apart(first, trial.run(x)) > tolerance * size_of(first):
+        raise BrokenPromiseError(
+            "the model returns different outputs for the same input: in evaluation mode, forward() "
+            "must draw nothing and keep nothing from one call to the next"
+        )
+
+
+def stored(trial: Trial, tolerance: float) -> None:
+    """A second model, built under another random state and given the saved state, is the same."""
+    model = trial.model
+    state = model.state_dict()
+    named = {
+        name
+        for each in (model.named_parameters, model.named_buffers)
+        for name, _ in each(remove_duplicate=False)
+    }
+    if extra := [name for name in state if name not in named]:
+        raise BrokenPromiseError(
+            f"its state_dict has {', '.join(extra)}, no parameter or buffer: keep it in one"
+        )
+    with seeded(1):
+        other = trial.build().to(model.encoder.weight.device).eval()
+    try:
+        other.load_state_dict({name: tensor.clone() for name, tensor in state.items()})
+    except RuntimeError as error:
+        raise BrokenPromiseError(
+            f"a second model does not take the saved state of the first: {error}"
+        ) from error
+    x = trial.draw(2, trial.length)
+    first = trial.run(x)
+    if apart(first, replace(trial, model=other).run(x)) > tolerance * size_of(first):
+        names = ", ".join(_unsaved(model, other)) or "something that is drawn as it is built"
+        raise BrokenPromiseError(
+            f"a second model with the saved state returns another output: {names} is not saved; "
+            "use self.register_buffer(name, tensor) or nn.Parameter(tensor)"
+        )
+
+
+def _unsaved(one: nn.Module, other: nn.Module) -> Iterator[str]:
+    """Names of plain attributes and of buffers that differ between two models."""
+    theirs = dict(other.named_modules())
+    for at, module in one.named_modules():
+        for kept in (vars(module), module._buffers):
+            for key, value in kept.items():
+                twin = theirs.get(at)
+                found = twin and {**vars(twin), **twin._buffers}.get(key)
+                if key not in _MODULE and _differ(value, found):
+                    yield f"{at}.{key}"
+
+
+def _differ(one: Any, other: Any) -> bool:
+    if type(one) is not type(other):
+        return True
+    if isinstance(one, Tensor):
+        return not torch.equal(one, other)
+    if isinstance(one, np.ndarray):
+        return not np.array_equal(one, other)
+    if isinstance(one, dict):
+        return one.keys() != other.keys() or any(_differ(v, other[k]) for k, v in one.items())
+    if isinstance(one, list | tuple):
+        return len(one) != len(other) or any(map(_differ, one, other))
+    return isinstance(one, str | int | float | complex) and one != other
+
+
+def independent(trial: Trial, tolerance: float) -> None:
+    """A sequence's output does not depend on the others in its batch."""
+    x = trial.draw(3, trial.length)
+    y = trial.run(x)
+    worst = apart(trial.run(x[:1]), y[:1])
+    for i in range(len(x)):
+        others = trial.draw(*x.shape)
+        others[i] = x[i]
+        worst = max(worst, apart(trial.run(others)[i], y[i]))
+    if worst > tolerance * size_of(y):
+        raise BrokenPromiseError(
+            "a sequence's output depends on the other sequences in its batch"
+            + (
+                ": the batch is taken for time. The mixer gets (B, T, C); some modules of torch "
+                "want (T, B, C) unless batch_first=True"
+                if _axes_swapped(trial, x, y, tolerance)
+                else ", in evaluation mode: mix steps (dim 1) and channels (dim 2) only"
+            )
+        )
+
+
+def _axes_swapped(trial: Trial, x: Tensor, y: Tensor, tolerance: float) -> bool:
+    """Whether a step reaches that step of all later sequences, and nothing else."""
+    step, reaches = trial.length // 2, []
+    for i in range(len(x)):
+        changed = x.clone()
+        changed[i, step] = trial.draw(1)[0]
+        change = (trial.run(changed) - y).abs() > tolerance * size_of(y)
+        reaches.append(change[:, step].tolist())
+        change[:, step] = False
+        if change.any():
+            return False
+    return all(not any(row[:i]) for i, row in enumerate(reaches)) and reaches[0][1]
+
+
+def causal(trial: Trial, tolerance: float) -> None:
+    """Drawing x anew from step s on leaves all outputs before s as they were, at every s.
+
+    At lengths at which T copies of a sequence cost too much, as many s as fit, drawn at random.
+    """
+    cuts, change, size = changes(trial, trial.model, 1, from_cut_on=True)
+    steps = torch.arange(trial.length)
+    leak = torch.where(steps < cuts[:, None], change, 0.0)
+    if leak.max() > tolerance * size:
+        t = int(leak.max(0).values.argmax())
+        s = int(cuts[leak[:, t] > tolerance * size].max())
+        raise BrokenPromiseError(
+            f"the model is not causal: y_t depends on x_(t+k) at t = {t}, k = {s - t}: "
+            f"drawing x anew from step {s} on changed y_{t} by {float(leak[:, t].max()):.2g} "
+            "(steps count from 0); an output may use x up to its own step"
+        )
+
+
+def linear(trial: Trial, tolerance: float) -> None:
+    """A model that declares itself linear is additive and homogeneous."""
+    if not trial.model.linear:
+        return
+    x, z = trial.draw(2, trial.length)
+    f_x, f_z, f_sum, f_large = trial.run(torch.stack((x, z, x + z, -100 * x)))
+    size = max(size_of(f_x), size_of(f_z), size_of(f_sum))
+    if apart(f_sum, f_x + f_z) > tolerance * size:
+        found = "f(x + z) is not f(x) + f(z)"
+    elif apart(f_large, -100 * f_x) > 100 * tolerance * size:
+        found = "f(-100 x) is not -100 f(x)"
+    else:
+        return
+    raise BrokenPromiseError(
+        f"the model declares itself linear, but {found}: declare linear = False"
+    )
+
+
+def receptive_field(trial: Trial, tolerance: float) -> None:
+    """Nothing from beyond a mixer's declared receptive field reaches its output."""
+    for mixer in trial.model.mixers():
+        declared = mixer.receptive_field
+        if declared is None or declared >= trial.length:
+            continue
+        lags, change, size = _past(trial, mixer)
+        far = lags[change > tolerance * size]
+        if far.numel() and far.max() >= declared:
+            raise BrokenPromiseError(
+                f"the mixer declares receptive_field = {declared}, which has the lags 0 to "
+                f"{declared - 1}, but its output depends on its input at lag {far.max()}: "
+                f"declare {far.max() + 1} or more"
+            )
+
+
+def reached(trial: Trial, tolerance: float) -> None:
+    """The last lag of a mixer's declared receptive field reaches its output somewhere."""
+    for i, mixer in enumerate(trial.model.mixers()):
+        declared = mixer.receptive_field
+        if declared is None or declared > trial.length:
+            continue
+        most = 0
+        for _attempt in range(8):  # a gate may be shut at some parameters
+            if most < declared - 1 and (other := trial.disturb(1.0)) is not None:
+                lags, change, _ = _past(other, other.model.mixers()[i])
+                most = max([most, *lags[change > tolerance].tolist()])
+        if most < declared - 1:
+            raise BrokenPromiseError(
+                f"the mixer declares receptive_field = {declared}, but nothing from beyond lag "
+                f"{most} reaches its output: declare {most + 1}"
+            )
+
+
+def _past(trial: Trial, mixer: Mixer) -> tuple[Tensor, Tensor, float]:
+    """Largest lag at which x is drawn anew, and what that changes, both (S, T); and the size."""
+    cuts, change, size = changes(trial, mixer, trial.width, from_cut_on=False)
+    return torch.arange(trial.length) - (cuts[:, None] - 1), change, size
+
+
+def state_size(trial: Trial, tolerance: float) -> None:
+    """The response of a linear model has no higher order than its state.
+
+    The outputs from the middle of the sequence on depend on the inputs before it through the state
+    at that step alone, so the matrix of these responses (of a time-invariant model, a Hankel
+    matrix) has a rank of at most n. Rounding adds a matrix E, and by Weyl's inequality the singular
+    value n + 1 of the sum is at most the norm of E. Each step adds a few roundings of relative size
+    eps to a number, so that an entry of E is at most T times the tolerance of 8 eps times the
+    largest response; the norm of E is at most that times the square root of its number of entries.
+    """
+    model, middle = trial.model, trial.length // 2
+    if not model.linear or model.state_size is None:
+        return
+    count = min(middle, trial.copies)
+    if model.state_size >= count:
+        return
+    impulses = trial.draw(count, trial.length) * 0
+    impulses[torch.arange(count), middle - 1 - torch.arange(count)] = 1.0
+    y = trial.run(impulses)
+    response = y[:, middle:].double()
+    values = torch.linalg.svdvals(response)
+    rounding = tolerance * trial.length * size_of(y) * response.numel() ** 0.5
+    order = int((values > rounding).sum())
+    if order > model.state_size:
+        raise BrokenPromiseError(
+            f"the model declares state_size = {model.state_size}, but its response has an order of "
+            f"{order} at least (singular value {model.state_size + 1} is "
+            f"{float(values[model.state_size]):.2g}, rounding at most {rounding:.2g}): declare the "
+            "number of reals that it carries from one step to the next, or None"
+        )
+
+
+def step_form(trial: Trial, tolerance: float) -> None:
+    """A recurrence gives the same step by step as all at once."""
+    for i, mixer in enumerate(trial.model.mixers()):
+        if not isinstance(mixer, RecurrentMixer) or type(mixer).step is RecurrentMixer.step:
+            continue
+        u = trial.draw(2, min(trial.length, _STEPS), trial.width)
+        with torch.no_grad():
+            parallel, slow = mixer(u), mixer.recur(u)
+        apart = (parallel - slow).abs().amax((0, 2))
+        if apart.max() > tolerance * size_of(parallel):
+            t = int(torch.nonzero(apart > tolerance * size_of(parallel))[0])
+            raise BrokenPromiseError(
+                f"layers.{i}.mixer gives another output step by step than all at once, from step "
+                f"{t} on: step() and forward() must compute the same"
+            )
+
+
+def gradients(trial: Trial, _: float) -> None:
+    """The backward pass runs and gives finite numbers; who gets no gradient is reported."""
+    found = _gradients(trial)
+    if broken := [name for name, gradient in found.items() if not gradient.isfinite().all()]:
+        raise BrokenPromiseError(
+            f"gradients of {', '.join(broken)} are not finite at the start: look for a square "
+            "root, a norm or a logarithm at 0"
+        )
+    unused = [name for name, gradient in found.items() if not gradient.any()]
+    for _attempt in range(8):  # a rectifier may be off at some parameters
+        if unused and (other := trial.disturb(1.0)) is not None:
+            found = _gradients(other)
+            unused = [name for name in unused if not found[name].any()]
+    if unused:
+        trial.warnings.append(
+            f"no gradient reaches {', '.join(unused)}: weight decay alone would change it; leave "
+            "it out, or set requires_grad=False"
+        )
+
+
+def _gradients(trial: Trial) -> dict[str, Tensor]:
+    """Gradients of a loss by name."""
+    model = copy.deepcopy(trial.model).train()
+    parameters = trained_parameters(model)
+    x, y = trial.draw(2, 4, trial.length, 1)
+    loss = (model(x) - y).square().mean()
+    found = torch.autograd.grad(loss, list(parameters.values()), materialize_grads=True)
+    return dict(zip(parameters, found, strict=True))
+
+
+def lengths(trial: Trial, _: float) -> None:
+    """It runs at all lengths of the evaluation up to its `maximum_length`, or that is reported."""
+    limit = trial.model.maximum_length
+    for length in sorted(trial.longer):
+        if limit is not None and length > limit:
+            return
+        try:
+            with own_code():
+                trial.run(trial.draw(2, length))
+        except ArchitectureError as error:
+            trial.warnings.append(
+                f"it does not run on sequences of {length} steps, as the evaluation will ask "
+                f"({error}): errors there will be NaN; let maximum_length say how long they may be"
+            )
+            return
+
+
+def in_training(trial: Trial, tolerance: float) -> None:
+    """In training mode, an output that depends on the batch or on the future is reported."""
+    x = trial.draw(4, trial.length)
+    changed, half = trial.draw(*x.shape), trial.length // 2
+    changed[0, :half] = x[0, :half]
+    outputs = []
+    for inputs in (x, changed):
+        with seeded(0):  # the same draws of dropout
+            other = replace(trial, model=copy.deepcopy(trial.model).train())
+            outputs.append(other.run(inputs)[0, :half])
+    if half and apart(*outputs) > tolerance * size_of(outputs[0]):
+        trial.warnings.append(
+            "in training mode, an output depends on the other sequences or on later steps, as with "
+            "batch normalisation"
+        )
+
+
+_EPS = float(torch.finfo(torch.float32).eps)
+# In the order in which they rely on each other. FFTs and scans spread rounding errors over time.
+PROMISES = (
+    Promise("declarations", declarations),
+    Promise("types", types),
+    Promise("output", output),
+    Promise("deterministic", deterministic, 1e-5),
+    Promise("stored", stored, 1e-5),
+    Promise("independent", independent, 1e-4, disturbed=True),
+    Promise("causal", causal, 1e-4, disturbed=True),
+    Promise("linear", linear, 1e-4, disturbed=True),
+    Promise("receptive field", receptive_field, 1e-4, disturbed=True),
+    Promise("reached", reached),
+    Promise("state size", state_size, 8 * _EPS, disturbed=True),
+    Promise("step form", step_form, 1e-3, disturbed=True),
+    Promise("gradients", gradients),
+    Promise("lengths", lengths),
+    Promise("in training", in_training, 1e-4),
+)

@@ -1,0 +1,151 @@
+"""A model on trial, and what its promises are checked with."""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mfbench.models.ensemble import trained_parameters
+from mfbench.models.model import SequenceModel
+from mfbench.models.own_code import ArchitectureError, own_code
+
+# Numbers in one layer's output, for all cut points; in one forward pass, no more than a training
+# batch of 16 sequences where these are long.
+_NUMBERS, _BATCH = 2**23, 16
+
+
+@dataclass
+class Trial:
+    """A model on trial.
+
+    Attributes
+    ----------
+    model : SequenceModel
+        In evaluation mode, on the device that will train.
+    build : callable
+        Builds another one.
+    length : int
+        Sequence length T in steps.
+    longer : sequence of int
+        Lengths that the evaluation asks for as well.
+    warnings : list of str
+        What its author should know.
+    generator : torch.Generator
+        For all that is drawn.
+    """
+
+    model: SequenceModel
+    build: Callable[[], SequenceModel]
+    length: int
+    longer: Sequence[int] = ()
+    warnings: list[str] = field(default_factory=list)
+    generator: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(0))
+
+    def draw(self, *shape: int) -> Tensor:
+        """Gaussian numbers of the model's type, on its device."""
+        drawn = torch.randn(shape, generator=self.generator, dtype=torch.float64)
+        return drawn.to(self.model.encoder.weight)
+
+    def run(self, x: Tensor) -> Tensor:
+        """Outputs (B, T) for inputs (B, T)."""
+        with torch.no_grad():
+            return self.model(x[..., None])[..., 0]
+
+    @property
+    def copies(self) -> int:
+        """Sequences that run at once; attention may take T^2 numbers for each."""
+        return max(_BATCH, _NUMBERS // (self.length * max(self.width, self.length)))
+
+    @property
+    def width(self) -> int:
+        """Number of channels."""
+        return self.model.encoder.out_features
+
+    def double(self) -> Trial:
+        """The same in float64."""
+        return replace(
+            self,
+            model=copy.deepcopy(self.model).double(),
+            build=lambda: self.build().double(),
+            warnings=[],
+        )
+
+    def disturb(self, most: float = 0.1) -> Trial | None:
+        """The same at other parameters; None if the model runs at none that were tried."""
+        for size in (most, 0.1 * most, 0.01 * most):
+            other = replace(self, model=copy.deepcopy(self.model))
+            with torch.no_grad():
+                for parameter in trained_parameters(other.model).values():
+                    fan_in = parameter.shape[-1] if parameter.ndim > 1 else 1
+                    parameter.add_(other.draw(*parameter.shape), alpha=size * fan_in**-0.5)
+            try:
+                with own_code():
+                    y = other.run(other.draw(2, self.length))
+            except ArchitectureError:  # it may know that it works at some parameters only
+                continue
+            if y.isfinite().all():
+                return other
+        return None
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed all random generators for the block."""
+    before = random.getstate(), np.random.get_state()  # a user's model may use it
+    gpus = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
+    with torch.random.fork_rng(devices=gpus):
+        torch.manual_seed(seed)
+        random.seed(seed)
+        np.random.seed(seed)
+        try:
+            yield
+        finally:
+            random.setstate(before[0])
+            np.random.set_state(before[1])
+
+
+def changes(
+    trial: Trial, f: nn.Module, channels: int, *, from_cut_on: bool
+) -> tuple[Tensor, Tensor, float]:
+    """How outputs of f change when x (B, T, channels) is drawn anew from a cut on, or before it.
+
+    Returns
+    -------
+    cuts : (S,) tensor of int
+        1 to T - 1, or as many of these as fit.
+    change : (S, T) tensor
+    size : float
+        The largest output.
+    """
+    length = trial.length
+    most = max(_BATCH, _NUMBERS // (length * trial.width))
+    cuts = torch.randperm(length - 1, generator=torch.Generator().manual_seed(0))[:most] + 1
+    cuts = cuts.sort().values
+    x = trial.draw(1, length, channels)
+    steps = torch.arange(length)
+    found, size = [], 0.0
+    for part in cuts.split(trial.copies):
+        anew = ((steps >= part[:, None]) == from_cut_on)[..., None].to(x.device)
+        other = trial.draw(len(part), length, channels)
+        with torch.no_grad():
+            y = f(torch.cat((x, torch.where(anew, other, x))))
+        found.append((y[1:] - y[:1]).abs().amax(-1).cpu())
+        size = max(size, size_of(y))
+    return cuts, torch.cat(found), size
+
+
+def size_of(y: Tensor) -> float:
+    """The largest absolute value."""
+    return float(y.abs().max())
+
+
+def apart(one: Tensor, other: Tensor) -> float:
+    """The largest difference."""
+    return size_of(one - other)

@@ -1,0 +1,344 @@
+"""Each promise: a model that breaks it and nothing else, and no alarm over correct models."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from mfbench.models.build import build_model
+from mfbench.models.model import SequenceModel
+from mfbench.models.own_code import ArchitectureError, own_code
+from mfbench.models.promises import PROMISES, check_promises
+from mfbench.models.registry import registered
+from mfbench.models.trial import Trial
+from tests.conftest import architecture_settings
+
+WIDTH, LENGTH = 4, 24
+HEAD = """
+import torch
+from torch import nn
+from mfbench.models.mixer import Mixer, RecurrentMixer
+
+
+def shifted(u, s):
+    return nn.functional.pad(u, (0, 0, s, 0))[:, : u.shape[1]]
+
+
+class Own(BASE):
+    DECLARED
+
+    def __init__(self, width, layer, length):
+        super().__init__()
+        INIT
+
+    FORWARD
+"""
+GAIN = "self.gain = nn.Parameter(torch.ones(width))"
+TAPS = "self.taps = nn.Parameter(torch.linspace(1, 2, 8))"
+FIR = "return sum(k * shifted(u, s) for s, k in enumerate(self.taps))"
+GATE = "self.gate = nn.Parameter(torch.zeros(width))"
+
+
+def write(
+    folder: Path, forward: str, init: str = GAIN, declared: str = "", base: str = "Mixer"
+) -> str:
+    if not forward.startswith("def "):
+        forward = f"def forward(self, u):\n        {forward}"
+    texts = {"FORWARD": forward, "INIT": init, "DECLARED": declared, "BASE": base}
+    source = HEAD
+    for name, text in texts.items():
+        source = source.replace(name, text)
+    (folder / "own.py").write_text(source)
+    return f"{folder / 'own.py'}:Own"
+
+
+def builder(reference: str, *, width: int = WIDTH, length: int = LENGTH, **changes: Any) -> Any:
+    settings = architecture_settings(reference, **changes)
+    return lambda: build_model(settings, width=width, length=length)
+
+
+def broken_promises(build: Callable[[], SequenceModel]) -> dict[str, str]:
+    """The message of each promise that a model breaks, each checked on its own."""
+    torch.manual_seed(0)
+    first = Trial(build().eval(), build, LENGTH, (2 * LENGTH,))
+    found = {}
+    for promise in PROMISES:
+        trials = [first] + [first.disturb()] * promise.disturbed
+        for trial in trials:
+            try:
+                with own_code():
+                    promise.check(trial, promise.tolerance)
+            except ArchitectureError as error:
+                found.setdefault(promise.name, str(error))
+    return found
+
+
+# The promise, what the message says, and the model.
+BREAKS: dict[str, tuple[str, str, dict[str, str]]] = {
+    "half a state": (
+        "declarations",
+        r"state_size is 2\.5: declare a number",
+        {"forward": "return self.gain * u", "declared": "state_size = 2.5"},
+    ),
+    "hidden submodule": (
+        "declarations",
+        "self.norm hides behind the setting norm of the stack: rename",
+        {"forward": "return self.gain * u", "init": GAIN + "; self.norm = nn.LayerNorm(width)"},
+    ),
+    "too short": (
+        "declarations",
+        "24 steps, but the model declares maximum_length = 8",
+        {"forward": "return self.gain * u", "declared": "maximum_length = 8"},
+    ),
+    "complex128 buffer": (
+        "types",
+        "layers.0.mixer.z is complex128, which no file here can hold",
+        {
+            "forward": "return self.gain * u * self.z.real.float()",
+            "init": GAIN
+            + '; self.register_buffer("z", torch.ones(width, dtype=torch.complex64).to('
+            "torch.complex128))",
+            "declared": "",
+        },
+    ),
+    "float64 parameter": (
+        "types",
+        "the parameter layers.0.mixer.gain is float64, but trained parameters must be float32",
+        {
+            "forward": "return (self.gain * u).float()",
+            "init": "self.gain = nn.Parameter(torch.ones(width).double())",
+        },
+    ),
+    "plain attribute": (
+        "stored",
+        "layers.0.mixer.R is not saved; use self.register_buffer",
+        {
+            "forward": "return self.gain * u @ self.R",
+            "init": GAIN + "; self.R = torch.randn(width, width)",
+        },
+    ),
+    "over the batch": (
+        "independent",
+        "depends on the other sequences in its batch, in evaluation mode: mix steps",
+        {"forward": "return self.gain * u + u.mean(0)"},
+    ),
+    "batch for time": (
+        "independent",
+        "the batch is taken for time.*batch_first=True",
+        {
+            "forward": "return self.rnn(u)[0]",
+            "init": "self.rnn = nn.RNN(width, width)",
+        },
+    ),
+    "blocks": (
+        "causal",
+        "y_t depends on x_.t.k. at t = 0, k = 7",
+        {
+            "forward": "return self.gain * u + u.view(len(u), -1, 8, u.shape[-1]).mean(2)"
+            ".repeat_interleave(8, 1)",
+        },
+    ),
+    "closed gate": ("causal", "not causal", {"forward": "return u + self.gate * u.roll(-1, 1)"}),
+    "detached leak": (
+        "causal",
+        "k = 1",
+        {"forward": "return self.gain * u + u.detach().roll(-1, 1).clamp(-9, 9)"},
+    ),
+    "discrete leak": (
+        "causal",
+        "k = 1",
+        {"forward": "return self.gain * u + (u.roll(-1, 1) > 0)"},
+    ),
+    "homogeneous": (
+        "linear",
+        r"f\(x \+ z\) is not f\(x\) \+ f\(z\): declare linear = False",
+        {
+            "forward": "v = shifted(u, 1); return u * v**2 / (u**2 + v**2 + 1e-30) * self.gain",
+            "declared": "linear = True",
+        },
+    ),
+    "constant": (
+        "linear",
+        "declares itself linear",
+        {"forward": "return self.gain * u + 1", "declared": "linear = True"},
+    ),
+    "wider field": (
+        "receptive field",
+        "receptive_field = 2, .* but its output depends on its input at lag 7: declare 8",
+        {"forward": FIR, "init": TAPS, "declared": "linear = True; receptive_field = 2"},
+    ),
+    "narrower field": (
+        "reached",
+        "receptive_field = 12, but nothing from beyond lag 7 reaches its output: declare 8",
+        {"forward": FIR, "init": TAPS, "declared": "linear = True; receptive_field = 12"},
+    ),
+    "small state": (
+        "state size",
+        "state_size = 2, but its response has an order of 7 at least",
+        {"forward": FIR, "init": TAPS, "declared": "linear = True; state_size = 2"},
+    ),
+    "two forms": (
+        "step form",
+        "layers.0.mixer gives another output step by step than all at once, from step 1 on",
+        {
+            "base": "RecurrentMixer",
+            "forward": "def forward(self, u): return self.gain * (u + shifted(u, 1))\n"
+            "    def initial_state(self, batch): return torch.zeros(batch, len(self.gain))\n"
+            "    def step(self, u, state): return self.gain * u + 0.5 * state, u",
+        },
+    ),
+    "root of zero": (
+        "gradients",
+        "gradients of layers.0.mixer.gate are not finite at the start",
+        {"forward": "return u * (1 + self.gate.square().sum().sqrt())", "init": GATE},
+    ),
+}
+BREAKS["closed gate"][2]["init"] = GATE
+
+
+@pytest.mark.parametrize("case", BREAKS)
+def test_a_model_that_breaks_one_promise_is_refused_for_that_one(case: str, tmp_path: Path) -> None:
+    promise, message, parts = BREAKS[case]
+    build = builder(write(tmp_path, **parts))
+    first, *others = broken_promises(build)
+    assert first == promise
+    assert set(others) <= ({"causal"} if promise == "independent" else set())  # relies on it
+    before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].sum()
+    with pytest.raises(ArchitectureError, match=message):
+        check_promises(build, length=LENGTH)
+    assert torch.equal(before[0], torch.get_rng_state())
+    assert before[1:] == (random.getstate(), np.random.get_state()[1].sum())
+
+
+@pytest.mark.parametrize(
+    ("forward", "message"),
+    [  # what the other promises rely on, broken
+        ("raise KeyError('mine')", "KeyError: 'mine'"),
+        ("return self.gain * u.double()", r"makes float64 of float32: .* return y.to\(u.dtype\)"),
+        ("exit()", "SystemExit"),
+        ("return u[:, 1:]", r"maps \(2, 24, 1\) to \(2, 23, 1\)"),
+        ("return u * float('nan')", "not finite"),
+        ("return self.gain * u + torch.rand_like(u)", "different outputs for the same input"),
+        ("self.gain.data += 1; return self.gain * u", "different outputs for the same input"),
+    ],
+)
+def test_the_first_broken_promise_is_named(forward: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ArchitectureError, match=message):
+        check_promises(builder(write(tmp_path, forward)), length=LENGTH)
+
+
+SOUND: dict[str, tuple[str, dict[str, str]]] = {
+    "frozen float64 parameter first": (
+        "",
+        {
+            "forward": "return self.gain * u * self.a.to(u.dtype)",
+            "init": "self.a = nn.Parameter(torch.ones(width).double(), requires_grad=False); "
+            + GAIN,
+        },
+    ),
+    "int64 parameter first": (
+        "",
+        {
+            "forward": "return self.gain * u[..., self.index]",
+            "init": "self.index = nn.Parameter(torch.arange(width), requires_grad=False); " + GAIN,
+        },
+    ),
+    "dropout": (
+        "",
+        {"forward": "return self.drop(self.gain * u)", "init": GAIN + "; self.drop = nn.Dropout()"},
+    ),
+    "unused": (
+        "no gradient reaches layers.0.mixer.unused",
+        {
+            "forward": "return self.gain * u",
+            "init": GAIN + "; self.unused = nn.Parameter(torch.ones(3))",
+        },
+    ),
+    "batch normalisation": (
+        "in training mode, an output depends on the other sequences",
+        {
+            "forward": "return self.N(u.mT).mT",
+            "init": "self.N = nn.BatchNorm1d(width)",
+        },
+    ),
+    "table of positions": (
+        "it does not run on sequences of 48 steps.*: errors there will be NaN; let maximum",
+        {
+            "forward": "return u + self.P",
+            "init": "self.P = nn.Parameter(torch.zeros(length, width))",
+        },
+    ),
+    "declared table of positions": (
+        "",
+        {
+            "forward": "return u + self.P",
+            "init": "self.P = nn.Parameter(torch.zeros(length, width)); "
+            "Own.maximum_length = length",
+        },
+    ),
+    "chaos": (  # rounding errors reach the size of the output, which is no broken promise
+        "",
+        {
+            "forward": "h, y = torch.zeros_like(u[:, 0]), []\n"
+            "        for u_t in u.unbind(1):\n"
+            "            h = torch.sin(6 * h.flip(-1).cumsum(-1) + self.gain * u_t); y.append(h)\n"
+            "        return torch.stack(y, 1)"
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SOUND)
+def test_a_sound_model_passes_and_its_author_is_told_what_matters(
+    case: str, tmp_path: Path
+) -> None:
+    warning, parts = SOUND[case]
+    build = builder(write(tmp_path, **parts))
+    warnings = check_promises(build, length=LENGTH, lengths_of_evaluation=[48, 96])
+    assert len(warnings) == bool(warning)
+    assert re.search(warning, "".join(warnings))
+
+
+OPTIONS: dict[str, list[dict[str, Any]]] = {
+    "rnn": [{}, {"nonlinearity": "identity"}],
+    "tcn": [{}, {"kernel_size": 2, "dilation_base": 3}, {"kernel_size": 1}],
+    "transformer": [
+        {"positions": p, "heads": 1} for p in ("none", "sinusoidal", "learned", "rope", "alibi")
+    ],
+    "s4d": [{"init": i, "state": n} for i in ("lin", "inv", "legs", "real") for n in (2, 8, 32)],
+    "lru": [{"state": 1}, {"state": 3, "r_min": 0.9, "r_max": 0.999}],
+    "stable_ssm": [
+        {"parameterisation": p, "state": 2} for p in ("direct", "exp", "softplus", "best")
+    ],
+}
+
+
+@pytest.mark.parametrize("name", registered())
+def test_no_false_alarm(name: str) -> None:
+    draw = random.Random(f"{name} 1")
+    for _ in range(5):
+        changes = {
+            "layers": draw.choice([1, 2]),
+            "norm": draw.choice(["none", "layer", "rms"]),
+            "residual": draw.choice([True, False]),
+            "activation": draw.choice(["none", "none", "relu", "tanh", "gelu"]),
+            "options": draw.choice(OPTIONS.get(name, [{}])),
+        }
+        size = {"width": draw.choice([2, 4, 6]), "length": draw.choice([4, 7, 33, 64])}
+        torch.manual_seed(draw.randrange(100))
+        build = builder(name, **size, **changes)
+        longer = [2 * size["length"], 4 * size["length"]]
+        check_promises(build, length=size["length"], lengths_of_evaluation=longer)
+
+
+def test_the_longest_sequences_are_checked_at_as_many_steps_as_fit(tmp_path: Path) -> None:
+    leaks = "return self.gain * u + u.roll(-1500, 1)"
+    with pytest.raises(ArchitectureError, match="not causal"):
+        check_promises(builder(write(tmp_path, leaks), length=4096), length=4096)
