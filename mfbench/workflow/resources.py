@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from mfbench.study.study import Study
 
@@ -105,6 +104,7 @@ def levels_per_job(study: Study) -> Callable[[str, int], int]:
 
 def _size(study: Study, wildcards: Mapping[str, str]) -> tuple[int, int]:
     """Channels of the widest tensors, the width or the state of a recurrence, and layers."""
-    entry: Any = study.architectures[wildcards["architecture"]].resolved()
-    state = max(16, entry["options"].get("state", 0))
-    return max(state, int(wildcards["width"])), entry["layers"]
+    settings = study.models[wildcards["architecture"]].settings
+    state = settings["options"].get("state")
+    channels = max(16, state if isinstance(state, int) else 0, int(wildcards["width"]))
+    return channels, settings["layers"]
