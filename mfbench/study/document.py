@@ -130,8 +130,16 @@ def _value(node: yaml.Node, at: Location, origin: str, places: dict[Location, st
         raise StudyError(f"{place}: tags such as {_shown(node.tag)} are not allowed")
     if isinstance(node, yaml.MappingNode):
         lines: dict[str, int] = {}
-        content = {}
+        content: dict[str, Any] = {}
         for key_node, value_node in node.value:
+            if _merges(key_node):  # its keys come first, so that the mapping's own replace them
+                merged = _value(value_node, at, origin, places)
+                if not isinstance(merged, dict):
+                    raise StudyError(f"{place}: << takes one alias of a mapping")
+                content |= merged
+        for key_node, value_node in node.value:
+            if _merges(key_node):
+                continue
             key = _key(key_node, origin)
             if key in lines:
                 raise StudyError(
@@ -148,10 +156,15 @@ def _value(node: yaml.Node, at: Location, origin: str, places: dict[Location, st
             places[*at, i] = _place(origin, item.start_mark)
             items.append(_value(item, (*at, i), origin, places))
         return items
-    return node.value if node.style else _plain(node.value, place)
+    assert isinstance(node, yaml.ScalarNode)
+    return _plain(node.value, place) if node.style is None else node.value
 
 
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "str")}
+
+
+def _merges(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.ScalarNode) and node.value == "<<" and node.style is None
 
 
 def _key(node: yaml.Node, origin: str) -> str:
@@ -159,8 +172,6 @@ def _key(node: yaml.Node, origin: str) -> str:
     if not isinstance(node, yaml.ScalarNode):
         raise StudyError(f"{place}: a key must be a name")
     key = _value(node, (), origin, {})
-    if key == "<<" and not node.style:
-        raise StudyError(f"{place}: merge keys (<<) are not part of YAML 1.2")
     if not isinstance(key, str):
         raise StudyError(f"{place}: {node.value} is not text: write the name in quotes")
     return key

@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 T = TypeVar("T", bound=Hashable)
+V = TypeVar("V")
 
 
 class Section(BaseModel):
@@ -50,7 +51,7 @@ class _WithoutNull:
 
 
 # A key that may be left out, but not be null.
-Omissible = Annotated[T | None, BeforeValidator(_given), _WithoutNull()]
+Omissible = Annotated[V | None, BeforeValidator(_given), _WithoutNull()]
 
 # A seed, as NetCDF, numpy and torch take it.
 Seed = Annotated[int, Field(ge=0, lt=2**63)]

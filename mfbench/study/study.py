@@ -84,24 +84,6 @@ class Study(Section):
 
     _document: Document = PrivateAttr(Document({}, "the study"))
 
-    @model_validator(mode="before")
-    @classmethod
-    def _names_stand_for_themselves(cls, given: Any) -> Any:
-        """`rnn: {}` means `rnn: {model: rnn}`, and `results` defaults to results/<name>."""
-        if not isinstance(given, dict):
-            return given
-        given = dict(given)
-        if isinstance(given.get("architectures"), dict):
-            given["architectures"] = {
-                name: {"model": name, **(entry or {})}
-                if entry is None or isinstance(entry, dict)
-                else entry
-                for name, entry in given["architectures"].items()
-            }
-        if "results" not in given:
-            given["results"] = f"results/{given.get('name')}"
-        return given
-
     @model_validator(mode="after")
     def _possible(self) -> Self:
         for kernel in self.kernels:
@@ -179,7 +161,8 @@ def load_study(study: Mapping[str, Any] | Document, *, origin: str = "the study"
     document = study if isinstance(study, Document) else Document(dict(study), origin)
     try:
         # As JSON, in which pydantic is strict about numbers and truth values but not about tuples.
-        found = Study.model_validate_json(json.dumps(document.content), strict=True)
+        text = json.dumps(_completed(document.content))
+        found = Study.model_validate_json(text, strict=True)
     except ValidationError as error:
         # Skip defaults that could not be computed because another value is invalid.
         problems = [e for e in error.errors() if e["type"] != "default_factory_not_called"]
@@ -197,6 +180,19 @@ def read_study(path: str | Path) -> Study:
         The file cannot be read, is not strict YAML or not a valid study.
     """
     return load_study(read_documents([path]))
+
+
+def _completed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """`rnn: {}` means `rnn: {model: rnn}`, and `results` defaults to results/<name>."""
+    completed = {"results": f"results/{content.get('name')}", **content}
+    if isinstance(architectures := content.get("architectures"), dict):
+        completed["architectures"] = {
+            name: {"model": name, **(entry or {})}
+            if entry is None or isinstance(entry, dict)
+            else entry
+            for name, entry in architectures.items()
+        }
+    return completed
 
 
 def _invalid(document: Document, problems: list[tuple[Location, str]]) -> StudyError:

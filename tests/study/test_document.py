@@ -21,9 +21,9 @@ from mfbench.study.study import read_study
         ("norm: off\n", ":1:7: off is .*write the name in quotes, or true or false"),
         ("8: x\n", ":1:1: 8 is not text: write the name in quotes"),
         ("a: 1\n\tb: 2\n", ":2:1: not valid YAML: found character '.t'"),
-        ("a: [1,\nb: 2\n", ":.: not valid YAML.*from line 1: "),
+        ("a: [1,\nb: 2\n", ":3:1: not valid YAML while .* from line 1: "),
         ("a: !!python/object:os.system {}\n", ":1:4: tags such as !!python/object"),
-        ("a: &a {b: 1}\nc: {<<: *a}\n", ":2:5: merge keys"),
+        ("a: &a [1]\nc: {<<: *a}\n", ":2:4: << takes one alias of a mapping"),
         ("a: &a [*a]\n", ":1:4: nested too deeply"),
         ("a: 1\n---\nb: 2\n", ":2:1: not valid YAML"),
         ("- 1\n", " must hold a mapping of keys"),
@@ -82,6 +82,15 @@ def test_later_files_and_the_command_line_add_to_the_earlier(tmp_path: Path) -> 
     assert document.place(("training", "batch_size")) == "--config"
     with pytest.raises(StudyError, match=r"^--config steps:1:8: 010 is octal"):
         read_documents([first], ["steps=010"])
+
+
+def test_merged_keys_give_way_to_a_mappings_own(tmp_path: Path) -> None:
+    file = tmp_path / "study.yaml"
+    file.write_text("a: &a {b: 1, c: 1}\nd: {c: 2, <<: *a}\n")
+    document = read_documents([file])
+    assert document.content["d"] == {"b": 1, "c": 2}
+    assert document.place(("d", "b")) == f"{file}:1:8"
+    assert document.place(("d", "c")) == f"{file}:2:5"
 
 
 def test_a_wrong_value_is_named_with_its_line(tmp_path: Path) -> None:
