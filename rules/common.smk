@@ -35,7 +35,9 @@ from mfbench.workflow.resources import levels_per_job, memory, runtime
 gc.set_threshold(200_000, 20, 100)
 
 # What Snakemake reads of them is not used: it takes the last of two keys and 010 for 8.
-STUDY_FILES = [os.path.relpath(f) for f in workflow.overwrite_configfiles] or ["config.yaml"]
+STUDY_FILES = [os.path.relpath(f) for f in workflow.overwrite_configfiles] or [
+    "config.yaml"
+]
 STUDY_FILE = " + ".join(STUDY_FILES)
 
 try:
@@ -64,9 +66,7 @@ EVALUATION_SETTINGS = {
     model: evaluation_settings(STUDY, architecture=model[0], width=model[1])
     for model in MODELS
 }
-MODEL_CODE = {
-    name: model_digest(model, name) for name, model in BUILT.items()
-}
+MODEL_CODE = {name: model_digest(model, name) for name, model in BUILT.items()}
 
 
 @functools.lru_cache(maxsize=None)

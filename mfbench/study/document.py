@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\
 _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
 _OTHER_IN_1_1 = re.compile(r"yes|no|on|off", re.IGNORECASE)
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9]+(\..*)?")
+_COMMAND_LINE = "--config"
 _DEPTH = 20  # more is an alias within itself
 
 Location = tuple[str | int, ...]
@@ -73,8 +74,7 @@ def read_documents(paths: Iterable[str | Path], settings: Iterable[str] = ()) ->
     origin = " + ".join(document.origin for document in read)
     for setting in settings:
         key, _, value = setting.partition("=")
-        given = _parse(f"{key}: {value}", f"--config {key}")
-        read.append(replace(given, places=dict.fromkeys(given.places, "--config")))
+        read.append(_parse(f"{key}: {value}", f"{_COMMAND_LINE} {key}"))
     content: dict[str, Any] = {}
     places: dict[Location, str] = {}
     for document in read:
@@ -200,7 +200,9 @@ def _plain(text: str, place: str) -> Any:
 
 
 def _place(origin: str, mark: yaml.Mark | None) -> str:
-    return f"{origin}:{mark.line + 1}:{mark.column + 1}" if mark else origin
+    if mark is None or origin.startswith(_COMMAND_LINE):
+        return origin
+    return f"{origin}:{mark.line + 1}:{mark.column + 1}"
 
 
 def _shown(tag: str) -> str:

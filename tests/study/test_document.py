@@ -79,8 +79,8 @@ def test_later_files_and_the_command_line_add_to_the_earlier(tmp_path: Path) -> 
     }
     assert document.place(("training", "seeds", 0)) == f"{second}:2:11"
     assert document.place(("training", "steps", "x")) == f"{first}:2:12"
-    assert document.place(("training", "batch_size")) == "--config"
-    with pytest.raises(StudyError, match=r"^--config steps:1:8: 010 is octal"):
+    assert document.place(("training", "batch_size")) == "--config training"
+    with pytest.raises(StudyError, match=r"^--config steps: 010 is octal"):
         read_documents([first], ["steps=010"])
 
 
