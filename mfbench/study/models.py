@@ -19,6 +19,7 @@ from typing import Any
 from mfbench.files import read_json, write_json
 from mfbench.files.integrity import BrokenFileError
 from mfbench.models.registry import locate
+from mfbench.study.document import Location, StudyError
 
 _PACKAGE = Path(__file__).parent.parent
 _KEPT = ".snakemake/mfbench"
@@ -28,8 +29,6 @@ sys.path.insert(0, sys.argv[1])
 from mfbench.models.trial import main
 main()
 """
-
-Problem = tuple[tuple[str | int, ...], str]
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class Model:
 
 def build_models(
     entries: Mapping[str, Mapping[str, Any]],
-) -> tuple[dict[str, Model], list[Problem]]:
+) -> tuple[dict[str, Model], list[tuple[Location, str]]]:
     """Build the architectures of a study.
 
     Parameters
@@ -71,7 +70,7 @@ def build_models(
     answers = {name: _kept(entry) for name, entry in entries.items()}
     new = {name: entries[name] for name, answer in answers.items() if answer is None}
     answers |= _build(new)
-    models, problems = {}, list[Problem]()
+    models, problems = {}, list[tuple[Location, str]]()
     for name, answer in answers.items():
         assert answer is not None
         problems += [((name, *at), message) for at, message in answer["problems"]]
@@ -96,7 +95,7 @@ def _build(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]
     )
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     if len(answers) < len(entries):
-        raise RuntimeError(f"the models cannot be built:\n{done.stderr}")
+        raise StudyError(f"the process that builds the models failed:\n{done.stderr}")
     found = dict(zip(entries, answers, strict=True))
     for name, answer in found.items():
         if not answer["problems"]:
