@@ -5,12 +5,6 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
-# A study given by --configfile stands alone; Snakemake would merge it into config.yaml.
-if not workflow.overwrite_configfiles:
-
-    configfile: "config.yaml"
-
-
 # Shares of this machine's GPUs: they limit what trains here, and nothing that goes to a cluster.
 resource_scopes:
     gpu_slots="local",

@@ -22,7 +22,7 @@ def requests(study: Study) -> Iterator[tuple[str, dict[str, Any]]]:
             yield (
                 f"{name}, width {width}",
                 {
-                    "architecture": entry.resolved(),
+                    "architecture": study.models[name].settings,
                     "width": width,
                     "length": study.task.length,
                     "sequences": study.task.sequences.train,

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import torch
 
-from mfbench.models.registry import declaration, locate, registered
+from mfbench.models.registry import load_class, locate, registered
 
 Key = TypeVar("Key")
 
@@ -92,7 +92,8 @@ def architectures() -> dict[str, dict[str, object]]:
 
 def defaults(name: str) -> dict[str, object]:
     """Settings of an architecture for `build_model`."""
-    stack = {key: value for key, (_, value) in declaration(locate(name)).stack.items()}
+    mixer = load_class(locate(name))
+    stack = {key: getattr(mixer, key) for key in ("layers", "norm", "residual", "activation")}
     return {"model": name, **stack, "options": {}}
 
 

@@ -13,7 +13,8 @@ from mfbench.figures.order import FIGURES
 from mfbench.files import BrokenFileError, read_json
 from mfbench.files.paths import WILDCARDS, Paths
 from mfbench.predictions.catalogue import predictions
-from mfbench.study.study import StudyError, load_study
+from mfbench.study.document import StudyError, read_documents
+from mfbench.study.study import load_study
 from mfbench.workflow.claim import check_claim, claim
 from mfbench.workflow.code import model_digest, stage_digest
 from mfbench.workflow.gpus import gpu_slots, gpus_for
@@ -33,10 +34,17 @@ from mfbench.workflow.resources import levels_per_job, memory, runtime
 # Python does, is a tenth of the time that it takes.
 gc.set_threshold(200_000, 20, 100)
 
-STUDY_FILE = " + ".join(os.path.relpath(f) for f in workflow.configfiles)
+# What Snakemake reads of them is not used: it takes the last of two keys and 010 for 8.
+STUDY_FILES = [os.path.relpath(f) for f in workflow.overwrite_configfiles] or [
+    "config.yaml"
+]
+STUDY_FILE = " + ".join(STUDY_FILES)
 
 try:
-    STUDY = load_study(config, origin=STUDY_FILE)
+    STUDY = load_study(
+        read_documents(STUDY_FILES, workflow.config_settings.config_args or [])
+    )
+    BUILT = STUDY.models
     check_claim(STUDY.results, STUDY_FILE)
 except (StudyError, ValueError) as error:
     raise WorkflowError(str(error)) from None
@@ -58,10 +66,7 @@ EVALUATION_SETTINGS = {
     model: evaluation_settings(STUDY, architecture=model[0], width=model[1])
     for model in MODELS
 }
-MODEL_CODE = {
-    name: model_digest(entry.model, name, cache=".snakemake/mfbench")
-    for name, entry in STUDY.architectures.items()
-}
+MODEL_CODE = {name: model_digest(model, name) for name, model in BUILT.items()}
 
 
 @functools.lru_cache(maxsize=None)

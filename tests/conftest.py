@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from mfbench.models.registry import declaration, locate
+from mfbench.models.registry import load_class, locate
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -53,7 +53,8 @@ def study() -> dict[str, Any]:
 
 def architecture_settings(reference: str, **changes: Any) -> dict[str, Any]:
     """Resolved settings of an architecture with its own defaults but for the changes."""
-    stack = {k: v for k, (_, v) in declaration(locate(reference)).stack.items()}
+    mixer = load_class(locate(reference))
+    stack = {key: getattr(mixer, key) for key in ("layers", "norm", "residual", "activation")}
     options = changes.pop("options", {})
     return {"model": reference, **stack, **changes, "options": options}
 

@@ -15,7 +15,7 @@ LAYERS: list[tuple[str, set[str]]] = [
     ("files.paths", set()),
     ("files", {"netCDF4"}),
     ("tasks.kernels", {"numpy", "scipy"}),
-    ("models.registry", {"pydantic"}),
+    ("models.registry", set()),
     ("study", {"numpy", "pydantic", "pydantic_core", "yaml"}),
     ("tasks", {"numpy", "netCDF4"}),
     ("floors", {"numpy", "scipy", "netCDF4"}),

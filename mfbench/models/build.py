@@ -32,14 +32,29 @@ def build_model(settings: Mapping[str, Any], *, width: int, length: int) -> Sequ
         The file cannot be imported, the class is not a Mixer or rejects its options, or its code
         fails in another way.
     """
-    source = locate(settings["model"])
+    mixer = load_mixer(settings["model"])
     with own_code():
-        mixer = load_class(source)
-        if not (isinstance(mixer, type) and issubclass(mixer, Mixer)):
-            raise ValueError(f"{settings['model']} is not a subclass of {Mixer.__module__}.Mixer")
         stack = {
             key: settings.get(key, getattr(mixer, key))
             for key in ("layers", "norm", "residual", "activation")
         }
         options = settings.get("options", {})
         return SequenceModel(mixer, width=width, length=length, options=options, **stack)
+
+
+def load_mixer(reference: str) -> type[Mixer]:
+    """The class that a study's ``model`` names.
+
+    Raises
+    ------
+    ValueError
+        Unknown architecture.
+    ArchitectureError
+        The file cannot be imported, or the class is not a Mixer.
+    """
+    source = locate(reference)
+    with own_code():
+        mixer = load_class(source)
+        if not (isinstance(mixer, type) and issubclass(mixer, Mixer)):
+            raise ValueError(f"{reference} is not a subclass of {Mixer.__module__}.Mixer")
+    return mixer

@@ -14,8 +14,8 @@ class Mixer(nn.Module):
     """A strictly causal map (B, T, C) -> (B, T, C).
 
     The model passes the constructor's positional arguments: `width` C, the index `layer` of the
-    mixer from 0, and the sequence `length` T. Its keyword-only arguments are the options that a
-    study may set; their annotations and defaults are read without importing the module.
+    mixer from 0, and the sequence `length` T. All further arguments are options that a study may
+    set, checked by their annotations where there are any.
 
     The class attributes are the defaults of the stack of mixers; a study may override them.
 

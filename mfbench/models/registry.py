@@ -1,8 +1,4 @@
-"""Find architectures by name, and read their options from source without importing them.
-
-Snakemake parses and checks a study often, so checking must not import torch, which takes seconds.
-Instead, `ast` reads an architecture's options, with types and defaults, from the signature of its
-class: they are written only once, in the file that uses them.
+"""Find architectures by name, without importing them.
 
 Registered architectures are the modules beside this one with a class under ``@register``. A study
 may also name any other file, as ``path/to/file.py:Class``.
@@ -10,17 +6,14 @@ may also name any other file, as ``path/to/file.py:Class``.
 
 from __future__ import annotations
 
-import ast
 import functools
 import importlib.util
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
-
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from mfbench.models.mixer import Mixer
@@ -28,19 +21,6 @@ if TYPE_CHECKING:
 _HERE = Path(__file__).parent
 _PACKAGE = "mfbench.models"
 _REGISTERED = re.compile(r"^@register\n(?:@.*\n)*class (\w+)", re.MULTILINE)
-_ANNOTATIONS: dict[str, Any] = {
-    "int": int,
-    "float": float,
-    "bool": bool,
-    "str": str,
-    "list": list,
-    "tuple": tuple,
-    "Literal": Literal,
-    "PositiveInt": PositiveInt,
-    "PositiveFloat": PositiveFloat,
-    "NonNegativeInt": NonNegativeInt,
-    "NonNegativeFloat": NonNegativeFloat,
-}
 
 T = TypeVar("T", bound=type)
 
@@ -58,18 +38,6 @@ class Source:
     path: Path
     class_name: str
     module: str | None  # dotted name inside mfbench; None for a user's own file
-
-
-@dataclass
-class Declaration:
-    """The settings that an architecture's source lets a study choose.
-
-    Both map names to types and defaults (``...`` if a value is required). `options` holds the
-    architecture's own options, `stack` the class attributes of Mixer.
-    """
-
-    options: dict[str, tuple[Any, Any]] = field(default_factory=dict)
-    stack: dict[str, tuple[Any, Any]] = field(default_factory=dict)
 
 
 @functools.cache
@@ -108,50 +76,19 @@ def locate(reference: str) -> Source:
         )
     path = Path(file)
     if not path.is_file():
-        raise ValueError(f"no file {file!r} (looked in {Path.cwd()})")
-    classes = [n.name for n in _parse(path).body if isinstance(n, ast.ClassDef)]
-    if class_name not in classes:
-        raise ValueError(
-            f"{file} has no class {class_name!r}; it has: {', '.join(classes) or 'none'}"
-        )
+        hint = "; ~ and $ are not expanded" if file.startswith("~") or "$" in file else ""
+        raise ValueError(f"no file {file!r} (looked in {Path.cwd()}{hint})")
     return Source(reference, path, class_name, None)
 
 
-@functools.cache
-def declaration(source: Source) -> Declaration:
-    """Options and stack defaults of an architecture, read from its source.
+def load_class(source: Source) -> type[Mixer]:
+    """Import the class of an architecture (and torch with it).
 
     Raises
     ------
     ValueError
-        An option has no annotation, or one that mfbench cannot read from source.
+        The file has no such class. What else goes wrong in the file passes unchanged.
     """
-    found = Declaration()
-    bases = _lineage(source.path, source.class_name)
-    for path, node in reversed(bases):  # Mixer first, so that subclasses override it
-        for statement in node.body:
-            if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
-                found.options = _options(path, node.name, statement)
-            elif isinstance(statement, ast.AnnAssign) and node.name == "Mixer":
-                name = ast.unparse(statement.target)
-                inner = statement.annotation.slice  # type: ignore[attr-defined]
-                found.stack[name] = (_annotation(inner), _literal(statement.value))
-            elif isinstance(statement, ast.Assign | ast.AnnAssign):
-                targets = (
-                    statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-                )
-                name = ast.unparse(targets[0])
-                if name in found.stack:
-                    found.stack[name] = (found.stack[name][0], _literal(statement.value))
-    if "layers" not in found.stack:
-        raise ValueError(
-            f"{source.path}: {source.class_name} is not a subclass of {_PACKAGE}.mixer.Mixer"
-        )
-    return found
-
-
-def load_class(source: Source) -> type[Mixer]:
-    """Import the class of an architecture (and torch with it)."""
     if source.module is not None:
         return getattr(importlib.import_module(source.module), source.class_name)
     folder = str(source.path.resolve().parent)
@@ -167,72 +104,11 @@ def load_class(source: Source) -> type[Mixer]:
         spec.loader.exec_module(module)
     finally:
         sys.path.remove(folder)
+    if not hasattr(module, source.class_name):
+        own = [n for n, v in vars(module).items() if getattr(v, "__module__", "") == spec.name]
+        classes = [name for name in own if isinstance(getattr(module, name), type)]
+        raise ValueError(
+            f"{source.path} has no class {source.class_name!r}; it has: "
+            f"{', '.join(classes) or 'none'}"
+        )
     return getattr(module, source.class_name)
-
-
-def _parse(path: Path) -> ast.Module:
-    try:
-        return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-    except SyntaxError as error:
-        raise ValueError(f"{path} is not valid Python: {error}") from error
-
-
-def _lineage(path: Path, class_name: str) -> list[tuple[Path, ast.ClassDef]]:
-    """The class and its bases up to Mixer, if defined in this file, beside it or in mfbench."""
-    tree = _parse(path)
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef) and node.name == class_name:
-            lineage = [(path, node)]
-            for base in node.bases:
-                home = _home(path, tree, ast.unparse(base))
-                if home is not None:
-                    lineage += _lineage(*home)
-            return lineage
-    return []
-
-
-def _home(path: Path, tree: ast.Module, name: str) -> tuple[Path, str] | None:
-    """File and name of a base class in this file, beside it or among mfbench's architectures."""
-    holder, _, last = name.rpartition(".")
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef) and node.name == name:
-            return path, name
-        for alias in node.names if isinstance(node, ast.Import | ast.ImportFrom) else ():
-            bound, origin = alias.asname or alias.name, alias.name
-            if isinstance(node, ast.ImportFrom):
-                origin = f"{node.module}.{alias.name}"
-            if bound == name:  # from module import Class
-                module, _, last = origin.rpartition(".")
-            elif bound == holder:  # import module, and then module.Class
-                module = origin
-            else:
-                continue
-            inside = module.startswith(_PACKAGE + ".")
-            file = (_HERE if inside else path.parent) / f"{module.rpartition('.')[2]}.py"
-            return (file, last) if file.is_file() else None
-    return None
-
-
-def _options(path: Path, owner: str, init: ast.FunctionDef) -> dict[str, tuple[Any, Any]]:
-    options = {}
-    for argument, default in zip(init.args.kwonlyargs, init.args.kw_defaults, strict=True):
-        if argument.annotation is None:
-            raise ValueError(f"{path}: option {argument.arg!r} of {owner} has no annotation")
-        try:
-            value = ... if default is None else _literal(default)
-            options[argument.arg] = (_annotation(argument.annotation), value)
-        except (NameError, ValueError, TypeError) as error:
-            raise ValueError(
-                f"{path}: option {argument.arg!r} of {owner}: annotation and default must be "
-                f"literals built from {', '.join(_ANNOTATIONS)} and None ({error})"
-            ) from error
-    return options
-
-
-def _annotation(node: ast.expr) -> Any:
-    expression = compile(ast.Expression(node), "<annotation>", "eval")
-    return eval(expression, {"__builtins__": {}, **_ANNOTATIONS})  # noqa: S307
-
-
-def _literal(node: ast.expr | None) -> Any:
-    return ast.literal_eval(node) if node is not None else ...

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field, PositiveInt, model_validator
 
 from mfbench.files.paths import rho_text
-from mfbench.study.section import Distinct, Section
+from mfbench.study.section import Distinct, Omissible, Section
 from mfbench.tasks.kernels.lookup import family as find_family
 from mfbench.tasks.kernels.memory import memory_function, memory_length, rho_for_memory_length
 
@@ -24,10 +24,10 @@ class Level(Section):
 class KernelSettings(Section):
     """The levels of one family, given by its knob or by memory lengths."""
 
-    rho: Annotated[list[float], Field(min_length=1), Distinct] | None = Field(
+    rho: Omissible[Annotated[list[float], Field(min_length=1), Distinct]] = Field(
         None, description="Values of the family's own knob."
     )
-    memory_length: Annotated[list[PositiveInt], Field(min_length=1), Distinct] | None = Field(
+    memory_length: Omissible[Annotated[list[PositiveInt], Field(min_length=1), Distinct]] = Field(
         None, description="Effective memory lengths M99 in steps; mfbench solves for rho."
     )
 

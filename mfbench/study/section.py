@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
 T = TypeVar("T", bound=Hashable)
+V = TypeVar("V")
 
 
 class Section(BaseModel):
@@ -25,6 +33,28 @@ def _distinct(values: Sequence[T]) -> Sequence[T]:
 
 # A list without duplicates, sorted: its order means nothing, so reordering it reruns nothing.
 Distinct = AfterValidator(_distinct)
+
+
+def _given(value: Any) -> Any:
+    if value is None:
+        raise ValueError("null is no value here: leave the key out for its default")
+    return value
+
+
+class _WithoutNull:
+    """Leaves null out of the JSON schema."""
+
+    @staticmethod
+    def __get_pydantic_json_schema__(core: Any, schema_of: Any) -> dict[str, Any]:
+        first, _ = schema_of(core)["anyOf"]
+        return dict(first)
+
+
+# A key that may be left out, but not be null.
+Omissible = Annotated[V | None, BeforeValidator(_given), _WithoutNull()]
+
+# A seed, as NetCDF, numpy and torch take it.
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 # A name becomes part of file names and wildcards.
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=64)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import typing
 from collections.abc import Mapping
 from functools import cached_property
@@ -10,13 +12,21 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Self
 
-import yaml
-from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)
 
 from mfbench.study.architecture import ArchitectureSettings
+from mfbench.study.document import Document, Location, StudyError, read_documents
 from mfbench.study.evaluation import EvaluationSettings
 from mfbench.study.floors import FloorSettings
 from mfbench.study.kernel import KernelSettings, Level
+from mfbench.study.models import Model, build_models
 from mfbench.study.refine import RefineSettings
 from mfbench.study.section import Name, Section
 from mfbench.study.task import TaskSettings
@@ -25,8 +35,12 @@ from mfbench.tasks.kernels.lookup import families
 from mfbench.tasks.kernels.memory import window_weights
 
 
-class StudyError(ValueError):
-    """An invalid study file; the message names the keys and what is allowed."""
+class _WrongError(ValueError):
+    """A problem that only several keys together show, and the key to name."""
+
+    def __init__(self, location: Location, message: str) -> None:
+        super().__init__(message)
+        self.location = location
 
 
 def _folder(path: str) -> str:
@@ -36,11 +50,14 @@ def _folder(path: str) -> str:
         raise ValueError(
             f"Snakemake cannot handle a folder with {', '.join(map(repr, wrong))} in its name"
         )
-    if path != path.strip() or path.startswith("~") or "://" in path:
+    if not path or path != path.strip() or path.startswith("~") or "://" in path:
         raise ValueError(
-            "must be a local folder, without blanks at its ends and with ~ written out in full"
+            f"{path!r} must be a local folder, without blanks at its ends and with ~ written out "
+            "in full"
         )
-    return os.path.normpath(path) if path else path
+    if re.search(r"\$\w", path):
+        raise ValueError(f"{path!r}: write it in full, variables such as $HOME are not expanded")
+    return os.path.normpath(path)
 
 
 class Study(Section):
@@ -65,23 +82,7 @@ class Study(Section):
         None, description="Adds levels around each failure boundary; null for none."
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _names_stand_for_themselves(cls, given: Any) -> Any:
-        """`rnn: {}` means `rnn: {model: rnn}`, and `results` defaults to results/<name>."""
-        if not isinstance(given, dict):
-            return given
-        given = dict(given)
-        if isinstance(given.get("architectures"), dict):
-            given["architectures"] = {
-                name: {"model": name, **(entry or {})}
-                if entry is None or isinstance(entry, dict)
-                else entry
-                for name, entry in given["architectures"].items()
-            }
-        if not given.get("results"):
-            given["results"] = f"results/{given.get('name')}"
-        return given
+    _document: Document = PrivateAttr(Document({}, "the study"))
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -89,11 +90,12 @@ class Study(Section):
             try:
                 self.levels(kernel)
             except ValueError as error:
-                raise ValueError(f"kernels.{kernel}: {error}") from None
+                raise _WrongError(("kernels", kernel), f"{error}") from None
         if self.training.batch_size > self.task.sequences.train:
-            raise ValueError(
-                f"training.batch_size = {self.training.batch_size} is more than "
-                f"task.sequences.train = {self.task.sequences.train}"
+            raise _WrongError(
+                ("training", "batch_size"),
+                f"{self.training.batch_size} is more than task.sequences.train = "
+                f"{self.task.sequences.train}",
             )
         return self
 
@@ -108,6 +110,23 @@ class Study(Section):
             settings = self.kernels[kernel]
             self._levels[kernel] = settings.levels(kernel, self.task.length, weights)
         return self._levels[kernel]
+
+    @cached_property
+    def models(self) -> dict[str, Model]:
+        """Its architectures by name, each built once at all its widths.
+
+        Raises
+        ------
+        StudyError
+            One line per option or width with which an architecture cannot be built.
+        """
+        entries = {name: a.entry(self.task.length) for name, a in self.architectures.items()}
+        models, problems = build_models(entries)
+        if problems:
+            raise _invalid(
+                self._document, [(("architectures", *at), f": {m}") for at, m in problems]
+            )
+        return models
 
     def training_of(self, architecture: str) -> TrainingSettings:
         """The study's training settings with the changes of one architecture."""
@@ -124,28 +143,32 @@ class Study(Section):
         ]
 
 
-def load_study(config: Mapping[str, Any], *, origin: str = "the study") -> Study:
-    """Check a study.
+def load_study(study: Mapping[str, Any] | Document, *, origin: str = "the study") -> Study:
+    """Check a study. (Its models are built when `Study.models` is first asked for.)
 
     Parameters
     ----------
-    config : mapping
+    study : mapping or Document
         The content of a study file.
     origin : str
-        Name of its source in error messages.
+        Name of the source of a mapping in error messages.
 
     Raises
     ------
     StudyError
-        One line per problem: the key path, the value, and what is allowed.
+        One line per problem: the place, the key path, the value, and what is allowed.
     """
+    document = study if isinstance(study, Document) else Document(dict(study), origin)
     try:
-        return Study.model_validate(dict(config))
+        # As JSON, in which pydantic is strict about numbers and truth values but not about tuples.
+        text = json.dumps(_completed(document.content))
+        found = Study.model_validate_json(text, strict=True)
     except ValidationError as error:
         # Skip defaults that could not be computed because another value is invalid.
         problems = [e for e in error.errors() if e["type"] != "default_factory_not_called"]
-        lines = [_explain(e) for e in problems]
-        raise StudyError("\n".join([f"{origin} is not a valid study:", *lines])) from None
+        raise _invalid(document, [_explain(e) for e in problems]) from None
+    found._document = document
+    return found
 
 
 def read_study(path: str | Path) -> Study:
@@ -154,28 +177,43 @@ def read_study(path: str | Path) -> Study:
     Raises
     ------
     StudyError
-        The file is not a YAML mapping or not a valid study.
+        The file cannot be read, is not strict YAML or not a valid study.
     """
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise StudyError(f"{path} is not valid YAML: {error}") from None
-    if not isinstance(content, dict):
-        raise StudyError(f"{path} must hold a mapping of keys, not {type(content).__name__}")
-    return load_study(content, origin=str(path))
+    return load_study(read_documents([path]))
 
 
-def _explain(error: Any) -> str:
-    path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error["loc"])[1:]
+def _completed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """`rnn: {}` means `rnn: {model: rnn}`, and `results` defaults to results/<name>."""
+    completed = {"results": f"results/{content.get('name')}", **content}
+    if isinstance(architectures := content.get("architectures"), dict):
+        completed["architectures"] = {
+            name: {"model": name, **(entry or {})}
+            if entry is None or isinstance(entry, dict)
+            else entry
+            for name, entry in architectures.items()
+        }
+    return completed
+
+
+def _invalid(document: Document, problems: list[tuple[Location, str]]) -> StudyError:
+    lines = []
+    for at, text in problems:
+        key = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in at)[1:]
+        place = document.place(at)
+        lines.append(f"  {place + ': ' if place else ''}{(key + text).removeprefix(': ')}")
+    return StudyError("\n".join([f"{document.origin} is not a valid study:", *lines]))
+
+
+def _explain(error: Any) -> tuple[Location, str]:
+    location: Location = error["loc"]
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
-        allowed = ", ".join(_fields_at(error["loc"][:-1]))
-        return f"  {path}: unknown key; allowed here: {allowed}"
+        return location, f": unknown key; allowed here: {', '.join(_fields_at(location[:-1]))}"
     if error["type"] == "missing":
-        return f"  {path}: this key is required"
+        return location, ": this key is required"
     if error["type"] == "value_error":
-        return f"  {path + ': ' if path else ''}{message}"
-    return f"  {path} = {error['input']!r}: {message}"
+        return getattr(error["ctx"]["error"], "location", location), f": {message}"
+    return location, f" = {error['input']!r}: {message}"
 
 
 def _fields_at(location: tuple[int | str, ...]) -> list[str]:

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, model_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    field_validator,
+    model_validator,
+)
 
-from mfbench.study.section import Section
+from mfbench.study.section import Section, Seed
+
+# The time for floors grows with the third power of the length.
+_LONGEST = 4096
 
 
 class Input(Section):
@@ -29,7 +39,7 @@ class Sequences(Section):
 class TaskSettings(Section):
     """Settings that all kernels of a study share."""
 
-    length: int = Field(128, ge=4, le=2**20, description="Sequence length T in steps.")
+    length: int = Field(128, ge=4, description="Sequence length T in steps, 4096 at most.")
     scored_from: NonNegativeInt = Field(
         default_factory=lambda given: given["length"] // 2,
         description="First scored step t0; default: half of the length.",
@@ -41,7 +51,17 @@ class TaskSettings(Section):
         "relative to the standard deviation of the target. Test targets have no noise.",
     )
     sequences: Sequences = Sequences()
-    seed: NonNegativeInt = Field(0, description="Seed of all inputs and noise.")
+    seed: Seed = Field(0, description="Seed of all inputs and noise.")
+
+    @field_validator("length")
+    @classmethod
+    def _has_floors(cls, length: int) -> int:
+        if length > _LONGEST:
+            raise ValueError(
+                f"{length} is more than {_LONGEST} steps: the floors of one task would take "
+                "longer than the six hours of their job"
+            )
+        return length
 
     @model_validator(mode="after")
     def _scores_something(self) -> Self:

@@ -16,7 +16,7 @@ from pydantic import (
     field_validator,
 )
 
-from mfbench.study.section import Distinct, Section
+from mfbench.study.section import Distinct, Section, Seed
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -100,7 +100,7 @@ class TrainingSettings(Section):
     learning_rates: Annotated[list[PositiveFloat], Field(min_length=1), Distinct] = Field(
         [1e-3, 1e-2], description="Peak learning rates; validation selects the best one."
     )
-    seeds: Annotated[list[NonNegativeInt], Field(min_length=1), Distinct] = Field(
+    seeds: Annotated[list[Seed], Field(min_length=1), Distinct] = Field(
         [0, 1, 2], description="Seeds of initialisation and batch order."
     )
     loss: Loss = Loss()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import grimp
 
-from mfbench.models.registry import locate
+from mfbench.study.models import Model
 
 _PACKAGE = Path(__file__).parent.parent
 
@@ -55,6 +55,7 @@ WITHOUT_NUMBERS = (
     "study",
     "files",
     "workflow",
+    "models.build_all",
     "models.own_code",
     "models.promises",
     "models.registry",
@@ -91,39 +92,28 @@ def stage_digest(stage: str, *, modules: tuple[str, ...] = ()) -> str:
     return f"{stage} code {_digest([_source_of_module(m) for m in counted])}"
 
 
-@functools.cache
-def model_digest(reference: str, name: str, *, cache: str) -> str:
+def model_digest(model: Model, name: str) -> str:
     """Digest of the code of an architecture.
 
     Parameters
     ----------
-    reference : str
-        What the study gives as its ``model``.
+    model : Model
+        The architecture, built.
     name : str
         Its name in the study.
-    cache : str
-        Folder for what is known of users' files.
 
     Returns
     -------
     str
         The name and 8 hexadecimal digits.
     """
-    from mfbench.workflow.own_models import loaded_files
-
-    source, files = locate(reference), list[Path]()
-    if source.module is not None:
-        roots = frozenset({source.module.partition(".")[2]})
-    else:
-        files, imported = loaded_files(source, cache=cache)
-        roots = frozenset(imported)
     modules = [
         m
-        for m in reached_modules(roots)
+        for m in reached_modules(frozenset(model.modules))
         if within(m, ("models",)) and not within(m, WITHOUT_NUMBERS)
     ]
     parts = [_source_of_module(m) for m in modules]
-    parts += [_normalised_or_raw(file) for file in files]
+    parts += [normalised(file.read_text(encoding="utf-8")) for file in model.files]
     return f"model {name} {_digest(parts)}"
 
 
@@ -178,14 +168,6 @@ def _source_of_module(name: str) -> str:
     path = _PACKAGE.joinpath(*name.split("."))
     file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     return f"{name}\n{normalised(file.read_text(encoding='utf-8'))}"
-
-
-def _normalised_or_raw(file: Path) -> str:
-    text = file.read_text(encoding="utf-8")
-    try:
-        return normalised(text)
-    except SyntaxError:  # the job that imports it says so
-        return text
 
 
 def _digest(parts: list[str]) -> str:

@@ -96,7 +96,8 @@ def study_settings(study: Study, *, refine: bool = True) -> Settings:
     """The whole study as the cube keeps it, with or without its section `refine`."""
     settings = study.model_dump(exclude={"results": True, "training": set(EXECUTION)})
     settings["architectures"] = {
-        name: entry.resolved() | {"widths": entry.widths, "training": entry.training.given()}
+        name: study.models[name].settings
+        | {"widths": entry.widths, "training": entry.training.given()}
         for name, entry in study.architectures.items()
     }
     settings["kernels"] = {
@@ -110,7 +111,7 @@ def study_settings(study: Study, *, refine: bool = True) -> Settings:
 def _model(study: Study, architecture: str, width: int) -> dict[str, Any]:
     return {
         "task": study.task.model_dump(),
-        "architecture": study.architectures[architecture].resolved(),
+        "architecture": study.models[architecture].settings,
         "width": width,
     }
 

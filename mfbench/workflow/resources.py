@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from mfbench.study.study import Study
 
@@ -110,9 +109,10 @@ def _sizes(study: Study) -> dict[tuple[str, int], tuple[int, int]]:
 
     By architecture and width, once: a plan has thousands of jobs of a few models.
     """
-    sizes = {}
-    for name, settings in study.architectures.items():
-        model = settings.resolved()
-        state = max(16, model["options"].get("state", 0))
-        sizes |= {(name, width): (max(state, width), model["layers"]) for width in settings.widths}
+    sizes: dict[tuple[str, int], tuple[int, int]] = {}
+    for name, entry in study.architectures.items():
+        settings = study.models[name].settings
+        state = settings["options"].get("state")
+        least = max(16, state if isinstance(state, int) else 0)
+        sizes |= {(name, width): (max(least, width), settings["layers"]) for width in entry.widths}
     return sizes

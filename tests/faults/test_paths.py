@@ -16,7 +16,7 @@ pytestmark = pytest.mark.faults
 
 
 def test_a_study_runs_whatever_its_folders_are_called(tmp_path: Path) -> None:
-    results = 'ergebnisse für später/a\'b "c" [d] *e? $f #g ;h& %i |j'
+    results = 'ergebnisse für später/a\'b "c" [d] *e? $ f #g ;h& %i |j'
     study = tiny_study()
     study["results"] = results
     study["kernels"] = {"impulse": {"rho": [3]}}
@@ -34,7 +34,9 @@ def test_a_study_runs_whatever_its_folders_are_called(tmp_path: Path) -> None:
     assert (cube.status == "ok").all()
 
 
-@pytest.mark.parametrize("results", ["a{b}", "a}", "a\nb", " a", "a ", "~/a", "s3://bucket/a"])
+@pytest.mark.parametrize(
+    "results", ["a{b}", "a}", "a\nb", " a", "a ", "~/a", "s3://bucket/a", "$HOME/a", ""]
+)
 def test_a_folder_that_snakemake_cannot_take_is_refused(results: str) -> None:
     with pytest.raises(StudyError, match=r"\n  results: "):
         load_study({**small_study(), "results": results})

@@ -130,7 +130,7 @@ def make_cube(
             cube.rho[i, level], cube.memory_length[i, level] = rho, task.memory_length
             cube.memory_function[i, level] = memory_function(kernel, rho, length, weights)
     for a, (name, entry) in enumerate(study.architectures.items()):
-        resolved = entry.resolved()
+        resolved = study.models[name].settings
         for width in entry.widths:
             w = widths.index(width)
             model = build_model(resolved, width=width, length=length)

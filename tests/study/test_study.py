@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +90,7 @@ def test_the_standard_study_has_every_registered_architecture() -> None:
         ),
         ("training.learning_rates", [], r"training\.learning_rates = \[\]"),
         ("training.seeds", [1, 1], r"training\.seeds: listed more than once: 1"),
-        ("training.batch_size", 33, r"training\.batch_size = 33 is more than .*train = 32"),
+        ("training.batch_size", 33, r"training\.batch_size: 33 is more than .*train = 32"),
         ("task.scored_from", 16, r"scored_from = 16 leaves nothing to score in 16 steps"),
         ("name", "a/b", r"name = 'a/b'"),
         ("refine", {"levls": 4}, r"refine\.levls: unknown key; allowed here: levels"),
@@ -106,14 +104,22 @@ def test_the_standard_study_has_every_registered_architecture() -> None:
         ("kernels.airy", {"memory_length": [9]}, r"memory_length = 9 is longer than half"),
         ("kernels.airy", {}, r"kernels\.airy: give either rho"),
         ("kernels.airy", {"rho": [3], "memory_length": [4]}, r"kernels\.airy: give either rho"),
-        ("architectures.foo", {}, r"architectures\.foo: no architecture named 'foo'; choose from"),
-        ("architectures.foo", {"model": "no.py:Foo"}, r"no file 'no\.py'"),
-        ("architectures.s4d", {"options": {"stat": 4}}, r"options\.stat: s4d has no such option"),
         (
-            "architectures.s4d",
-            {"options": {"init": "hippo"}},
-            r"options\.init = 'hippo': .*'lin', 'inv', 'legs' or 'real'",
+            "architectures.foo",
+            {},
+            r"architectures\.foo\.model: no architecture named 'foo'",
         ),
+        ("architectures.foo", {"model": "no.py:Foo"}, r"no file 'no\.py'"),
+        ("architectures.foo", {"model": "~/a.py:Foo"}, r"no file .*; ~ and \$ are not expanded"),
+        ("architectures.rnn", {"activation": None}, r"activation: null is no value here"),
+        ("training.schedule", None, r"training\.schedule = None"),
+        ("training.seeds", [0, 2**63], r"training\.seeds\[1\] = 9223372036854775808"),
+        ("training.steps", True, r"training\.steps = True"),
+        ("training.steps", "5", r"training\.steps = '5'"),
+        ("task.seed", 2**64, r"task\.seed = 18446744073709551616"),
+        ("task.length", 16384, r"task\.length: 16384 is more than 4096 steps"),
+        ("results", None, r"results = None"),
+        ("results", "$SCRATCH/a", r"results: '\$SCRATCH/a': write it in full"),
         ("architectures.rnn", 3, r"architectures\.rnn = 3"),
     ],
 )
@@ -132,16 +138,6 @@ def test_all_problems_are_reported_at_once() -> None:
     assert "nme" in str(caught.value)
 
 
-def test_files_without_a_mapping_are_refused(tmp_path: Path) -> None:
-    file = tmp_path / "study.yaml"
-    file.write_text("- 1\n")
-    with pytest.raises(StudyError, match=r"study\.yaml must hold a mapping"):
-        read_study(file)
-    file.write_text("a: [1\n")
-    with pytest.raises(StudyError, match=r"study\.yaml is not valid YAML"):
-        read_study(file)
-
-
 def test_defaults_follow_from_what_is_given() -> None:
     study = load_study(small_study())
     assert study.task.scored_from == 8
@@ -157,48 +153,10 @@ def test_levels_are_sorted_from_easy_to_hard() -> None:
     assert [float(v.rho) for v in study.levels("polynomial")] == [2.1, 2.0, 1.9]
 
 
-def test_a_users_architecture_is_checked_before_it_runs(tmp_path: Path) -> None:
-    file = tmp_path / "mine.py"
-    file.write_text(
-        "from mfbench.models.tcn import TCN\n"
-        "from mfbench.models.mixer import Mixer\n"
-        "class Wide(TCN):\n    layers = 7\n"
-        "class Own(Mixer):\n"
-        "    def __init__(self, width: int, layer: int, length: int, *, gain: float = 2.0):\n"
-        "        super().__init__()\n"
-        "class Other: pass\n"
-    )
-    study = merged("architectures.wide", {"model": f"{file}:Wide", "options": {"kernel_size": 2}})
-    resolved = load_study(study).architectures["wide"].resolved()
-    assert resolved["layers"] == 7
-    assert resolved["options"] == {"kernel_size": 2, "dilation_base": 2}
-    assert resolved["activation"] == "relu"
-    own = load_study(merged("architectures.own", {"model": f"{file}:Own"})).architectures["own"]
-    assert own.resolved()["options"] == {"gain": 2.0}
-    with pytest.raises(StudyError, match="has no class 'Missing'; it has: Wide, Own, Other"):
-        load_study(merged("architectures.own", {"model": f"{file}:Missing"}))
-    with pytest.raises(StudyError, match="Other is not a subclass of"):
-        load_study(merged("architectures.own", {"model": f"{file}:Other"}))
-    with pytest.raises(StudyError, match="has no such option; it has: gain"):
-        load_study(merged("architectures.own", {"model": f"{file}:Own", "options": {"x": 1}}))
-
-
-def test_reading_a_study_imports_neither_torch_nor_xarray() -> None:
-    code = (
-        "import sys; from mfbench.study.study import read_study; read_study('config.yaml'); "
-        "import mfbench.workflow.plan, mfbench.workflow.code; "
-        "print(sorted({'torch', 'xarray', 'pandas', 'altair'} & set(sys.modules)))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY
-    )
-    assert done.stdout.strip() == "[]"
-
-
 def test_yaml_of_a_study_round_trips(tmp_path: Path) -> None:
     file = tmp_path / "study.yaml"
     file.write_text(yaml.safe_dump(small_study()))
-    assert read_study(file) == load_study(small_study())
+    assert read_study(file).model_dump() == load_study(small_study()).model_dump()
 
 
 def test_an_architecture_changes_only_what_it_names_of_the_training() -> None:

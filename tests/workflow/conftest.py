@@ -162,6 +162,8 @@ def copy_of_the_tree(folder: Path) -> None:
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target)
+    if (known := REPOSITORY / ".snakemake/mfbench").is_dir():  # models that were built before
+        shutil.copytree(known, folder / ".snakemake/mfbench")
 
 
 def begin(folder: Path, study: dict[str, Any], *, file: str = "study.yaml") -> Project:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from mfbench.study.models import build_models
 from mfbench.study.study import load_study
 from mfbench.workflow.resources import levels_per_job, memory, runtime
 from tests.conftest import small_study
@@ -31,6 +32,19 @@ def make_study(model: str, T: int, layers: int, batch: int, train: int) -> dict[
     study["architectures"] = {"model": {"model": model, "widths": [16], "layers": layers}}
     study["training"] |= {"batch_size": batch, "device": "cpu"}
     return study
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _models_built_in_one_process() -> None:
+    small = ("rnn", 64, 1), ("rnn", 1024, 1), ("transformer", 256, 2)
+    build_models(
+        {
+            f"{i}": load_study(make_study(*case[:3], 16, 4096))
+            .architectures["model"]
+            .entry(case[1])
+            for i, case in enumerate([*((m, T, n) for m, T, _, n, *_ in TRAINING), *small])
+        }
+    )
 
 
 @pytest.mark.parametrize(("model", "T", "width", "layers", "batch", "train", "used"), TRAINING)

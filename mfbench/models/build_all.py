@@ -1,0 +1,140 @@
+"""Build the models of a study once, in a process of its own: what they are, or why they fail.
+
+A plan must not load torch, so `mfbench.study.models` starts this process and keeps its answers.
+Each architecture has a fork of it: what one loads or breaks is nothing to the others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mfbench.models.build import build_model, load_mixer
+from mfbench.models.options import OptionsError, resolved_options
+from mfbench.models.own_code import ArchitectureError
+from mfbench.models.registry import Source, locate
+
+_PACKAGE = Path(__file__).parent.parent
+_STACK = ("layers", "norm", "residual", "activation")
+
+Problem = tuple[tuple[str | int, ...], str]
+"""Where in the architecture's section, and what is wrong."""
+
+
+def build_all(entry: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+    """Build an architecture at all its widths.
+
+    Parameters
+    ----------
+    entry : mapping
+        ``model``, ``stack`` (what the study sets of layers, norm, residual and activation),
+        ``options``, ``widths`` and ``length``.
+
+    Returns
+    -------
+    settings : dict
+        All settings of the model except its width, with defaults filled in.
+    problems : list of Problem
+        Why it cannot be built.
+    """
+    try:
+        mixer = load_mixer(entry["model"])
+    except ArchitectureError as error:
+        return {}, [(("model",), _said(error, entry["model"]))]
+    try:
+        options = resolved_options(mixer, entry["options"])
+    except OptionsError as error:
+        return {}, [(("options", name), message) for name, message in error.problems]
+    stack = {key: entry["stack"].get(key, getattr(mixer, key)) for key in _STACK}
+    settings = {"model": entry["model"], **stack, "options": options}
+    problems: list[Problem] = []
+    for i, width in enumerate(entry["widths"]):
+        try:
+            build_model(settings, width=width, length=entry["length"])
+        except ArchitectureError as error:
+            problems.append((("widths", i), f"width {width}: {_said(error, entry['model'])}"))
+    return settings, problems
+
+
+def loaded_files(source: Source) -> tuple[dict[str, str], dict[str, str]]:
+    """Digests of the files that this process has loaded, by their paths in two folders.
+
+    Returns
+    -------
+    package : dict
+        Files of mfbench's models.
+    own : dict
+        Files below the folder of a user's file; none for a registered architecture.
+    """
+    package, own = {}, {}
+    folder = source.path.resolve().parent
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        # torch has modules with the name of a file that does not exist.
+        if not isinstance(file, str) or not (path := Path(file).resolve()).is_file():
+            continue
+        if _PACKAGE / "models" in path.parents:
+            package[path.relative_to(_PACKAGE).as_posix()] = digest(path)
+        elif source.module or "site-packages" in path.parts or _PACKAGE in path.parents:
+            continue
+        elif folder in path.parents and path.suffix == ".py":
+            own[path.relative_to(folder).as_posix()] = digest(path)
+    return package, own
+
+
+def digest(path: Path) -> str:
+    """Digest of a file's content."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _answer(entry: Mapping[str, Any], known: set[str]) -> dict[str, Any]:
+    settings, problems = build_all(entry)
+    package, own = loaded_files(locate(entry["model"]))
+    modules = [n.partition(".")[2] for n in sys.modules if n.startswith("mfbench.models.")]
+    return {
+        "settings": settings,
+        "problems": problems,
+        "package": package,
+        "own": own,
+        "modules": sorted(set(modules) - known),
+    }
+
+
+def _said(error: ArchitectureError, reference: str) -> str:
+    """Its message, with the last line of the user's file that was at work."""
+    source, cause = locate(reference), error.__cause__ or error
+    frames = traceback.extract_tb(cause.__traceback__)
+    lines = [f.lineno for f in frames if Path(f.filename).resolve() == source.path.resolve()]
+    where = f" ({source.path}, line {lines[-1]})" if lines and not source.module else ""
+    return f"{error}{where}"
+
+
+def main() -> None:
+    """Read entries as JSON from stdin; write an answer to each, a line of JSON, to stdout."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what models print
+    known = {n.partition(".")[2] for n in sys.modules if n.startswith("mfbench.models.")}
+    for entry in json.load(sys.stdin):
+        reading, writing = os.pipe()
+        if os.fork() == 0:
+            try:
+                text = json.dumps(_answer(entry, known))
+            except BaseException as error:  # a user's SystemExit too
+                problem = (("model",), f"{type(error).__name__}: {error}")
+                text = json.dumps({"problems": [problem]})
+            with os.fdopen(writing, "w") as pipe:
+                pipe.write(text)
+            os._exit(0)
+        os.close(writing)
+        with os.fdopen(reading) as pipe:
+            text = pipe.read()
+        os.wait()
+        ended = (("model",), "building it ended the process")
+        answers.write((text or json.dumps({"problems": [ended]})) + "\n")
+    answers.close()
