@@ -70,7 +70,7 @@ def longer_task(task: Task, factor: int, *, sequences: int) -> LongerTask:
         y=torch.from_numpy(y),
         kernel=k,
         scored_from=scored_from,
-        variance=float(task.variance * np.sum(weights * k**2)),
+        variance=float(np.sum(weights * k**2)),
     )
 
 
@@ -103,11 +103,11 @@ def generalisation_error(
     if limit is not None and length > limit:
         return np.full(len(tasks), np.nan)
     with during(f"on sequences of {length} steps"):
-        return relative_mse(
+        error = relative_mse(
             ensemble,
             of_each([task.x for task in tasks], ensemble.parameters),
             torch.stack([task.y for task in tasks]),
             scored_from=tasks[0].scored_from,
-            variance=np.array([task.variance for task in tasks]),
             batch_size=batch_size,
         )
+    return error / np.array([task.variance for task in tasks])

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, model_validator
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, model_validator
 
 from mfbench.study.section import Section
 
 
 class Input(Section):
-    """The white input x: independent over time, with mean zero."""
+    """The white input x: independent over time, with mean 0 and variance 1."""
 
     distribution: Literal["normal", "uniform", "rademacher"] = Field(
         "normal", description="Distribution of each x_t; rademacher is a fair sign."
     )
-    standard_deviation: PositiveFloat = Field(1.0, description="Standard deviation of x_t.")
 
 
 class Sequences(Section):

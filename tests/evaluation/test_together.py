@@ -160,7 +160,6 @@ def test_weights_come_back_as_they_were_when_a_perturbed_model_breaks() -> None:
             repeats=1,
             seeds=[0],
             scored_from=3,
-            variance=1.0,
             batch_size=4,
         )
     assert float(ensemble.parameters[0, 0]) == 1.0

@@ -180,8 +180,8 @@ def test_an_option_that_repeats_the_default_reruns_nothing(project: Project) -> 
         ),
         (
             "mfbench/evaluation/error.py",
-            "relative.mean(1)",
-            "relative.mean(axis=1)",
+            "square.mean(1)",
+            "square.mean(axis=1)",
             {"evaluate": 4, **BEHIND_THE_CUBE},
         ),
         (
