@@ -18,7 +18,7 @@ from mfbench.evaluation.error import of_each, relative_mse
 from mfbench.models.ensemble import Ensemble
 from mfbench.models.own_code import during
 from mfbench.tasks.datasets import Task, convolve, new_inputs
-from mfbench.tasks.kernels.memory import memory_function, window_weights
+from mfbench.tasks.kernels.memory import continued, window_weights
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,7 @@ def longer_task(task: Task, factor: int, *, sequences: int) -> LongerTask:
         Number of test sequences.
     """
     length = len(task.kernel)
-    k = memory_function(task.family, task.rho, factor * length)
-    # Scaled to match the task's kernel at the lags of both.
-    k = k * (task.kernel @ k[:length]) / (k[:length] @ k[:length])
+    k = continued(task.family, task.rho, task.kernel, factor * length)
     scored_from = factor * task.scored_from
     x = new_inputs(task, factor, count=sequences, length=factor * length)
     y = convolve(x.astype(np.float64), k).astype(np.float32)

@@ -51,9 +51,8 @@ class Study(Section):
         "", description="Folder for all results; default: results/<name>."
     )
     task: TaskSettings = TaskSettings()
-    kernels: Annotated[dict[str, KernelSettings], Field(min_length=1)] = Field(
-        description="Families of memory functions and their levels.",
-        json_schema_extra={"propertyNames": {"enum": list(families())}},
+    kernels: Annotated[dict[Name, KernelSettings], Field(min_length=1)] = Field(
+        description="Memory functions, by their family or by a name of your choice."
     )
     architectures: Annotated[dict[Name, ArchitectureSettings], Field(min_length=1)] = Field(
         description="Architectures by a name of your choice."
@@ -68,7 +67,7 @@ class Study(Section):
     @model_validator(mode="before")
     @classmethod
     def _names_stand_for_themselves(cls, given: Any) -> Any:
-        """`rnn: {}` means `rnn: {model: rnn}`, and `results` defaults to results/<name>."""
+        """`rnn: {}` means `rnn: {model: rnn}`, and so on; `results` defaults to results/<name>."""
         if not isinstance(given, dict):
             return given
         given = dict(given)
@@ -79,13 +78,25 @@ class Study(Section):
                 else entry
                 for name, entry in given["architectures"].items()
             }
+        if isinstance(given.get("kernels"), dict):
+            given["kernels"] = {
+                name: {"family": name, **entry}
+                if isinstance(entry, dict) and "values" not in entry
+                else entry
+                for name, entry in given["kernels"].items()
+            }
         if not given.get("results"):
             given["results"] = f"results/{given.get('name')}"
         return given
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        for kernel in self.kernels:
+        for kernel, settings in self.kernels.items():
+            if kernel in families() and settings.reference != kernel:
+                raise ValueError(
+                    f"kernels.{kernel}: this is the name of a registered family, so give "
+                    f"{settings.reference} another name"
+                )
             try:
                 self.levels(kernel)
             except ValueError as error:
@@ -105,8 +116,11 @@ class Study(Section):
         """The levels of one kernel, from easy to hard."""
         if kernel not in self._levels:
             weights = window_weights(self.task.length, self.task.scored_from)
-            settings = self.kernels[kernel]
-            self._levels[kernel] = settings.levels(kernel, self.task.length, weights)
+            self._levels[kernel] = self.kernels[kernel].levels(
+                length=self.task.length,
+                longest=self.task.length * max(self.evaluation.length_factors),
+                weights=weights,
+            )
         return self._levels[kernel]
 
     def training_of(self, architecture: str) -> TrainingSettings:

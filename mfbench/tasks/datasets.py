@@ -42,8 +42,10 @@ class Task:
         Memory function, normalised, and window weights over lag.
     scored_from : int
         First scored step.
-    family, rho : str
-        Which task it is.
+    family : str
+        Name of a registered family, or a reference to a file of one's own.
+    rho : float
+        Its knob.
     memory_length : int
         Its M99 in steps.
     distribution : {"normal", "uniform", "rademacher"}
@@ -147,7 +149,9 @@ def new_inputs(task: Task, purpose: int, *, count: int, length: int) -> NDArray[
     return _white(stream, task.distribution, (count, length)).astype(np.float32)
 
 
-def write_dataset(path: str | Path, *, settings: TaskSettings, family: str, rho: float) -> None:
+def write_dataset(
+    path: str | Path, *, settings: TaskSettings, family: str, rho: float, kernel: str = ""
+) -> None:
     """Generate one task and write it, in memory bounded by a block of sequences.
 
     Parameters
@@ -157,19 +161,21 @@ def write_dataset(path: str | Path, *, settings: TaskSettings, family: str, rho:
     settings : TaskSettings
         The task settings of the study.
     family : str
-        The kernel.
+        Name of a registered family, or a reference to a file of one's own.
     rho : float
         Its knob.
+    kernel : str
+        The kernel's name in the study; default: that of its family.
     """
     T = settings.length
     weights = window_weights(T, settings.scored_from)
     k = memory_function(family, rho, T, weights)
     counts = [getattr(settings.sequences, split) for split in SPLITS]
-    resolved = {"task": settings.model_dump(), "file": {"kernel": family, "rho": rho}}
+    resolved = {"task": settings.model_dump(), "file": {"kernel": kernel or family, "rho": rho}}
     with atomic(path) as temporary, netCDF4.Dataset(temporary, "w") as file:
         file.setncatts(
             provenance(
-                title=f"mfbench task: {family}, rho = {rho_text(rho)}",
+                title=f"mfbench task: {kernel or family}, rho = {rho_text(rho)}",
                 settings=resolved,
                 seeds=settings.seed,
             )
