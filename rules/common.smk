@@ -16,7 +16,7 @@ from mfbench.predictions.catalogue import predictions
 from mfbench.study.document import StudyError, read_documents
 from mfbench.study.study import load_study
 from mfbench.workflow.claim import check_claim, claim
-from mfbench.workflow.code import model_digest, stage_digest
+from mfbench.workflow.code import kernel_digest, model_digest, stage_digest
 from mfbench.workflow.gpus import gpu_slots, gpus_for
 from mfbench.workflow.plan import (
     Listed,
@@ -66,6 +66,8 @@ EVALUATION_SETTINGS = {
     model: evaluation_settings(STUDY, architecture=model[0], width=model[1])
     for model in MODELS
 }
+FAMILIES = {name: kernel.reference for name, kernel in STUDY.kernels.items()}
+KERNEL_CODE = {name: kernel_digest(family, name) for name, family in FAMILIES.items()}
 MODEL_CODE = {name: model_digest(model, name) for name, model in BUILT.items()}
 
 

@@ -15,8 +15,8 @@ rule dataset:
         gpu=0,
     params:
         settings=lambda wildcards: DATASET_SETTINGS,
-        code=lambda wildcards: stage_digest(
-            "dataset", modules=(f"tasks.kernels.{wildcards.kernel}",)
-        ),
+        family=lambda wildcards: FAMILIES[wildcards.kernel],
+        kernel=lambda wildcards: KERNEL_CODE[wildcards.kernel],
+        code=stage_digest("dataset"),
     script:
         "../workflow_scripts/generate_dataset.py"

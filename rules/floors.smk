@@ -15,8 +15,8 @@ rule floors:
         gpu=0,
     params:
         settings=lambda wildcards: FLOOR_SETTINGS,
-        code=lambda wildcards: stage_digest(
-            "floors", modules=(f"tasks.kernels.{wildcards.kernel}",)
-        ),
+        family=lambda wildcards: FAMILIES[wildcards.kernel],
+        kernel=lambda wildcards: KERNEL_CODE[wildcards.kernel],
+        code=stage_digest("floors"),
     script:
         "../workflow_scripts/compute_floors.py"

@@ -43,10 +43,8 @@ checkpoint refine:
     params:
         levels=STUDY.refine.levels,
         settings=lambda wildcards: STUDY_SETTINGS,
-        code=stage_digest(
-            "refinement",
-            modules=tuple(f"tasks.kernels.{kernel}" for kernel in STUDY.kernels),
-        ),
+        kernels=list(KERNEL_CODE.values()),
+        code=stage_digest("refinement"),
     script:
         "../workflow_scripts/refine_levels.py"
 

@@ -14,7 +14,7 @@ from tests.conftest import REPOSITORY
 LAYERS: list[tuple[str, set[str]]] = [
     ("files.paths", set()),
     ("files", {"netCDF4"}),
-    ("tasks.kernels", {"numpy", "scipy"}),
+    ("tasks.kernels", {"numpy", "scipy", "netCDF4"}),
     ("models.registry", set()),
     ("study", {"numpy", "pydantic", "pydantic_core", "yaml"}),
     ("tasks", {"numpy", "netCDF4"}),

@@ -13,6 +13,7 @@ import yaml
 from mfbench.models.build import build_model
 from mfbench.models.promises import check_promises
 from mfbench.study.study import load_study
+from mfbench.tasks.kernels import memory_function
 from tests.conftest import REPOSITORY, architecture_settings, small_study
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -35,30 +36,20 @@ def test_the_architecture_of_the_readme_keeps_the_contract(tmp_path: Path) -> No
     assert check_promises(lambda: build_model(settings, width=4, length=12), length=12) == []
 
 
-def test_the_kernel_of_the_readme_is_a_family(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import mfbench.tasks.kernels
-    from mfbench.tasks.kernels import lookup
-
+def test_the_kernels_of_the_readme_can_be_used(tmp_path: Path) -> None:
     code = block("FAMILY = Family(")
     assert len(code.splitlines()) < 10
-    (tmp_path / "gauss.py").write_text(code + "\n")
-    monkeypatch.setattr(
-        mfbench.tasks.kernels, "__path__", [*mfbench.tasks.kernels.__path__, str(tmp_path)]
-    )
-    names = (*lookup.families(), "gauss")
-    monkeypatch.setattr(lookup, "families", lambda: names)
-    k = mfbench.tasks.kernels.memory_function("gauss", 3.0, 16)
+    (tmp_path / "mine.py").write_text(code + "\n")
+    np.save(tmp_path / "measured.npy", np.array([1.0, -0.5, 0.2]))
+    study = small_study()
+    study["task"]["length"] = 64
+    given = block("values: path/to/").replace("path/to", str(tmp_path))
+    study |= yaml.safe_load(given)
+    loaded = load_study(study)
+    assert [level.rho for level in loaded.levels("gauss")] == [2, 4, 8]
+    assert [level.memory_length for level in loaded.levels("measured")] == [3]
+    k = memory_function(f"{tmp_path}/mine.py:FAMILY", 3.0, 16)
     np.testing.assert_allclose(k, np.exp(-((np.arange(16) / 3) ** 2)))
-    weights = mfbench.tasks.kernels.window_weights(64, 32)
-    rho = mfbench.tasks.kernels.rho_for_memory_length("gauss", 16, 64, weights)
-    assert (
-        mfbench.tasks.kernels.memory_length(
-            mfbench.tasks.kernels.memory_function("gauss", rho, 64, weights), weights
-        )
-        == 16
-    )
 
 
 @pytest.mark.parametrize("containing", ["s4d-legs", "memory_length: [4, 8, 16, 24", "refine:"])

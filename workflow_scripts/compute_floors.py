@@ -11,6 +11,7 @@ write_floors(
     snakemake.output[0],
     task=TaskSettings.model_validate(settings["task"]),
     settings=FloorSettings.model_validate(settings["floors"]),
-    family=snakemake.wildcards.kernel,
+    family=snakemake.params.family,
+    kernel=snakemake.wildcards.kernel,
     rho=float(snakemake.wildcards.rho),
 )

@@ -8,6 +8,7 @@ start_job(snakemake.log[0])
 write_dataset(
     snakemake.output[0],
     settings=TaskSettings.model_validate(snakemake.params.settings["task"]),
-    family=snakemake.wildcards.kernel,
+    family=snakemake.params.family,
+    kernel=snakemake.wildcards.kernel,
     rho=float(snakemake.wildcards.rho),
 )

@@ -31,7 +31,7 @@ with job_state(jobs, settings=numbers):
     for path in snakemake.input.datasets:
         task = read_dataset(path, splits=("train", "validation"), task=settings["task"])
         tasks[task.rho] = TrainingData.of(
-            task.x, task.y, scored_from=task.scored_from, variance=task.variance, device=device
+            task.x, task.y, scored_from=task.scored_from, device=device
         )
     trained = train_cells(
         settings["architecture"],

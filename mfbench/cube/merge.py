@@ -56,6 +56,7 @@ def merge_cubes(paths: Sequence[str | Path], out: str | Path) -> None:
     settings = _merged_settings(cubes)
     groups: dict[Names, list[Group]] = {}
     lengths: dict[str, dict[float, float]] = {}
+    tasks: dict[tuple[str, float], tuple[str, Any]] = {}
     labels: dict[str, list[Any]] = {}
     like: dict[str, xr.Variable] = {}
     for path, cube in cubes.items():
@@ -66,9 +67,10 @@ def merge_cubes(paths: Sequence[str | Path], out: str | Path) -> None:
                 _refuse_other_numbers(taken[rho], rho, path, cubes)
             if new := [rho for rho in rhos if rho not in taken]:
                 before.append(Group(*names, new, path))
+        _refuse_other_tasks(path, cube, tasks)
         rho, length = cube.rho.values.tolist(), cube.memory_length.values.tolist()
-        for kernel, *tasks in zip(cube.kernel.values.tolist(), rho, length, strict=True):
-            found = {r: m for r, m in zip(*tasks, strict=True) if not math.isnan(r)}
+        for kernel, *levels in zip(cube.kernel.values.tolist(), rho, length, strict=True):
+            found = {r: m for r, m in zip(*levels, strict=True) if not math.isnan(r)}
             lengths.setdefault(kernel, {}).update(found)
         for name in map(str, cube.dims):
             labels[name] = list(dict.fromkeys(labels.get(name, []) + cube[name].values.tolist()))
@@ -144,6 +146,25 @@ def _refuse_other_numbers(
     if not one.equals(other):
         cell = group.cell(rho)
         raise ValueError(f"{group.source} and {path} have different numbers for {cell}")
+
+
+def _refuse_other_tasks(
+    path: str, cube: xr.Dataset, known: dict[tuple[str, float], tuple[str, Any]]
+) -> None:
+    """Refuse a kernel that is another one in an earlier cube, and note those that are new."""
+    if "memory_function" not in cube:
+        return
+    for i, kernel in enumerate(cube.kernel.values.tolist()):
+        for j, rho in enumerate(cube.rho.values[i].tolist()):
+            k = cube.memory_function.values[i, j]
+            if np.isnan(k).any():
+                continue  # no such level, or not run yet
+            before, other = known.setdefault((kernel, rho), (path, k))
+            if not np.allclose(k, other, rtol=0.0, atol=1e-4):  # another machine rounds otherwise
+                raise ValueError(
+                    f"{before} and {path} have different memory functions for {kernel}, "
+                    f"rho = {rho:.12g}"
+                )
 
 
 def _keeps_boundary(cube: xr.Dataset, settings: Mapping[str, Any]) -> bool:

@@ -34,7 +34,8 @@ def refined_levels(cube: xr.Dataset, *, levels: int) -> list[dict[str, Any]]:
         One entry per group with levels to add, sorted by ``architecture``, ``width`` and
         ``kernel``; ``levels`` is a list of ``memory_length`` and ``rho`` from easy to hard.
     """
-    task = json.loads(cube.attrs["settings"])["task"]
+    settings = json.loads(cube.attrs["settings"])
+    task, kernels = settings["task"], settings["kernels"]
     weights = window_weights(task["length"], task["scored_from"])
     # Failed levels count as present; adding them again would not help.
     run = (cube.status != "absent").any(["learning_rate", "seed"])
@@ -47,10 +48,11 @@ def refined_levels(cube: xr.Dataset, *, levels: int) -> list[dict[str, Any]]:
         present = sorted({int(m) for m in group.memory_length.values[run.sel(here).values]})
         low = max(float(group.boundary_memory_length_low), present[0])
         high = min(float(group.boundary_memory_length_high), present[-1])
+        family = kernels[here["kernel"]][0]["family"]
         tasks = []
         for length in added_lengths(low, high, present, count=levels):
             try:
-                rho = rho_for_memory_length(here["kernel"], length, task["length"], weights)
+                rho = rho_for_memory_length(family, length, task["length"], weights)
             except ValueError:
                 continue  # no knob of this family gives this memory length
             tasks.append({"memory_length": length, "rho": float(rho_text(rho))})

@@ -29,7 +29,7 @@ _CACHE = 1 << 20  # bytes of each variable that HDF5 keeps in memory
 _ATTRIBUTES: dict[str, dict[str, Any]] = {
     "architecture": {"long_name": "name of the architecture in the study"},
     "width": {"long_name": "number of channels", "units": "1"},
-    "kernel": {"long_name": "family of memory functions"},
+    "kernel": {"long_name": "name of the family of memory functions in the study"},
     "rho": {"long_name": "knob of the kernel's family"},
     "status": {
         "comment": "absent: not in the study (then parameters or rho are NaN too), or not run yet; "
@@ -122,9 +122,10 @@ def write_cube(
 
 def _ordered(kernel: str, lengths: Mapping[float, float]) -> list[float]:
     """The rho of a kernel from easy to hard."""
-    # A published cube may have a kernel that this installation lacks.
-    rises = kernel not in families() or find_family(kernel).harder_when_larger
-    return sorted(lengths, key=lambda rho: (lengths[rho], rho if rises else -rho))
+    sign = 0  # levels of one memory length stay as they are given, if the family is not known
+    if kernel in families():
+        sign = 1 if find_family(kernel).harder_when_larger else -1
+    return sorted(lengths, key=lambda rho: (lengths[rho], sign * rho))
 
 
 def nothing(name: str, values: Any) -> Any:

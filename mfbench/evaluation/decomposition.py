@@ -163,8 +163,6 @@ def _from_sequences(predictions: Array, r: Array, c: Array, task: Task) -> Decom
     """
     x = task.x["test"].astype(np.float64)
     q = predictions - c - convolve(x, r)[:, task.scored_from :]
-    deviation = np.sqrt(task.variance)
-    q, c, x = q / deviation, c / deviation, x / deviation
     count, scored = q.shape
     past = np.tri(scored, x.shape[1], task.scored_from)  # 0 where the input is in the future
     correlation = (q.T @ x) * past  # (T - t0, T), summed over sequences

@@ -17,7 +17,7 @@ from mfbench.models.model import SequenceModel
 
 @dataclass(frozen=True)
 class ErrorOnTest:
-    """Errors relative to the zero predictor's squared error.
+    """Errors relative to the zero predictor's, which is 1.
 
     Attributes
     ----------
@@ -58,13 +58,13 @@ def predict(
 
 
 def error_of_predictions(
-    predictions: NDArray[np.float64], y: Tensor, *, scored_from: int, variance: float
+    predictions: NDArray[np.float64], y: Tensor, *, scored_from: int
 ) -> ErrorOnTest:
-    """Relative mean squared error of predictions (N, T - t0) for targets (N, T), in float64."""
+    """Mean squared error of predictions (N, T - t0) for targets (N, T), in float64."""
     target = y[:, scored_from:].double().cpu().numpy()
-    relative = (predictions - target) ** 2 / variance
-    mean, error = mean_and_standard_error(relative.mean(1))
-    return ErrorOnTest(relative_mse=mean, standard_error=error, over_time=relative.mean(0))
+    square = (predictions - target) ** 2
+    mean, error = mean_and_standard_error(square.mean(1))
+    return ErrorOnTest(relative_mse=mean, standard_error=error, over_time=square.mean(0))
 
 
 def relative_mse(
@@ -73,10 +73,9 @@ def relative_mse(
     y: Tensor,
     *,
     scored_from: int,
-    variance: float | NDArray[np.float64],
     batch_size: int,
 ) -> NDArray[np.float64]:
-    """Relative mean squared error, (...); infinite if an output is not finite.
+    """Mean squared error for targets of variance 1, (...); infinite if an output is not finite.
 
     Parameters
     ----------
@@ -85,12 +84,10 @@ def relative_mse(
         Sequences; (M, N, T) for an ensemble.
     scored_from : int
         First scored step.
-    variance : float or (...) array
-        Squared error of the zero predictor.
     batch_size : int
         Sequences per batch.
     """
     predictions = predict(model, x, scored_from=scored_from, batch_size=batch_size)
     residual = predictions - y[..., scored_from:].double().cpu().numpy()
-    error = np.mean(residual**2, (-2, -1)) / variance
+    error = np.mean(residual**2, (-2, -1))
     return np.where(np.isfinite(error), error, np.inf)

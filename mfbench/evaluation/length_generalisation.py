@@ -18,7 +18,7 @@ from mfbench.evaluation.error import of_each, relative_mse
 from mfbench.models.ensemble import Ensemble
 from mfbench.models.own_code import ArchitectureError, during
 from mfbench.tasks.datasets import Task, convolve, new_inputs
-from mfbench.tasks.kernels.memory import memory_function, window_weights
+from mfbench.tasks.kernels.memory import continued, window_weights
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,7 @@ def longer_task(task: Task, factor: int, *, sequences: int) -> LongerTask:
         Number of test sequences.
     """
     length = len(task.kernel)
-    k = memory_function(task.family, task.rho, factor * length)
-    # Scaled to match the task's kernel at the lags of both.
-    k = k * (task.kernel @ k[:length]) / (k[:length] @ k[:length])
+    k = continued(task.family, task.rho, task.kernel, factor * length)
     scored_from = factor * task.scored_from
     x = new_inputs(task, factor, count=sequences, length=factor * length)
     y = convolve(x.astype(np.float64), k).astype(np.float32)
@@ -70,7 +68,7 @@ def longer_task(task: Task, factor: int, *, sequences: int) -> LongerTask:
         y=torch.from_numpy(y),
         kernel=k,
         scored_from=scored_from,
-        variance=float(task.variance * np.sum(weights * k**2)),
+        variance=float(np.sum(weights * k**2)),
     )
 
 
@@ -112,11 +110,10 @@ def generalisation_error(
                 of_each([task.x for task in tasks], ensemble.parameters),
                 torch.stack([task.y for task in tasks]),
                 scored_from=tasks[0].scored_from,
-                variance=np.array([task.variance for task in tasks]),
                 batch_size=batch_size,
             )
     except ArchitectureError as error:
         if len(tasks) > 1:  # which of them breaks shows alone
             raise
         return np.full(1, np.nan), str(error)
-    return errors, ""
+    return errors / np.array([task.variance for task in tasks]), ""

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -127,7 +126,6 @@ def measure(
         repeats=settings.perturbations.repeats,
         seeds=seeds,
         scored_from=scored_from,
-        variance=np.array([task.variance for task in tasks]),
         batch_size=batch_size,
     )
     generalisation = [
@@ -135,10 +133,8 @@ def measure(
         for longer in zip(*(each.longer for each in data), strict=True)
     ]
     measured = []
-    for i, (task, found) in enumerate(zip(tasks, parts, strict=True)):
-        test = error_of_predictions(
-            predictions[i], data[i].y, scored_from=scored_from, variance=task.variance
-        )
+    for i, found in enumerate(parts):
+        test = error_of_predictions(predictions[i], data[i].y, scored_from=scored_from)
         estimates = {name: getattr(found, name) for name in _PARTS}
         measured.append(
             {

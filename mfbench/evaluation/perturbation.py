@@ -37,7 +37,6 @@ def perturbation_error(
     repeats: int,
     seeds: Sequence[int],
     scored_from: int,
-    variance: float | NDArray[np.float64],
     batch_size: int,
 ) -> NDArray[np.float64]:
     """Median relative error after random perturbations of all weights.
@@ -59,8 +58,6 @@ def perturbation_error(
         Seed of each member's directions.
     scored_from : int
         First scored step.
-    variance : float or (M,) array
-        Squared error of the zero predictor.
     batch_size : int
         Sequences per batch.
 
@@ -75,9 +72,7 @@ def perturbation_error(
 
     def error(change: Tensor) -> NDArray[np.float64]:
         ensemble.parameters.copy_(weights + change)
-        return relative_mse(
-            ensemble, x, y, scored_from=scored_from, variance=variance, batch_size=batch_size
-        )
+        return relative_mse(ensemble, x, y, scored_from=scored_from, batch_size=batch_size)
 
     try:
         errors = [

@@ -14,7 +14,7 @@ from typing import Any
 WILDCARDS = {
     "architecture": r"[A-Za-z0-9][A-Za-z0-9_.+-]*",
     "width": r"\d+",
-    "kernel": r"[a-z_0-9]+",
+    "kernel": r"[A-Za-z0-9][A-Za-z0-9_.+-]*",
     "rho": r"[0-9.e+-]+",
     "phase": r"[a-z]+",
     "part": r"\d+",

@@ -78,7 +78,13 @@ class Floors:
 
 
 def write_floors(
-    path: str | Path, *, task: TaskSettings, settings: FloorSettings, family: str, rho: float
+    path: str | Path,
+    *,
+    task: TaskSettings,
+    settings: FloorSettings,
+    family: str,
+    rho: float,
+    kernel: str = "",
 ) -> None:
     """Compute the floors of one task and write them.
 
@@ -91,9 +97,11 @@ def write_floors(
     settings : FloorSettings
         The floors section of the study.
     family : str
-        The kernel.
+        Name of a registered family, or a reference to a file of one's own.
     rho : float
         Its knob.
+    kernel : str
+        The kernel's name in the study; default: that of its family.
     """
     from mfbench.floors.table import floor_table, order_for_error
 
@@ -110,7 +118,7 @@ def write_floors(
     resolved = {
         "task": {"length": T, "scored_from": task.scored_from},
         "floors": settings.model_dump(),
-        "file": {"kernel": family, "rho": rho},
+        "file": {"kernel": kernel or family, "rho": rho},
     }
     size, state, lag = ("state_size",), ("state_size", "state"), ("lag",)
     systems = table.systems
@@ -157,7 +165,7 @@ def write_floors(
         ),
     ]
     with atomic(path) as temporary, netCDF4.Dataset(temporary, "w") as file:
-        title = f"mfbench floors: {family}, rho = {rho_text(rho)}"
+        title = f"mfbench floors: {kernel or family}, rho = {rho_text(rho)}"
         file.setncatts(provenance(title=title, settings=resolved, seeds=[]))
         file.comment = "Lag 0 costs no state in these floors, except in order."
         for name, count in (

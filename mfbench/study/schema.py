@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from mfbench.study.study import Study
+from mfbench.tasks.kernels.lookup import families
 
 
 def study_schema() -> str:
@@ -15,6 +16,10 @@ def study_schema() -> str:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **Study.model_json_schema(),
     }
+    kernels = schema["properties"]["kernels"]
+    kernels["properties"] = dict.fromkeys(
+        families(), next(iter(kernels["patternProperties"].values()))
+    )
     entries = schema["properties"]["architectures"]
     # An entry may be empty; without a model, its name is the model.
     for pattern, entry in entries["patternProperties"].items():

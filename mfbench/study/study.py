@@ -68,9 +68,8 @@ class Study(Section):
         "", description="Folder for all results; default: results/<name>."
     )
     task: TaskSettings = TaskSettings()
-    kernels: Annotated[dict[str, KernelSettings], Field(min_length=1)] = Field(
-        description="Families of memory functions and their levels.",
-        json_schema_extra={"propertyNames": {"enum": list(families())}},
+    kernels: Annotated[dict[Name, KernelSettings], Field(min_length=1)] = Field(
+        description="Memory functions, by their family or by a name of your choice."
     )
     architectures: Annotated[dict[Name, ArchitectureSettings], Field(min_length=1)] = Field(
         description="Architectures by a name of your choice."
@@ -86,7 +85,12 @@ class Study(Section):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        for kernel in self.kernels:
+        for kernel, settings in self.kernels.items():
+            if kernel in families() and settings.reference != kernel:
+                raise ValueError(
+                    f"kernels.{kernel}: this is the name of a registered family, so give "
+                    f"{settings.reference} another name"
+                )
             try:
                 self.levels(kernel)
             except ValueError as error:
@@ -107,8 +111,11 @@ class Study(Section):
         """The levels of one kernel, from easy to hard."""
         if kernel not in self._levels:
             weights = window_weights(self.task.length, self.task.scored_from)
-            settings = self.kernels[kernel]
-            self._levels[kernel] = settings.levels(kernel, self.task.length, weights)
+            self._levels[kernel] = self.kernels[kernel].levels(
+                length=self.task.length,
+                longest=self.task.length * max(self.evaluation.length_factors),
+                weights=weights,
+            )
         return self._levels[kernel]
 
     @cached_property
@@ -183,7 +190,7 @@ def read_study(path: str | Path) -> Study:
 
 
 def _completed(content: Mapping[str, Any]) -> dict[str, Any]:
-    """`rnn: {}` means `rnn: {model: rnn}`, and `results` defaults to results/<name>."""
+    """`rnn: {}` means `rnn: {model: rnn}`, and so on; `results` defaults to results/<name>."""
     completed = {"results": f"results/{content.get('name')}", **content}
     if isinstance(architectures := content.get("architectures"), dict):
         completed["architectures"] = {
@@ -191,6 +198,13 @@ def _completed(content: Mapping[str, Any]) -> dict[str, Any]:
             if entry is None or isinstance(entry, dict)
             else entry
             for name, entry in architectures.items()
+        }
+    if isinstance(kernels := content.get("kernels"), dict):
+        completed["kernels"] = {
+            name: {"family": name, **entry}
+            if isinstance(entry, dict) and "values" not in entry
+            else entry
+            for name, entry in kernels.items()
         }
     return completed
 

@@ -8,7 +8,6 @@ from pydantic import (
     Field,
     NonNegativeFloat,
     NonNegativeInt,
-    PositiveFloat,
     field_validator,
     model_validator,
 )
@@ -20,12 +19,11 @@ _LONGEST = 4096
 
 
 class Input(Section):
-    """The white input x: independent over time, with mean zero."""
+    """The white input x: independent over time, with mean 0 and variance 1."""
 
     distribution: Literal["normal", "uniform", "rademacher"] = Field(
         "normal", description="Distribution of each x_t; rademacher is a fair sign."
     )
-    standard_deviation: PositiveFloat = Field(1.0, description="Standard deviation of x_t.")
 
 
 class Sequences(Section):

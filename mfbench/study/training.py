@@ -117,8 +117,11 @@ class TrainingSettings(Section):
         description="Number of (input, scored step) pairs whose Jacobians are averaged at each "
         "validation to estimate the memory function learned so far; 0: no estimate.",
     )
-    diverged_above: PositiveFloat = Field(
-        1e4, description="A member diverges if its relative validation error exceeds this."
+    diverged_above: float = Field(
+        1e4,
+        gt=1,
+        description="A member diverges if its validation error exceeds this many times the larger "
+        "of 1, the error of predicting zero, and its loss before the first step.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="auto: the GPU, if the machine has one."

@@ -1,5 +1,9 @@
 """Datasets: white input x and target y_t = sum_s k(s) x_{t-s}, one NetCDF file per task.
 
+Models see input and target in units of their standard deviations: x has variance 1, and so has the
+noise-free target over the scored steps, as sum_s w_s k(s)^2 = 1. Predicting zero thus has an error
+of 1, and no factor of a memory function changes a number.
+
 Inputs depend on the study's seed and the split alone, so all kernels and levels of a study see the
 same x (and the same noise): comparisons between tasks share their sampling error.
 """
@@ -38,15 +42,14 @@ class Task:
         Memory function, normalised, and window weights over lag.
     scored_from : int
         First scored step.
-    variance : float
-        Population variance of the noise-free target over scored steps: the squared error of the
-        zero predictor, which relative errors are relative to.
-    family, rho : str
-        Which task it is.
+    family : str
+        Name of a registered family, or a reference to a file of one's own.
+    rho : float
+        Its knob.
     memory_length : int
         Its M99 in steps.
     distribution : {"normal", "uniform", "rademacher"}
-        Of the input, whose variance is `variance`.
+        Of the input.
     seed : int
         Seed of all inputs of the study.
     """
@@ -56,7 +59,6 @@ class Task:
     kernel: NDArray[np.float64]
     weights: NDArray[np.float64]
     scored_from: int
-    variance: float
     family: str
     rho: float
     memory_length: int
@@ -113,12 +115,11 @@ def blocks(
     for first in range(0, count, block):
         shape = (min(block, count - first), length)
         # Targets belong to the input as it is stored, in float32.
-        x = _white(inputs, settings.input.distribution, shape) * settings.input.standard_deviation
+        x = _white(inputs, settings.input.distribution, shape)
         x = x.astype(np.float32).astype(np.float64)
         y = convolve(x, k)
         if noisy:
-            scale = settings.noise * settings.input.standard_deviation
-            y = y + scale * noises.standard_normal(shape)
+            y = y + settings.noise * noises.standard_normal(shape)
         yield first, x.astype(np.float32), y.astype(np.float32)
 
 
@@ -145,12 +146,12 @@ def new_inputs(task: Task, purpose: int, *, count: int, length: int) -> NDArray[
     """
     key = (len(SPLITS), purpose)
     stream = np.random.default_rng(np.random.SeedSequence(task.seed, spawn_key=key))
-    x = _white(stream, task.distribution, (count, length)) * np.sqrt(task.variance)
-    inputs: NDArray[np.float32] = x.astype(np.float32)
-    return inputs
+    return _white(stream, task.distribution, (count, length)).astype(np.float32)
 
 
-def write_dataset(path: str | Path, *, settings: TaskSettings, family: str, rho: float) -> None:
+def write_dataset(
+    path: str | Path, *, settings: TaskSettings, family: str, rho: float, kernel: str = ""
+) -> None:
     """Generate one task and write it, in memory bounded by a block of sequences.
 
     Parameters
@@ -160,19 +161,21 @@ def write_dataset(path: str | Path, *, settings: TaskSettings, family: str, rho:
     settings : TaskSettings
         The task settings of the study.
     family : str
-        The kernel.
+        Name of a registered family, or a reference to a file of one's own.
     rho : float
         Its knob.
+    kernel : str
+        The kernel's name in the study; default: that of its family.
     """
     T = settings.length
     weights = window_weights(T, settings.scored_from)
     k = memory_function(family, rho, T, weights)
     counts = [getattr(settings.sequences, split) for split in SPLITS]
-    resolved = {"task": settings.model_dump(), "file": {"kernel": family, "rho": rho}}
+    resolved = {"task": settings.model_dump(), "file": {"kernel": kernel or family, "rho": rho}}
     with atomic(path) as temporary, netCDF4.Dataset(temporary, "w") as file:
         file.setncatts(
             provenance(
-                title=f"mfbench task: {family}, rho = {rho_text(rho)}",
+                title=f"mfbench task: {kernel or family}, rho = {rho_text(rho)}",
                 settings=resolved,
                 seeds=settings.seed,
             )
@@ -184,7 +187,6 @@ def write_dataset(path: str | Path, *, settings: TaskSettings, family: str, rho:
                 "memory_length": memory_length(k, weights),
                 "sequence_length": T,
                 "scored_from": settings.scored_from,
-                "target_variance": settings.input.standard_deviation**2,
             }
         )
         file.createDimension("sequence", sum(counts))
@@ -267,7 +269,6 @@ def read_dataset(
             kernel=file["kernel"][:],
             weights=file["weights"][:],
             scored_from=int(file.scored_from),
-            variance=float(file.target_variance),
             family=file.family,
             rho=float(file.rho),
             memory_length=int(file.memory_length),

@@ -20,8 +20,6 @@ class TrainingData:
     x, y, x_validation, y_validation : (N, T) tensors
     scored_from : int
         First scored step; the loss covers the steps from here on.
-    variance : float
-        Squared error of predicting zero; relative errors are in units of it.
     """
 
     x: Tensor
@@ -29,7 +27,6 @@ class TrainingData:
     x_validation: Tensor
     y_validation: Tensor
     scored_from: int
-    variance: float
 
     @classmethod
     def of(
@@ -38,7 +35,6 @@ class TrainingData:
         y: Mapping[str, NDArray[np.float32]],
         *,
         scored_from: int,
-        variance: float,
         device: torch.device,
     ) -> TrainingData:
         """Put the splits ``train`` and ``validation`` of a task on a device."""
@@ -48,7 +44,6 @@ class TrainingData:
             x_validation=torch.from_numpy(x["validation"]).to(device),
             y_validation=torch.from_numpy(y["validation"]).to(device),
             scored_from=scored_from,
-            variance=variance,
         )
 
     @property

@@ -277,11 +277,12 @@ class Trainer:
             errors = self._validation_errors().tolist()
         improved = torch.zeros(len(self.members), dtype=torch.bool)
         for i in self.running:
-            progress, variance = self.progress[i], self.members[i].data.variance
-            error = errors[i] / variance
-            progress.train_error.append(losses[i] / variance)
+            progress, error = self.progress[i], errors[i]
+            progress.train_error.append(losses[i])
             progress.validation_error.append(error)
-            if not error <= self.settings.diverged_above:  # also if it is NaN
+            # The first loss is that of the untrained model, which may be far off and yet learn.
+            start = max(1.0, float(self.losses[i, 0]))
+            if not error <= self.settings.diverged_above * start:  # also if it is NaN
                 progress.diverged_step = self.step
             elif error < progress.best_error:
                 progress.best_error, progress.best_step = error, self.step
@@ -373,7 +374,7 @@ def _number(members: Sequence[Member], architecture: Mapping[str, Any], width: i
     """Number an ensemble from 1 to 2^31 - 1, equal for equal members."""
     trained = [
         # Tasks of a study share the input and differ in the target.
-        (m.learning_rate, m.seed, m.data.variance, float(m.data.y.double().sum()))
+        (m.learning_rate, m.seed, float(m.data.y.double().sum()))
         for m in members
     ]
     digest = hashlib.blake2b(repr((architecture, width, trained)).encode(), digest_size=8).digest()

@@ -15,6 +15,8 @@ from pathlib import Path
 import grimp
 
 from mfbench.study.models import Model
+from mfbench.tasks.kernels.lookup import families
+from mfbench.tasks.kernels.own import own_kernel
 
 _PACKAGE = Path(__file__).parent.parent
 
@@ -79,7 +81,7 @@ def stage_digest(stage: str, *, modules: tuple[str, ...] = ()) -> str:
     stage : str
         One of `STAGES`.
     modules : tuple of str
-        Further modules that it loads by name, such as ``tasks.kernels.airy``.
+        Further modules that it loads by name, such as ``predictions.width_growth``.
 
     Returns
     -------
@@ -115,6 +117,41 @@ def model_digest(model: Model, name: str) -> str:
     parts = [_source_of_module(m) for m in modules]
     parts += [normalised(file.read_text(encoding="utf-8")) for file in model.files]
     return f"model {name} {_digest(parts)}"
+
+
+@functools.cache
+def kernel_digest(family: str, name: str) -> str:
+    """Digest of what a kernel consists of.
+
+    Parameters
+    ----------
+    family : str
+        Name of a registered family, or a reference to a file of one's own.
+    name : str
+        Its name in the study.
+
+    Returns
+    -------
+    str
+        The name and 8 hexadecimal digits.
+
+    Raises
+    ------
+    ValueError
+        The file cannot be loaded.
+    """
+    own = () if family in families() else own_kernel(family).files
+    # A file of one's own may use any registered family.
+    used = families() if own else (family,)
+    modules = reached_modules(frozenset(f"tasks.kernels.{each}" for each in used))
+    parts = [_source_of_module(m) for m in modules if within(m, ("tasks.kernels",))]
+    parts += [
+        _normalised_or_raw(file)
+        if file.suffix == ".py"
+        else hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in own
+    ]
+    return f"kernel {name} {_digest(parts)}"
 
 
 def within(module: str, names: tuple[str, ...]) -> bool:

@@ -85,6 +85,16 @@ def test_a_merged_cube_is_merged_again(whole: xr.Dataset, tmp_path: Path) -> Non
     xr.testing.assert_equal(cube.sel(order), whole)
 
 
+def test_a_kernel_that_is_another_one_in_another_cube_is_refused(tmp_path: Path) -> None:
+    assemble(tmp_path / "one.nc", [make_group(tmp_path, "a", 4, "airy")])
+    other = make_group(tmp_path, "b", 4, "airy")
+    edit(other, lambda g: g.assign(memory_function=2 * g.memory_function))
+    assemble(tmp_path / "two.nc", [other])
+    expected = r"one\.nc and .*two\.nc have different memory functions for airy, rho = 0\.5"
+    with pytest.raises(ValueError, match=expected):
+        merged(tmp_path, "one", "two")
+
+
 def test_levels_are_numbered_by_memory_length_and_boundaries_follow(tmp_path: Path) -> None:
     coarse, fine = (make_group(tmp_path / name, "a", 4, "airy") for name in "cf")
     edit(fine, lambda g: g.assign(rho=g.rho + 0.25, memory_length=g.memory_length + 0.5))

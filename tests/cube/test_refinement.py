@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -113,6 +114,18 @@ def test_a_memory_length_that_a_family_cannot_have_is_skipped(cube: xr.Dataset) 
     assert found["a", "airy"] == [28, 30]
     with pytest.raises(ValueError, match="airy cannot have memory_length = 31"):
         rho_for_memory_length("airy", 31, 32, window_weights(32, 16))
+
+
+def test_levels_of_a_kernel_of_ones_own(cube: xr.Dataset, tmp_path: Path) -> None:
+    np.save(tmp_path / "mine.npy", np.eye(32)[[3, 8, 9, 15]])
+    settings = json.loads(cube.attrs["settings"])
+    settings["kernels"]["impulse"][0]["family"] = f"{tmp_path}/mine.npy"
+    cube.attrs["settings"] = json.dumps(settings)
+    (entry, _) = (e for e in refined_levels(cube, levels=20) if e["kernel"] == "impulse")
+    assert entry["levels"] == [
+        {"memory_length": 9, "rho": 1.0},  # only rows of the file can be added
+        {"memory_length": 10, "rho": 2.0},
+    ]
 
 
 def test_a_level_that_failed_is_not_added_again(cube: xr.Dataset) -> None:

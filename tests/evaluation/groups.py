@@ -50,9 +50,7 @@ class Files:
 def training_data(files: Files) -> TrainingData:
     task = read_dataset(files.dataset)
     arrays = (task.x["train"], task.y["train"], task.x["validation"], task.y["validation"])
-    return TrainingData(
-        *(torch.from_numpy(a) for a in arrays), scored_from=8, variance=task.variance
-    )
+    return TrainingData(*(torch.from_numpy(a) for a in arrays), scored_from=8)
 
 
 def make_level(

@@ -22,7 +22,6 @@ def make_task(
     rho: float = 0.8,
     scored_from: int | None = None,
     distribution: str = "normal",
-    deviation: float = 1.0,
     seed: int = 0,
 ) -> Task:
     """A task with a test split, as read_dataset() would return it."""
@@ -30,7 +29,7 @@ def make_task(
         {
             "length": length,
             **({} if scored_from is None else {"scored_from": scored_from}),
-            "input": {"distribution": distribution, "standard_deviation": deviation},
+            "input": {"distribution": distribution},
             "sequences": {"train": 1, "validation": 1, "test": sequences},
             "seed": seed,
         }
@@ -44,7 +43,6 @@ def make_task(
         kernel=k,
         weights=weights,
         scored_from=settings.scored_from,
-        variance=deviation**2,
         family=family,
         rho=rho,
         memory_length=memory_length(k, weights),
@@ -82,8 +80,8 @@ def exponential_model(decay: float, gain: float, length: int) -> SequenceModel:
 
 
 def measure_error(  # type: ignore[no-untyped-def]
-    model, x, y, *, scored_from: int, variance: float, batch_size: int
+    model, x, y, *, scored_from: int, batch_size: int
 ) -> ErrorOnTest:
     """Relative mean squared error of a model on sequences (N, T)."""
     predictions = predict(model, x, scored_from=scored_from, batch_size=batch_size)
-    return error_of_predictions(predictions, y, scored_from=scored_from, variance=variance)
+    return error_of_predictions(predictions, y, scored_from=scored_from)

@@ -126,7 +126,6 @@ def test_members_are_perturbed_and_stretched_as_the_settings_say(
         repeats=2,
         seeds=[5],
         scored_from=8,
-        variance=task.variance,
         batch_size=100,
     )
     np.testing.assert_allclose(member.perturbation_error, expected, rtol=1e-6)

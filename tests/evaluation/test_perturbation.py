@@ -16,7 +16,7 @@ from tests.evaluation.tasks import exponential_model, make_model, make_task
 
 TASK = make_task(16, sequences=40)
 X, Y = (torch.from_numpy(a["test"]).double() for a in (TASK.x, TASK.y))
-SCORED: dict[str, Any] = {"scored_from": TASK.scored_from, "variance": 1.0, "batch_size": 16}
+SCORED: dict[str, Any] = {"scored_from": TASK.scored_from, "batch_size": 16}
 
 
 def perturb(model: nn.Module, norms: list[float], *, repeats: int = 3, seed: int = 0) -> np.ndarray:

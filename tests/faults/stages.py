@@ -53,7 +53,6 @@ class Stages:
             task.x,
             task.y,
             scored_from=task.scored_from,
-            variance=task.variance,
             device=torch.device("cpu"),
         )
         return train_cells(

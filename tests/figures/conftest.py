@@ -11,6 +11,7 @@ import xarray as xr
 from mfbench.cube.failure_boundaries import boundary_variables
 
 ARCHITECTURES, KERNELS, LENGTHS = ["b", "a"], ["impulse", "airy"], [4, 8, 16]
+RHO = np.array([[3.0, 7.0, 15.0], [2.0, 5.0, 13.0]])
 
 
 PER_MEMBER = (
@@ -109,7 +110,7 @@ def make_cube(widths: tuple[int, ...] = (8,)) -> xr.Dataset:
             "perturbation": [0.0, 0.01, 0.1],
             "length_factor": [2, 4],
             "order": (("kernel", "level"), np.array([[4.0, 8.0, 16.0], [2.0, 3.0, 4.0]])),
-            "rho": (("kernel", "level"), np.array([[3.0, 7.0, 15.0], [2.0, 5.0, 13.0]])),
+            "rho": (("kernel", "level"), RHO.copy()),
             "memory_length": (("kernel", "level"), np.array([LENGTHS, LENGTHS], float)),
             "parameters": (("architecture", "width"), np.full(sizes[:2], 100.0)),
             "state_size": (
@@ -125,6 +126,13 @@ def make_cube(widths: tuple[int, ...] = (8,)) -> xr.Dataset:
                         "length": 32,
                         "scored_from": 16,
                         "sequences": {"train": 1, "validation": 2, "test": 3},
+                    },
+                    "kernels": {
+                        kernel: [
+                            {"family": kernel, "rho": rho, "memory_length": m}
+                            for rho, m in zip(rhos, LENGTHS, strict=True)
+                        ]
+                        for kernel, rhos in zip(KERNELS, RHO.tolist(), strict=True)
                     },
                     "evaluation": {"success": 0.1},
                     "training": {

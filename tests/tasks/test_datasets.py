@@ -87,27 +87,23 @@ def test_a_split_does_not_depend_on_the_size_of_the_others() -> None:
 
 
 @pytest.mark.parametrize("distribution", ["normal", "uniform", "rademacher"])
-def test_the_input_is_white_with_the_variance_asked_for(distribution: str) -> None:
+def test_the_input_is_white_with_variance_1(distribution: str) -> None:
     task = settings(
         length=64,
-        input={"distribution": distribution, "standard_deviation": 2.0},
+        input={"distribution": distribution},
         sequences={"train": 4000, "validation": 1, "test": 2},
     )
     x = generate(task, "train", np.eye(1, 64)[0])[0].astype(float)
-    assert x.mean() == pytest.approx(0, abs=5 * 2 / np.sqrt(x.size))
-    assert x.var() == pytest.approx(4.0, rel=0.02)
-    assert np.mean(x[:, 1:] * x[:, :-1]) == pytest.approx(0, abs=5 * 4 / np.sqrt(x.size))
+    assert x.mean() == pytest.approx(0, abs=5 / np.sqrt(x.size))
+    assert x.var() == pytest.approx(1.0, rel=0.02)
+    assert np.mean(x[:, 1:] * x[:, :-1]) == pytest.approx(0, abs=5 / np.sqrt(x.size))
 
 
 def test_the_zero_predictor_scores_a_relative_error_of_one() -> None:
-    task = settings(
-        length=64,
-        input={"standard_deviation": 0.1},
-        sequences={"train": 4000, "validation": 1, "test": 2},
-    )
+    task = settings(length=64, sequences={"train": 4000, "validation": 1, "test": 2})
     weights = window_weights(64, 32)
     y = generate(task, "train", memory_function("airy", 20.0, 64, weights))[1].astype(float)
-    assert np.mean(y[:, 32:] ** 2) / 0.1**2 == pytest.approx(1.0, rel=0.02)
+    assert np.mean(y[:, 32:] ** 2) == pytest.approx(1.0, rel=0.02)
 
 
 def test_noise_is_of_the_size_asked_for_and_never_on_the_test_targets() -> None:
@@ -150,19 +146,18 @@ def test_foreign_and_missing_files_are_named(tmp_path: Path) -> None:
 def test_new_inputs_are_of_the_tasks_kind_and_in_no_split(
     distribution: str, tmp_path: Path
 ) -> None:
-    given = {"distribution": distribution, "standard_deviation": 0.5}
     for seed in (0, 1):
-        made = settings(input=given, seed=seed)
+        made = settings(input={"distribution": distribution}, seed=seed)
         write_dataset(tmp_path / f"{seed}.nc", settings=made, family="airy", rho=6.5)
     task, other = (read_dataset(tmp_path / f"{seed}.nc") for seed in (0, 1))
     assert (task.distribution, task.seed, other.seed) == (distribution, 0, 1)
     x = new_inputs(task, 0, count=2000, length=10)
     assert x.shape == (2000, 10)
     assert x.dtype == np.float32
-    assert x.std() == pytest.approx(0.5, rel=0.02)
-    assert x.mean() == pytest.approx(0.0, abs=0.02)
+    assert x.std() == pytest.approx(1.0, rel=0.02)
+    assert x.mean() == pytest.approx(0.0, abs=0.04)
     kurtosis = {"normal": 3.0, "uniform": 1.8, "rademacher": 1.0}[distribution]
-    assert np.mean((x / 0.5) ** 4) == pytest.approx(kurtosis, rel=0.1)
+    assert np.mean(x**4) == pytest.approx(kurtosis, rel=0.1)
     np.testing.assert_array_equal(x, new_inputs(task, 0, count=2000, length=10))
     for stranger in (
         new_inputs(task, 1, count=2000, length=10),

@@ -21,6 +21,7 @@ GRID = [(0.01, 0), (0.03, 0), (0.01, 1), (0.03, 2)]  # learning rates and seeds
 
 
 def make_data(scale: float = 1.0) -> TrainingData:
+    """A delay by two steps; each scale is another task."""
     generator = torch.Generator().manual_seed(7)
     x = torch.randn(48, 16, generator=generator) * scale
     y = torch.zeros_like(x)
@@ -31,15 +32,14 @@ def make_data(scale: float = 1.0) -> TrainingData:
         x_validation=x[32:],
         y_validation=y[32:],
         scored_from=8,
-        variance=scale**2,
     )
 
 
 def delayed(data: TrainingData, lag: int) -> TrainingData:
     """The data of another cell of the study: the same inputs with another delay."""
     y, y_validation = torch.zeros_like(data.y), torch.zeros_like(data.y_validation)
-    y[:, lag:], y_validation[:, lag:] = 2 * data.x[:, :-lag], 2 * data.x_validation[:, :-lag]
-    return dataclasses.replace(data, y=y, y_validation=y_validation, variance=4.0)
+    y[:, lag:], y_validation[:, lag:] = data.x[:, :-lag], data.x_validation[:, :-lag]
+    return dataclasses.replace(data, y=y, y_validation=y_validation)
 
 
 def make_settings(**changes: Any) -> TrainingSettings:

@@ -17,7 +17,7 @@ from mfbench.training.schedule import validation_steps
 from mfbench.training.streams import BatchOrder
 from mfbench.training.trainer import initial_model
 from tests.conftest import architecture_settings, write_architecture
-from tests.training.conftest import assert_same, copied, make_data, make_settings, train
+from tests.training.conftest import assert_same, copied, make_settings, train
 
 NAMES = ["rnn", "transformer"]
 
@@ -115,13 +115,24 @@ def test_a_divergence_counts_at_its_step_and_not_when_it_is_detected(data: Train
     assert done.diverged_step == 2  # detected at step 3
 
 
-def test_errors_are_relative_to_the_scale_of_the_task() -> None:
-    big, small = (
-        train(make_data(scale), "tcn", settings=make_settings(steps=1, gradient_clipping=None))
-        for scale in (1.0, 0.5)
-    )
-    assert 0.5 < small.validation_error[0] < 2.0
-    assert 0.5 < big.validation_error[0] < 2.0
+def risen(data: TrainingData, factor: float = 1e3) -> TrainingData:
+    """Data whose validation errors are far above the losses of training."""
+    return dataclasses.replace(data, y_validation=factor * data.y_validation)
+
+
+def test_an_error_above_the_threshold_is_a_divergence(data: TrainingData) -> None:
+    done = train(risen(data))
+    assert done.diverged_step == 1
+    assert done.best_step == 0
+    assert len(done.validation_error) == 1  # the curve up to this step is kept
+
+
+def test_a_model_that_starts_far_off_has_not_diverged(data: TrainingData) -> None:
+    far = dataclasses.replace(data, y=1e4 * data.y, y_validation=1e4 * data.y_validation)
+    done = train(far)
+    assert done.validation_error[0] > 1e7  # of an error of 1 it would be a divergence
+    assert done.diverged_step == -1
+    assert train(risen(far)).diverged_step == 1
 
 
 def test_only_scored_steps_are_trained_on(data: TrainingData) -> None:
@@ -160,8 +171,8 @@ def test_the_memory_after_a_divergence_is_nan(data: TrainingData) -> None:
     assert torch.isfinite(done.memory[:2]).all()
     assert torch.isnan(done.memory[2:]).all()
     assert len(done.validation_error) == 3  # the curve up to this step is kept
-    done = train(data, settings=make_settings(diverged_above=1e-3))
-    assert (done.diverged_step, done.best_step, len(done.validation_error)) == (1, 0, 1)
+    done = train(risen(data))
+    assert done.diverged_step == 1
     assert torch.isnan(done.memory).all()
 
 

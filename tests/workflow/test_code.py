@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mfbench.study.study import load_study
+from mfbench.tasks.kernels.own import own_kernel
 from mfbench.workflow.code import (
     STAGES,
     WITHOUT_NUMBERS,
+    kernel_digest,
     model_digest,
     normalised,
     reached_modules,
@@ -17,6 +20,7 @@ from mfbench.workflow.code import (
     within,
 )
 from tests.conftest import REPOSITORY, small_study
+from tests.tasks.kernels.own import write_family
 
 SCRIPTS = REPOSITORY / "workflow_scripts"
 
@@ -79,7 +83,7 @@ def test_stages_and_architectures_have_digests_of_their_own() -> None:
     study = small_study()
     study["architectures"] = {name: {"widths": [4]} for name in ("rnn", "gru", "lru", "s4d")}
     digests += [model_digest(model, "same") for model in load_study(study).models.values()]
-    digests.append(stage_digest("dataset", modules=("tasks.kernels.airy",)))
+    digests += [kernel_digest(name, "same") for name in ("airy", "impulse")]
     assert len(set(digests)) == len(digests)
 
 
@@ -135,6 +139,26 @@ def test_a_users_file_counts_with_all_that_it_loads(
     for name in ("near.py", "kit/deep.py", "kit/named.py", "own.py"):
         assert digest_with(**{name: FILES[name] + "W = 3\n"}) != before, name
     assert digest_with() == before
+
+
+def test_a_kernel_counts_with_all_that_it_consists_of(tmp_path: Path) -> None:
+    def digest(family: str) -> str:
+        own_kernel.cache_clear()
+        kernel_digest.cache_clear()
+        return kernel_digest(family, "own")
+
+    (tmp_path / "near.py").write_text("X = 1\n")
+    family = write_family(tmp_path / "own.py", "rho**lag", imports="import near")
+    before = digest(family)
+    (tmp_path / "near.py").write_text("X = 1  # one\n")
+    assert digest(family) == before
+    (tmp_path / "near.py").write_text("X = 1\nY = 22\n")
+    assert digest(family) != before
+    values = str(tmp_path / "own.npy")
+    np.save(values, np.array([1.0, 2.0]))
+    before = digest(values)
+    np.save(values, np.array([1.0, 2.1]))
+    assert digest(values) != before
 
 
 @pytest.mark.parametrize("script", sorted(SCRIPTS.glob("*.py")), ids=lambda p: p.stem)

@@ -68,7 +68,7 @@ def test_the_study_in_the_cube_has_all_defaults_filled_in(study: dict[str, Any])
     study["refine"] = {"levels": 3}
     settings = study_settings(load_study(study))
     assert settings["architectures"]["s4d"]["options"]["dt_min"] == 0.001
-    assert settings["kernels"]["impulse"] == [{"memory_length": 4, "rho": 3.0}]
+    assert settings["kernels"]["impulse"] == [{"family": "impulse", "memory_length": 4, "rho": 3.0}]
     assert settings["refine"] == {"levels": 3}
     assert study_settings(load_study(study), refine=False)["refine"] is None
 

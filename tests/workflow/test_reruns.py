@@ -95,7 +95,7 @@ def test_a_changed_setting_reruns_what_depends_on_it(
         ("mfbench/training/schedule.py", "return 1.0", "return 1.01", TRAINING),
         ("mfbench/tasks/kernels/impulse.py", "1.0, 0.0", "1.5, 0.0", EVERYTHING),
         ("mfbench/tasks/datasets.py", "np.sqrt(3.0)", "np.sqrt(3.1)", DATASETS),
-        ("mfbench/evaluation/error.py", "relative.mean(1)", "relative.mean(axis=1)", EVALUATION),
+        ("mfbench/evaluation/error.py", "square.mean(1)", "square.mean(axis=1)", EVALUATION),
         ("mfbench/floors/finite.py", "def fir_floor(", "X = 1\n\n\ndef fir_floor(",
          {"floors": 2, **EVALUATION}),
         ("mfbench/cube/boundaries.py", "import numpy", "X = 1\nimport numpy", BEHIND_THE_CUBE),

@@ -29,7 +29,7 @@ class Family:
         ``function(rho, lag) -> k``, with `lag` and `k` float64 arrays of one shape.
     grid : callable
         ``grid(length) -> rho``, from easy to hard, fine enough to bracket every memory length
-        that a window of `length` steps can hold.
+        that a window of `length` steps can hold. By default it covers the whole domain.
     """
 
     formula: str
@@ -39,12 +39,27 @@ class Family:
     integer: bool = False
     harder_when_larger: bool
     function: Callable[[float, NDArray[np.float64]], NDArray[np.float64]]
-    grid: Callable[[int], NDArray[np.float64]]
+    grid: Callable[[int], NDArray[np.float64]] | None = None
+
+    def points(self, length: int) -> NDArray[np.float64]:
+        """The grid, from easy to hard."""
+        if self.grid is not None:
+            return np.asarray(self.grid(length), dtype=np.float64)
+        if not np.isfinite(self.low):
+            raise ValueError("a family whose rho has no lower end needs a grid")
+        if self.integer:
+            rho = np.arange(self.low, min(self.high, self.low + length) + 1)
+        elif np.isinf(self.high):
+            rho = self.low + np.geomspace(1e-3, 1e3 * length, 400)
+        else:  # densest at both ends
+            rho = self.low + (self.high - self.low) / (1 + 10.0 ** np.linspace(6, -6, 400))
+        return rho if self.harder_when_larger else rho[::-1]
 
     def domain(self) -> str:
         """The allowed values of `rho`, for error messages."""
         if self.integer:
-            return f"a whole number, {self.low:g} or more"
+            upper = " or more" if np.isinf(self.high) else f" to {self.high:g}"
+            return f"a whole number, {self.low:g}{upper}"
         if np.isinf(self.high):
             return f"a number greater than {self.low:g}"
         return f"a number strictly between {self.low:g} and {self.high:g}"

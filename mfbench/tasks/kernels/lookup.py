@@ -1,7 +1,7 @@
-"""Families by name: every module beside this one that defines `FAMILY` is a family.
+"""Families by name: every module beside this one that defines `FAMILY` is a registered family.
 
-Families are found by file name and imported one at a time. So adding or editing one leaves the
-code of the others unchanged, and with it their cached results.
+They are found by file name and imported one at a time. So adding or editing one leaves the code of
+the others unchanged, and with it their cached results.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import importlib
 from pathlib import Path
 
 from mfbench.tasks.kernels.family import Family
+from mfbench.tasks.kernels.own import own_kernel
 
 
 @functools.cache
@@ -23,12 +24,24 @@ def families() -> tuple[str, ...]:
 def family(name: str) -> Family:
     """The family of that name.
 
+    Parameters
+    ----------
+    name : str
+        Of a registered family, or a reference to a file (`own_kernel`).
+
     Raises
     ------
     ValueError
-        Unknown name; the message lists the families.
+        It is neither; the message lists what is allowed.
     """
     if name not in families():
-        raise ValueError(f"no kernel family named {name!r}; choose from {', '.join(families())}")
+        if ".py:" in name or name.endswith((".npy", ".nc")):
+            return own_kernel(name).family
+        if name.endswith(".py"):
+            raise ValueError(f"{name!r} names a file but no family: give {name}:FAMILY")
+        raise ValueError(
+            f"no kernel family named {name!r}; choose from {', '.join(families())}, "
+            "or give family: path/to/file.py:FAMILY or values: path/to/file.npy"
+        )
     found: Family = importlib.import_module(f"mfbench.tasks.kernels.{name}").FAMILY
     return found

@@ -8,13 +8,13 @@ arXiv 2506.05678; their parametrisations are mfbench's own (docs/tasks.md).
 from __future__ import annotations
 
 import bisect
-import sys
-from collections.abc import Callable
-from typing import Any
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mfbench.tasks.kernels.family import Family
+from mfbench.tasks.kernels.lookup import families
 from mfbench.tasks.kernels.lookup import family as find_family
 
 ENERGY = 0.99  # the share of weighted energy that defines the effective memory length M99
@@ -60,7 +60,7 @@ def memory_function(
     Parameters
     ----------
     family : str
-        Name of a registered family.
+        Name of a registered family, or a reference to a file of one's own.
     rho : float
         The family's knob.
     length : int
@@ -75,37 +75,61 @@ def memory_function(
     Raises
     ------
     ValueError
-        Unknown family, rho outside its domain, or no energy within the window (a lag >= length).
+        Unknown family, rho outside its domain, no energy within the window (a lag >= length), or
+        values that are not finite real numbers.
     """
     member = find_family(family)
     member.check(rho)
-    k = _values(family, member.function, float(rho), length)
-    # 1e-150 squares to just above the smallest normal number.
-    if np.max(np.abs(k)) < 1e-150:
+    k = _values(family, member, float(rho), length)
+    largest = np.max(np.abs(k))
+    if largest < np.finfo(np.float64).tiny:
         raise ValueError(
             f"{family} with rho = {rho:g} has no energy at lags 0..{length - 1}: "
             "its memory lies outside the sequence"
         )
     if weights is None:
         return k
-    k = k / np.max(np.abs(k))  # so that no square can underflow
+    k = k / largest  # so that no square underflows or overflows
     return np.asarray(k / np.sqrt(np.sum(weights * k**2)))
 
 
-def _values(
-    family: str, function: Callable[..., Any], rho: float, length: int
-) -> NDArray[np.float64]:
-    """What a family's own function returns, if that is one finite real number for each lag."""
-    where = f"{sys.modules[function.__module__].__file__}: the function of {family}, rho = {rho:g},"
+def _values(family: str, member: Family, rho: float, length: int) -> NDArray[np.float64]:
+    """What a family's function returns, if that is one finite real number for each lag."""
+    where = f"{family}, rho = {rho:g}: its function"
     try:
-        k = np.asarray(function(rho, np.arange(length, dtype=np.float64)))
+        with np.errstate(all="ignore"):
+            k = np.asarray(member.function(rho, np.arange(length, dtype=np.float64)))
     except Exception as error:
-        raise ValueError(f"{where} raises {type(error).__name__}: {error}") from error
+        said = str(error).partition("\n")[0]
+        raise ValueError(f"{where} raises {type(error).__name__}: {said}") from error
     if k.shape != (length,):
         raise ValueError(f"{where} returns the shape {k.shape} for {length} lags")
-    if k.dtype.kind not in "fiu" or not np.all(np.isfinite(k)):
-        raise ValueError(f"{where} must return finite real numbers")
+    if k.dtype.kind not in "fiu":
+        raise ValueError(f"{where} must return real numbers, but returns {k.dtype}")
+    if not np.all(np.isfinite(k)):
+        raise ValueError(f"{where} is not finite at lag {np.argmin(np.isfinite(k))}")
     return k.astype(np.float64)
+
+
+def continued(family: str, rho: float, k: NDArray[np.float64], length: int) -> NDArray[np.float64]:
+    """The memory function k of a task on more lags, in the scale of k.
+
+    Raises
+    ------
+    ValueError
+        The family's values depend on the number of lags.
+    """
+    longer = memory_function(family, rho, length)
+    head = longer[: len(k)]
+    peak = np.argmax(np.abs(k))
+    if head[peak]:
+        longer = longer / head[peak] * k[peak]
+    if not np.allclose(longer[: len(k)], k, rtol=0.0, atol=1e-6 * abs(k[peak])):
+        raise ValueError(
+            f"{family}, rho = {rho:g}: its function must give each lag the same value however many "
+            f"lags it is asked for, but the values for {length} lags are not those for {len(k)}"
+        )
+    return np.asarray(longer)
 
 
 def memory_length(k: NDArray[np.float64], weights: NDArray[np.float64]) -> int:
@@ -144,7 +168,8 @@ def rho_for_memory_length(
     Raises
     ------
     ValueError
-        Unknown family, or no `rho` of the family has this memory length on this window.
+        Unknown family, no `rho` of the family has this memory length on this window, or the memory
+        length of a family of one's own does not grow along its grid.
     """
     from scipy.optimize import brentq  # slower to import than everything else here
 
@@ -160,7 +185,9 @@ def rho_for_memory_length(
 
     if not 1 <= m99 <= length:
         raise ValueError(f"memory_length = {m99} must lie in 1..{length}")
-    grid = member.grid(length)
+    grid = member.points(length)
+    if family not in families():
+        grid = _ordered_points(family, grid, m99, length, weights)
     # M99 grows along the grid, from easy to hard: count the grid points that are easy enough.
     easy = bisect.bisect_right(range(len(grid)), 0.0, key=lambda i: excess(float(grid[i])))
     candidates: list[float] = []
@@ -181,8 +208,42 @@ def rho_for_memory_length(
     )
 
 
+def _ordered_points(
+    family: str,
+    grid: NDArray[np.float64],
+    m99: int,
+    length: int,
+    weights: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """The points of a grid with a memory function, if all up to some point are at most `m99` long.
+
+    Raises
+    ------
+    ValueError
+        They are not, or no point has a memory function.
+    """
+    found: dict[float, int] = {}
+    refused = ValueError(f"{family}: its grid is empty")
+    for rho in map(float, grid):
+        try:
+            found[rho] = memory_length(memory_function(family, rho, length, weights), weights)
+        except ValueError as error:  # as of a point whose memory lies outside the window
+            refused = error
+    if not found:
+        raise refused
+    for (rho, before), (harder, after) in pairwise(found.items()):
+        if before > m99 >= after:
+            raise ValueError(
+                f"{family}: its memory length does not grow along its grid, but falls from {before}"
+                f" at rho = {rho:g} to {after} at rho = {harder:g}: give rho: [...] instead"
+            )
+    return np.array(list(found))
+
+
 def _rounded_towards_easy(value: float, *, smaller: bool) -> list[float]:
     """The two neighbours of `value` on its easy side at DIGITS significant digits."""
+    if value == 0:
+        return [0.0]
     unit = 10.0 ** (np.floor(np.log10(abs(value))) - DIGITS + 1)
     steps = np.floor(value / unit) if smaller else np.ceil(value / unit)
     away = -1 if smaller else 1

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -168,30 +165,3 @@ def test_unreachable_memory_length_names_the_range() -> None:
     # The last lags have weights near 1/T, so that the longest memory lengths are impossible.
     with pytest.raises(ValueError, match="its memory lengths lie in"):
         rho_for_memory_length("polynomial", 31, 32, window_weights(32, 0))
-
-
-@pytest.mark.parametrize(
-    ("returned", "said"),
-    [
-        ("lag * 1j", "must return finite real numbers"),
-        ("lag * np.nan", "must return finite real numbers"),
-        ("lag[:-1]", r"returns the shape \(7,\) for 8 lags"),
-        ("1 / 0", "raises ZeroDivisionError: division by zero"),
-    ],
-)
-def test_a_family_of_ones_own_that_is_wrong_is_named_with_its_file(
-    returned: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from mfbench.tasks import kernels
-    from mfbench.tasks.kernels import lookup
-
-    (tmp_path / "mine.py").write_text(
-        "import numpy as np\nfrom mfbench.tasks.kernels.family import Family\n"
-        "FAMILY = Family(formula='f', knob='k', low=0.0, high=9.0, harder_when_larger=True,\n"
-        f"    function=lambda rho, lag: {returned}, grid=lambda length: np.ones(1))\n"
-    )
-    monkeypatch.setattr(kernels, "__path__", [*kernels.__path__, str(tmp_path)])
-    monkeypatch.setattr(lookup, "families", lambda: ("mine",))
-    monkeypatch.delitem(sys.modules, "mfbench.tasks.kernels.mine", raising=False)
-    with pytest.raises(ValueError, match=rf"mine\.py: the function of mine, rho = 2, {said}"):
-        memory_function("mine", 2.0, 8)
