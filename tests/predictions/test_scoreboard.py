@@ -93,7 +93,7 @@ def test_the_markdown_has_a_row_and_a_rule_for_each(table: pd.DataFrame) -> None
     text = markdown(deciding(table))
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert len(rows) == 1 + len(predictions())
-    assert all(row.count(" | ") == 5 for row in rows)
+    assert all(row.count(" | ") == 6 for row in rows)
     for name in predictions():
         assert prediction(name).rule in text
         assert prediction(name).link in text
