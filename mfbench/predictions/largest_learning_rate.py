@@ -37,15 +37,13 @@ def stable(cell: Cell) -> np.ndarray:
 
 def largest_stable_rate(cell: Cell) -> dict[int, float]:
     """log10 of the largest learning rate up to which all rates are stable, by seed."""
-    found = {}
     order = np.argsort(cell.rates)
-    for j, seed in enumerate(cell.data.seed.values.tolist()):
-        if not cell.trained[:, j].all():
-            continue
-        number = int(np.argmin(np.append(stable(cell)[order, j], False)))
-        rate = cell.rates[order[number - 1]] if number else 0.5 * cell.rates.min()
-        found[int(seed)] = float(np.log10(rate))
-    return found
+    rates = np.log10(cell.rates[order])
+    limits = np.append(rates[0] + np.log10(0.5), rates)
+    number = np.logical_and.accumulate(stable(cell)[order]).sum(axis=0)
+    swept = cell.trained.all(axis=0)
+    seeds = cell.data.seed.values
+    return {int(s): float(limits[n]) for s, n in zip(seeds[swept], number[swept], strict=True)}
 
 
 def judge(cells: Sequence[Cell]) -> Verdict:

@@ -11,9 +11,9 @@ smaller one can.) Growth is log2 of the ratio of this size at the longest memory
 shortest, averaged over fixed errors on a log scale. These reach from the error of one state at the
 longest polynomial, above which one state is enough, down to the largest error that the largest
 model leaves on any of the four tasks, below which no size is enough. If these errors need no size
-beyond the second, the run is censored; if half of the runs are, the study decides nothing. The
-effect is growth for polynomial minus growth for exponential memory: costs of training at longer
-memory affect both and cancel.
+beyond the second, or the largest model has not learned all tasks, the run is censored; if half of
+the runs are, the study decides nothing. The effect is growth for polynomial minus growth for
+exponential memory: costs of training at longer memory affect both and cancel.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from collections.abc import Hashable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mfbench.predictions.cells import SEEDS, Cell, count, require, score
+from mfbench.predictions.cells import LEARNED, SEEDS, Cell, count, require, score
 from mfbench.predictions.intervals import mean_interval
 from mfbench.predictions.prediction import Prediction
 from mfbench.predictions.verdict import NotDecidedError, Verdict, compare
@@ -47,7 +47,7 @@ def growth(sizes: Sequence[float], log_errors: NDArray[np.float64]) -> float:
     """
     best = np.minimum.accumulate(log_errors, axis=1)
     lowest, highest = best[:, -1].max(), best[0, 0]
-    if not lowest < best[0, 1]:  # NaN too
+    if not lowest < min(best[0, 1], np.log10(LEARNED)):
         return float("nan")
     edges = np.linspace(lowest, highest, _ERRORS + 1)
     fixed = (edges[1:] + edges[:-1]) / 2

@@ -80,7 +80,7 @@ def test_decades_are_clipped_at_both_ends() -> None:
 
 
 def test_a_cell_learned_if_its_median_run_solves_the_task(cube: xr.Dataset) -> None:
-    assert all(c.learned for c in cells(cube))
+    assert [c.learned for c in cells(cube) if c.width == 4] == [True, True, False]  # airy: 1 of 2
     half = make_cube(STUDY, lambda m: 0.01 if m.seed < 1 else np.inf if m.seed < 2 else 0.11)
     assert not any(c.learned for c in cells(half))
 

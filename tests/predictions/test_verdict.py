@@ -25,11 +25,11 @@ def normal(low: float, high: float) -> Interval:
 @pytest.mark.parametrize(
     ("low", "high", "answer", "p"),
     [
-        (0.3, 0.4, SUPPORTED, 0.001),
+        (0.3, 0.4, SUPPORTED, 0.002),
         (0.26, 9.0, SUPPORTED, 0.1),
-        (0.1, 0.2, NO_EFFECT, 0.001),
+        (0.1, 0.2, NO_EFFECT, 0.002),
         (-0.24, 0.24, NO_EFFECT, 0.1),
-        (-0.2, -0.1, NO_EFFECT, 0.001),
+        (-0.2, -0.1, NO_EFFECT, 0.002),
         (-0.4, -0.1, CONTRADICTED, 0.01),
         (0.2, 0.3, NOT_DECIDED, None),
         (-0.3, 0.2, NOT_DECIDED, None),
