@@ -3,7 +3,7 @@
 Each rule judges its own study of config/predictions with drawn results: models, tasks and seeds are
 the study's, and seeds spread as in earlier runs.
 
-Usage: python -m benchmarks.verdicts [--repetitions 400] [--only RULE ...] [--write docs/theory.md]
+Usage: python -m benchmarks.verdicts [--repetitions 200] [--only RULE ...] [--write docs/theory.md]
 """
 
 from __future__ import annotations
@@ -148,8 +148,8 @@ class Rule:
     margin : float
         Margin of the rule.
     kind : callable
-        ``kind(cell)``: cells of one kind share the noise of a seed; by default, a kind of 1 has an
-        effect and a kind of 0 has none.
+        ``kind(cell)``: cells of one kind share the noise of a seed, and None leaves a cell out. By
+        default, a kind of 1 has an effect and a kind of 0 has none.
     spread : float
         Standard deviation between seeds of a difference between two kinds.
     value : callable, optional
@@ -219,7 +219,7 @@ RULES = {
     "largest_learning_rate": Rule(
         study="stable_ssm",
         margin=largest_learning_rate.MARGIN,
-        kind=lambda c: int(c.options["parameterisation"] == "best"),
+        kind=lambda c: {"best": 1, "direct": 0}.get(c.options["parameterisation"]),
         spread=0.15,
         draw=with_limits,
         base=-0.5,
@@ -326,6 +326,8 @@ def simulate(
     drawn = []
     for c in study:
         kind = rule.kind(c)
+        if kind is None:
+            continue
         value = rule.value(c, effect) if rule.value else rule.base + effect * kind
         values = value + hardness[c.memory_length] + noise[kind]
         values = values + 0.2 * rule.spread * rng.standard_normal(len(seeds))
@@ -381,7 +383,7 @@ def lines(names: Sequence[str], repetitions: int) -> list[str]:
 def main() -> None:
     """Simulate, print, and write the table where it belongs."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repetitions", type=int, default=400)
+    parser.add_argument("--repetitions", type=int, default=200)
     parser.add_argument("--only", nargs="+", choices=list(RULES), default=list(RULES))
     parser.add_argument("--write", type=Path, help="a file with a place for the table")
     given = parser.parse_args()

@@ -37,9 +37,9 @@ def stable(cell: Cell) -> np.ndarray:
 
 def largest_stable_rate(cell: Cell) -> dict[int, float]:
     """log10 of the largest learning rate up to which all rates are stable, by seed."""
-    order = np.argsort(cell.rates)
-    rates = np.log10(cell.rates[order])
-    limits = np.append(rates[0] + np.log10(0.5), rates)
+    rates = np.log10(cell.rates)
+    order = np.argsort(rates)
+    limits = np.append(rates.min() + np.log10(0.5), rates[order])
     number = np.logical_and.accumulate(stable(cell)[order]).sum(axis=0)
     swept = cell.trained.all(axis=0)
     seeds = cell.data.seed.values

@@ -43,8 +43,8 @@ def below_floor(cell: Cell) -> int:
         errors = [float(((cell.k - roots * h) ** 2).sum()) for h in learned]
         return sum(error < floor * (1 - ROUNDING) for error in errors)
     spread = cell.per_seed("relative_mse_standard_error")
-    errors = cell.seeds
-    return sum(e < floor - GRACE * float(spread[s]) for s, e in errors.items() if s in spread)
+    found = cell.seeds.items()
+    return sum(e < floor - GRACE * float(spread[s]) for s, e in found if s in spread)
 
 
 def judge(cells: Sequence[Cell]) -> Verdict:
