@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 LEVEL = 0.9
 TAIL = (1 - LEVEL) / 2
@@ -64,14 +64,15 @@ def mean_interval(values: NDArray[np.float64], resolution: float = RESOLUTION) -
     if len(values) < 2 or not np.isfinite(values).all():
         raise ValueError(f"an interval needs at least two values, all finite, not {values}")
     mean = float(values.mean())
-    spread = max(float(values.std(ddof=1)), resolution / np.sqrt(12))
-    error = stats.t(len(values) - 1, loc=mean, scale=spread / np.sqrt(len(values)))
+    freedom, spread = len(values) - 1, max(float(values.std(ddof=1)), resolution / np.sqrt(12))
+    error = spread / np.sqrt(len(values))
+    half = float(error * special.stdtrit(freedom, 1 - TAIL))
     return Interval(
         mean,
-        float(error.ppf(TAIL)),
-        float(error.ppf(1 - TAIL)),
+        mean - half,
+        mean + half,
         f"t interval over {len(values)} seeds",
-        lambda x: float(error.cdf(x)),
+        lambda x: float(special.stdtr(freedom, (x - mean) / error)),
     )
 
 

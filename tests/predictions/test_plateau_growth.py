@@ -48,8 +48,8 @@ def test_misfits_identify_each_shape_at_any_offset(offset: float) -> None:
 
 
 def noise(m: Member) -> float:
-    """Noise of ten per cent, different for every member."""
-    return float(np.exp(0.1 * np.random.default_rng([m.seed, int(m.rho)]).standard_normal()))
+    """Noise of five per cent, different for every member."""
+    return float(np.exp(0.05 * np.random.default_rng([m.seed, int(m.rho)]).standard_normal()))
 
 
 @pytest.mark.parametrize("offset", [0, 300])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -16,7 +14,7 @@ from mfbench.predictions.verdict import NOT_DECIDED, SUPPORTED
 from mfbench.study.study import read_study
 from tests.predictions.cubes import Member, make_cube, study_of
 
-REPETITIONS = 10
+REPETITIONS = 5
 
 
 def test_every_rule_is_simulated() -> None:
@@ -29,11 +27,10 @@ def test_a_rule_is_rarely_wrong_and_decides_at_twice_its_margin(
 ) -> None:
     nulls = [null for null in NULLS if null not in RULES[name].excluded]
     false = [wrong(draw(name, rng, null), null) for null in nulls for _ in range(REPETITIONS)]
-    # 10 % of 60 are 6; more than 14 come with a probability below 0.001.
-    assert sum(false) <= 14
+    assert sum(false) <= 9  # more come with a probability below 0.001 if 10 % of 30 are false
     margin = RULES[name].margin
     found = [draw(name, rng, effect=2 * margin).verdict for _ in range(REPETITIONS)]
-    assert found.count(SUPPORTED) >= 5  # 0.006 at a power of 0.8
+    assert found.count(SUPPORTED) >= 2  # fewer: 0.007 at a power of 0.8
 
 
 STUDY = study_of(
@@ -57,30 +54,29 @@ def test_a_simulated_study_is_judged_as_its_cube() -> None:
     assert all(isinstance(c, Simulated) for c in drawn)
 
 
-def unlearned(m: Member) -> float:
-    return 1 + 0.01 * abs(np.sin(37 * m.seed + m.rho))
-
-
-@pytest.mark.parametrize("error", [unlearned, lambda m: np.inf], ids=["unlearned", "diverged"])
 @pytest.mark.parametrize("study", sorted({rule.study for rule in RULES.values()}))
-def test_a_study_in_which_nothing_learned_decides_nothing(study: str, error: Any) -> None:
+def test_a_study_in_which_nothing_learned_decides_nothing(study: str) -> None:
+    def error(m: Member) -> float:
+        return 1 + 0.01 * abs(np.sin(37 * m.seed + m.rho))
+
     cube = make_cube(
         read_study(STUDIES / f"{study}.yaml"), error, perturbed=lambda m, beta: error(m) + beta
     )
     assert set(judge_predictions(cube).verdict) == {NOT_DECIDED}
 
 
-def test_no_number_in_one_cell_never_ends_the_scoreboard() -> None:
-    cube = make_cube(STUDY, lambda m: 0.01 * m.wobble, perturbed=lambda m, beta: 0.01 + beta)
-    for name in (
+@pytest.mark.parametrize(
+    "name",
+    [
         "relative_mse",
         "relative_mse_standard_error",
         "validation_error",
         "learned_memory_function",
         "perturbation_error",
         "selected_learning_rate",
-    ):
-        for a in range(cube.sizes["architecture"]):
-            broken = cube.copy(deep=True)
-            broken[name][{"architecture": a, "kernel": 0, "level": 0}] = np.nan
-            assert len(judge_predictions(broken)) == len(predictions())
+    ],
+)
+def test_no_number_in_one_cell_never_ends_the_scoreboard(name: str) -> None:
+    cube = make_cube(STUDY, lambda m: 0.01 * m.wobble, perturbed=lambda m, beta: 0.01 + beta)
+    cube[name][{"kernel": 0, "level": 0}] = np.nan
+    assert len(judge_predictions(cube)) == len(predictions())
