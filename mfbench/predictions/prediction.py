@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 # All rules got other statistics on this day, after results on earlier seeds had been seen; the
-# studies have other seeds since (docs/theory.md, section 7).
+# studies have other seeds since (docs/theory.md, section 8).
 REVISED = datetime.date(2026, 11, 27)
 
 

@@ -22,7 +22,7 @@ from mfbench.predictions.cells import Cell, count, require, score
 from mfbench.predictions.differences import differences_by_seed
 from mfbench.predictions.intervals import mean_interval
 from mfbench.predictions.prediction import Prediction
-from mfbench.predictions.verdict import CONTRADICTED, Decision, NotDecidedError, Verdict, compare
+from mfbench.predictions.verdict import CONTRADICTED, SUPPORTED, NotDecidedError, Verdict, decide
 
 MARGIN = 1.0  # decades
 GRACE = 4.0  # standard errors of the test error
@@ -60,12 +60,16 @@ def judge(cells: Sequence[Cell]) -> Verdict:
         "dilated convolution that sees the lag of an impulse",
     )
     estimate = mean_interval(differences_by_seed([(short, covering)], score))
-    decision = compare(estimate, MARGIN)
-    if violations := sum(below_floor(c) for c in limited):
-        reason = f"runs with an error below their tail floor: {violations}"
-        decision = Decision(CONTRADICTED, reason, 0.0)
-    elif not any(c.learned for c in covering):
+    violations = sum(below_floor(c) for c in limited)
+    if not violations and not any(c.learned for c in covering):
         raise NotDecidedError("nothing learned the impulse where the receptive field reaches it")
+    below = f"runs with an error below their tail floor: {violations}"
+    above = f"the whole interval lies above {MARGIN:g}"
+    decision = decide(
+        (CONTRADICTED, float(not violations), below),
+        (SUPPORTED, estimate.at_most(MARGIN), above),
+        otherwise=f"the interval does not lie above {MARGIN:g}: training may be the limit",
+    )
     return Verdict.of(
         estimate,
         decision,
