@@ -67,7 +67,7 @@ def test_mixed_runs_decide_nothing_and_divergence_counts() -> None:
         good = m.receptive_field > m.rho and m.seed < 3
         return 1e-3 if good else np.inf if m.seed == 4 else 1.001
 
-    verdict = expect(verdict_of(NAME, make_cube(STUDY, either)), NOT_DECIDED, "does not lie above 1")
+    verdict = expect(verdict_of(NAME, make_cube(STUDY, either)), NOT_DECIDED, "not lie above 1")
     assert (verdict.runs, verdict.diverged) == (10, 2)
 
 
