@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from mfbench.study.training import TrainingChanges, merged
 _TRAINED = tuple(TrainingChanges.model_fields)  # training settings an architecture may override
 SEEDS = 3  # fewer runs than this decide nothing
 _MODEL = ("model", "layers", "norm", "residual", "activation", "options")
+LEARNED = 0.1  # relative error of a solved task, as in evaluation.success
 LEAST, MOST = 1e-8, 10.0  # relative errors as they enter a mean of logarithms
 
 
@@ -76,8 +77,9 @@ class Cell:
 
     @property
     def trained(self) -> NDArray[np.bool_]:
-        """Which members were trained, diverged ones included, (learning_rate, seed)."""
-        return np.asarray(trained(self.data).transpose("learning_rate", "seed").values)
+        """Which members have an error, diverged ones included, (learning_rate, seed)."""
+        present = trained(self.data).transpose("learning_rate", "seed").values
+        return np.asarray(present & ~np.isnan(self.error))
 
     @property
     def error(self) -> NDArray[np.float64]:
@@ -103,6 +105,11 @@ class Cell:
         """Indices of the learning rate that validation selects for each seed, and of the seed."""
         chosen = np.broadcast_to(self.data.selected_learning_rate, self.data.seed.shape)
         return abs(self.rates[:, None] - chosen).argmin(0), np.arange(len(chosen))
+
+    @property
+    def learned(self) -> bool:
+        """Whether the median run solves the task. All rules mean this by a model that learned."""
+        return bool(self.seeds) and float(np.median(list(self.seeds.values()))) < LEARNED
 
     @property
     def k(self) -> NDArray[np.float64]:
@@ -230,55 +237,6 @@ def count(found: Iterable[Cell], *, all_rates: bool = False) -> dict[str, int]:
             runs += len(cell.seeds)
             diverged += int(np.isinf(list(cell.seeds.values())).sum())
     return {"runs": runs, "diverged": diverged}
-
-
-def matched(
-    first: Iterable[Cell], second: Iterable[Cell], key: Callable[[Cell], Hashable]
-) -> list[tuple[list[Cell], list[Cell]]]:
-    """Pair the cells of two kinds by key; keys that only one kind has are dropped."""
-    groups: dict[Hashable, tuple[list[Cell], list[Cell]]] = {}
-    for side, found in enumerate((first, second)):
-        for cell in found:
-            groups.setdefault(key(cell), ([], []))[side].append(cell)
-    return [pair for pair in groups.values() if pair[0] and pair[1]]
-
-
-def differences_by_seed(
-    pairs: Sequence[tuple[Sequence[Cell], Sequence[Cell]]],
-    values: Callable[[Cell], Mapping[int, float]],
-    what: str,
-) -> NDArray[np.float64]:
-    """Difference in `values` between the first and the second kind, averaged over pairs, by seed.
-
-    A seed is one replicate: it sets the initialisation and the batch order in every cell, so
-    results of one seed at different tasks are not independent. Only seeds that all cells share
-    are used.
-
-    Raises
-    ------
-    NotDecidedError
-        No pair, or too few common seeds.
-    """
-    if not pairs:
-        raise NotDecidedError(f"the study has no two cells that differ only in {what}")
-    numbers = [[[values(cell) for cell in side] for side in pair] for pair in pairs]
-    common = set.intersection(*(set(v) for pair in numbers for side in pair for v in side))
-    if len(common) < SEEDS:
-        raise NotDecidedError(
-            f"needs at least {SEEDS} seeds shared by all compared cells, found {len(common)} "
-            f"(cells that differ in {what})"
-        )
-    return np.array(
-        [
-            np.mean(
-                [
-                    np.mean([v[seed] for v in first]) - np.mean([v[seed] for v in second])
-                    for first, second in numbers
-                ]
-            )
-            for seed in sorted(common)
-        ]
-    )
 
 
 def score(cell: Cell) -> dict[int, float]:

@@ -31,6 +31,7 @@ from mfbench.predictions.verdict import Verdict
 
 LEAST_FLOOR = 0.05
 SHARE = 0.5  # of the floor
+MARGIN = 0.25  # of the seeds: several heads can, but often do not
 
 
 def sign_floor(cell: Cell) -> float:
@@ -62,8 +63,9 @@ def judge(cells: Sequence[Cell]) -> Verdict:
         more,
         [c for c in one if c.on in {m.on for m in more}],
         succeeds=lambda cell, error: error < SHARE * sign_floor(cell),
-        effect_name="share of runs with an error below half of the sign floor, several heads minus "
-        "one",
+        margin=MARGIN,
+        effect_name="share of seeds with an error below half of the sign floor, several heads "
+        "minus one",
     )
 
 
@@ -78,9 +80,9 @@ PREDICTION = Prediction(
     "function of one sign; with two or more heads it can.",
     needs="one-layer transformers with rope or alibi, with one head and with more, on airy tasks "
     "with a sign floor of at least 0.05",
-    rule="Share of runs with an error below half of the sign floor. Contradicted if the 90 % "
+    rule="Share of seeds with an error below half of the sign floor. Contradicted if the 90 % "
     "interval of the share with one head lies above 0.1; else supported if the 90 % interval "
-    "of the difference (several heads minus one) lies above 0.",
+    "of the difference (several heads minus one) lies above 0.25.",
     fixed=datetime.date(2026, 11, 20),
     judge=judge,
 )

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from mfbench.predictions.verdict import Verdict
 
 
+# All rules got other statistics on this day, after results on earlier seeds had been seen; the
+# studies have other seeds since (docs/theory.md, section 8).
+REVISED = datetime.date(2026, 11, 27)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
     """One prediction and the rule by which a study decides it.

@@ -18,10 +18,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mfbench.predictions.cells import Cell, count, decades, differences_by_seed, matched, require
-from mfbench.predictions.intervals import mean_interval
+from mfbench.predictions.cells import Cell, decades, require
+from mfbench.predictions.differences import judge_difference, matched
 from mfbench.predictions.prediction import Prediction
-from mfbench.predictions.verdict import Verdict, compare
+from mfbench.predictions.verdict import Verdict
 
 MARGIN = 0.1  # decades: a factor of 1.26
 
@@ -54,14 +54,12 @@ def judge(cells: Sequence[Cell]) -> Verdict:
         [c for c in found if time_power(c) == 0],
         "cell with the plain loss and task.scored_from = 0",
     )
-    pairs = matched(plain, rescaled, lambda c: (c.same_but("training.loss"), c.width, c.on))
-    estimate = mean_interval(differences_by_seed(pairs, late_error, "the training loss"))
-    return Verdict.of(
-        estimate,
-        compare(estimate, MARGIN),
+    return judge_difference(
+        matched(plain, rescaled, lambda c: (c.same_but("training.loss"), c.width, c.on)),
+        values=late_error,
+        margin=MARGIN,
+        differ="the training loss",
         effect_name="log10 error at lags of M99/2 and more, plain loss minus rescaled",
-        unit="decades",
-        **count(c for pair in pairs for side in pair for c in side),
     )
 
 
@@ -77,7 +75,7 @@ PREDICTION = Prediction(
     "training.loss.time_power, zero and positive",
     rule="log10 error of the learned memory function at lags of M99/2 and more, plain minus "
     "rescaled, averaged over matched cells, by seed: supported if the 90 % interval lies above 0.1 "
-    "decades, contradicted if it lies below.",
+    "decades.",
     fixed=datetime.date(2026, 11, 20),
     judge=judge,
 )

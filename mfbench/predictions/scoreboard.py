@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
 
 from mfbench.files import atomic, write_text
 from mfbench.predictions.catalogue import prediction, predictions
 from mfbench.predictions.cells import Cell, cells
-from mfbench.predictions.prediction import Prediction
+from mfbench.predictions.prediction import REVISED, Prediction
 from mfbench.predictions.verdict import NOT_DECIDED, NotDecidedError, Verdict
 
 _WIDTH = 100  # characters of a printed line
@@ -38,9 +39,9 @@ def judge_predictions(*cubes: xr.Dataset) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per prediction and study, with columns prediction, title, study, verdict, effect,
+        One row per prediction and study, with columns prediction, title, study, verdict, p, effect,
         low, high, unit, effect_name, method, runs, diverged, reason, statement, rule, replaces,
-        needs, fixed, paper, link, where.
+        needs, fixed, paper, link, where, p_holm: p after Holm's correction over all decided rows.
 
     Raises
     ------
@@ -72,11 +73,22 @@ def judge_predictions(*cubes: xr.Dataset) -> pd.DataFrame:
             )
     table = pd.DataFrame(rows)
     table["fixed"] = table["fixed"].map(lambda day: day.isoformat())
+    table["p_holm"] = holm(table["p"].to_numpy(float))
     return table
+
+
+def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """p-values after Holm's correction (1979, jstor 4615733); NaN does not count as a test."""
+    adjusted = np.full(len(p), np.nan)
+    order = np.argsort(p)[: np.isfinite(p).sum()]  # NaN comes last
+    factors = np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * factors), 1)
+    return adjusted
 
 
 _FROM_VERDICT = (
     "verdict",
+    "p",
     "effect",
     "low",
     "high",
@@ -109,11 +121,17 @@ def deciding(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def effect_text(row: pd.Series) -> str:
-    """Effect, unit and interval of a row; '' without an effect."""
+    """Effect, unit and interval of a row, as far as it has them."""
     if not np.isfinite(row.effect):
         return ""
     unit = "" if row.unit == "1" else f" {row.unit}"
-    return f"{row.effect:.2g}{unit} [{row.low:.2g}, {row.high:.2g}]"
+    interval = f" [{row.low:.2g}, {row.high:.2g}]" if np.isfinite(row.low) else ""
+    return f"{row.effect:.2g}{unit}{interval}"
+
+
+def p_text(row: pd.Series) -> str:
+    """p-value, and after Holm's correction; '' if nothing is decided."""
+    return f"{row.p:.2g} ({row.p_holm:.2g})" if np.isfinite(row.p) else ""
 
 
 def plain_text(table: pd.DataFrame) -> str:
@@ -125,7 +143,8 @@ def plain_text(table: pd.DataFrame) -> str:
             f"{row.title}: {row.verdict.upper()}" + (f" ({', '.join(about)})" if about else "")
         ]
         if effect := effect_text(row):
-            lines.append(f"{row.effect_name}: {effect}, {row.method}")
+            p = f", p (Holm) = {p_text(row)}" if p_text(row) else ""
+            lines.append(f"{row.effect_name}: {effect}, {row.method}{p}")
         lines.append(row.reason)
         wrapped = [textwrap.wrap(line, _WIDTH - 4, break_on_hyphens=False) for line in lines]
         blocks.append("\n".join([*wrapped[0], *(f"    {part}" for w in wrapped[1:] for part in w)]))
@@ -135,13 +154,13 @@ def plain_text(table: pd.DataFrame) -> str:
 def markdown(table: pd.DataFrame) -> str:
     """Format the table in Markdown, with sources and rules below."""
     lines = [
-        "| prediction | verdict | effect [90 % interval] | runs | study | why |",
-        "|---|---|---|---|---|---|",
+        "| prediction | verdict | p (Holm) | effect [90 % interval] | runs | study | why |",
+        "|---|---|---|---|---|---|---|",
     ]
     for _, row in table.iterrows():
         effect = effect_text(row)
         number = _runs(row) if row.runs else ""
-        parts = [f"[{row.title}]({row.link})", f"**{row.verdict}**"]
+        parts = [f"[{row.title}]({row.link})", f"**{row.verdict}**", p_text(row)]
         parts += [f"{effect} ({row.effect_name}; {row.method})" if effect else "", number]
         lines.append("| " + " | ".join(_cell(p) for p in [*parts, row.study, row.reason]) + " |")
     for _, row in table.drop_duplicates("prediction").iterrows():
@@ -149,7 +168,8 @@ def markdown(table: pd.DataFrame) -> str:
             "",
             f"**{row.title}.** {row.statement}",
             f"*Source:* {row.paper}, {row.link} ({row['where']}). *Needs:* {row.needs}. "
-            f"*Rule, fixed on {row.fixed} before the numbers were seen:* {row.rule}"
+            f"*Rule, fixed on {row.fixed} before the numbers were seen, statistics revised on "
+            f"{REVISED}:* {row.rule}"
             + (f" *Earlier rule:* {row.replaces}." if row.replaces else ""),
         ]
     return "\n".join(lines) + "\n"

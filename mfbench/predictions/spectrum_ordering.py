@@ -15,24 +15,26 @@ Exponentials and impulses have rank 1 and are predicted to be easy at any length
 from an ordering by memory, tasks are compared at equal memory length only. In the task with the
 larger bound, the spectrum term must also exceed the tail beyond the receptive field, which
 tcn_tail_floor judges.
+
+Families may be hard or easy for reasons of their own, and then all pairs that share a family agree
+or disagree together. So the share of pairs is compared with the shares under all permutations of
+the families' errors, the same permutation at each memory length and width.
 """
 
 from __future__ import annotations
 
 import datetime
 import itertools
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Hashable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mfbench.predictions.cells import Cell, count, require, score
-from mfbench.predictions.intervals import share_interval
 from mfbench.predictions.prediction import Prediction
 from mfbench.predictions.tcn_tail_floor import tail_energy
-from mfbench.predictions.verdict import NotDecidedError, Verdict, compare
+from mfbench.predictions.verdict import CONTRADICTED, SUPPORTED, NotDecidedError, Verdict, decide
 
-MARGIN = 0.5  # share of pairs, by chance
 APART = 10.0  # least ratio of two bounds
 NOTHING = 1e-6  # bounds below this count as equal
 PAIRS = 5  # least number of pairs
@@ -63,39 +65,75 @@ def judge(cells: Sequence[Cell]) -> Verdict:
         ],
         "linear TCN with dilation_base = kernel_size that sees the memory of its task",
     )
-    agree, pairs, used = 0, 0, set[int]()
-    for a, b in itertools.combinations(range(len(linear)), 2):
-        first, other = linear[a], linear[b]
-        alike = (first.what, first.width, first.memory_length) == (
-            (other.what, other.width, other.memory_length)
-        )
-        if not alike or first.kernel == other.kernel:
-            continue
-        spectra = [spectrum_term(c) for c in (first, other)]
-        tails = [tail_energy(c) for c in (first, other)]
-        bounds = np.maximum(np.add(spectra, tails), NOTHING)
-        harder = int(np.argmax(bounds))
-        if bounds.max() < APART * bounds.min() or spectra[harder] <= tails[harder]:
-            continue
-        means = [np.mean(list(score(c).values())) for c in (first, other)]
-        agree += int(harder == np.argmax(means))
-        pairs += 1
-        used |= {a, b}
-    if pairs < PAIRS:
+    tasks: dict[Hashable, dict[str, Cell]] = {}
+    for c in linear:
+        tasks.setdefault((c.what, c.width, c.memory_length), {})[c.kernel] = c
+    families = sorted({c.kernel for c in linear})
+    groups = [[by[f] for f in families] for by in tasks.values() if set(by) == set(families)]
+    pairs = [ordered_pairs(group) for group in groups]
+    number = sum(map(len, pairs))
+    if number < PAIRS:
         raise NotDecidedError(
             f"needs at least {PAIRS} pairs of kernels that share a memory length and whose "
-            f"spectrum bounds differ by a factor of {APART:g}, found {pairs}"
+            f"spectrum bounds differ by a factor of {APART:g}, found {number}"
         )
-    estimate = share_interval(agree, pairs)
-    estimate = replace(estimate, method=f"Jeffreys interval over {pairs} pairs, as if independent")
-    return Verdict.of(
-        estimate,
-        compare(estimate, MARGIN),
+    used = [c for group in groups for c in group]
+    if not any(c.learned for c in used):
+        raise NotDecidedError("nothing learned its task")
+    errors = np.array([[np.mean(list(score(c).values())) for c in group] for group in groups])
+    shares = agreement(errors, pairs)
+    above, below = (float(side.mean()) for side in (shares >= shares[0], shares <= shares[0]))
+    reason = f"of the orders of {len(families)} families, {above:.2g} have no smaller share"
+    decision = decide(
+        (SUPPORTED, above, reason),
+        (CONTRADICTED, below, f"{reason} and {below:.2g} have no larger one"),
+        otherwise=f"{reason}: more families would decide",
+    )
+    return Verdict(
+        verdict=decision.answer,
+        reason=decision.reason,
+        p=decision.p,
+        effect=float(shares[0]),
         effect_name="share of task pairs in which the task with the larger spectrum bound has the "
         "larger error",
         unit="1",
-        **count(linear[i] for i in sorted(used)),
+        method=f"permutations of families over {number} pairs",
+        **count(used),
     )
+
+
+def ordered_pairs(group: Sequence[Cell]) -> list[tuple[int, int]]:
+    """Pairs (harder, easier) of cells whose bounds differ by APART because of the spectrum."""
+    spectra, tails = ([f(c) for c in group] for f in (spectrum_term, tail_energy))
+    bounds = np.maximum(np.add(spectra, tails), NOTHING)
+    return [
+        (a, b)
+        for a, b in itertools.permutations(range(len(group)), 2)
+        if bounds[a] >= APART * bounds[b] and spectra[a] > tails[a]
+    ]
+
+
+def agreement(
+    errors: NDArray[np.float64], pairs: Sequence[Sequence[tuple[int, int]]]
+) -> NDArray[np.float64]:
+    """Share of pairs (a, b) with a larger error of a, for each permutation of the families.
+
+    The first permutation changes nothing. A tie counts half.
+
+    Parameters
+    ----------
+    errors : (groups, families) ndarray
+        Errors on tasks of one memory length and width in each row.
+    pairs : sequence
+        For each group, the pairs of families that are predicted to differ.
+    """
+    orders = np.array(list(itertools.permutations(range(errors.shape[1]))))
+    agree = [
+        (1 + np.sign(row[orders[:, a]] - row[orders[:, b]])) / 2
+        for row, ordered in zip(errors, pairs, strict=True)
+        for a, b in ordered
+    ]
+    return np.asarray(np.sum(agree, axis=0) / len(agree))
 
 
 PREDICTION = Prediction(
@@ -107,12 +145,13 @@ PREDICTION = Prediction(
     "values of the tensorised target (refined in arXiv 2305.18478)",
     statement="At equal memory length, the error of a linear dilated convolution orders kernels "
     "by the singular values of the tensorised memory function beyond its number of channels.",
-    needs="linear TCNs with dilation_base = kernel_size, few channels, and several kernels at the "
-    "same memory lengths within the receptive field",
+    needs="linear TCNs with dilation_base = kernel_size, few channels, and five kernels or more at "
+    "the same memory lengths within the receptive field",
     rule="Among pairs of kernels at equal memory length, width and depth whose bounds differ by a "
     "factor of 10 because of the spectrum: the share in which the kernel with the larger bound has "
-    "the larger mean log10 error. Supported if the 90 % interval lies above 0.5, contradicted if "
-    "it lies below; at least 5 pairs.",
+    "the larger mean log10 error, ties counting half. Supported if at most 5 % of the permutations "
+    "of the kernels' errors have such a large share, contradicted if at most 5 % have such a small "
+    "one; at least 5 pairs.",
     fixed=datetime.date(2026, 11, 20),
     judge=judge,
 )

@@ -18,10 +18,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mfbench.predictions.cells import Cell, count, decades, require
-from mfbench.predictions.intervals import difference_interval
+from mfbench.predictions.cells import Cell, count, require, score
+from mfbench.predictions.differences import differences_by_seed
+from mfbench.predictions.intervals import mean_interval
 from mfbench.predictions.prediction import Prediction
-from mfbench.predictions.verdict import CONTRADICTED, Verdict, compare
+from mfbench.predictions.verdict import CONTRADICTED, SUPPORTED, NotDecidedError, Verdict, decide
 
 MARGIN = 1.0  # decades
 GRACE = 4.0  # standard errors of the test error
@@ -42,7 +43,8 @@ def below_floor(cell: Cell) -> int:
         errors = [float(((cell.k - roots * h) ** 2).sum()) for h in learned]
         return sum(error < floor * (1 - ROUNDING) for error in errors)
     spread = cell.per_seed("relative_mse_standard_error")
-    return sum(cell.seeds[seed] < floor - GRACE * float(spread[seed]) for seed in spread)
+    found = cell.seeds.items()
+    return sum(e < floor - GRACE * float(spread[s]) for s, e in found if s in spread)
 
 
 def judge(cells: Sequence[Cell]) -> Verdict:
@@ -57,20 +59,20 @@ def judge(cells: Sequence[Cell]) -> Verdict:
         [c for c in impulse if c.receptive_field > c.rho],
         "dilated convolution that sees the lag of an impulse",
     )
-    estimate = difference_interval(
-        decades(e for c in short for e in c.seeds.values()),
-        decades(e for c in covering for e in c.seeds.values()),
-    )
-    verdict, reason = compare(estimate, MARGIN)
+    estimate = mean_interval(differences_by_seed([(short, covering)], score))
     violations = sum(below_floor(c) for c in limited)
-    if violations:
-        verdict, reason = CONTRADICTED, f"runs with an error below their tail floor: {violations}"
-    elif verdict == CONTRADICTED:
-        reason += ": a receptive field that covers the lag does not help (or training fails to use "
-        reason += "it; this rule cannot tell)"
+    if not violations and not any(c.learned for c in covering):
+        raise NotDecidedError("nothing learned the impulse where the receptive field reaches it")
+    below = f"runs with an error below their tail floor: {violations}"
+    above = f"the whole interval lies above {MARGIN:g}"
+    decision = decide(
+        (CONTRADICTED, float(not violations), below),
+        (SUPPORTED, estimate.at_most(MARGIN), above),
+        otherwise=f"the interval does not lie above {MARGIN:g}: training may be the limit",
+    )
     return Verdict.of(
         estimate,
-        (verdict, reason),
+        decision,
         effect_name="drop in error where the receptive field reaches the lag",
         unit="decades",
         **count([*short, *covering]),
@@ -89,8 +91,8 @@ PREDICTION = Prediction(
     "covers the lag.",
     needs="TCNs on an impulse, some with a receptive field up to its lag and some beyond",
     rule="Contradicted if the error of any run lies below the energy of its tail. Otherwise mean "
-    "log10 error of the runs that do not see the lag, minus that of the runs that do: supported "
-    "if the 90 % interval lies above 1 decade, contradicted if it lies below.",
+    "log10 error of the runs that do not see the lag, minus that of the runs that do, by seed: "
+    "supported if the 90 % interval lies above 1 decade.",
     fixed=datetime.date(2026, 11, 20),
     judge=judge,
 )

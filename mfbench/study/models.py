@@ -1,7 +1,7 @@
 """The models of a study, really built once at each width: their settings, code and faults.
 
-`mfbench.models.build_all` builds them in a process of its own, since a plan must not load torch. Its
-answers are kept until a setting or a file of the model changes; faults are not kept.
+`mfbench.models.build_all` builds them in a process of its own, since a plan must not load torch.
+Its answers are kept until a setting or a file of the model changes; faults are not kept.
 """
 
 from __future__ import annotations

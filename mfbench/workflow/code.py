@@ -146,7 +146,7 @@ def kernel_digest(family: str, name: str) -> str:
     modules = reached_modules(frozenset(f"tasks.kernels.{each}" for each in used))
     parts = [_source_of_module(m) for m in modules if within(m, ("tasks.kernels",))]
     parts += [
-        _normalised_or_raw(file)
+        normalised(file.read_text(encoding="utf-8"))
         if file.suffix == ".py"
         else hashlib.sha256(file.read_bytes()).hexdigest()
         for file in own

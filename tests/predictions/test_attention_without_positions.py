@@ -43,11 +43,15 @@ def test_success_only_with_positions_supports() -> None:
 
 
 def test_success_without_positions_contradicts() -> None:
-    expect(verdict_of(NAME, make_cube(BOTH, solved(4, 5))), CONTRADICTED, "4 of 5 runs")
+    expect(
+        verdict_of(NAME, make_cube(BOTH, solved(4, 5))), CONTRADICTED, "against 4 of 5, which do"
+    )
 
 
 def test_no_success_at_all_decides_nothing() -> None:
-    expect(verdict_of(NAME, make_cube(BOTH, solved(0, 0))), NOT_DECIDED, "neither kind succeeds")
+    expect(
+        verdict_of(NAME, make_cube(BOTH, solved(0, 0))), NOT_DECIDED, "training may be the limit"
+    )
 
 
 def test_deeper_models_and_lag_zero_are_left_out() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from mfbench.predictions.cells import cells, count, decades, differences_by_seed, matched, require
+from mfbench.predictions.cells import cells, count, decades, require
 from mfbench.predictions.verdict import NotDecidedError
 from tests.predictions.cubes import Member, make_cube, study_of
 
@@ -79,26 +79,19 @@ def test_decades_are_clipped_at_both_ends() -> None:
     np.testing.assert_allclose(decades([np.inf, 1e4, 0.1, 1e-12]), [1, 1, -1, -8])
 
 
-def test_cells_are_matched_by_keys_that_both_kinds_have(cube: xr.Dataset) -> None:
-    found = cells(cube)
-    one, two = ([c for c in found if c.options["state"] == n] for n in (4, 6))
-    pairs = matched(one, two, lambda c: (c.width, c.on))
-    assert len(pairs) == 3
-    assert all(a.on == b.on and a.width == b.width == 2 for (a,), (b,) in pairs)
+def test_a_cell_learned_if_its_median_run_solves_the_task(cube: xr.Dataset) -> None:
+    assert [c.learned for c in cells(cube) if c.width == 4] == [True, True, False]  # airy: 1 of 2
+    half = make_cube(STUDY, lambda m: 0.01 if m.seed < 1 else np.inf if m.seed < 2 else 0.11)
+    assert not any(c.learned for c in cells(half))
 
 
-def test_differences_are_averaged_over_pairs_for_each_common_seed(cube: xr.Dataset) -> None:
-    impulse = [c for c in cells(cube) if c.kernel == "impulse"]
-    wide, narrow = (
-        [c for c in impulse if c.width == w and c.options["state"] == 4] for w in (4, 2)
+def test_an_error_that_is_no_number_is_no_result(cube: xr.Dataset) -> None:
+    broken = cube.copy(deep=True)
+    broken.relative_mse[{"architecture": 0, "width": 0, "kernel": 0, "level": 0, "seed": 1}] = (
+        np.nan
     )
-    pairs = matched(wide, narrow, lambda c: c.on)
-    by_seed = differences_by_seed(pairs, lambda c: {s: c.width + c.rho * s for s in c.seeds}, "x")
-    np.testing.assert_allclose(by_seed, [2, 2, 2])
-    with pytest.raises(NotDecidedError, match="no two cells that differ only in the colour"):
-        differences_by_seed([], lambda c: {}, "the colour")
-    with pytest.raises(NotDecidedError, match=r"at least 3 seeds .*, found 1 .* in x\)"):
-        differences_by_seed(pairs, lambda c: {c.width % 4: 1.0, 7: 2.0}, "x")
+    assert set(cells(broken)[0].seeds) == {0, 2}
+    assert count(cells(broken)[:1], all_rates=True)["runs"] == 4
 
 
 def test_too_few_seeds_decide_nothing(cube: xr.Dataset) -> None:

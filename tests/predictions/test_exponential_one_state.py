@@ -44,6 +44,14 @@ def test_a_large_error_contradicts_only_if_more_states_do_better() -> None:
     expect(verdict_of(NAME, make_cube(study(1), errors(0.1, 0))), NOT_DECIDED, "training may be")
 
 
+def test_the_worst_length_counts() -> None:
+    def error(m: Any) -> float:
+        return m.wobble * (0.1 if m.state_size == 1 and m.memory_length == 16 else 1e-6)
+
+    verdict = expect(verdict_of(NAME, make_cube(BOTH, error)), CONTRADICTED, "larger models reach")
+    assert verdict.effect == pytest.approx(1, abs=0.2)
+
+
 def test_seeds_that_differ_decide_nothing() -> None:
     cube = make_cube(BOTH, lambda m: np.inf if m.seed == 0 else 1e-4)
     verdict = expect(verdict_of(NAME, cube), NOT_DECIDED, "contains 2")

@@ -10,7 +10,7 @@ import xarray as xr
 
 from mfbench.predictions.cells import cells
 from mfbench.predictions.largest_learning_rate import largest_stable_rate
-from mfbench.predictions.verdict import CONTRADICTED, NOT_DECIDED, SUPPORTED
+from mfbench.predictions.verdict import CONTRADICTED, NO_EFFECT, NOT_DECIDED, SUPPORTED
 from tests.predictions.cubes import Member, expect, make_cube, study_of, verdict_of
 
 NAME = "largest_learning_rate"
@@ -26,7 +26,7 @@ STUDY = study_of(
 
 
 def cube_of(limit: Callable[[Member], float]) -> xr.Dataset:
-    return make_cube(STUDY, lambda m: np.inf if m.rate > limit(m) else 0.1)
+    return make_cube(STUDY, lambda m: np.inf if m.rate > limit(m) else 0.01)
 
 
 def by(direct: float, best: float) -> Callable[[Member], float]:
@@ -39,18 +39,22 @@ def test_a_larger_stable_rate_supports() -> None:
     assert (verdict.runs, verdict.diverged) == (2 * 2 * 25, 2 * 5 * (3 + 1))
 
 
-def test_the_same_or_a_smaller_stable_rate_contradicts() -> None:
-    expect(verdict_of(NAME, cube_of(by(0.1, 0.1))), CONTRADICTED)
+def test_a_stable_rate_beyond_the_sweep_supports() -> None:
+    expect(verdict_of(NAME, cube_of(by(0.1, 9))), SUPPORTED)
+
+
+def test_the_same_stable_rate_is_no_effect_and_a_smaller_one_contradicts() -> None:
+    expect(verdict_of(NAME, cube_of(by(0.1, 0.1))), NO_EFFECT)
     expect(verdict_of(NAME, cube_of(by(0.3, 0.001))), CONTRADICTED)
 
 
 def test_seeds_that_differ_decide_nothing() -> None:
     cube = cube_of(lambda m: by(0.03, 1.0 if m.seed < 2 else 0.01)(m))
-    expect(verdict_of(NAME, cube), NOT_DECIDED, "contains 0.25")
+    expect(verdict_of(NAME, cube), NOT_DECIDED, "contains 0 and 0.25")
 
 
 def test_a_sweep_without_instability_decides_nothing() -> None:
-    expect(verdict_of(NAME, cube_of(by(9, 9))), NOT_DECIDED, "do not reach the limit")
+    expect(verdict_of(NAME, cube_of(by(9, 9))), NOT_DECIDED, "do not reach its limit")
 
 
 def test_too_few_rates_are_no_sweep() -> None:

@@ -49,18 +49,20 @@ def test_the_sign_floor_is_the_error_of_the_best_weights_of_one_sign() -> None:
 
 
 def test_success_only_with_several_heads_supports() -> None:
-    verdict = expect(verdict_of(NAME, make_cube(BOTH, solved(0, 4))), SUPPORTED, "8 of 10 runs")
+    verdict = expect(
+        verdict_of(NAME, make_cube(BOTH, solved(0, 4))), SUPPORTED, "4 of 5 seeds against 0 of 5"
+    )
     assert verdict.effect == pytest.approx(0.8)
     assert verdict.runs == 15
 
 
 def test_success_with_one_head_contradicts() -> None:
-    expect(verdict_of(NAME, make_cube(BOTH, solved(3, 5))), CONTRADICTED, "3 of 5 runs")
+    expect(verdict_of(NAME, make_cube(BOTH, solved(3, 5))), CONTRADICTED, "against 3 of 5")
 
 
 def test_no_success_decides_nothing_and_divergence_is_no_success() -> None:
     cube = make_cube(BOTH, lambda m: np.inf if m.seed == 0 else 0.3)
-    verdict = expect(verdict_of(NAME, cube), NOT_DECIDED, "0 of 10 runs against 0 of 5")
+    verdict = expect(verdict_of(NAME, cube), NOT_DECIDED, "0 of 5 seeds against 0 of 5")
     assert verdict.diverged == 3
 
 

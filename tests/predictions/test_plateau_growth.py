@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mfbench.predictions.plateau_growth import advantage, passage
-from mfbench.predictions.verdict import CONTRADICTED, NOT_DECIDED, SUPPORTED
+from mfbench.predictions.verdict import CONTRADICTED, NO_EFFECT, NOT_DECIDED, SUPPORTED
 from tests.predictions.cubes import Member, expect, make_cube, study_of, verdict_of
 
 NAME = "plateau_growth"
@@ -48,8 +48,8 @@ def test_misfits_identify_each_shape_at_any_offset(offset: float) -> None:
 
 
 def noise(m: Member) -> float:
-    """Noise of ten per cent, different for every member."""
-    return float(np.exp(0.1 * np.random.default_rng([m.seed, int(m.rho)]).standard_normal()))
+    """Noise of five per cent, different for every member."""
+    return float(np.exp(0.05 * np.random.default_rng([m.seed, int(m.rho)]).standard_normal()))
 
 
 @pytest.mark.parametrize("offset", [0, 300])
@@ -70,9 +70,14 @@ def test_a_clear_power_law_contradicts() -> None:
     expect(verdict_of(NAME, cube), CONTRADICTED)
 
 
-def test_times_that_follow_neither_shape_decide_nothing() -> None:
+def test_times_that_follow_neither_shape_are_no_effect() -> None:
     cube = cube_of(lambda m: 100 * (3 + np.sin(7 * m.seed + 5 * m.rho)))
-    expect(verdict_of(NAME, cube), NOT_DECIDED, "contains 0")
+    expect(verdict_of(NAME, cube), NO_EFFECT)
+
+
+def test_seeds_that_differ_in_shape_decide_nothing() -> None:
+    cube = cube_of(lambda m: 30 * (np.exp(m.rho / 3) if m.seed < 2 else m.rho**1.7))
+    expect(verdict_of(NAME, cube), NOT_DECIDED, "contains 0 and 0.3")
 
 
 def test_lags_that_are_not_learned_in_time_are_left_out_and_reported() -> None:

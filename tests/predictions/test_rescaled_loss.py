@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from mfbench.predictions.verdict import CONTRADICTED, NOT_DECIDED, SUPPORTED
+from mfbench.predictions.verdict import CONTRADICTED, NO_EFFECT, NOT_DECIDED, SUPPORTED
 from tests.predictions.cubes import Member, expect, make_cube, study_of, verdict_of
 
 NAME = "rescaled_loss"
@@ -36,7 +36,7 @@ def cube_of(
     def learned(m: Member, k: Any) -> Any:
         return np.where(np.arange(len(k)) < m.memory_length // 2, k, k * (1 - late(m)))
 
-    return make_cube(study, lambda m: np.inf if late(m) > 1 else 0.1, learned=learned)
+    return make_cube(study, lambda m: np.inf if late(m) > 1 else 0.01, learned=learned)
 
 
 def with_loss(plain: float, rescaled: float) -> Callable[[Member], float]:
@@ -49,8 +49,9 @@ def test_smaller_late_errors_support() -> None:
     assert verdict.runs == 2 * 2 * 5
 
 
-def test_equal_late_errors_contradict() -> None:
-    expect(verdict_of(NAME, cube_of(with_loss(0.5, 0.5))), CONTRADICTED)
+def test_equal_late_errors_are_no_effect_and_larger_ones_contradict() -> None:
+    expect(verdict_of(NAME, cube_of(with_loss(0.5, 0.5))), NO_EFFECT)
+    expect(verdict_of(NAME, cube_of(with_loss(0.05, 0.5))), CONTRADICTED)
 
 
 def test_seeds_that_differ_or_diverge_decide_nothing() -> None:
@@ -59,7 +60,7 @@ def test_seeds_that_differ_or_diverge_decide_nothing() -> None:
             return 0.5 * m.wobble
         return 2.0 if m.seed == 0 else 0.1
 
-    verdict = expect(verdict_of(NAME, cube_of(mixed)), NOT_DECIDED, "contains 0.1")
+    verdict = expect(verdict_of(NAME, cube_of(mixed)), NOT_DECIDED, "contains 0 and 0.1")
     assert verdict.diverged == 2
 
 

@@ -14,6 +14,7 @@ from mfbench.predictions.catalogue import prediction, predictions
 from mfbench.predictions.scoreboard import (
     deciding,
     effect_text,
+    holm,
     judge_predictions,
     markdown,
     plain_text,
@@ -93,7 +94,7 @@ def test_the_markdown_has_a_row_and_a_rule_for_each(table: pd.DataFrame) -> None
     text = markdown(deciding(table))
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert len(rows) == 1 + len(predictions())
-    assert all(row.count(" | ") == 5 for row in rows)
+    assert all(row.count(" | ") == 6 for row in rows)
     for name in predictions():
         assert prediction(name).rule in text
         assert prediction(name).link in text
@@ -106,6 +107,16 @@ def test_an_effect_without_a_unit_is_a_plain_number() -> None:
         "0.5 decades [0.25, 1]"
     )
     assert effect_text(row.replace(0.5, np.nan)) == ""
+
+
+def test_holm_multiplies_by_the_number_of_tests_that_are_left() -> None:
+    found = holm(np.array([0.01, np.nan, 0.04, 0.03, 0.9]))
+    np.testing.assert_allclose(found, [0.04, np.nan, 0.09, 0.09, 0.9])
+
+
+def test_decided_rows_have_p_values_before_and_after_holms_correction(table: pd.DataFrame) -> None:
+    assert (np.isfinite(table.p) == (table.verdict != NOT_DECIDED)).all()
+    assert (table.p_holm.dropna() >= table.p.dropna()).all()
 
 
 def test_files_agree_with_the_table(table: pd.DataFrame, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mfbench.predictions.verdict import CONTRADICTED, NOT_DECIDED, SUPPORTED
+from mfbench.predictions.verdict import CONTRADICTED, NO_EFFECT, NOT_DECIDED, SUPPORTED
 from tests.predictions.cubes import expect, make_cube, study_of, verdict_of
 
 NAME = "ssm_initialisation"
@@ -35,13 +35,14 @@ def test_a_larger_error_of_real_poles_supports() -> None:
     assert verdict.runs == 4 * 2 * 5
 
 
-def test_equal_errors_contradict() -> None:
-    expect(verdict_of(NAME, make_cube(ALL, errors(1))), CONTRADICTED)
+def test_equal_errors_are_no_effect_and_a_smaller_one_contradicts() -> None:
+    expect(verdict_of(NAME, make_cube(ALL, errors(1))), NO_EFFECT)
+    expect(verdict_of(NAME, make_cube(ALL, errors(0.1))), CONTRADICTED)
 
 
 def test_seeds_that_differ_decide_nothing() -> None:
     cube = make_cube(ALL, lambda m: errors(100 if m.seed < 2 else 0.5)(m))
-    expect(verdict_of(NAME, cube), NOT_DECIDED, "contains 0.3")
+    expect(verdict_of(NAME, cube), NOT_DECIDED, "contains 0 and 0.3")
 
 
 def test_one_kind_alone_decides_nothing() -> None:

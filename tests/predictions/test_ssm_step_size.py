@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mfbench.predictions.verdict import CONTRADICTED, NOT_DECIDED, SUPPORTED
+from mfbench.predictions.verdict import CONTRADICTED, NO_EFFECT, NOT_DECIDED, SUPPORTED
 from tests.predictions.cubes import expect, make_cube, study_of, verdict_of
 
 NAME = "ssm_step_size"
@@ -42,13 +42,14 @@ def test_a_larger_error_of_small_steps_supports() -> None:
     assert verdict.runs == 2 * 3 * 5
 
 
-def test_equal_errors_contradict() -> None:
-    expect(verdict_of(NAME, make_cube(BOTH, errors(1))), CONTRADICTED)
+def test_equal_errors_are_no_effect_and_a_smaller_one_contradicts() -> None:
+    expect(verdict_of(NAME, make_cube(BOTH, errors(1))), NO_EFFECT)
+    expect(verdict_of(NAME, make_cube(BOTH, errors(0.1))), CONTRADICTED)
 
 
 def test_seeds_that_differ_or_diverge_decide_nothing() -> None:
     cube = make_cube(BOTH, lambda m: np.inf if m.seed == m.options["dt_max"] else errors(3)(m))
-    assert expect(verdict_of(NAME, cube), NOT_DECIDED, "contains 0.3").diverged == 3
+    assert expect(verdict_of(NAME, cube), NOT_DECIDED, "contains 0 and 0.3").diverged == 3
 
 
 def test_one_range_of_steps_decides_nothing() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mfbench.predictions.verdict import CONTRADICTED, NOT_DECIDED, SUPPORTED
+from mfbench.predictions.verdict import CONTRADICTED, NO_EFFECT, NOT_DECIDED, SUPPORTED
 from tests.predictions.cubes import Member, expect, make_cube, study_of, verdict_of
 
 NAME = "stable_reparameterisation"
@@ -36,22 +36,23 @@ def test_a_larger_error_of_the_direct_parameterisation_supports() -> None:
     assert verdict.runs == 3 * 2 * 5
 
 
-def test_equal_errors_contradict() -> None:
-    expect(verdict_of(NAME, make_cube(BOTH, errors(1))), CONTRADICTED)
+def test_equal_errors_are_no_effect_and_a_smaller_one_contradicts() -> None:
+    expect(verdict_of(NAME, make_cube(BOTH, errors(1))), NO_EFFECT)
+    expect(verdict_of(NAME, make_cube(BOTH, errors(0.1))), CONTRADICTED)
 
 
 def test_diverged_runs_count_as_an_error_of_ten() -> None:
     def diverging(m: Member) -> float:
-        return np.inf if m.options["parameterisation"] == "direct" else 0.1
+        return np.inf if m.options["parameterisation"] == "direct" else 0.01
 
     verdict = expect(verdict_of(NAME, make_cube(BOTH, diverging)), SUPPORTED)
-    assert verdict.effect == pytest.approx(2)
+    assert verdict.effect == pytest.approx(3)
     assert verdict.diverged == 10
 
 
 def test_seeds_that_differ_decide_nothing() -> None:
     cube = make_cube(BOTH, lambda m: errors(100 if m.seed < 2 else 0.5)(m))
-    expect(verdict_of(NAME, cube), NOT_DECIDED, "contains 0.3")
+    expect(verdict_of(NAME, cube), NOT_DECIDED, "contains 0 and 0.3")
 
 
 def test_the_reason_names_missing_models() -> None:

@@ -38,9 +38,9 @@ def test_a_cliff_supports() -> None:
     assert (verdict.runs, verdict.diverged) == (10, 0)
 
 
-def test_no_cliff_contradicts() -> None:
+def test_a_lag_that_nothing_learns_decides_nothing() -> None:
     cube = make_cube(STUDY, lambda m: 1.01 * m.wobble)
-    expect(verdict_of(NAME, cube), CONTRADICTED, "does not help")
+    expect(verdict_of(NAME, cube), NOT_DECIDED, "nothing learned the impulse")
 
 
 def test_a_run_below_its_floor_contradicts_despite_a_cliff() -> None:
@@ -64,10 +64,10 @@ def test_mixed_runs_decide_nothing_and_divergence_counts() -> None:
     def either(m: Member) -> float:
         if m.kernel != "impulse":
             return cliff(m)
-        good = m.receptive_field > m.rho and m.seed < 2
+        good = m.receptive_field > m.rho and m.seed < 3
         return 1e-3 if good else np.inf if m.seed == 4 else 1.001
 
-    verdict = expect(verdict_of(NAME, make_cube(STUDY, either)), NOT_DECIDED, "contains 1")
+    verdict = expect(verdict_of(NAME, make_cube(STUDY, either)), NOT_DECIDED, "not lie above 1")
     assert (verdict.runs, verdict.diverged) == (10, 2)
 
 

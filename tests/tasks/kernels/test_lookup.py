@@ -21,5 +21,7 @@ def test_every_family_describes_itself(name: str) -> None:
 
 
 def test_an_unknown_family_lists_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="no kernel family named 'gauss'; choose from airy, exp"):
+    with pytest.raises(
+        ValueError, match="no kernel family named 'gauss'; choose from airy, damped"
+    ):
         family("gauss")

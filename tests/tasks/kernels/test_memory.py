@@ -17,8 +17,8 @@ from mfbench.tasks.kernels import (
 )
 
 
-def test_the_four_families_are_registered() -> None:
-    assert set(families()) >= {"airy", "exponential", "impulse", "polynomial"}
+def test_the_families_are_registered() -> None:
+    assert set(families()) >= {"airy", "damped", "exponential", "impulse", "polynomial"}
 
 
 def test_window_weights_count_the_scored_steps_that_see_a_lag() -> None:
@@ -42,6 +42,11 @@ def test_families_match_the_documented_formulas() -> None:
     np.testing.assert_allclose(memory_function("exponential", 0.8, 32), 0.8**s)
     np.testing.assert_allclose(memory_function("polynomial", 1.5, 32), (s + 1) ** -1.5)
     np.testing.assert_array_equal(memory_function("impulse", 7, 32), (s == 7).astype(float))
+
+
+def test_a_damped_oscillation_obeys_its_recurrence_of_two_states() -> None:
+    k = memory_function("damped", 0.8, 32)
+    np.testing.assert_allclose(k[2:], 2 * 0.8 * np.cos(np.pi / 4) * k[1:-1] - 0.8**2 * k[:-2])
 
 
 def test_airy_solves_airys_equation_and_peaks_before_the_turning_point() -> None:
@@ -91,7 +96,7 @@ def test_normalised_under_the_weights(family: str) -> None:
         ("impulse", 64, "outside the sequence"),
         ("airy", 0.0, "greater than 0"),
         ("airy", float("nan"), "greater than 0"),
-        ("gauss", 1.0, "choose from airy, exponential, impulse, polynomial"),
+        ("gauss", 1.0, "choose from airy, damped, exponential, impulse, polynomial"),
     ],
 )
 def test_impossible_requests_say_what_is_allowed(family: str, rho: float, message: str) -> None:
