@@ -22,7 +22,7 @@ from mfbench.training.status import STATUS
 
 log = logging.getLogger(__name__)
 
-MEMBER = ("learning_rate", "seed")
+MEMBER = ("budget", "learning_rate", "seed")
 _DERIVED: dict[str, tuple[tuple[str, ...], str]] = {
     "optimisation_part": ((), "log10(relative_mse / max(upper_floor, 1e-6))"),
     "first_step_below": (("threshold",), "first validated step with an error at most that"),
@@ -39,7 +39,7 @@ def level_dataset(
     task: Task,
     floors: Floors,
     settings: EvaluationSettings,
-    measured: Mapping[tuple[int, int], Mapping[str, Any]],
+    measured: Mapping[tuple[int, ...], Mapping[str, Any]],
 ) -> xr.Dataset:
     """What is known of a level.
 
@@ -53,7 +53,8 @@ def level_dataset(
     settings : EvaluationSettings
         The evaluation section of the study.
     measured : mapping
-        By the indices of learning rate and seed what `measure` found; the others have no errors.
+        By the indices of budget, learning rate and seed what `measure` found; the others have no
+        errors.
 
     Returns
     -------
