@@ -21,6 +21,7 @@ from mfbench.figures.tables import short_error
 from mfbench.figures.theme import architecture_colours
 from mfbench.files import write_text
 from mfbench.report.boundary import boundary_texts
+from mfbench.report.causes import causes_by_model
 from mfbench.report.differences import difference_table
 from mfbench.report.failed_cells import failed_table
 from mfbench.report.notes import NOTES
@@ -69,6 +70,7 @@ def write_report(
         diverged=int((cube.status == "diverged").sum()),
         failed=int(failed(cube).sum()),
         failed_cells=failed_table(cube).to_dict("records"),
+        causes=causes_by_model(cube),
         figures=[
             {"name": name, "json": _embedded(specification), "note": NOTES.get(name, "")}
             for name, specification in figures.items()

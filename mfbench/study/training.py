@@ -25,6 +25,8 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 EXECUTION = frozenset(
     {"device", "checkpoints", "cells_per_job", "ensemble_size", "jobs_per_gpu", "broken"}
 )
+# The lists whose product a cell's members are.
+MEMBERS = ("steps", "learning_rates", "seeds")
 # Sequences per validation batch; changes results only by rounding.
 VALIDATION_BATCH = 256
 
@@ -93,7 +95,7 @@ def merged(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
 
 
 class TrainingSettings(Section):
-    """How a cell is trained: its members are all pairs of learning rate and seed."""
+    """How a cell is trained: its members are all (steps, learning rate, seed)."""
 
     steps: Annotated[list[PositiveInt], Field(min_length=1), Distinct] = Field(
         [2000],
