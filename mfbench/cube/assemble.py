@@ -82,8 +82,9 @@ def assemble_cube(
         with _left_out(errors), opened(source) as file:
             own = {name: set(file[name][...].tolist()) for name in file.dimensions}
             rho, length, chosen = (file[name][...] for name in _OF_A_LEVEL)
-            # A failed cell has no rate; one whose rate the study no longer has is no result of it.
+            # A failed cell has no rate; one with a rate the study no longer has is no result of it.
             stays = np.isnan(chosen) | np.isin(chosen, members["learning_rate"])
+            stays = stays.reshape(len(rho), -1).all(1)
             here = dict(zip(rho[stays].tolist(), length[stays].tolist(), strict=True))
             names = str(file.architecture_name), int(file.width), str(file.kernel)
             group = Group(*names, list(here), source)

@@ -9,6 +9,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+# Of a trial: counts scatter more than binomially, since seeds choose each other's learning rate.
+_WEIGHT = 0.9
 Censored = Literal["none", "below", "above"]
 
 
@@ -27,6 +29,9 @@ class Boundary:
     censored : {"none", "below", "above"}
         ``below``: the success rate is below one half even at the easiest level; ``above``: it is
         above one half even at the hardest level. Nothing is extrapolated.
+    monotone_p_value : float
+        `monotone_p_value` of the counts. If it is small, success rises with difficulty somewhere,
+        and the boundary is not the only level at which it crosses one half.
     """
 
     memory_length: float
@@ -36,6 +41,7 @@ class Boundary:
     rho_low: float
     rho_high: float
     censored: Censored
+    monotone_p_value: float
 
 
 def failure_boundary(
@@ -54,7 +60,8 @@ def failure_boundary(
     trials; pool adjacent violators) crosses one half. It is interpolated between the levels on
     either side: linearly in log M99, and by the same fraction in rho.
 
-    The interval comes from independent Jeffreys posteriors Beta(s + 1/2, f + 1/2) of the levels.
+    The interval comes from independent Jeffreys posteriors Beta(0.9 s + 1/2, 0.9 f + 1/2) of the
+    levels; a trial counts as 0.9 because the seeds of a level choose each other's learning rate.
     Isotonic regression makes each draw monotone and shows between which two levels it crosses one
     half. The place in between depends on how steeply P falls, which a coarse grid cannot show. So
     the interval reaches from a quantile of the levels below the crossings to a quantile of the
@@ -86,13 +93,10 @@ def failure_boundary(
     Robertson, Wright & Dykstra, Order Restricted Statistical Inference (1988), chapter 1; Brown,
     Cai & DasGupta, Statistical Science 16 (2001) for the posteriors.
     """
-    from scipy.optimize import isotonic_regression  # figures import this module but not scipy
-
     M, knob, s, n = _checked(memory_length, rho, successes, trials)
     if not 0 < confidence < 1:
         raise ValueError(f"confidence = {confidence} must lie between 0 and 1")
-    rate = isotonic_regression(s / n, weights=n, increasing=False).x
-    position = _crossing(rate)
+    position = _crossing(falling(s / n, n))
     low, high = _interval(tuple(s), tuple(n), confidence, draws, seed)
     length = np.exp(_at([position], np.log(M), hard=np.inf)[0])
     length_low, length_high = _at([low, high], M, hard=np.inf)  # no logarithm: exact grid levels
@@ -110,6 +114,7 @@ def failure_boundary(
         rho_low=float(knobs[1:].min()),
         rho_high=float(knobs[1:].max()),
         censored=censored,
+        monotone_p_value=monotone_p_value(tuple(s), tuple(n)),
     )
 
 
@@ -125,39 +130,73 @@ def _interval(
 
     Results are cached, because with few seeds the same counts recur.
     """
-    s, n = np.array(successes), np.array(trials)
+    s, n = _WEIGHT * np.array(successes), _WEIGHT * np.array(trials)
     posterior = np.random.default_rng(seed).beta(s + 0.5, n - s + 0.5, (draws, len(n)))
-    above = levels_above(posterior, n, 0.5)  # the crossing lies between levels above-1 and above
+    above = (falling(posterior, n) > 0.5).sum(-1)  # the crossing: between levels above-1 and above
     tail = (1 - confidence) / 2
     low = float(np.quantile(above - 1, tail, method="lower"))
     high = float(np.quantile(above, 1 - tail, method="higher"))
     return low, high
 
 
-def levels_above(
-    rates: NDArray[np.float64], weights: NDArray[np.float64], threshold: float
-) -> NDArray[np.int_]:
-    """Number of levels at which the decreasing isotonic regression exceeds a threshold.
+@functools.lru_cache(maxsize=4096)
+def monotone_p_value(
+    successes: tuple[float, ...], trials: tuple[float, ...], *, draws: int = 1000, seed: int = 0
+) -> float:
+    """Probability of success rising as much along the levels by chance.
 
-    The regression is the slope of the least concave majorant of the running sum of
-    ``weights * rates`` (Robertson, Wright & Dykstra 1988, section 1.2). So it exceeds c up to the
-    level where the running sum of ``weights * (rates - c)`` is largest. This handles many rows at
-    once.
+    The statistic is the likelihood ratio of the success rates to their isotonic regression; its
+    distribution is simulated with the isotonic regression as the truth.
+
+    Parameters
+    ----------
+    successes, trials : (levels,) tuple
+        From easy to hard.
+    draws, seed : int
+        Number and seed of the simulated studies.
+
+    Returns
+    -------
+    float
+        1 if success never rises.
+    """
+    from scipy.special import rel_entr  # figures import this module but not scipy
+
+    s, n = np.array(successes), np.array(trials)
+    truth = falling(s / n, n)
+    simulated = np.random.default_rng(seed).binomial(n.astype(int), truth, (draws, len(n)))
+    rate = np.vstack([s, simulated]) / n
+    fit = falling(rate, n)
+    ratio = np.sum(n * (rel_entr(rate, fit) + rel_entr(1 - rate, 1 - fit)), axis=1)
+    return float(np.mean(ratio >= ratio[0] - 1e-9))
+
+
+def falling(rates: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Isotonic regression that falls along the levels, for many rows at once.
+
+    At level k it is the least over i <= k of the largest over j >= k of the weighted means of
+    levels i to j (Robertson, Wright & Dykstra 1988, section 1.4).
 
     Parameters
     ----------
     rates : (..., levels) array
     weights : (levels,) array
         Positive.
-    threshold : float
 
     Returns
     -------
-    (...) array of int
+    (..., levels) array
     """
-    running = np.cumsum(weights * (rates - threshold), axis=-1)
-    best = running.argmax(-1)
-    return np.where(running.max(-1) > 0, best + 1, 0)
+    of_part = np.triu(np.ones((len(weights), len(weights)), bool))  # i <= j
+    ends = [np.cumsum(values, axis=-1) for values in (weights * rates, weights)]
+    sums, sizes = (
+        end[..., None, :] - (end - values)[..., :, None]
+        for end, values in zip(ends, (weights * rates, weights), strict=True)
+    )
+    means = np.where(of_part, sums, -np.inf) / np.where(of_part, sizes, 1)
+    largest = np.maximum.accumulate(means[..., ::-1], axis=-1)[..., ::-1]
+    fit: NDArray[np.float64] = np.where(of_part, largest, np.inf).min(-2)
+    return np.clip(fit, 0, 1)  # rounding
 
 
 def _checked(

@@ -20,8 +20,10 @@ _NUMBERS = {
     "boundary_rho": "knob of the kernel's family where half of the seeds succeed",
     "boundary_rho_low": "lower end of the interval of boundary_rho",
     "boundary_rho_high": "upper end of the interval of boundary_rho",
+    "boundary_monotone_p_value": "probability of success rising as much with difficulty by chance",
 }
 _CONFIDENCE = 0.9
+NOT_MONOTONE = 0.05  # success is not monotone if the p value is below that
 
 
 def success_threshold(cube: xr.Dataset) -> float:
@@ -30,11 +32,13 @@ def success_threshold(cube: xr.Dataset) -> float:
 
 
 def boundary_variables(cube: xr.Dataset) -> xr.Dataset:
-    """Compute the failure boundary of each (architecture, width, kernel) with its 90 % interval.
+    """Compute the failure boundary of each (architecture, width, kernel, budget).
 
-    The trials of a level are its seeds at the learning rate that validation selects; a diverged
-    seed is a trial without success. Absent and failed cells are excluded: broken code says nothing
-    about memory.
+    It has a 90 % interval.
+
+    The trials of a level are its seeds, each at the learning rate that is best for the others
+    (`selected`); a diverged seed is a trial without success. Absent and failed cells are excluded:
+    broken code says nothing about memory.
 
     Parameters
     ----------
@@ -45,13 +49,15 @@ def boundary_variables(cube: xr.Dataset) -> xr.Dataset:
     -------
     Dataset
         ``boundary_memory_length`` and ``boundary_rho``, NaN if the boundary is off the grid; both
-        with ``_low`` and ``_high``, infinite if that end is off the grid; and the flag
-        ``boundary_censored``, an index into `CENSORED`.
+        with ``_low`` and ``_high``, infinite if that end is off the grid; the flag
+        ``boundary_censored``, an index into `CENSORED`; and ``boundary_monotone_p_value``: below
+        `NOT_MONOTONE`, success rises somewhere with difficulty.
     """
     best = selected(cube[["status", "relative_mse", "selected_learning_rate"]])
-    trials = trained(best).sum("seed").transpose(*GROUP, "level").values
+    dims = (*GROUP, "budget")
+    trials = trained(best).sum("seed").transpose(*dims, "level").values
     solved = (best.relative_mse < success_threshold(cube)).sum("seed")
-    successes = solved.transpose(*GROUP, "level").values
+    successes = solved.transpose(*dims, "level").values
     shape = trials.shape[:-1]
     numbers = {name: np.full(shape, np.nan) for name in _NUMBERS}
     censored = np.full(shape, CENSORED.index("absent"), dtype="i1")
@@ -62,8 +68,8 @@ def boundary_variables(cube: xr.Dataset) -> xr.Dataset:
         if not run.any():
             continue
         found = failure_boundary(
-            lengths[at[-1], run],
-            knobs[at[-1], run],
+            lengths[at[2], run],
+            knobs[at[2], run],
             successes[at][run],
             trials[at][run],
             confidence=_CONFIDENCE,
@@ -72,7 +78,7 @@ def boundary_variables(cube: xr.Dataset) -> xr.Dataset:
             values[at] = getattr(found, name.removeprefix("boundary_"))
         censored[at] = CENSORED.index(found.censored)
     variables: dict[str, Any] = {
-        name: (GROUP, values, {"long_name": _NUMBERS[name], "units": "1"})
+        name: (dims, values, {"long_name": _NUMBERS[name], "units": "1"})
         for name, values in numbers.items()
     }
     for name in _NUMBERS:
@@ -81,6 +87,9 @@ def boundary_variables(cube: xr.Dataset) -> xr.Dataset:
             if name.endswith(("low", "high"))
             else "NaN if it is off the grid: see boundary_censored"
         )
+    variables["boundary_monotone_p_value"][2]["comment"] = (
+        f"success is not monotone in difficulty if it is below {NOT_MONOTONE}"
+    )
     flags = {
         "long_name": "side on which the failure boundary lies off the grid",
         "units": "1",
@@ -89,5 +98,5 @@ def boundary_variables(cube: xr.Dataset) -> xr.Dataset:
         "comment": "none: on the grid; below: fails at the easiest level; above: succeeds at the "
         "hardest level; absent: not trained",
     }
-    variables["boundary_censored"] = GROUP, censored, flags
-    return xr.Dataset(variables, coords={name: cube[name] for name in GROUP})
+    variables["boundary_censored"] = dims, censored, flags
+    return xr.Dataset(variables, coords={name: cube[name] for name in dims})

@@ -148,7 +148,7 @@ def _refuse_other_numbers(
 
 def _keeps_boundary(cube: xr.Dataset, settings: Mapping[str, Any]) -> bool:
     same = success_threshold(cube) == float(settings["evaluation"]["success"])
-    return same and "boundary_censored" in cube
+    return same and "boundary_monotone_p_value" in cube
 
 
 def _sources(path: str, cube: xr.Dataset) -> list[dict[str, Any]]:

@@ -27,13 +27,18 @@ def failed(cube: xr.Dataset) -> xr.DataArray:
     return found
 
 
+def longest(cube: xr.Dataset) -> xr.Dataset:
+    """The members with the study's largest budget: the cube without the dimension budget."""
+    return cube.isel(budget=-1) if "budget" in cube.dims else cube
+
+
 def selected(cube: xr.Dataset) -> xr.Dataset:
-    """Select the learning rate that validation selects in each cell.
+    """Take each seed at the learning rate that is best for the other seeds of its cell.
 
     Returns
     -------
     Dataset
-        Without the dimension learning_rate; absent and failed cells are NaN. A cell whose selected
+        Without the dimension learning_rate; absent and failed cells are NaN. A seed whose selected
         rate was cut from the cube is absent.
     """
     rates = cube.learning_rate.values

@@ -13,8 +13,13 @@ def mean_and_standard_error(values: NDArray[np.float64]) -> tuple[float, float]:
     return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
 
 
-def select_learning_rate(validation_error: NDArray[np.float64], diverged: NDArray[np.bool_]) -> int:
-    """Index of the learning rate with the lowest median validation error over seeds.
+def select_learning_rates(
+    validation_error: NDArray[np.float64], diverged: NDArray[np.bool_]
+) -> NDArray[np.int_]:
+    """Index of the learning rate at which each seed counts: the best one for the other seeds.
+
+    Best is the lowest median of log validation errors. A seed has no say in its own rate: a rate that is
+    chosen for a lucky run would make that run count as a success (docs/theory.md, section 4).
 
     Parameters
     ----------
@@ -25,12 +30,32 @@ def select_learning_rate(validation_error: NDArray[np.float64], diverged: NDArra
 
     Returns
     -------
-    int
-        Ties go to fewer diverged members, then to the first learning rate.
+    (seed,) array of int
+        Ties go to fewer diverged members, then to the first learning rate. A single seed has no
+        others and counts at the rate that is best for itself.
     """
     errors = np.where(diverged | np.isnan(validation_error), np.inf, validation_error)
-    median = np.sort(errors, axis=1)[:, (errors.shape[1] - 1) // 2 : errors.shape[1] // 2 + 1]
-    return int(np.lexsort((diverged.sum(1), median.mean(1)))[0])
+    seeds = np.arange(errors.shape[1])
+    voters = [seeds[seeds != seed] if len(seeds) > 1 else seeds for seed in seeds]
+    return np.array([_best(errors[:, others], diverged[:, others]) for others in voters], int)
+
+
+def _best(errors: NDArray[np.float64], diverged: NDArray[np.bool_]) -> int:
+    """Index of the learning rate with the lowest median error."""
+    # Of logarithms: between two errors, the larger one alone would decide their mean.
+    median = np.median(np.log(np.maximum(errors, np.finfo(float).tiny)), axis=1)
+    return int(np.lexsort((diverged.sum(1), median))[0])
+
+
+def rate_edge(selected: NDArray[np.float64], rates: NDArray[np.float64]) -> float:
+    """Edge of the grid at which most seeds' selected rates lie: -1 lowest, 1 highest, 0 neither.
+
+    At an edge, a better rate may lie beyond it. NaN for a single rate, where nothing is chosen.
+    """
+    if len(rates) == 1:
+        return float("nan")
+    lowest, highest = ((selected == end).mean() > 0.5 for end in (rates.min(), rates.max()))
+    return float(highest) - float(lowest)
 
 
 def first_step_below(

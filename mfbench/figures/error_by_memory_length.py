@@ -47,7 +47,7 @@ def draw(cube: xr.Dataset) -> Any:
         alt.Tooltip("lower_floor", title="lower bound, linear models of this size", format=".3g"),
         alt.Tooltip("upper_floor", title="LTI floor", format=".3g"),
         alt.Tooltip("state_size", title="state size"),
-        alt.Tooltip("learning_rate", title="learning rate", format=".2g"),
+        alt.Tooltip("learning_rate", title="learning rate"),
         alt.Tooltip("diverged", title="diverged members"),
     ]  # fmt: skip
     floor_band = base.mark_area(line=False).encode(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from mfbench.cube.failure_boundaries import success_threshold
+from mfbench.cube.failure_boundaries import NOT_MONOTONE, success_threshold
 from mfbench.figures import theme
 from mfbench.figures.tables import boundary_table, has, short_steps
 
@@ -17,7 +17,7 @@ from mfbench.figures.tables import boundary_table, has, short_steps
 def draw(cube: xr.Dataset) -> Any:
     """One panel per kernel, one row per architecture (and width)."""
     title = "How long a memory can be learned"
-    if not has(cube, "boundary_censored"):
+    if not has(cube, "boundary_monotone_p_value"):
         return theme.nothing(title=title, why="This cube has no failure boundaries.")
     lengths = sorted({int(m) for m in cube.memory_length.values.ravel() if np.isfinite(m)})
     table = _placed(boundary_table(cube), theme.memory_length_domain(lengths))
@@ -58,6 +58,8 @@ def draw(cube: xr.Dataset) -> Any:
     chart = panel.properties(width=330, height=alt.Step(38)).facet(
         facet=alt.Facet("kernel:N", sort=cube.kernel.values.tolist(), title=None), columns=2
     )
+    rises = (table.monotone_p_value < NOT_MONOTONE).any()
+    dagger = f"†: success is not monotone in difficulty (p < {NOT_MONOTONE})."
     return theme.styled(
         chart.resolve_axis(x="independent", y="independent"),
         title=title,
@@ -66,6 +68,7 @@ def draw(cube: xr.Dataset) -> Any:
             f"{success_threshold(cube):g}, with its 90 % interval.",
             "Open triangles: the boundary lies outside the study's levels, on the side they point "
             "to.",
+            *([dagger] if rises else []),
         ],
     )
 
@@ -78,6 +81,7 @@ def _placed(table: pd.DataFrame, frame: tuple[float, float]) -> pd.DataFrame:
     table["from"] = table.memory_length_low.clip(lower=frame[0])
     table["to"] = table.memory_length_high.clip(upper=frame[1])
     sign = table.censored.map({"none": "", "below": "< ", "above": "> "})
-    table["text"] = [f"{s}{short_steps(value)}" for s, value in zip(sign, table["at"], strict=True)]
+    dagger = np.where(table.monotone_p_value < NOT_MONOTONE, "†", "")
+    table["text"] = sign + table["at"].map(short_steps) + dagger
     # JSON has no infinity.
     return table.replace([np.inf, -np.inf], np.nan)

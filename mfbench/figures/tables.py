@@ -22,8 +22,8 @@ def error_table(cube: xr.Dataset) -> pd.DataFrame:
 
     Columns: ``median``, ``low`` and ``high`` of relative_mse over seeds at the selected learning
     rate (a diverged member counts as infinite, and an infinite result becomes NaN), ``diverged``
-    and ``members`` over all learning rates, ``learning_rate``, ``rho``, ``memory_length``,
-    ``state_size``, and the ``lower_floor`` and ``upper_floor`` of linear models of this size (NaN
+    and ``members`` over all learning rates, ``learning_rate`` as a text (a range if seeds count at
+    several), ``rho``, ``memory_length``, ``state_size``, and the ``lower_floor`` and ``upper_floor`` of linear models of this size (NaN
     if the cube has none).
     """
     best = selected(cube[["status", "relative_mse", "selected_learning_rate"]])
@@ -34,13 +34,16 @@ def error_table(cube: xr.Dataset) -> pd.DataFrame:
             "median": _finite(error.median("seed")),
             "low": _finite(error.min("seed")),
             "high": _finite(error.max("seed")),
-            "learning_rate": best.selected_learning_rate,
+            "lowest_rate": best.selected_learning_rate.min("seed"),
+            "highest_rate": best.selected_learning_rate.max("seed"),
             "diverged": (cube.status == "diverged").sum(["learning_rate", "seed"]),
             "members": trained(cube).sum(["learning_rate", "seed"]),
             **floors,
         }
     ).to_dataframe()
     table = table[table.members > 0].reset_index()
+    rates = zip(table.lowest_rate, table.highest_rate, strict=True)
+    table["learning_rate"] = [f"{a:.2g}" if a == b else f"{a:.2g} to {b:.2g}" for a, b in rates]
     kept = ["architecture", "width", "kernel", "level", "rho", "memory_length", "learning_rate"]
     kept += ["median", "low", "high", "diverged", "members", "state_size", *FLOORS]
     return table[kept]

@@ -87,7 +87,7 @@ class Cell:
 
     @property
     def seeds(self) -> dict[int, float]:
-        """Relative test error by seed at the learning rate that validation selects."""
+        """Relative test error by seed at the learning rate that validation selects for it."""
         present = self.trained[self.selected]
         errors = self.error[self.selected][present]
         pairs = zip(self.data.seed.values[present], errors, strict=True)
@@ -99,9 +99,10 @@ class Cell:
         return np.asarray(self.data.learning_rate.values, float)
 
     @property
-    def selected(self) -> int:
-        """Index of the learning rate that validation selects."""
-        return int(np.argmin(np.abs(self.rates - float(self.data.selected_learning_rate))))
+    def selected(self) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+        """Indices of the learning rate that validation selects for each seed, and of the seed."""
+        chosen = np.broadcast_to(self.data.selected_learning_rate, self.data.seed.shape)
+        return abs(self.rates[:, None] - chosen).argmin(0), np.arange(len(chosen))
 
     @property
     def k(self) -> NDArray[np.float64]:
@@ -122,11 +123,10 @@ class Cell:
         """
         if name not in self.data:
             raise NotDecidedError(f"the cube has no {name}")
-        chosen = self.data.isel(learning_rate=self.selected)
-        return {
-            int(seed): np.asarray(chosen[name].sel(seed=seed).values, float)
-            for seed in chosen.seed.values[chosen.status.values == "ok"]
-        }
+        ok = self.status[self.selected] == "ok"
+        values = self.data[name].transpose("learning_rate", "seed", ...).values[self.selected][ok]
+        pairs = zip(self.data.seed.values[ok], values, strict=True)
+        return {int(seed): np.asarray(value, float) for seed, value in pairs}
 
     def same_but(self, *options: str) -> tuple[Hashable, ...]:
         """Key of the trained model without its width and these options.

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from mfbench.cube.failure_boundaries import NOT_MONOTONE
 from mfbench.figures.tables import boundary_table, has, short_steps
 
 
@@ -18,17 +19,17 @@ def boundary_texts(cube: xr.Dataset) -> dict[tuple[str, int, str], dict[str, Any
     dict
         ``text``: '12 [8, 16]', or '12 [8, > 16]' if the interval ends off the levels, or
         '> 64 [32, > 64]' if the boundary lies off them too, or '> 64' or '< 4' if the whole
-        interval does.
+        interval does; with a dagger if success is not monotone in difficulty.
         ``share``: position of the boundary from 0 (fails at the easiest level) to 1 (at the
         hardest M99 of the kernel or beyond).
     """
-    if not has(cube, "boundary_censored"):
+    if not has(cube, "boundary_monotone_p_value"):
         return {}
     hardest = cube.memory_length.max("level")
     rows = [{str(k): v for k, v in row.items()} for row in boundary_table(cube).to_dict("records")]
     return {
         (row["architecture"], row["width"], row["kernel"]): {
-            "text": _text(row),
+            "text": _text(row) + ("†" if row["monotone_p_value"] < NOT_MONOTONE else ""),
             "share": _place(row) / float(hardest.sel(kernel=row["kernel"])),
         }
         for row in rows

@@ -13,7 +13,7 @@ import pandas as pd
 import xarray as xr
 import yaml
 
-from mfbench.cube.failure_boundaries import success_threshold
+from mfbench.cube.failure_boundaries import NOT_MONOTONE, success_threshold
 from mfbench.cube.select import failed, trained
 from mfbench.evaluation.optimum import RESOLVED
 from mfbench.figures.export import javascript
@@ -23,6 +23,7 @@ from mfbench.files import write_text
 from mfbench.report.boundary import boundary_texts
 from mfbench.report.causes import causes_by_model
 from mfbench.report.differences import difference_table
+from mfbench.report.edges import edge_counts
 from mfbench.report.failed_cells import failed_table
 from mfbench.report.notes import NOTES
 from mfbench.report.optimum import distance_table
@@ -66,6 +67,8 @@ def write_report(
         kernels=_kernels(cube),
         tasks=int(cube.rho.count()),
         success=success_threshold(cube),
+        not_monotone=NOT_MONOTONE,
+        edges=edge_counts(cube),
         members=int(trained(cube).sum()),
         diverged=int((cube.status == "diverged").sum()),
         failed=int(failed(cube).sum()),

@@ -49,7 +49,11 @@ def make_group(
                 np.broadcast_to(numbers[..., None, None], (*shape, 2, 4)).astype("f4"),
             ),
             "message": ("level", np.full(levels, "", dtype=object)),
-            "selected_learning_rate": ("level", np.resize([0.01, 0.003], levels)),
+            "selected_learning_rate": (
+                ("level", "seed"),
+                np.resize([[0.01] * 3, [0.003] * 3], (levels, 3)),
+            ),
+            "selected_rate_edge": ("level", np.resize([1.0, -1.0], levels)),
             "rho": ("level", np.arange(levels) + 0.5),
             "memory_length": ("level", 2.0 ** np.arange(levels)),
             "order": ("level", np.arange(levels) + 1.0),

@@ -175,7 +175,7 @@ def test_what_the_study_no_longer_has_is_dropped(tmp_path: Path) -> None:
     np.testing.assert_array_equal(cell.status.sel(level=0), [[1, 1, 0], [0, 0, 0]])
     # The rate that was selected is gone, and with it the result.
     assert (cell.status.sel(level=1) == 0).all()
-    assert np.isnan(cell.selected_learning_rate.sel(level=1))
+    assert np.isnan(cell.selected_learning_rate.sel(level=1)).all()
     assert "partial" in cube.title
     best = selected(open_benchmark(tmp_path / "cube.nc")).sel(architecture="a", width=4)
     assert best.relative_mse.sel(kernel="airy").count("seed").values.tolist() == [2, 0, 2]
@@ -288,19 +288,26 @@ def test_texts_are_not_cut_to_those_of_the_first_file(tmp_path: Path) -> None:
     assert cube.message.sel(width=8, level=1).item() == "very much longer than that"
 
 
-def test_selected_takes_each_cell_at_its_own_rate(tmp_path: Path) -> None:
-    assemble(tmp_path / "cube.nc", [make_group(tmp_path, "a", 8, "airy")])
+def test_selected_takes_each_seed_at_its_own_rate(tmp_path: Path) -> None:
+    def other_rate(group: xr.Dataset) -> None:
+        group.selected_learning_rate[{"level": 0, "seed": 2}] = 0.003
+
+    path = make_group(tmp_path, "a", 8, "airy")
+    edit(path, other_rate)
+    assemble(tmp_path / "cube.nc", [path])
     cube = open_benchmark(tmp_path / "cube.nc")
     best = selected(cube)
     assert "learning_rate" not in best.dims
     part = cube.relative_mse.sel(architecture="a", width=8, kernel="airy")
     chosen = best.relative_mse.sel(architecture="a", width=8, kernel="airy")
-    np.testing.assert_array_equal(chosen[0], part.sel(level=0, learning_rate=0.01))
+    np.testing.assert_array_equal(chosen[0, :2], part.sel(level=0, learning_rate=0.01)[:2])
+    assert chosen[0, 2] == part.sel(level=0, learning_rate=0.003, seed=2)
     np.testing.assert_array_equal(chosen[1], part.sel(level=1, learning_rate=0.003))
     assert (best.status.sel(architecture="b", width=8) == "absent").all()
     assert best.relative_mse.sel(architecture="b", width=8).isnull().all()
-    # A user cuts the other rate away: level 1, where it was selected, has no result any more.
+    # A user cuts the other rate away: where it was selected, there is no result any more.
     cut = selected(cube.sel(learning_rate=[0.01])).sel(architecture="a", width=8, kernel="airy")
     assert cut.relative_mse.sel(level=1).isnull().all()
     assert (cut.status.sel(level=1) == "absent").all()
-    np.testing.assert_array_equal(cut.relative_mse.sel(level=0), chosen[0])
+    np.testing.assert_array_equal(cut.relative_mse.sel(level=0)[:2], chosen[0, :2])
+    assert cut.status.sel(level=0).values.tolist() == ["ok", "ok", "absent"]

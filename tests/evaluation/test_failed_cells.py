@@ -43,7 +43,7 @@ def check_failed(group: xr.Dataset, level: int) -> None:
         failed, cell = at == level, group.isel(level=at)
         assert (cell.status == STATUS.index("failed" if failed else "ok")).all()
         assert bool(cell.message.item()) == failed
-        assert np.isnan(cell.selected_learning_rate) == failed
+        assert (np.isnan(cell.selected_learning_rate) == failed).all()
         for name in (*MEASURED, "validation_error", "optimisation_part", "seconds"):
             assert np.isnan(cell[name]).all() == failed, name
         for name in ("rho", "memory_length", "parameters", "upper_floor", "memory_function"):

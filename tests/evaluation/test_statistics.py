@@ -11,7 +11,8 @@ from mfbench.evaluation.statistics import (
     first_step_below,
     mean_and_standard_error,
     plateau_length,
-    select_learning_rate,
+    rate_edge,
+    select_learning_rates,
 )
 
 
@@ -26,18 +27,40 @@ def test_a_single_value_has_no_standard_error() -> None:
     assert np.isnan(mean_and_standard_error(np.array([2.0]))[1])
 
 
-def test_the_lowest_median_validation_error_is_selected() -> None:
+def test_a_seed_counts_at_the_rate_that_is_best_for_the_others(rng: np.random.Generator) -> None:
     errors = np.array([[0.3, 0.3, 0.3], [0.1, 0.2, 9.0], [0.01, 0.5, 0.6]])
-    assert select_learning_rate(errors, np.zeros((3, 3), bool)) == 1
+    none = np.zeros((3, 3), bool)
+    # Two others: the mean of the logarithms of .2 and 9 is above that of .3, of .01 and .6 below.
+    assert select_learning_rates(errors, none).tolist() == [0, 2, 2]
+    assert select_learning_rates(errors[:, :2], none[:, :2]).tolist() == [1, 2]
+    assert select_learning_rates(errors[:, :1], none[:, :1]).tolist() == [2]  # no others
+    errors = rng.random((4, 5))
+    chosen = select_learning_rates(errors, np.zeros((4, 5), bool))
+    for seed in range(5):
+        changed = errors.copy()
+        changed[:, seed] = rng.random(4)
+        assert select_learning_rates(changed, np.zeros((4, 5), bool))[seed] == chosen[seed]
 
 
 def test_a_diverged_member_counts_as_infinitely_bad() -> None:
     errors = np.array([[0.3, 0.3, 0.3], [0.1, 0.1, 0.1]])
-    diverged = np.array([[False] * 3, [True, True, False]])
-    assert select_learning_rate(errors, diverged) == 0
-    assert select_learning_rate(errors, ~np.zeros((2, 3), bool)) == 0  # all diverged: the first
-    # An even number of seeds: the mean of the two in the middle, infinite as soon as one is.
-    assert select_learning_rate(errors[:, :2], np.array([[False] * 2, [True, False]])) == 0
+    for diverged, chosen in (
+        ([True, True, False], [0, 0, 0]),
+        ([True, False, False], [1, 0, 0]),  # two others: infinite as soon as one is
+        ([False, False, False], [1, 1, 1]),
+    ):
+        found = select_learning_rates(errors, np.array([[False] * 3, diverged]))
+        assert found.tolist() == chosen
+    assert not select_learning_rates(errors, np.ones((2, 3), bool)).any()  # the first
+
+
+@pytest.mark.parametrize(
+    ("selected", "edge"),
+    [([1, 1, 3], -1), ([1, 2, 3], 0), ([3, 3, 1], 1), ([2, 2, 2], 0), ([1, 3], 0)],
+)
+def test_most_seeds_put_a_cell_at_an_edge(selected: list[float], edge: float) -> None:
+    assert rate_edge(np.array(selected, float), np.array([3.0, 1, 2])) == edge
+    assert np.isnan(rate_edge(np.array(selected, float), np.array([1.0])))
 
 
 def test_first_step_below() -> None:

@@ -27,8 +27,9 @@ def spoil(cube: xr.Dataset, status: str, at: dict[str, int]) -> None:
     for name in PER_MEMBER:
         cube[name][at] = np.nan
     if status != "diverged":
-        here = {dim: i for dim, i in at.items() if dim in cube.selected_learning_rate.dims}
+        here = {dim: i for dim, i in at.items() if dim in cube.message.dims}
         cube.selected_learning_rate[here] = np.nan
+        cube.selected_rate_edge[here] = np.nan
         if status == "failed":
             cube.message[here] = "architecture own, width 8: KeyError: 'mine'"
 
@@ -70,7 +71,8 @@ def make_cube(widths: tuple[int, ...] = (8,)) -> xr.Dataset:
             "validation_error": ((*member, "step"), curve),
             "learned_memory_function": ((*member, "lag"), learned),
             "seconds": (member, np.full(shape, 2.0)),
-            "selected_learning_rate": (grid, np.full(sizes, 0.01)),
+            "selected_learning_rate": ((*grid, "seed"), np.full((*sizes, 3), 0.01)),
+            "selected_rate_edge": (grid, np.full(sizes, 1.0)),
             "message": (grid, np.full(sizes, "", dtype=object)),
             "memory_function": (("kernel", "level", "lag"), k.copy()),
             "weights": ("lag", np.ones(32)),
