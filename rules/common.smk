@@ -127,9 +127,9 @@ def levels_of_part(wildcards):
 
 
 def runs_of_part(wildcards):
-    """The runs of each level that a training job trains, where its phase has its own."""
+    """The runs of each level that a training job trains; none for all that the study names."""
     runs = levels_of_group(wildcards)
-    return {rho: runs[rho] for rho in levels_of_part(wildcards) if runs[rho]}
+    return {rho: runs[rho] or [] for rho in levels_of_part(wildcards)}
 
 
 def evaluations(wildcards):

@@ -41,8 +41,8 @@ with job_state(jobs, settings=numbers):
         settings=training,
         code=f"{snakemake.params.model}, {snakemake.params.code}",
         runs={
-            rho: [Run(*run) for run in dict(snakemake.params.runs).get(rho, [])] or runs_of(training)
-            for rho in levels
+            rho: [Run(*run) for run in own] or runs_of(training)
+            for rho, own in snakemake.params.runs.items()
         },
         checkpoints={rho: paths.file("checkpoints", rho=rho, **names) for rho in levels},
         share=memory_share(device, training.jobs_per_gpu),

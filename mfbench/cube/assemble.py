@@ -14,12 +14,16 @@ import netCDF4
 import numpy as np
 import xarray as xr
 
+from mfbench.cube.causes import cause_variables
+from mfbench.cube.failure_boundaries import boundary_variables
+from mfbench.cube.select import longest
 from mfbench.cube.write import Group, write_cube
 from mfbench.files import OtherFileError, check_identity, check_variables, provenance, sealed
 from mfbench.study.training import merged
 
 log = logging.getLogger(__name__)
 _AXES = {"budget": "steps", "learning_rate": "learning_rates", "seed": "seeds"}
+_OF_A_RUN = ("rho", "status", "relative_mse", "best_validation_error")
 _OF_A_LEVEL = ("rho", "memory_length", "selected_learning_rate")
 
 
@@ -33,7 +37,7 @@ def assemble_cube(
     partial: bool = False,
     diagnosis: Iterable[str | Path] = (),
 ) -> None:
-    """Write the cube of a study, with its failure boundaries, from evaluations.
+    """Write the cube of a study, with failure boundaries and causes, from evaluations.
 
     Its levels are those of the study and those that evaluations add.
 
@@ -119,6 +123,17 @@ def assemble_cube(
         "kernel": kernels,
         **members,
     }
+    runs: dict[tuple[str, int, str], xr.Dataset] = {}
+    for source in map(str, diagnosis):
+        with opened(source) as file:
+            names = str(file.architecture_name), int(file.width), str(file.kernel)
+            runs[names] = xr.Dataset(
+                {name: (file[name].dimensions, file[name][...]) for name in _OF_A_RUN}
+            ).assign_coords({axis: file[axis][...] for axis in members})
+
+    def derived(part: xr.Dataset) -> xr.Dataset:
+        return boundary_variables(part).merge(cause_variables(longest(part), runs))
+
     kind = "partial benchmark" if missing else "benchmark"
     write_cube(
         path,
@@ -127,6 +142,7 @@ def assemble_cube(
         labels=labels,
         lengths=lengths,
         like=like,
+        derived=derived,
         attributes=provenance(
             title=f"mfbench {kind} cube of study {study['name']}",
             settings=study,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from mfbench.cube.failure_boundaries import GROUP, success_threshold
-from mfbench.cube.select import selected, trained
+from mfbench.cube.select import in_words, selected, trained
 from mfbench.evaluation.optimum import RESOLVED
 from mfbench.evaluation.statistics import rate_edge, select_learning_rates
 
@@ -27,6 +29,7 @@ CAUSES = (
     UNRESOLVED,
     NOT_DIAGNOSED,
 )
+Group = tuple[str, int, str]  # architecture, width, kernel
 _FALLS = 0.9  # the error still falls if the last third of the steps takes it below this share
 _PLATEAU = 0.05  # least fall of the relative error that is not a plateau
 
@@ -43,17 +46,17 @@ def unsolved(cube: xr.Dataset) -> xr.DataArray:
     return found
 
 
-def cause_variables(cube: xr.Dataset, diagnosis: xr.Dataset | None = None) -> xr.Dataset:
+def cause_variables(cube: xr.Dataset, diagnosis: Mapping[Group, xr.Dataset]) -> xr.Dataset:
     """The cause of every failure and the evidence for it.
 
     Parameters
     ----------
     cube : Dataset
-        A benchmark cube with words for `status`, at one budget.
-    diagnosis : Dataset, optional
-        The runs of the diagnosing phase as a cube of their own, over budget, learning rate and
-        seed. Without it, causes that need an experiment are 'not diagnosed', and the evidence has
-        what the study's own curves tell.
+        A benchmark cube at one budget, during assembly or opened.
+    diagnosis : mapping
+        By (architecture, width, kernel), the runs of the diagnosing phase over level, budget,
+        learning rate and seed. The cause of a cell that is not in it is 'not diagnosed' if it
+        needs an experiment; the evidence has what the study's own curves tell.
 
     Returns
     -------
@@ -61,13 +64,14 @@ def cause_variables(cube: xr.Dataset, diagnosis: xr.Dataset | None = None) -> xr
         ``cause`` (one of `CAUSES`) and ``cause_evidence`` by architecture, width, kernel and level;
         both are empty where a cell is solved, absent or failed.
     """
-    threshold = success_threshold(cube)
+    cube, threshold = in_words(cube), success_threshold(cube)
     left = unsolved(cube)
     cause, evidence = (xr.full_like(left, "", dtype=object) for _ in range(2))
     for at in np.argwhere(left.values):
         place = dict(zip(left.dims, map(int, at), strict=True))
         cell = cube.isel(place)
-        runs = None if diagnosis is None else _runs_of(cell, diagnosis)
+        group = tuple(cell[name].item() for name in GROUP)
+        runs = _runs_of(cell, diagnosis[group]) if group in diagnosis else None
         cause[place], evidence[place] = cause_of(cell, runs, threshold=threshold)
     cause.attrs = {"long_name": "why the cell is not solved; empty where it is"}
     evidence.attrs = {"long_name": "evidence for the cause"}
@@ -153,15 +157,10 @@ def hints(cell: xr.Dataset, threshold: float) -> list[str]:
     return found
 
 
-def _runs_of(cell: xr.Dataset, diagnosis: xr.Dataset) -> xr.Dataset | None:
-    """The runs of a cell in the cube of the diagnosis; None if it was not diagnosed."""
-    names = {name: cell[name].item() for name in GROUP}
-    if any(value not in diagnosis[name].values for name, value in names.items()):
-        return None
-    group = diagnosis.sel(names)
-    at = np.flatnonzero(np.isclose(group.rho.values, float(cell.rho), rtol=1e-9, atol=0))
-    found = group.isel(level=int(at[0])) if len(at) else None
-    return found if found is not None and trained(found).any() else None
+def _runs_of(cell: xr.Dataset, group: xr.Dataset) -> xr.Dataset | None:
+    """The runs of a cell among those of its group; None if it was not diagnosed."""
+    at = np.flatnonzero(group.rho.values == float(cell.rho))
+    return in_words(group.isel(level=int(at[0]))) if len(at) else None
 
 
 def _limits(cell: xr.Dataset, threshold: float) -> str:

@@ -12,6 +12,7 @@ import xarray as xr
 
 from mfbench.cube.causes import chosen_members, out_of_reach, unsolved
 from mfbench.cube.failure_boundaries import GROUP, success_threshold
+from mfbench.cube.select import longest
 from mfbench.evaluation.statistics import rate_edge
 
 _RATIO = math.sqrt(10)  # between neighbouring rates, where the study has only one
@@ -53,13 +54,14 @@ def diagnosed_cells(
         One entry per group, with ``architecture``, ``width``, ``kernel`` and ``levels``; each level
         has ``rho`` and ``runs``, a list of (steps, learning rate, seed).
     """
-    threshold = success_threshold(cube)
+    cube, threshold = longest(cube), success_threshold(cube)
     groups = []
-    for names, left in unsolved(cube).groupby(list(GROUP)):
-        here = dict(zip(GROUP, names, strict=True))
-        group = cube.sel(here)
-        chosen = []
-        for level in np.flatnonzero(left.values.ravel()):
+    left = unsolved(cube)
+    for at in np.ndindex(left.shape[:-1]):
+        place = dict(zip(GROUP, at, strict=True))
+        group = cube.isel(place)
+        chosen: list[dict[str, Any]] = []
+        for level in np.flatnonzero(left.isel(place).values):
             cell = group.isel(level=int(level))
             if out_of_reach(cell, threshold):
                 continue
@@ -68,7 +70,7 @@ def diagnosed_cells(
             if levels == "first":
                 break
         if chosen:
-            groups.append({**here, "width": int(here["width"]), "levels": chosen})
+            groups.append({**{name: group[name].item() for name in GROUP}, "levels": chosen})
     return groups
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from mfbench.figures import theme
 from mfbench.cube.causes import CAUSES
+from mfbench.figures import theme
 from mfbench.figures.tables import (
     cause_table,
     error_table,
@@ -19,7 +19,6 @@ from mfbench.figures.tables import (
     short_error,
     task_names,
 )
-
 
 # By cause, in the order of CAUSES.
 _MARKS = ("square", "triangle-up", "diamond", "triangle-right", "circle", "cross", "triangle-down")
@@ -103,6 +102,9 @@ def draw(cube: xr.Dataset) -> Any:
         subtitle=[
             f"Median of {cube.sizes['seed']} seeds on the test split; 1 means predicting zero. "
             "Dark is bad.",
-            *(["A yellow mark: why the task is not solved (the report has the evidence)."] * bool(shown)),
+            *(
+                ["A yellow mark: why the task is not solved (the report has the evidence)."]
+                * bool(shown)
+            ),
         ],
     )

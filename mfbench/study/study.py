@@ -25,7 +25,6 @@ from mfbench.study.training import TrainingSettings, merged
 from mfbench.tasks.kernels.lookup import families
 from mfbench.tasks.kernels.memory import window_weights
 
-
 LATER_PHASES = ("refine", "diagnose")  # each is a section of the study, in this order
 
 

@@ -214,7 +214,9 @@ def _members(
         common = {
             "architecture": dict(architecture),
             "width": width,
-            "settings": settings.model_dump(exclude={"steps", "learning_rates", "seeds", *EXECUTION}),
+            "settings": settings.model_dump(
+                exclude={"steps", "learning_rates", "seeds", *EXECUTION}
+            ),
             "data": _fingerprint(data),
             "code": code,
             "torch": package_versions().get("torch"),

@@ -84,7 +84,7 @@ def write_training(
     axes = budgets, rates, seeds = axes_of(chain.from_iterable(trained.runs.values()))
     validated = {budget: validation_steps(budget, settings.validations) for budget in budgets}
     steps = sorted(set(chain.from_iterable(validated.values())))
-    sizes = [len(trained.cells), *map(len, axes)]
+    sizes = [len(trained.cells), len(budgets), len(rates), len(seeds)]
     ran = np.zeros(sizes, bool)
     for i, rho in enumerate(trained.cells):
         for run in trained.runs[rho]:
@@ -94,16 +94,15 @@ def write_training(
         value: Callable[[Progress], Any], failed: Any, kind: str = "f8", size: tuple[int, ...] = ()
     ) -> np.ndarray:
         """A value of every member, (level, budget, learning rate, seed, *size)."""
-        values = np.full((*sizes, *size), failed, dtype=kind)
+        values: np.ndarray = np.full((*sizes, *size), failed, dtype=kind)
         for i, cell in enumerate(trained.cells.values()):
             for run, member in cell.members.items():
-                at = (i, *_place(run, axes))
+                mine = values[i, *_place(run, axes)]
                 if size:  # a curve, over the validated steps of its budget
                     curve = np.asarray(value(member))
-                    at = (*at, np.searchsorted(steps, validated[run.steps][: len(curve)]))
-                    values[at] = curve
+                    mine[np.searchsorted(steps, validated[run.steps][: len(curve)])] = curve
                 else:
-                    values[at] = value(member)
+                    values[i, *_place(run, axes)] = value(member)
         return values
 
     def status(member: Progress) -> int:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from mfbench.study.study import Study
 
@@ -110,7 +109,7 @@ def _sizes(study: Study) -> dict[tuple[str, int], tuple[int, int]]:
 
     By architecture and width, once: a plan has thousands of jobs of a few models.
     """
-    sizes = {}
+    sizes: dict[tuple[str, int], tuple[int, int]] = {}
     for name, settings in study.architectures.items():
         model = settings.resolved()
         state = max(16, model["options"].get("state", 0))

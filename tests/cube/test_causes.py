@@ -144,7 +144,7 @@ def test_a_bound_for_linear_models_is_only_evidence_for_others() -> None:
         (FAILS, [1.0, 0.9, 0.8, 0.7, 0.5], "still falls"),
         (FAILS, [1.0, 0.81, 0.8, 0.8, 0.8], "on a plateau at 0.8 since step 10"),
         (FAILS, None, "upper edge"),
-        ([[SOLVES, FAILS, FAILS], [FAILS, FAILS, FAILS]], None, "seeds disagree"),
+        ([[FAILS, FAILS, FAILS], [SOLVES, FAILS, FAILS]], None, "seeds disagree"),
     ],
 )
 def test_hints_without_experiments(error: Any, curve: Any, hint: str) -> None:
