@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from mfbench.cube.boundaries import failure_boundary
+from mfbench.cube.monotone import NOT_MONOTONE, monotone_p_value
 from mfbench.cube.select import selected, trained
 
 GROUP = ("architecture", "width", "kernel")
@@ -20,10 +21,8 @@ _NUMBERS = {
     "boundary_rho": "knob of the kernel's family where half of the seeds succeed",
     "boundary_rho_low": "lower end of the interval of boundary_rho",
     "boundary_rho_high": "upper end of the interval of boundary_rho",
-    "boundary_monotone_p_value": "probability of success rising as much with difficulty by chance",
 }
 _CONFIDENCE = 0.9
-NOT_MONOTONE = 0.05  # success is not monotone if the p value is below that
 
 
 def success_threshold(cube: xr.Dataset) -> float:
@@ -50,7 +49,7 @@ def boundary_variables(cube: xr.Dataset) -> xr.Dataset:
     Dataset
         ``boundary_memory_length`` and ``boundary_rho``, NaN if the boundary is off the grid; both
         with ``_low`` and ``_high``, infinite if that end is off the grid; the flag
-        ``boundary_censored``, an index into `CENSORED`; and ``boundary_monotone_p_value``: below
+        ``boundary_censored``, an index into `CENSORED`; and ``boundary_monotone_p_value``: up to
         `NOT_MONOTONE`, success rises somewhere with difficulty.
     """
     best = selected(cube[["status", "relative_mse", "selected_learning_rate"]])
@@ -60,6 +59,7 @@ def boundary_variables(cube: xr.Dataset) -> xr.Dataset:
     successes = solved.transpose(*dims, "level").values
     shape = trials.shape[:-1]
     numbers = {name: np.full(shape, np.nan) for name in _NUMBERS}
+    rises = np.full(shape, np.nan)
     censored = np.full(shape, CENSORED.index("absent"), dtype="i1")
     lengths = cube.memory_length.transpose("kernel", "level").values
     knobs = cube.rho.transpose("kernel", "level").values
@@ -67,6 +67,7 @@ def boundary_variables(cube: xr.Dataset) -> xr.Dataset:
         run = trials[at] > 0
         if not run.any():
             continue
+<<<<<<< HEAD
         found = failure_boundary(
             lengths[at[2], run],
             knobs[at[2], run],
@@ -74,8 +75,14 @@ def boundary_variables(cube: xr.Dataset) -> xr.Dataset:
             trials[at][run],
             confidence=_CONFIDENCE,
         )
+=======
+        counts = successes[at][run].tolist(), trials[at][run].tolist()
+        tasks = lengths[at[-1], run], knobs[at[-1], run]
+        found = failure_boundary(*tasks, *counts, confidence=_CONFIDENCE)
+>>>>>>> boundaries
         for name, values in numbers.items():
             values[at] = getattr(found, name.removeprefix("boundary_"))
+        rises[at] = monotone_p_value(*map(tuple, counts))
         censored[at] = CENSORED.index(found.censored)
     variables: dict[str, Any] = {
         name: (dims, values, {"long_name": _NUMBERS[name], "units": "1"})
@@ -87,9 +94,12 @@ def boundary_variables(cube: xr.Dataset) -> xr.Dataset:
             if name.endswith(("low", "high"))
             else "NaN if it is off the grid: see boundary_censored"
         )
-    variables["boundary_monotone_p_value"][2]["comment"] = (
-        f"success is not monotone in difficulty if it is below {NOT_MONOTONE}"
-    )
+    about = {
+        "long_name": "probability that success rises as much with difficulty by chance",
+        "units": "1",
+        "comment": f"success is not monotone in difficulty if it is at most {NOT_MONOTONE}",
+    }
+    variables["boundary_monotone_p_value"] = GROUP, rises, about
     flags = {
         "long_name": "side on which the failure boundary lies off the grid",
         "units": "1",

@@ -18,33 +18,31 @@ def select_learning_rates(
 ) -> NDArray[np.int_]:
     """Index of the learning rate at which each seed counts: the best one for the other seeds.
 
-    Best is the lowest median of log validation errors. A seed has no say in its own rate: a rate that is
+    Best is the lowest median of log validation errors. A seed has no say in its own rate: a rate
     chosen for a lucky run would make that run count as a success (docs/theory.md, section 4).
 
     Parameters
     ----------
-    validation_error : (learning rate, seed) array
+    validation_error : (..., learning rate, seed) array
         Best validation error of each member.
-    diverged : (learning rate, seed) array of bool
+    diverged : (..., learning rate, seed) array of bool
         A diverged member counts as an infinite error; it is never dropped.
 
     Returns
     -------
-    (seed,) array of int
+    (..., seed) array of int
         Ties go to fewer diverged members, then to the first learning rate. A single seed has no
         others and counts at the rate that is best for itself.
     """
     errors = np.where(diverged | np.isnan(validation_error), np.inf, validation_error)
-    seeds = np.arange(errors.shape[1])
-    voters = [seeds[seeds != seed] if len(seeds) > 1 else seeds for seed in seeds]
-    return np.array([_best(errors[:, others], diverged[:, others]) for others in voters], int)
-
-
-def _best(errors: NDArray[np.float64], diverged: NDArray[np.bool_]) -> int:
-    """Index of the learning rate with the lowest median error."""
-    # Of logarithms: between two errors, the larger one alone would decide their mean.
-    median = np.median(np.log(np.maximum(errors, np.finfo(float).tiny)), axis=1)
-    return int(np.lexsort((diverged.sum(1), median))[0])
+    # Of two errors, the larger one alone would decide the mean: so their logarithms.
+    errors = np.log(np.maximum(errors, np.finfo(float).tiny))
+    seeds, best = np.arange(errors.shape[-1]), []
+    for seed in seeds:
+        others = seeds[seeds != seed] if len(seeds) > 1 else seeds
+        keys = diverged[..., others].sum(-1), np.median(errors[..., others], axis=-1)
+        best.append(np.lexsort(keys, axis=-1)[..., 0])
+    return np.stack(best, axis=-1)
 
 
 def rate_edge(selected: NDArray[np.float64], rates: NDArray[np.float64]) -> float:

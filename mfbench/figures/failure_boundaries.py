@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from mfbench.cube.failure_boundaries import NOT_MONOTONE, success_threshold
+from mfbench.cube.failure_boundaries import success_threshold
+from mfbench.cube.monotone import NOT_MONOTONE
 from mfbench.figures import theme
 from mfbench.figures.tables import boundary_table, has, short_steps
 
@@ -58,8 +59,8 @@ def draw(cube: xr.Dataset) -> Any:
     chart = panel.properties(width=330, height=alt.Step(38)).facet(
         facet=alt.Facet("kernel:N", sort=cube.kernel.values.tolist(), title=None), columns=2
     )
-    rises = (table.monotone_p_value < NOT_MONOTONE).any()
-    dagger = f"†: success is not monotone in difficulty (p < {NOT_MONOTONE})."
+    rises = (table.monotone_p_value <= NOT_MONOTONE).any()
+    dagger = f"†: success is not monotone in difficulty (p <= {NOT_MONOTONE})."
     return theme.styled(
         chart.resolve_axis(x="independent", y="independent"),
         title=title,
@@ -81,7 +82,7 @@ def _placed(table: pd.DataFrame, frame: tuple[float, float]) -> pd.DataFrame:
     table["from"] = table.memory_length_low.clip(lower=frame[0])
     table["to"] = table.memory_length_high.clip(upper=frame[1])
     sign = table.censored.map({"none": "", "below": "< ", "above": "> "})
-    dagger = np.where(table.monotone_p_value < NOT_MONOTONE, "†", "")
+    dagger = np.where(table.monotone_p_value <= NOT_MONOTONE, "†", "")
     table["text"] = sign + table["at"].map(short_steps) + dagger
     # JSON has no infinity.
     return table.replace([np.inf, -np.inf], np.nan)

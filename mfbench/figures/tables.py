@@ -20,11 +20,11 @@ def has(cube: xr.Dataset, *names: str) -> bool:
 def error_table(cube: xr.Dataset) -> pd.DataFrame:
     """One row per (architecture, width, kernel, level) that was trained and did not fail.
 
-    Columns: ``median``, ``low`` and ``high`` of relative_mse over seeds at the selected learning
-    rate (a diverged member counts as infinite, and an infinite result becomes NaN), ``diverged``
-    and ``members`` over all learning rates, ``learning_rate`` as a text (a range if seeds count at
-    several), ``rho``, ``memory_length``, ``state_size``, and the ``lower_floor`` and ``upper_floor`` of linear models of this size (NaN
-    if the cube has none).
+    Columns: ``median``, ``low`` and ``high`` of relative_mse over seeds at their selected learning
+    rates (a diverged member counts as infinite, and an infinite result becomes NaN), ``diverged``
+    and ``members`` over all learning rates, ``learning_rate`` as a text (a range where seeds count
+    at several), ``rho``, ``memory_length``, ``state_size``, and the ``lower_floor`` and
+    ``upper_floor`` of linear models of this size (NaN if the cube has none).
     """
     best = selected(cube[["status", "relative_mse", "selected_learning_rate"]])
     error = best.relative_mse.where(best.status != "diverged", np.inf)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from mfbench.cube.failure_boundaries import NOT_MONOTONE
+from mfbench.cube.monotone import NOT_MONOTONE
 from mfbench.figures.tables import boundary_table, has, short_steps
 
 
@@ -29,7 +29,7 @@ def boundary_texts(cube: xr.Dataset) -> dict[tuple[str, int, str], dict[str, Any
     rows = [{str(k): v for k, v in row.items()} for row in boundary_table(cube).to_dict("records")]
     return {
         (row["architecture"], row["width"], row["kernel"]): {
-            "text": _text(row) + ("†" if row["monotone_p_value"] < NOT_MONOTONE else ""),
+            "text": _text(row) + ("†" if row["monotone_p_value"] <= NOT_MONOTONE else ""),
             "share": _place(row) / float(hardest.sel(kernel=row["kernel"])),
         }
         for row in rows

@@ -11,6 +11,7 @@ import xarray as xr
 
 from mfbench.cube.boundaries import failure_boundary
 from mfbench.cube.failure_boundaries import CENSORED, boundary_variables, success_threshold
+from mfbench.cube.monotone import NOT_MONOTONE, monotone_p_value
 from mfbench.cube.read import open_benchmark
 from mfbench.training.status import STATUS
 from tests.cube.oracle import write_benchmark
@@ -34,12 +35,28 @@ def test_trials_are_the_seeds_at_the_selected_rate(cube: xr.Dataset) -> None:
     assert (
         float(boundary_variables(cube).boundary_rho.sel(GROUP | {"kernel": "airy"})) < by_hand.rho
     )
+    assert (boundary_variables(cube).boundary_monotone_p_value == 1).all()
     # At the other rate all errors are five times as large.
     cube.selected_learning_rate[:] = 0.003
     other = failure_boundary(LENGTHS, [3, 7, 15], [1, 0, 0], [3, 3, 3])
     found = boundary_variables(cube).sel(GROUP)
     assert float(found.boundary_memory_length_high) == other.memory_length_high
     assert CENSORED[int(found.boundary_censored)] == other.censored == "below"
+
+
+def test_each_seed_counts_at_its_own_rate(cube: xr.Dataset) -> None:
+    # Errors of the third seed at the other rate: 0.15, 0.6 and 2.4.
+    cube.selected_learning_rate[{"level": 0, "seed": 2}] = 0.003
+    found = boundary_variables(cube).sel(GROUP)
+    by_hand = failure_boundary(LENGTHS, [3, 7, 15], [2, 2, 0], [3, 3, 3])
+    assert float(found.boundary_memory_length) == by_hand.memory_length
+
+
+def test_success_that_returns_at_a_harder_level_is_flagged(cube: xr.Dataset) -> None:
+    cube.relative_mse[{"level": 1}], cube.relative_mse[{"level": 2}] = 1.0, 0.01
+    found = boundary_variables(cube).sel(GROUP)
+    assert float(found.boundary_monotone_p_value) == monotone_p_value((3, 0, 3), (3, 3, 3))
+    assert float(found.boundary_monotone_p_value) <= NOT_MONOTONE
 
 
 def test_a_diverged_seed_is_a_failure_that_counts(cube: xr.Dataset) -> None:

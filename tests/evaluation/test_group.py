@@ -140,9 +140,7 @@ def test_selection_looks_at_validation_only(rnn_files: list[Files]) -> None:
     best = group.best_validation_error.sel(level=0).idxmin("learning_rate")
     chosen = group.selected_learning_rate.sel(level=0)
     assert chosen.dims == ("seed",)
-    np.testing.assert_array_equal(
-        chosen, best.values[::-1]
-    )  # of two seeds, each has that of the other
+    np.testing.assert_array_equal(chosen, best.values[::-1])  # each of two has the other's best
 
 
 def test_steps_to_thresholds_come_from_the_curve(rnn_files: list[Files]) -> None:

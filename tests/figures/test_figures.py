@@ -221,6 +221,16 @@ def test_boundaries_off_the_grid_are_open_marks_at_its_edge(cube: xr.Dataset) ->
     }
 
 
+def test_success_that_is_not_monotone_has_a_dagger(cube: xr.Dataset) -> None:
+    assert "†" not in json.dumps(draw("failure_boundaries", cube), ensure_ascii=False)
+    at = {"architecture": 1, "kernel": 1}
+    cube.relative_mse[{**at, "level": 1}], cube.relative_mse[{**at, "level": 2}] = 1.0, 0.01
+    specification = draw("failure_boundaries", with_boundaries(cube))
+    marked = [group for group, row in rows_of(specification).items() if "†" in row["text"]]
+    assert marked == [("a", "airy")]
+    assert any("†" in line for line in specification["title"]["subtitle"])
+
+
 def test_off_grid_marks_lie_at_the_last_level_that_a_group_was_trained_at(cube: xr.Dataset) -> None:
     cube.relative_mse[{"architecture": 0}] = 0.001
     cube.status[{"architecture": 0, "kernel": 0, "level": 2}] = "absent"

@@ -15,8 +15,12 @@ def test_errors_are_median_and_range_over_seeds_at_the_selected_rate(cube: xr.Da
     assert len(table) == 2 * 2 * 3
     row = table[(table.architecture == "a") & (table.kernel == "airy") & (table.level == 1)].iloc[0]
     assert (row["low"], row["median"], row["high"]) == pytest.approx((0.04, 0.08, 0.12))
-    assert (row.memory_length, row.rho, row.learning_rate) == (8, 5.0, 0.01)
+    assert (row.memory_length, row.rho, row.learning_rate) == (8, 5.0, "0.01")
     assert (row.diverged, row.members) == (0, 6)
+    cube.selected_learning_rate[{"seed": 2}] = 0.003  # there its errors are five times as large
+    row = error_table(cube).loc[row.name]
+    assert (row["low"], row["median"], row["high"]) == pytest.approx((0.04, 0.08, 0.6))
+    assert row.learning_rate == "0.003 to 0.01"
 
 
 def test_a_diverged_member_counts_as_infinite(cube: xr.Dataset) -> None:

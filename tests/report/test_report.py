@@ -13,6 +13,7 @@ import xarray as xr
 from mfbench.cube.failure_boundaries import CENSORED
 from mfbench.report.boundary import boundary_texts
 from mfbench.report.differences import difference_table
+from mfbench.report.edges import edge_counts
 from mfbench.report.failed_cells import failed_table
 from mfbench.report.notes import NOTES
 from mfbench.report.optimum import distance_table
@@ -138,6 +139,26 @@ def test_the_page_shows_numbers_figures_and_provenance(cube: xr.Dataset, tmp_pat
     assert "4, 8, 16</td>\n<td>2, 3, 4</td>" in page  # M99 and order of airy
     assert page.count("</script>") == 2  # the text of a figure cannot end a script element
     assert "scored from step 16" in page
+
+
+def test_edges_of_the_grid_and_success_that_returns_are_noted(
+    cube: xr.Dataset, tmp_path: Path
+) -> None:
+    # Two levels of four groups are solved.
+    cube.selected_rate_edge[{"level": 1}], cube.selected_rate_edge[{"architecture": 0}] = -1, 0
+    counts = edge_counts(cube)
+    assert (counts["cells"], counts["lowest"], counts["highest"]) == (12, 2, 4)
+    assert (counts["lowest_unsolved"], counts["highest_unsolved"]) == (0, 2)
+    at = {"architecture": 1, "kernel": 1}
+    cube.relative_mse[{**at, "level": 1}], cube.relative_mse[{**at, "level": 2}] = 1.0, 0.01
+    cube = with_boundaries(cube)
+    marked = {group for group, found in boundary_texts(cube).items() if "†" in found["text"]}
+    assert marked == {("a", 8, "airy")}
+    write_report(tmp_path / "report.html", cube=cube, figures={})
+    page = (tmp_path / "report.html").read_text()
+    assert "In 4 of 12 cells" in page
+    assert "only seed" not in page
+    assert edge_counts(cube.assign(selected_rate_edge=cube.selected_rate_edge * np.nan)) == {}
 
 
 def test_failed_cells_are_listed_with_their_message(cube: xr.Dataset, tmp_path: Path) -> None:
