@@ -67,19 +67,9 @@ def boundary_variables(cube: xr.Dataset) -> xr.Dataset:
         run = trials[at] > 0
         if not run.any():
             continue
-<<<<<<< HEAD
-        found = failure_boundary(
-            lengths[at[2], run],
-            knobs[at[2], run],
-            successes[at][run],
-            trials[at][run],
-            confidence=_CONFIDENCE,
-        )
-=======
         counts = successes[at][run].tolist(), trials[at][run].tolist()
-        tasks = lengths[at[-1], run], knobs[at[-1], run]
+        tasks = lengths[at[2], run], knobs[at[2], run]
         found = failure_boundary(*tasks, *counts, confidence=_CONFIDENCE)
->>>>>>> boundaries
         for name, values in numbers.items():
             values[at] = getattr(found, name.removeprefix("boundary_"))
         rises[at] = monotone_p_value(*map(tuple, counts))
@@ -99,7 +89,7 @@ def boundary_variables(cube: xr.Dataset) -> xr.Dataset:
         "units": "1",
         "comment": f"success is not monotone in difficulty if it is at most {NOT_MONOTONE}",
     }
-    variables["boundary_monotone_p_value"] = GROUP, rises, about
+    variables["boundary_monotone_p_value"] = dims, rises, about
     flags = {
         "long_name": "side on which the failure boundary lies off the grid",
         "units": "1",
