@@ -119,13 +119,7 @@ def test_one_level_says_on_which_side_the_boundary_is() -> None:
     assert at(0).censored == "below"
     assert at(2, trials=4).memory_length == pytest.approx(4)
     for trials in (1, 1000):
-<<<<<<< HEAD
-        low = beta.ppf(
-            0.05, 0.5 + 0.9 * trials, 0.5
-        )  # does the posterior leave room below one half?
-=======
         low = beta.ppf(0.05, 0.5 + 0.9 * trials, 0.5)  # is there room below one half?
->>>>>>> boundaries
         end = at(trials, trials=trials).memory_length_low
         assert end == (pytest.approx(4) if low > 0.5 else -np.inf)
 
