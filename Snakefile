@@ -20,9 +20,9 @@ include: "rules/report.smk"
 include: "rules/scoreboard.smk"
 
 
-if STUDY.refine:
+if PHASES[1:]:
 
-    include: "rules/refinement.smk"
+    include: "rules/phases.smk"
 
 
 onstart:

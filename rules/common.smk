@@ -14,7 +14,7 @@ from mfbench.files import BrokenFileError, read_json
 from mfbench.files.paths import WILDCARDS, Paths
 from mfbench.predictions.catalogue import predictions
 from mfbench.study.document import StudyError, read_documents
-from mfbench.study.study import load_study
+from mfbench.study.study import LATER_PHASES, load_study
 from mfbench.workflow.claim import check_claim, claim
 from mfbench.workflow.code import kernel_digest, model_digest, stage_digest
 from mfbench.workflow.gpus import gpu_slots, gpus_for
@@ -54,7 +54,7 @@ SETTINGS = study_settings(STUDY)
 DATASET_SETTINGS = dataset_settings(STUDY)
 FLOOR_SETTINGS = floor_settings(STUDY)
 LEVELS_PER_JOB = levels_per_job(STUDY)
-PHASES = ["study", "refine"] if STUDY.refine else ["study"]
+PHASES = STUDY.phases
 
 # Once per parse and not per job: a study has thousands of cells of a few models.
 MODELS = {(name, width) for name, width, _ in STUDY.groups()}
@@ -81,7 +81,7 @@ def levels_of(phase):
     """The levels of each group in a phase; those after the first follow from numbers."""
     if phase == "study":
         return _levels_of_phase(phase, None)
-    file = checkpoints.refine.get().output[0]
+    file = getattr(checkpoints, phase).get().output[0]
     try:
         return _levels_of_phase(phase, os.stat(file).st_mtime_ns)
     except BrokenFileError as error:
@@ -96,13 +96,13 @@ def model_of(wildcards):
 def levels_of_group(wildcards):
     """The levels of a job's group in its phase."""
     group = (*model_of(wildcards), wildcards.kernel)
-    return levels_of(wildcards.phase).get(group, [])
+    return levels_of(wildcards.phase).get(group, {})
 
 
 def parts_of_group(wildcards):
     """The levels of each training job of a group."""
     most = LEVELS_PER_JOB(*model_of(wildcards))
-    return parts(levels_of_group(wildcards), most=most)
+    return parts(list(levels_of_group(wildcards)), most=most)
 
 
 def each_level(kind, levels):
@@ -131,6 +131,12 @@ def evaluations_of(phase):
 def levels_of_part(wildcards):
     """The levels that a training job trains."""
     return parts_of_group(wildcards)[int(wildcards.part) - 1]
+
+
+def runs_of_part(wildcards):
+    """The runs of each level that a training job trains; none for all that the study names."""
+    runs = levels_of_group(wildcards)
+    return {rho: runs[rho] or [] for rho in levels_of_part(wildcards)}
 
 
 def evaluations(wildcards):

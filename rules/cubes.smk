@@ -2,7 +2,8 @@ rule benchmark_cube:
     """All evaluations of the study in one cube."""
     input:
         evaluations=evaluations,
-        added=[PATHS.file("evaluated", phase=phase) for phase in PHASES[1:]],
+        added=[PATHS.file("evaluated", phase="refine")] if STUDY.refine else [],
+        diagnosis=[PATHS.file("evaluated", phase="diagnose")] if STUDY.diagnose else [],
     output:
         PATHS.file("benchmark"),
     log:

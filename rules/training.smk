@@ -22,6 +22,8 @@ rule train:
         levels=lambda wildcards: Listed(
             f"levels of {wildcards.kernel}", levels_of_part(wildcards)
         ),
+        runs=lambda wildcards: runs_of_part(wildcards),
+        steps=listed("training.steps", STUDY.training.steps),
         learning_rates=listed("training.learning_rates", STUDY.training.learning_rates),
         seeds=listed("training.seeds", STUDY.training.seeds),
         model=lambda wildcards: MODEL_CODE[wildcards.architecture],

@@ -12,6 +12,7 @@ from mfbench.training.device import (
     prepare_process,
 )
 from mfbench.training.record import write_training, write_weights
+from mfbench.training.run import Run, runs_of
 from mfbench.workflow.job import start_job
 from mfbench.workflow.job_state import job_state, wait_for_another
 
@@ -39,6 +40,10 @@ with job_state(jobs, settings=numbers):
         width=settings["width"],
         settings=training,
         code=f"{snakemake.params.model}, {snakemake.params.code}",
+        runs={
+            rho: [Run(*run) for run in own] or runs_of(training)
+            for rho, own in snakemake.params.runs.items()
+        },
         checkpoints={rho: paths.file("checkpoints", rho=rho, **names) for rho in levels},
         share=memory_share(device, training.jobs_per_gpu),
     )

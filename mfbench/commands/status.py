@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from rich.text import Text
 
 from mfbench.commands.study_status import StudyStatus, study_status
 from mfbench.study.study import Study, read_study
+from mfbench.study.training import MEMBERS
 
 _SHOWN = 10  # lines of each listing without --failed
 _COLOURS = {"running": "cyan", "failed": "red", "diverged": "yellow", "missing": "bright_black"}
@@ -79,7 +81,7 @@ def document(study: Study, status: StudyStatus) -> dict[str, Any]:
         "study": study.name,
         "results": study.results,
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "members_per_cell": len(study.training.learning_rates) * len(study.training.seeds),
+        "members_per_cell": math.prod(len(getattr(study.training, axis)) for axis in MEMBERS),
         "total": counts["", ""],
         "counts": [
             {"architecture": a, "kernel": k, **n} for (a, k), n in counts.items() if a and k

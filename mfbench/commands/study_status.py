@@ -16,6 +16,7 @@ import netCDF4
 from mfbench.files import BrokenFileError, read_json
 from mfbench.files.paths import Paths, rho_text
 from mfbench.study.study import Study
+from mfbench.study.training import MEMBERS
 from mfbench.training.status import STATUS
 from mfbench.workflow import plan
 from mfbench.workflow.job_state import read_state
@@ -97,12 +98,13 @@ def study_status(study: Study) -> StudyStatus:
     """The state of every cell of a study; call it in the folder in which Snakemake runs."""
     paths, status, most = Paths(study.results), StudyStatus(), levels_per_job(study)
     phases = {"study": plan.levels_of_phase(study, None)}
-    added = paths.file("cells", phase="refine")
-    if study.refine and Path(added).exists():
-        try:
-            phases["refine"] = plan.levels_of_phase(study, read_json(added))
-        except BrokenFileError as error:
-            status.problems.append(str(error))
+    for phase in study.phases[1:]:
+        added = paths.file("cells", phase=phase)
+        if Path(added).exists():
+            try:
+                phases[phase] = plan.levels_of_phase(study, read_json(added))
+            except BrokenFileError as error:
+                status.problems.append(str(error))
     for name, width in dict.fromkeys(group[:2] for group in study.groups()):
         training = plan.training_settings(study, architecture=name, width=width)
         evaluation = plan.evaluation_settings(study, architecture=name, width=width)
@@ -110,7 +112,9 @@ def study_status(study: Study) -> StudyStatus:
         for kernel, (phase, levels) in product(study.kernels, phases.items()):
             names = {"phase": phase, "architecture": name, "width": width, "kernel": kernel}
             group = _Group(paths, names, settings, status.problems)
-            planned = plan.parts(levels.get((name, width, kernel), []), most=most(name, width))
+            planned = plan.parts(
+                list(levels.get((name, width, kernel), {})), most=most(name, width)
+            )
             status.cells += group.cells(planned)
     return status
 
@@ -209,6 +213,6 @@ def _read(path: str, _: int) -> tuple[dict[str, Any], dict[float, tuple[list[int
 def _comparable(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings without how a job runs, and with lists in one order."""
     training = dict(settings.get("training", {}))
-    for key in {"learning_rates", "seeds"} & training.keys():
+    for key in set(MEMBERS) & training.keys():
         training[key] = sorted(training[key])
     return {k: v for k, v in settings.items() if k != "execution"} | {"training": training}

@@ -14,12 +14,16 @@ import netCDF4
 import numpy as np
 import xarray as xr
 
+from mfbench.cube.causes import cause_variables
+from mfbench.cube.failure_boundaries import boundary_variables
+from mfbench.cube.select import longest
 from mfbench.cube.write import Group, write_cube
 from mfbench.files import OtherFileError, check_identity, check_variables, provenance, sealed
 from mfbench.study.training import merged
 
 log = logging.getLogger(__name__)
-_AXES = ("learning_rates", "seeds")
+_AXES = {"budget": "steps", "learning_rate": "learning_rates", "seed": "seeds"}
+_OF_A_RUN = ("rho", "status", "relative_mse", "best_validation_error")
 _OF_A_LEVEL = ("rho", "memory_length", "selected_learning_rate")
 
 
@@ -31,8 +35,9 @@ def assemble_cube(
     kernels: Sequence[str],
     study: Mapping[str, Any],
     partial: bool = False,
+    diagnosis: Iterable[str | Path] = (),
 ) -> None:
-    """Write the cube of a study, with its failure boundaries, from evaluations.
+    """Write the cube of a study, with failure boundaries and causes, from evaluations.
 
     Its levels are those of the study and those that evaluations add.
 
@@ -49,7 +54,9 @@ def assemble_cube(
     partial : bool
         Accept an unfinished study: what is missing is NaN with the status 'absent'. Evaluations
         that vanish meanwhile or were made with other settings are left out with a warning, and
-        learning rates and seeds that the study no longer has without one.
+        members that the study no longer has without one.
+    diagnosis : iterable of path
+        Evaluations of the runs that look for the causes of failures.
 
     Raises
     ------
@@ -61,7 +68,7 @@ def assemble_cube(
     """
     errors = (OtherFileError, FileNotFoundError) if partial else ()
     opened = functools.partial(_opened, study=study, partial=partial)
-    rates, seeds = (sorted(study["training"][name]) for name in _AXES)
+    members = {axis: sorted(study["training"][name]) for axis, name in _AXES.items()}
     widths = {name: study["architectures"][name]["widths"] for name in architectures}
     lengths = {
         kernel: {float(v["rho"]): float(v["memory_length"]) for v in study["kernels"][kernel]}
@@ -80,7 +87,8 @@ def assemble_cube(
             own = {name: set(file[name][...].tolist()) for name in file.dimensions}
             rho, length, chosen = (file[name][...] for name in _OF_A_LEVEL)
             # A failed cell has no rate; one with a rate the study no longer has is no result of it.
-            stays = (np.isnan(chosen) | np.isin(chosen, rates)).all(1)
+            stays = np.isnan(chosen) | np.isin(chosen, members["learning_rate"])
+            stays = stays.reshape(len(rho), -1).all(1)
             here = dict(zip(rho[stays].tolist(), length[stays].tolist(), strict=True))
             names = str(file.architecture_name), int(file.width), str(file.kernel)
             group = Group(*names, list(here), source)
@@ -88,7 +96,7 @@ def assemble_cube(
             if twice := [cell for cell in cells if cell in whose]:
                 raise OtherFileError(source, f"{twice[0]} is in {whose[twice[0]]} too")
             whose |= dict.fromkeys(cells, source)
-            if own["learning_rate"].issuperset(rates) and own["seed"].issuperset(seeds):
+            if all(own[axis].issuperset(wanted) for axis, wanted in members.items()):
                 complete.update(cells)
             groups.append(group)
             lengths[group.kernel] |= here
@@ -113,9 +121,19 @@ def assemble_cube(
         "architecture": architectures,
         "width": {width for each in widths.values() for width in each},
         "kernel": kernels,
-        "learning_rate": rates,
-        "seed": seeds,
+        **members,
     }
+    runs: dict[tuple[str, int, str], xr.Dataset] = {}
+    for source in map(str, diagnosis):
+        with opened(source) as file:
+            names = str(file.architecture_name), int(file.width), str(file.kernel)
+            runs[names] = xr.Dataset(
+                {name: (file[name].dimensions, file[name][...]) for name in _OF_A_RUN}
+            ).assign_coords({axis: file[axis][...] for axis in members})
+
+    def derived(part: xr.Dataset) -> xr.Dataset:
+        return boundary_variables(part).merge(cause_variables(longest(part), runs))
+
     kind = "partial benchmark" if missing else "benchmark"
     write_cube(
         path,
@@ -124,10 +142,11 @@ def assemble_cube(
         labels=labels,
         lengths=lengths,
         like=like,
+        derived=derived,
         attributes=provenance(
             title=f"mfbench {kind} cube of study {study['name']}",
             settings=study,
-            seeds={"data": study["task"]["seed"], "members": seeds},
+            seeds={"data": study["task"]["seed"], "members": members["seed"]},
         ),
     )
 
@@ -155,7 +174,7 @@ def _opened(path: str, *, study: Mapping[str, Any], partial: bool) -> Iterator[n
         if width not in entry["widths"] or kernel not in study["kernels"]:
             raise OtherFileError(path, f"the study has no {name} of width {width} on {kernel}")
         training = merged(study["training"], entry.get("training", {}))
-        for axis in _AXES:  # their order does not matter
+        for axis in _AXES.values():  # their order does not matter
             training[axis] = sorted(found["training"][axis] if partial else training[axis])
             found["training"][axis] = sorted(found["training"][axis])
         expected = {

@@ -92,7 +92,7 @@ def failure_boundary(
     M, knob, s, n = _checked(memory_length, rho, successes, trials)
     if not 0 < confidence < 1:
         raise ValueError(f"confidence = {confidence} must lie between 0 and 1")
-    position = _crossing(falling(s / n, n))
+    position = crossing(falling(s / n, n))
     low, high = _interval(tuple(s), tuple(n), confidence, draws, seed)
     length = np.exp(_at([position], np.log(M), hard=np.inf)[0])
     length_low, length_high = _at([low, high], M, hard=np.inf)  # no logarithm: exact grid levels
@@ -125,13 +125,39 @@ def _interval(
 
     Results are cached, because with few seeds the same counts recur.
     """
-    s, n = _WEIGHT * np.array(successes), _WEIGHT * np.array(trials)
-    posterior = np.random.default_rng(seed).beta(s + 0.5, n - s + 0.5, (draws, len(n)))
-    above = (falling(posterior, n) > 0.5).sum(-1)  # the crossing: between levels above-1 and above
+    generator = np.random.default_rng(seed)
+    above = levels_above(np.array(successes), np.array(trials), draws=draws, generator=generator)
     tail = (1 - confidence) / 2
     low = float(np.quantile(above - 1, tail, method="lower"))
     high = float(np.quantile(above, 1 - tail, method="higher"))
     return low, high
+
+
+def levels_above(
+    successes: NDArray[np.float64],
+    trials: NDArray[np.float64],
+    *,
+    draws: int,
+    generator: np.random.Generator,
+) -> NDArray[np.int_]:
+    """Draw the number of levels above one half: the crossing lies after the last of them.
+
+    Parameters
+    ----------
+    successes, trials : (levels,) array
+        From easy to hard; all levels have trials.
+    draws : int
+        Number of draws from the posteriors of `failure_boundary`.
+    generator : Generator
+        Their source.
+
+    Returns
+    -------
+    (draws,) array of int
+    """
+    s, n = _WEIGHT * successes, _WEIGHT * trials
+    posterior = generator.beta(s + 0.5, n - s + 0.5, (draws, len(n)))
+    return np.asarray((falling(posterior, n) > 0.5).sum(-1))
 
 
 def falling(rates: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -182,7 +208,7 @@ def _checked(
     return M, knob, s, n
 
 
-def _crossing(rate: NDArray[np.float64]) -> float:
+def crossing(rate: NDArray[np.float64]) -> float:
     """Position along the levels where falling rates cross one half, -inf or inf if off the grid."""
     if rate[0] < 0.5 or rate[-1] > 0.5:
         return -np.inf if rate[0] < 0.5 else np.inf

@@ -31,7 +31,9 @@ def success_threshold(cube: xr.Dataset) -> float:
 
 
 def boundary_variables(cube: xr.Dataset) -> xr.Dataset:
-    """Compute the failure boundary of each (architecture, width, kernel) with its 90 % interval.
+    """Compute the failure boundary of each (architecture, width, kernel, budget).
+
+    It has a 90 % interval.
 
     The trials of a level are its seeds, each at the learning rate that is best for the others
     (`selected`); a diverged seed is a trial without success. Absent and failed cells are excluded:
@@ -51,9 +53,10 @@ def boundary_variables(cube: xr.Dataset) -> xr.Dataset:
         `NOT_MONOTONE`, success rises somewhere with difficulty.
     """
     best = selected(cube[["status", "relative_mse", "selected_learning_rate"]])
-    trials = trained(best).sum("seed").transpose(*GROUP, "level").values
+    dims = (*GROUP, "budget")
+    trials = trained(best).sum("seed").transpose(*dims, "level").values
     solved = (best.relative_mse < success_threshold(cube)).sum("seed")
-    successes = solved.transpose(*GROUP, "level").values
+    successes = solved.transpose(*dims, "level").values
     shape = trials.shape[:-1]
     numbers = {name: np.full(shape, np.nan) for name in _NUMBERS}
     rises = np.full(shape, np.nan)
@@ -65,14 +68,14 @@ def boundary_variables(cube: xr.Dataset) -> xr.Dataset:
         if not run.any():
             continue
         counts = successes[at][run].tolist(), trials[at][run].tolist()
-        tasks = lengths[at[-1], run], knobs[at[-1], run]
+        tasks = lengths[at[2], run], knobs[at[2], run]
         found = failure_boundary(*tasks, *counts, confidence=_CONFIDENCE)
         for name, values in numbers.items():
             values[at] = getattr(found, name.removeprefix("boundary_"))
         rises[at] = monotone_p_value(*map(tuple, counts))
         censored[at] = CENSORED.index(found.censored)
     variables: dict[str, Any] = {
-        name: (GROUP, values, {"long_name": _NUMBERS[name], "units": "1"})
+        name: (dims, values, {"long_name": _NUMBERS[name], "units": "1"})
         for name, values in numbers.items()
     }
     for name in _NUMBERS:
@@ -86,7 +89,7 @@ def boundary_variables(cube: xr.Dataset) -> xr.Dataset:
         "units": "1",
         "comment": f"success is not monotone in difficulty if it is at most {NOT_MONOTONE}",
     }
-    variables["boundary_monotone_p_value"] = GROUP, rises, about
+    variables["boundary_monotone_p_value"] = dims, rises, about
     flags = {
         "long_name": "side on which the failure boundary lies off the grid",
         "units": "1",
@@ -95,5 +98,5 @@ def boundary_variables(cube: xr.Dataset) -> xr.Dataset:
         "comment": "none: on the grid; below: fails at the easiest level; above: succeeds at the "
         "hardest level; absent: not trained",
     }
-    variables["boundary_censored"] = GROUP, censored, flags
-    return xr.Dataset(variables, coords={name: cube[name] for name in GROUP})
+    variables["boundary_censored"] = dims, censored, flags
+    return xr.Dataset(variables, coords={name: cube[name] for name in dims})

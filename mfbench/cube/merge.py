@@ -17,11 +17,10 @@ from mfbench.cube.read import open_benchmark
 from mfbench.cube.write import Group, nothing, write_cube
 from mfbench.files import provenance
 from mfbench.files.integrity import difference
-from mfbench.study.training import merged
+from mfbench.study.training import MEMBERS, merged
 from mfbench.training.status import STATUS
 
-_MEMBER = ("learning_rate", "seed")
-_AXES = ("learning_rates", "seeds")  # the same in the settings
+_MEMBER = ("budget", "learning_rate", "seed")
 Names = tuple[str, int, str]  # architecture, width, kernel
 
 
@@ -101,7 +100,7 @@ def merge_cubes(paths: Sequence[str | Path], out: str | Path) -> None:
         lengths=lengths,
         like=like,
         attributes=attributes,
-        boundaries=boundaries,
+        derived=boundaries,
     )
 
 
@@ -194,7 +193,7 @@ def _merged_settings(cubes: Mapping[str, xr.Dataset]) -> dict[str, Any]:
             if (entry := settings.get("architectures", {}).get(name)) is None:
                 continue  # a user has renamed it
             training = merged(settings["training"], entry.get("training", {}))
-            training = {k: v for k, v in training.items() if k not in _AXES}
+            training = {k: v for k, v in training.items() if k not in MEMBERS}
             old = entries.setdefault(name, {**entry, "training": training})
             new = {**entry, "training": training, "widths": old["widths"]}
             if other := difference(new, old, exact=True):
@@ -204,7 +203,9 @@ def _merged_settings(cubes: Mapping[str, xr.Dataset]) -> dict[str, Any]:
             levels.setdefault(kernel, {}).update((float(task["rho"]), task) for task in tasks)
     for entry in entries.values():  # what differs from the training of all
         entry["training"] = {k: v for k, v in entry["training"].items() if v != base.get(k)}
-    axes = {axis: sorted({v for s in each.values() for v in s["training"][axis]}) for axis in _AXES}
+    axes = {
+        axis: sorted({v for s in each.values() for v in s["training"][axis]}) for axis in MEMBERS
+    }
     return {
         **first,
         "name": " + ".join(dict.fromkeys(settings["name"] for settings in each.values())),

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from mfbench.cube.failure_boundaries import CENSORED, GROUP
+from mfbench.cube.select import longest
 from mfbench.files.paths import rho_text
 from mfbench.tasks.kernels.memory import rho_for_memory_length, window_weights
 
@@ -34,7 +35,7 @@ def refined_levels(cube: xr.Dataset, *, levels: int) -> list[dict[str, Any]]:
         One entry per group with levels to add, sorted by ``architecture``, ``width`` and
         ``kernel``; ``levels`` is a list of ``memory_length`` and ``rho`` from easy to hard.
     """
-    settings = json.loads(cube.attrs["settings"])
+    cube, settings = longest(cube), json.loads(cube.attrs["settings"])
     task, kernels = settings["task"], settings["kernels"]
     weights = window_weights(task["length"], task["scored_from"])
     # Failed levels count as present; adding them again would not help.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import xarray as xr
 
 from mfbench.training.status import STATUS, TRIALS
@@ -25,6 +26,19 @@ def failed(cube: xr.Dataset) -> xr.DataArray:
     """Which cells (architecture, width, kernel, level) of an opened cube failed."""
     found: xr.DataArray = (cube.status == "failed").any(["learning_rate", "seed"])
     return found
+
+
+def in_words(cube: xr.Dataset) -> xr.Dataset:
+    """A cube with its status as words, which are codes in files and during assembly."""
+    if cube.status.dtype == object:
+        return cube
+    words = np.array(STATUS, dtype=object)[cube.status.values.astype(int)]
+    return cube.assign(status=(cube.status.dims, words))
+
+
+def longest(cube: xr.Dataset) -> xr.Dataset:
+    """The members with the study's largest budget: the cube without the dimension budget."""
+    return cube.isel(budget=-1) if "budget" in cube.dims else cube
 
 
 def selected(cube: xr.Dataset) -> xr.Dataset:

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from mfbench.cube.failure_boundaries import GROUP, boundary_variables
+from mfbench.cube.failure_boundaries import GROUP
 from mfbench.files import atomic
 from mfbench.files.paths import rho_text
 from mfbench.tasks.kernels.lookup import families
@@ -64,9 +64,9 @@ def write_cube(
     lengths: Mapping[str, Mapping[float, float]],
     like: Variables,
     attributes: Mapping[str, str],
-    boundaries: Callable[[xr.Dataset], xr.Dataset] = boundary_variables,
+    derived: Callable[[xr.Dataset], xr.Dataset],
 ) -> None:
-    """Write a cube with its failure boundaries, atomically.
+    """Write a cube atomically.
 
     Parameters
     ----------
@@ -78,8 +78,8 @@ def write_cube(
     labels, lengths, like, attributes
         The labels of each dimension (architectures and kernels keep their order), the memory length
         of each rho by kernel, all variables without their values, and the global attributes.
-    boundaries : callable
-        Gives the failure boundaries of one architecture's part.
+    derived : callable
+        Gives what follows from all cells of one architecture, such as its failure boundaries.
     """
     levels = {kernel: _ordered(kernel, found) for kernel, found in lengths.items()}
     labels = {**labels, "level": range(max(map(len, levels.values())))}
@@ -94,7 +94,7 @@ def write_cube(
         at = places["kernel"][kernel], slice(len(rhos))
         arrays["rho"][at] = rhos
         arrays["memory_length"][at] = [lengths[kernel][rho] for rho in rhos]
-    whole = part.merge(boundaries(part))
+    whole = part.merge(derived(part))
     packed = {
         n: {"zlib": True, "complevel": 3} for n, v in whole.variables.items() if v.dtype != "O"
     }
@@ -113,7 +113,7 @@ def write_cube(
                     if (found := read(group)) is not None:
                         _place(group, found, arrays, places | {"level": level})
                 part = part.assign_coords(architecture=part.architecture.copy(data=[architecture]))
-                values = {**part.variables, **boundaries(part).variables}
+                values = {**part.variables, **derived(part).variables}
                 for name in own:
                     file[name][i : i + 1] = values[name].values
             for name in arrays.keys() - own:  # last: every architecture has its part in them

@@ -18,7 +18,7 @@ import torch
 import xarray as xr
 
 from mfbench.evaluation.inputs import Trained, load_member
-from mfbench.evaluation.level import failed_level, level_dataset
+from mfbench.evaluation.level import MEMBER, failed_level, level_dataset
 from mfbench.evaluation.member import EvaluationData, measure
 from mfbench.files import atomic, provenance
 from mfbench.floors.netcdf import Floors
@@ -30,6 +30,7 @@ from mfbench.study.evaluation import EvaluationSettings
 from mfbench.tasks.datasets import Task
 from mfbench.training.memory import members_at_once, peak_bytes
 from mfbench.training.record import weight_name
+from mfbench.training.run import Run
 from mfbench.training.status import STATUS
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ class _Level:
     message : str
         What its architecture's own code broke at; "" where it did not.
     measured : dict
-        What is known of its members, by the indices of learning rate and seed.
+        What is known of its members, by the indices of budget, learning rate and seed.
     """
 
     task: Task
@@ -64,21 +65,20 @@ class _Level:
     found: Trained
     data: EvaluationData
     message: str
-    measured: dict[tuple[int, int], dict[str, Any]] = field(default_factory=dict)
+    measured: dict[tuple[int, ...], dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class _Member:
-    """A trained member of a level, at the indices `at` of learning rate and seed."""
+    """A trained member of a level, at the indices `at` of budget, learning rate and seed."""
 
     level: _Level
-    at: tuple[int, int]
-    learning_rate: float
-    seed: int
+    at: tuple[int, ...]
+    run: Run
 
     def load(self, model: SequenceModel) -> SequenceModel:
         """Give a model its weights."""
-        name = weight_name(self.level.task.rho, self.learning_rate, self.seed, "")
+        name = weight_name(self.level.task.rho, self.run, "")
         load_member(model, self.level.found.weights, name)
         return model
 
@@ -118,7 +118,7 @@ def evaluate_group(
     Returns
     -------
     Dataset
-        Dimensions level, learning_rate, seed, and lag, time, step, threshold, perturbation,
+        Dimensions level, budget, learning_rate, seed, and lag, time, step, threshold, perturbation,
         length_factor where they apply. A cell that failed, there or in the training, has the
         status 'failed', the reason in `message`, and no numbers.
 
@@ -188,10 +188,10 @@ def _level(
 def _members(level: _Level) -> list[_Member]:
     """Those that have been trained to their end; the others have no errors."""
     record = level.found.record
-    rates, seeds = record.learning_rate.values.tolist(), record.seed.values.tolist()
+    axes = [record[name].values.tolist() for name in MEMBER]
     return [
-        _Member(level, (int(i), int(j)), rates[i], seeds[j])
-        for i, j in np.argwhere(record.status.values == STATUS.index("ok"))
+        _Member(level, at, Run(*(axis[i] for axis, i in zip(axes, at, strict=True))))
+        for at in map(tuple, np.argwhere(record.status.values == STATUS.index("ok")).tolist())
     ]
 
 
@@ -256,11 +256,12 @@ def _measure(
             ensemble,
             [member.level.data for member in members],
             settings,
-            seeds=[member.seed for member in members],
+            seeds=[member.run.seed for member in members],
         )
     except ArchitectureError as error:
         if len(members) == 1:
-            of = f"learning rate {members[0].learning_rate:g}, seed {members[0].seed}: "
+            run = members[0].run
+            of = f"{run.steps} steps, learning rate {run.learning_rate:g}, seed {run.seed}: "
             fail(members[0].level, error, of)
             return
         log.warning("%d members broke together and go on one at a time: %s", len(members), error)

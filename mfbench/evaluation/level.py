@@ -23,11 +23,12 @@ from mfbench.floors.netcdf import Floors
 from mfbench.study.evaluation import EvaluationSettings
 from mfbench.tasks.datasets import Task
 from mfbench.training.record import weight_name
+from mfbench.training.run import Run
 from mfbench.training.status import STATUS
 
 log = logging.getLogger(__name__)
 
-MEMBER = ("learning_rate", "seed")
+MEMBER = ("budget", "learning_rate", "seed")
 _DERIVED: dict[str, tuple[tuple[str, ...], str]] = {
     "optimisation_part": ((), "log10(relative_mse / max(upper_floor, 1e-6))"),
     "first_step_below": (("threshold",), "first validated step with an error at most that"),
@@ -37,6 +38,7 @@ _DERIVED: dict[str, tuple[tuple[str, ...], str]] = {
     ),
 }
 _SELECTED = "learning rate with the least median validation error over the other seeds"
+_EDGE = "edge of the grid at which most seeds' selected rates lie"
 _OF_MEMBERS = {**MEASURED, **_DERIVED}
 
 
@@ -45,7 +47,7 @@ def level_dataset(
     task: Task,
     floors: Floors,
     settings: EvaluationSettings,
-    measured: Mapping[tuple[int, int], Mapping[str, Any]],
+    measured: Mapping[tuple[int, ...], Mapping[str, Any]],
 ) -> xr.Dataset:
     """What is known of a level.
 
@@ -59,7 +61,8 @@ def level_dataset(
     settings : EvaluationSettings
         The evaluation section of the study.
     measured : mapping
-        By the indices of learning rate and seed what `measure` found; the others have no errors.
+        By the indices of budget, learning rate and seed what `measure` found; the others have no
+        errors.
 
     Returns
     -------
@@ -73,8 +76,8 @@ def level_dataset(
     """
     record = found.record
     lower, upper = floors.of_model(**_size(found)) if found.model else (np.nan, np.nan)
-    steps, rates, seeds = (record[name].values for name in ("step", "learning_rate", "seed"))
-    curves, members = record.validation_error.values, (len(rates), len(seeds))
+    steps, rates = record.step.values, record.learning_rate.values
+    curves, members = record.validation_error.values, record.status.shape
     sizes = {
         "lag": len(task.kernel),
         "time": len(task.kernel) - task.scored_from,
@@ -90,8 +93,9 @@ def level_dataset(
         values["first_step_below"][at] = [
             first_step_below(steps, curves[at], threshold) for threshold in settings.thresholds
         ]
+        there = ~np.isnan(curves[at])  # a member is validated at the steps of its own budget
         values["plateau_length"][at] = plateau_length(
-            steps, curves[at], **settings.plateau.model_dump()
+            steps[there], curves[at][there], **settings.plateau.model_dump()
         )
         if at not in measured:
             continue
@@ -100,7 +104,8 @@ def level_dataset(
         error = measured[at]["relative_mse"]
         values["optimisation_part"][at] = optimisation_part(error, upper)
         if found.model["linear"]:
-            member = weight_name(task.rho, float(rates[at[0]]), int(seeds[at[1]]), "").rstrip("/")
+            run = Run(*(record[n].values[i].item() for n, i in zip(MEMBER, at, strict=True)))
+            member = weight_name(task.rho, run, "").rstrip("/")
             name = f"{found.weights}: the member {member}"
             bound = lower
             if measured[at]["time_variation"] > RESOLVED:  # docs/theory.md, section 2
@@ -109,10 +114,11 @@ def level_dataset(
             exact = measured[at]["kernel_error"] + measured[at]["time_variation"]
             check_floor(exact, bound, model=name)
     diverged = record.status.values == STATUS.index("diverged")
-    selected, edge = np.full(len(seeds), np.nan), np.nan
+    selected, edge = np.full((members[0], members[2]), np.nan), np.full(members[0], np.nan)
     if not (record.status.values == STATUS.index("failed")).any():
-        selected = rates[select_learning_rates(record.best_validation_error.values, diverged)]
-        edge = rate_edge(selected, rates)
+        for i, errors in enumerate(record.best_validation_error.values):
+            selected[i] = rates[select_learning_rates(errors, diverged[i])]
+            edge[i] = rate_edge(selected[i], rates)
     length = sizes["lag"]
     coordinates: dict[str, tuple[Any, str]] = {
         "lag": (np.arange(length, dtype="i4"), "lag"),
@@ -127,9 +133,7 @@ def level_dataset(
             "sequence length relative to that of the training",
         ),
     }
-    scalars = _scalars(found, task, floors, lower=lower, upper=upper) | {
-        "selected_rate_edge": (edge, "edge of the grid at which most seeds' selected rates lie")
-    }
+    scalars = _scalars(found, task, floors, lower=lower, upper=upper)
     why = (member["generalisation_message"] for member in measured.values())
     over_lag = {
         "memory_function": (task.kernel, "memory function of the target"),
@@ -139,7 +143,10 @@ def level_dataset(
     level: xr.Dataset = record.assign_coords(
         {name: (name, given, _about(text)) for name, (given, text) in coordinates.items()}
     ).assign(
-        {"selected_learning_rate": ("seed", selected, _about(_SELECTED))}
+        {
+            "selected_learning_rate": (("budget", "seed"), selected, _about(_SELECTED)),
+            "selected_rate_edge": ("budget", edge, _about(_EDGE)),
+        }
         | {name: ((), value, _about(text)) for name, (value, text) in scalars.items()}
         | {name: ("lag", given, _about(text)) for name, (given, text) in over_lag.items()}
         | {

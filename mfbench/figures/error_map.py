@@ -9,8 +9,19 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from mfbench.cube.causes import CAUSES
 from mfbench.figures import theme
-from mfbench.figures.tables import error_table, failed_table, rounded, short_error, task_names
+from mfbench.figures.tables import (
+    cause_table,
+    error_table,
+    failed_table,
+    rounded,
+    short_error,
+    task_names,
+)
+
+# By cause, in the order of CAUSES.
+_MARKS = ("square", "triangle-up", "diamond", "triangle-right", "circle", "cross", "triangle-down")
 
 
 def draw(cube: xr.Dataset) -> Any:
@@ -18,6 +29,9 @@ def draw(cube: xr.Dataset) -> Any:
     table = rounded(error_table(cube), "median", "low", "high", digits=3)
     table["text"] = [short_error(v) for v in table["median"]]
     table = pd.concat([table, failed_table(cube).assign(text="failed")], ignore_index=True)
+    keys = ["architecture", "width", "kernel", "level"]
+    causes = cause_table(cube).drop(columns="memory_length")
+    table = table.merge(causes, "left", on=keys)
     several = len(set(table.width)) > 1
     names = cube.architecture.values.tolist()
     table["label"] = [
@@ -55,15 +69,30 @@ def draw(cube: xr.Dataset) -> Any:
             alt.Tooltip("rho", format=".4g"),
             alt.Tooltip("median", title="relative error", format=".3g"),
             alt.Tooltip("diverged", title="diverged members"),
+            alt.Tooltip("cause", title="not solved because"),
+            alt.Tooltip("evidence"),
         ],
     )  # fmt: skip
+    shown = [cause for cause in CAUSES if cause in set(causes.cause)]
+    mark = (
+        base.transform_filter("isValid(datum.cause)")
+        .mark_point(xOffset=20, yOffset=-9, filled=True, size=38, opacity=1, color="#F0E442")
+        .encode(
+            shape=alt.Shape(
+                "cause:N",
+                scale=alt.Scale(domain=shown, range=[_MARKS[CAUSES.index(c)] for c in shown]),
+                title="not solved because",
+            )
+        )
+    )
     text = base.mark_text(fontSize=12).encode(
         text="text:N",
         color=alt.condition(
             "isValid(datum.decade) && datum.decade > -1.6", alt.value("white"), alt.value("#111111")
         ),
     )
-    cell = alt.layer(square, text).properties(width=alt.Step(54), height=alt.Step(30))
+    layers = [square, text, mark] if shown else [square, text]
+    cell = alt.layer(*layers).properties(width=alt.Step(54), height=alt.Step(30))
     chart = cell.facet(
         facet=alt.Facet("kernel:N", sort=cube.kernel.values.tolist(), title=None), columns=2
     ).resolve_scale(x="independent")
@@ -73,5 +102,9 @@ def draw(cube: xr.Dataset) -> Any:
         subtitle=[
             f"Median of {cube.sizes['seed']} seeds on the test split; 1 means predicting zero. "
             "Dark is bad.",
+            *(
+                ["A yellow mark: why the task is not solved (the report has the evidence)."]
+                * bool(shown)
+            ),
         ],
     )

@@ -11,7 +11,7 @@ import vl_convert
 import xarray as xr
 from altair.utils.html import spec_to_html
 
-from mfbench.cube.select import trained
+from mfbench.cube.select import longest, trained
 from mfbench.figures import theme
 from mfbench.figures.order import FIGURES
 from mfbench.files import atomic, write_json, write_text
@@ -51,7 +51,9 @@ def draw(figure: str, cube: xr.Dataset) -> dict[str, Any]:
         title = figure.replace("_", " ").capitalize()
         chart = theme.nothing(title=title, why="No model of this study was trained.")
     else:
-        chart = importlib.import_module(f"mfbench.figures.{figure}").draw(cube)
+        module = importlib.import_module(f"mfbench.figures.{figure}")
+        whole = getattr(module, "ALL_BUDGETS", False)
+        chart = module.draw(cube if whole else longest(cube))
     with alt.data_transformers.enable("default", max_rows=None):
         specification: dict[str, Any] = chart.to_dict()
     return specification

@@ -56,6 +56,19 @@ def failed_table(cube: xr.Dataset) -> pd.DataFrame:
     return table[["architecture", "width", "kernel", "level", "rho", "memory_length"]]
 
 
+def cause_table(cube: xr.Dataset) -> pd.DataFrame:
+    """One row per trained cell that is not solved.
+
+    Columns: ``architecture``, ``width``, ``kernel``, ``level``, ``memory_length``, ``cause`` and
+    ``evidence``.
+    """
+    names = ["architecture", "width", "kernel", "level", "memory_length", "cause", "evidence"]
+    if "cause" not in cube:
+        return pd.DataFrame(columns=names)
+    table = xr.Dataset({"cause": cube.cause, "evidence": cube.cause_evidence}).to_dataframe()
+    return table[table.cause.fillna("") != ""].reset_index()[names]
+
+
 def boundary_table(cube: xr.Dataset) -> pd.DataFrame:
     """One row per (architecture, width, kernel) that was trained.
 

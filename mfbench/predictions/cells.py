@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from mfbench.cube.select import trained
+from mfbench.cube.select import longest, trained
 from mfbench.predictions.verdict import NotDecidedError
 from mfbench.study.training import TrainingChanges, merged
 
@@ -166,7 +166,7 @@ def cells(cube: xr.Dataset) -> list[Cell]:
     """
     if "settings" not in cube.attrs:
         raise ValueError("not a benchmark cube of mfbench: the attribute 'settings' is missing")
-    settings = json.loads(cube.attrs["settings"])
+    cube, settings = longest(cube), json.loads(cube.attrs["settings"])
     found = []
     for architecture in cube.architecture.values.tolist():
         entry = settings["architectures"][architecture]

@@ -15,18 +15,20 @@ import yaml
 
 from mfbench.cube.failure_boundaries import success_threshold
 from mfbench.cube.monotone import NOT_MONOTONE
-from mfbench.cube.select import failed, trained
+from mfbench.cube.select import failed, longest, trained
 from mfbench.evaluation.optimum import RESOLVED
 from mfbench.figures.export import javascript
 from mfbench.figures.tables import short_error
 from mfbench.figures.theme import architecture_colours
 from mfbench.files import write_text
 from mfbench.report.boundary import boundary_texts
+from mfbench.report.causes import causes_by_model
 from mfbench.report.differences import difference_table
 from mfbench.report.edges import edge_counts
 from mfbench.report.failed_cells import failed_table
 from mfbench.report.notes import NOTES
 from mfbench.report.optimum import distance_table
+from mfbench.report.slopes import slope_rows
 from mfbench.report.summary import summary_table
 
 
@@ -51,7 +53,8 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    settings = json.loads(cube.attrs["settings"])
+    settings, slopes = json.loads(cube.attrs["settings"]), slope_rows(cube)
+    cube = longest(cube)
     page = environment.get_template("page.html").render(
         study=settings["name"],
         cube=cube,
@@ -73,6 +76,8 @@ def write_report(
         diverged=int((cube.status == "diverged").sum()),
         failed=int(failed(cube).sum()),
         failed_cells=failed_table(cube).to_dict("records"),
+        causes=causes_by_model(cube),
+        slopes=slopes,
         figures=[
             {"name": name, "json": _embedded(specification), "note": NOTES.get(name, "")}
             for name, specification in figures.items()

@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from mfbench.study.architecture import ArchitectureSettings
+from mfbench.study.diagnose import DiagnoseSettings
 from mfbench.study.document import Document, Location, StudyError, read_documents
 from mfbench.study.evaluation import EvaluationSettings
 from mfbench.study.floors import FloorSettings
@@ -33,6 +34,8 @@ from mfbench.study.task import TaskSettings
 from mfbench.study.training import TrainingSettings, merged
 from mfbench.tasks.kernels.lookup import families
 from mfbench.tasks.kernels.memory import window_weights
+
+LATER_PHASES = ("refine", "diagnose")  # each is a section of the study, in this order
 
 
 class _WrongError(ValueError):
@@ -79,6 +82,10 @@ class Study(Section):
     floors: FloorSettings = FloorSettings()
     refine: RefineSettings | None = Field(
         None, description="Adds levels around each failure boundary; null for none."
+    )
+
+    diagnose: DiagnoseSettings | None = Field(
+        None, description="Looks for the cause of each failure by experiment; null for none."
     )
 
     _document: Document = PrivateAttr(Document({}, "the study"))
@@ -139,6 +146,11 @@ class Study(Section):
         """The study's training settings with the changes of one architecture."""
         changes = self.architectures[architecture].training.given()
         return TrainingSettings.model_validate(merged(self.training.model_dump(), changes))
+
+    @property
+    def phases(self) -> list[str]:
+        """The phases that this study runs in; each after the first follows from numbers."""
+        return ["study", *(phase for phase in LATER_PHASES if getattr(self, phase))]
 
     def groups(self) -> list[tuple[str, int, str]]:
         """All (architecture, width, kernel); each has a cell at every level of its kernel."""

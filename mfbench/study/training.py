@@ -25,6 +25,8 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 EXECUTION = frozenset(
     {"device", "checkpoints", "cells_per_job", "ensemble_size", "jobs_per_gpu", "broken"}
 )
+# The lists whose product a cell's members are.
+MEMBERS = ("steps", "learning_rates", "seeds")
 # Sequences per validation batch; changes results only by rounding.
 VALIDATION_BATCH = 256
 
@@ -93,9 +95,13 @@ def merged(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
 
 
 class TrainingSettings(Section):
-    """How a cell is trained: its members are all pairs of learning rate and seed."""
+    """How a cell is trained: its members are all (steps, learning rate, seed)."""
 
-    steps: PositiveInt = Field(2000, description="Optimiser steps of each member.")
+    steps: Annotated[list[PositiveInt], Field(min_length=1), Distinct] = Field(
+        [2000],
+        description="Optimiser steps of each member. Several numbers are budgets: each member is "
+        "trained once with each, from the start and with its own schedule.",
+    )
     batch_size: PositiveInt = Field(64, description="Sequences per step.")
     learning_rates: Annotated[list[PositiveFloat], Field(min_length=1), Distinct] = Field(
         [1e-3, 1e-2], description="Peak learning rates; validation selects the best one."
@@ -148,6 +154,11 @@ class TrainingSettings(Section):
         description="Number of training jobs that share one GPU of this machine, with an equal "
         "share of its memory each.",
     )
+
+    @field_validator("steps", mode="before")
+    @classmethod
+    def _one_budget(cls, value: Any) -> Any:
+        return value if isinstance(value, list) else [value]
 
     @field_validator("cells_per_job", "ensemble_size", mode="wrap")
     @classmethod

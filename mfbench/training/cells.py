@@ -24,6 +24,7 @@ from mfbench.training.checkpoints import Checkpoints, member_key
 from mfbench.training.data import TrainingData
 from mfbench.training.memory import members_at_once, step_bytes
 from mfbench.training.progress import Progress
+from mfbench.training.run import Run, runs_of
 from mfbench.training.trainer import Member, Trainer, initial_model
 
 log = logging.getLogger(__name__)
@@ -38,12 +39,12 @@ class TrainedCell:
     Attributes
     ----------
     members : dict
-        Progress by (learning rate, seed); none where it failed.
+        Progress by run; none where it failed.
     message : str
         What its architecture's own code broke at; "" where it did not.
     """
 
-    members: Mapping[tuple[float, int], Progress]
+    members: Mapping[Run, Progress]
     message: str = ""
 
 
@@ -55,6 +56,8 @@ class TrainedCells:
     ----------
     cells : dict
         By rho, from easy to hard.
+    runs : dict
+        The runs that were asked for, by rho.
     length : int
         Sequence length T in steps.
     parameters : int or None
@@ -65,6 +68,7 @@ class TrainedCells:
     """
 
     cells: Mapping[float, TrainedCell]
+    runs: Mapping[float, Sequence[Run]]
     length: int
     parameters: int | None = None
     state_size: int | None = None
@@ -80,6 +84,8 @@ class CellMember(Member):
     ----------
     rho : float
         The level.
+    steps : int
+        Its budget.
     key : str
         What its checkpoint must have been made from.
     checkpoints : Checkpoints
@@ -87,21 +93,30 @@ class CellMember(Member):
     """
 
     rho: float
+    steps: int
     key: str
     checkpoints: Checkpoints
 
     @property
+    def run(self) -> Run:
+        """What tells it apart from the other members of its cell."""
+        return Run(self.steps, self.learning_rate, self.seed)
+
+    @property
     def name(self) -> str:
         """For messages."""
-        return f"rho = {rho_text(self.rho)}, learning rate {self.learning_rate:g}, seed {self.seed}"
+        return (
+            f"rho = {rho_text(self.rho)}, {self.steps} steps, learning rate "
+            f"{self.learning_rate:g}, seed {self.seed}"
+        )
 
     def load(self) -> None:
         """Take what the last checkpoint has of it."""
-        self.progress = self.checkpoints.load(self.learning_rate, self.seed, self.key)
+        self.progress = self.checkpoints.load(self.run, self.key)
 
     def save(self) -> None:
         """Write its checkpoint."""
-        self.checkpoints.save(self.learning_rate, self.seed, self.key, _progress(self))
+        self.checkpoints.save(self.run, self.key, _progress(self))
 
 
 def train_cells(
@@ -112,6 +127,7 @@ def train_cells(
     settings: TrainingSettings,
     code: str,
     checkpoints: Mapping[float, str | Path],
+    runs: Mapping[float, Sequence[Run]] | None = None,
     share: int | None = None,
 ) -> TrainedCells:
     """Train all members of some cells.
@@ -133,6 +149,8 @@ def train_cells(
         Digest of the code that trains.
     checkpoints : mapping
         Folder of each rho for its members.
+    runs : mapping, optional
+        The runs of each rho; by default all those that the settings name.
     share : int, optional
         Bytes of the GPU that are this job's.
 
@@ -145,6 +163,7 @@ def train_cells(
     where = f"architecture {architecture['model']}, width {width}"
     data = next(iter(tasks.values()))
     length = data.length
+    runs = runs or dict.fromkeys(tasks, runs_of(settings))
     try:
         warnings = check_promises(
             lambda: build_model(architecture, width=width, length=length),
@@ -155,11 +174,11 @@ def train_cells(
         model = initial_model(architecture, width=width, length=length, seed=settings.seeds[0])
     except ArchitectureError as error:
         message = _failed(f"{where}: {error}", error, settings)
-        return TrainedCells({rho: TrainedCell({}, message) for rho in tasks}, length)
+        return TrainedCells({rho: TrainedCell({}, message) for rho in tasks}, runs, length)
     for warning in warnings:
         log.warning("%s: %s", where, warning)
     members = _members(
-        architecture, tasks, width=width, settings=settings, code=code, folders=checkpoints
+        architecture, tasks, runs, width=width, settings=settings, code=code, folders=checkpoints
     )
     started = {id(m): m.progress.step for m in members if m.progress is not None}
     found = {id(member) for member in members if member.finished}
@@ -182,6 +201,7 @@ def train_cells(
     messages = {rho: _failed(f"{where}, {error}", error, settings) for rho, error in broken.items()}
     return TrainedCells(
         {rho: _cell(members, rho, messages.get(rho, "")) for rho in tasks},
+        runs=runs,
         length=length,
         parameters=sum(p.numel() for p in trained_parameters(model).values()),
         state_size=model.state_size,
@@ -193,6 +213,7 @@ def train_cells(
 def _members(
     architecture: Mapping[str, Any],
     tasks: Mapping[float, TrainingData],
+    runs: Mapping[float, Sequence[Run]],
     *,
     width: int,
     settings: TrainingSettings,
@@ -205,19 +226,27 @@ def _members(
         common = {
             "architecture": dict(architecture),
             "width": width,
-            "settings": settings.model_dump(exclude={"learning_rates", "seeds", *EXECUTION}),
+            "settings": settings.model_dump(
+                exclude={"steps", "learning_rates", "seeds", *EXECUTION}
+            ),
             "data": _fingerprint(data),
             "code": code,
             "torch": package_versions().get("torch"),
             "device": data.x.device.type,
         }
         kept = Checkpoints(folders[rho])
-        for rate in settings.learning_rates:
-            for seed in settings.seeds:
-                key = member_key({**common, "learning_rate": rate, "seed": seed})
-                member = CellMember(data, rate, seed, rho=rho, key=key, checkpoints=kept)
-                member.load()
-                members.append(member)
+        for run in runs[rho]:
+            member = CellMember(
+                data,
+                run.learning_rate,
+                run.seed,
+                steps=run.steps,
+                rho=rho,
+                key=member_key({**common, **run._asdict()}),
+                checkpoints=kept,
+            )
+            member.load()
+            members.append(member)
     return members
 
 
@@ -265,23 +294,24 @@ def _ensemble_size(
 def ensembles(members: Sequence[CellMember], size: int) -> Iterator[list[CellMember]]:
     """Who trains together: what an interrupted job trained together goes on so.
 
-    The others follow in their order, in ensembles of about equal size and at most `size`. Those
-    that are left when the first ensembles are finished are therefore the same as before.
+    The others follow by budget, in their order, in ensembles of about equal size and at most
+    `size`. Those that are left when the first ensembles are finished are therefore the same as
+    before.
     """
-    started: dict[tuple[int, int], list[CellMember]] = {}
-    fresh = []
+    started: dict[tuple[int, int, int], list[CellMember]] = {}
+    budgets: dict[int, list[CellMember]] = {}
     for member in members:
         if member.progress is None:
-            fresh.append(member)
+            budgets.setdefault(member.steps, []).append(member)
         else:
             number = member.progress.ensemble
-            key = (number, member.progress.step) if number else (0, -len(started))
+            key = (member.steps, number, member.progress.step if number else -len(started))
             started.setdefault(key, []).append(member)
     for group in started.values():
         # The setting may have changed since.
         for start in range(0, len(group), size):
             yield group[start : start + size]
-    if fresh:
+    for fresh in budgets.values():
         smallest, larger = divmod(len(fresh), -(-len(fresh) // size))
         while fresh:
             count = smallest + (larger > 0)
@@ -305,7 +335,10 @@ def _train(
     if not members:
         return
     try:
-        Trainer(architecture, members, width=width, settings=settings).train(save=_save)
+        trainer = Trainer(
+            architecture, members, width=width, settings=settings, steps=members[0].steps
+        )
+        trainer.train(save=_save)
     except ArchitectureError as error:
         if len(members) == 1:
             error.args = (f"{members[0].name}: {error}",)
@@ -336,7 +369,7 @@ def _cell(members: Sequence[CellMember], rho: float, message: str) -> TrainedCel
     if message:
         return TrainedCell({}, message)
     mine = [m for m in members if m.rho == rho]
-    return TrainedCell({(m.learning_rate, m.seed): _progress(m) for m in mine})
+    return TrainedCell({m.run: _progress(m) for m in mine})
 
 
 def _progress(member: Member) -> Progress:

@@ -18,7 +18,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from mfbench.files import BrokenFileError, atomic, sealed
-from mfbench.training.progress import Progress, member_name
+from mfbench.training.progress import Progress
+from mfbench.training.run import Run
 
 log = logging.getLogger(__name__)
 
@@ -36,11 +37,11 @@ class Checkpoints:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
 
-    def path(self, learning_rate: float, seed: int) -> Path:
+    def path(self, run: Run) -> Path:
         """Path of a member's file."""
-        return self.folder / f"{member_name(learning_rate, seed)}.safetensors"
+        return self.folder / f"{run.name}.safetensors"
 
-    def save(self, learning_rate: float, seed: int, key: str, progress: Progress) -> None:
+    def save(self, run: Run, key: str, progress: Progress) -> None:
         """Write a member atomically."""
         fields = asdict(progress)
         kept, curves = fields.pop("tensors"), {name: fields.pop(name) for name in _CURVES}
@@ -48,12 +49,12 @@ class Checkpoints:
             kept = {k: v for k, v in kept.items() if k.startswith("best.")}
         tensors = {**kept, **curves}
         tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
-        with atomic(self.path(learning_rate, seed)) as temporary:
+        with atomic(self.path(run)) as temporary:
             save_file(tensors, temporary, metadata={"key": key, "progress": json.dumps(fields)})
 
-    def load(self, learning_rate: float, seed: int, key: str) -> Progress | None:
+    def load(self, run: Run, key: str) -> Progress | None:
         """Read a member; None if there is no readable file with this key."""
-        path = self.path(learning_rate, seed)
+        path = self.path(run)
         if not path.is_file():
             return None
         try:

@@ -1,4 +1,4 @@
-"""The progress of a member's training, and its name."""
+"""The progress of a member's training."""
 
 from __future__ import annotations
 
@@ -68,8 +68,3 @@ class Progress:
             for name, tensor in self.tensors.items()
             if name.startswith(prefix)
         }
-
-
-def member_name(learning_rate: float, seed: int) -> str:
-    """Name of a member in names of files and tensors, different for any two learning rates."""
-    return f"learning_rate={learning_rate!r},seed={seed}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,15 @@ from mfbench.files import atomic, provenance
 from mfbench.files.paths import rho_text
 from mfbench.study.training import TrainingSettings
 from mfbench.training.cells import TrainedCells
-from mfbench.training.progress import Progress, member_name
+from mfbench.training.progress import Progress
+from mfbench.training.run import Run, axes_of
 from mfbench.training.schedule import validation_steps
 from mfbench.training.status import STATUS
 
 
-def weight_name(rho: float, learning_rate: float, seed: int, parameter: str) -> str:
+def weight_name(rho: float, run: Run, parameter: str) -> str:
     """Name of a member's tensor in the file of weights."""
-    return f"rho={rho_text(rho)}/{member_name(learning_rate, seed)}/{parameter}"
+    return f"rho={rho_text(rho)}/{run.name}/{parameter}"
 
 
 def write_weights(
@@ -41,12 +43,12 @@ def write_weights(
         What the file holds.
     """
     tensors = {
-        weight_name(rho, *member, name): np.ascontiguousarray(array)
+        weight_name(rho, run, name): np.ascontiguousarray(array)
         for rho, cell in trained.cells.items()
-        for member, progress in cell.members.items()
+        for run, progress in cell.members.items()
         for name, array in progress.best_weights().items()
     }
-    seeds = sorted({seed for cell in trained.cells.values() for _, seed in cell.members})
+    seeds = sorted({run.seed for cell in trained.cells.values() for run in cell.members})
     with atomic(path) as temporary:
         save_file(
             tensors, temporary, metadata=provenance(title=title, settings=resolved, seeds=seeds)
@@ -79,33 +81,42 @@ def write_training(
     device : str
         The hardware that it was trained on.
     """
-    rates, seeds = settings.learning_rates, settings.seeds
-    steps = validation_steps(settings.steps, settings.validations)
-    cells = list(trained.cells.values())
+    axes = budgets, rates, seeds = axes_of(chain.from_iterable(trained.runs.values()))
+    validated = {budget: validation_steps(budget, settings.validations) for budget in budgets}
+    steps = sorted(set(chain.from_iterable(validated.values())))
+    sizes = [len(trained.cells), len(budgets), len(rates), len(seeds)]
+    ran = np.zeros(sizes, bool)
+    for i, rho in enumerate(trained.cells):
+        for run in trained.runs[rho]:
+            ran[i, *_place(run, axes)] = True
 
     def each(
         value: Callable[[Progress], Any], failed: Any, kind: str = "f8", size: tuple[int, ...] = ()
     ) -> np.ndarray:
-        """A value of every member, (level, learning rate, seed, *size)."""
-        values = np.full((len(cells), len(rates), len(seeds), *size), failed, dtype=kind)
-        for i, cell in enumerate(cells):
-            for (rate, seed), member in cell.members.items():
-                values[i, rates.index(rate), seeds.index(seed)] = value(member)
+        """A value of every member, (level, budget, learning rate, seed, *size)."""
+        values: np.ndarray = np.full((*sizes, *size), failed, dtype=kind)
+        for i, cell in enumerate(trained.cells.values()):
+            for run, member in cell.members.items():
+                mine = values[i, *_place(run, axes)]
+                if size:  # a curve, over the validated steps of its budget
+                    curve = np.asarray(value(member))
+                    mine[np.searchsorted(steps, validated[run.steps][: len(curve)])] = curve
+                else:
+                    values[i, *_place(run, axes)] = value(member)
         return values
-
-    def padded(curve: list[float]) -> list[float]:
-        return curve + [np.nan] * (len(steps) - len(curve))
 
     def status(member: Progress) -> int:
         return STATUS.index("diverged" if member.diverged_step >= 0 else "ok")
 
-    grid = ("level", "learning_rate", "seed")
+    grid = ("level", "budget", "learning_rate", "seed")
     rho = np.array(list(trained.cells))
-    message = np.array([cell.message for cell in cells], dtype=object)
+    message = np.array([cell.message for cell in trained.cells.values()], dtype=object)
+    outcome = np.where(ran, each(status, STATUS.index("failed"), "i1"), STATUS.index("absent"))
     variables: list[tuple[str, tuple[str, ...], np.ndarray, str, str]] = [
         ("rho", grid[:1], rho, "knob of the kernel's family", "1"),
-        ("learning_rate", grid[1:2], np.array(rates), "peak learning rate", "1"),
-        ("seed", grid[2:], np.array(seeds), "seed of initialisation and batch order", "1"),
+        ("budget", grid[1:2], np.array(budgets, "i4"), "optimiser steps of a member", "1"),
+        ("learning_rate", grid[2:3], np.array(rates), "peak learning rate", "1"),
+        ("seed", grid[3:], np.array(seeds), "seed of initialisation and batch order", "1"),
         ("step", ("step",), np.array(steps, "i4"), "validated optimiser step", "1"),
         (
             "message",
@@ -114,24 +125,18 @@ def write_training(
             "what the architecture's own code broke at; empty where it did not",
             "1",
         ),
-        (
-            "status",
-            grid,
-            each(status, STATUS.index("failed"), "i1"),
-            "outcome of the training",
-            "1",
-        ),
+        ("status", grid, outcome.astype("i1"), "outcome of the training", "1"),
         (
             "train_error",
             (*grid, "step"),
-            each(lambda m: padded(m.train_error), np.nan, size=(len(steps),)),
+            each(lambda m: m.train_error, np.nan, size=(len(steps),)),
             "training loss over the variance of the target, mean since the previous validated step",
             "1",
         ),
         (
             "validation_error",
             (*grid, "step"),
-            each(lambda m: padded(m.validation_error), np.nan, size=(len(steps),)),
+            each(lambda m: m.validation_error, np.nan, size=(len(steps),)),
             "relative mean squared error on the validation split",
             "1",
         ),
@@ -187,7 +192,8 @@ def write_training(
             if (value := getattr(trained, name)) is not None:
                 file.setncattr(name, int(value))
         for name, size in (
-            ("level", len(cells)),
+            ("level", len(trained.cells)),
+            ("budget", len(budgets)),
             ("learning_rate", len(rates)),
             ("seed", len(seeds)),
             ("step", len(steps)),
@@ -201,3 +207,7 @@ def write_training(
         file["status"].setncatts(
             {"flag_values": np.arange(len(STATUS), dtype="i1"), "flag_meanings": " ".join(STATUS)}
         )
+
+
+def _place(run: Run, axes: Sequence[Sequence[Any]]) -> tuple[int, ...]:
+    return tuple(axis.index(label) for axis, label in zip(axes, run, strict=True))

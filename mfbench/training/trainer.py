@@ -84,6 +84,8 @@ class Trainer:
         Number of channels.
     settings : TrainingSettings
         The training section of the study.
+    steps : int, optional
+        Number of steps; by default the study's largest budget.
     """
 
     def __init__(
@@ -93,9 +95,11 @@ class Trainer:
         *,
         width: int,
         settings: TrainingSettings,
+        steps: int | None = None,
     ) -> None:
         data = members[0].data
         self.members, self.settings, self.data = members, settings, data
+        self.steps = max(settings.steps) if steps is None else steps
         device, length = data.x.device, data.length
         with own_code():
             models = [
@@ -125,10 +129,10 @@ class Trainer:
             )
             self.time_weights = torch.from_numpy(weights).to(data.x)
 
-        self.validated = validation_steps(settings.steps, settings.validations)
+        self.validated = validation_steps(self.steps, settings.validations)
         self.best = self.ensemble.parameters.clone()  # (M, P)
         self.best_buffers = {name: b.clone() for name, b in self.ensemble.buffers.items()}
-        self.losses = torch.full((len(members), settings.steps), float("nan"))
+        self.losses = torch.full((len(members), self.steps), float("nan"))
         number = _number(members, architecture, width) if len(members) > 1 else 0
         for i, member in enumerate(members):
             if member.progress is None:
@@ -143,7 +147,7 @@ class Trainer:
         self.step = self.progress[0].step
 
         # A step reads and writes at fixed addresses, so that a GPU can replay it.
-        M, B, K = len(members), settings.batch_size, min(LOOK_EVERY, settings.steps)
+        M, B, K = len(members), settings.batch_size, min(LOOK_EVERY, self.steps)
         self._rows = torch.zeros(K, M, B, dtype=torch.int64, device=device)
         self._factors = data.x.new_zeros(K)  # shares of the peak learning rate
         self._corrections = data.x.new_zeros(K, 2)
@@ -186,7 +190,7 @@ class Trainer:
         interval = 60 * self.settings.checkpoints.minutes
         saved = counted = clock()
         with stream_of(self.data.x.device):
-            while self.running and self.step < self.settings.steps:
+            while self.running and self.step < self.steps:
                 self.prepare()
                 while self.step < self._until:
                     self._seed_noise()
@@ -218,7 +222,7 @@ class Trainer:
         steps = range(start, self._until)
         rows = np.stack([order.rows(start, len(steps)) for order in self.orders], 1)
         factors = [
-            learning_rate_factor(step, steps=settings.steps, schedule=settings.schedule)
+            learning_rate_factor(step, steps=self.steps, schedule=settings.schedule)
             for step in steps
         ]
         self._rows[: len(steps)] = torch.from_numpy(rows)

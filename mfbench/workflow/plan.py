@@ -16,9 +16,11 @@ from typing import Any
 
 from mfbench.files.paths import rho_text
 from mfbench.study.study import Study
-from mfbench.study.training import EXECUTION
+from mfbench.study.training import EXECUTION, MEMBERS
 
 Group = tuple[str, int, str]  # architecture, width, kernel
+# By rho, the runs of its members, (steps, learning rate, seed); None for all that the study names.
+Levels = dict[float, list[tuple[int, float, int]] | None]
 
 
 class Settings(dict[str, Any]):
@@ -72,10 +74,10 @@ def floor_settings(study: Study) -> Settings:
 
 
 def training_settings(study: Study, *, architecture: str, width: int) -> Settings:
-    """What the members of a group depend on; learning rates and seeds are shown apart."""
+    """What the members of a group depend on; budgets, learning rates and seeds are shown apart."""
     full = study.training_of(architecture).model_dump()
     training = {key: value for key, value in full.items() if key not in EXECUTION}
-    shared = {key: v for key, v in training.items() if key not in ("learning_rates", "seeds")}
+    shared = {key: v for key, v in training.items() if key not in MEMBERS}
     return Settings(
         "training",
         {**_model(study, architecture, width), "training": shared},
@@ -92,8 +94,8 @@ def evaluation_settings(study: Study, *, architecture: str, width: int) -> Setti
     return Settings("evaluation", {"evaluation": evaluation}, **training)
 
 
-def study_settings(study: Study, *, refine: bool = True) -> Settings:
-    """The whole study as the cube keeps it, with or without its section `refine`."""
+def study_settings(study: Study, *, without: Iterable[str] = ()) -> Settings:
+    """The whole study as a cube keeps it, without the sections of phases that come later."""
     settings = study.model_dump(exclude={"results": True, "training": set(EXECUTION)})
     settings["architectures"] = {
         name: study.models[name].settings
@@ -103,9 +105,7 @@ def study_settings(study: Study, *, refine: bool = True) -> Settings:
     settings["kernels"] = {
         kernel: [level.model_dump() for level in study.levels(kernel)] for kernel in study.kernels
     }
-    if not refine:
-        settings["refine"] = None
-    return Settings("study", settings)
+    return Settings("study", settings | dict.fromkeys(without))
 
 
 def _model(study: Study, architecture: str, width: int) -> dict[str, Any]:
@@ -116,8 +116,8 @@ def _model(study: Study, architecture: str, width: int) -> dict[str, Any]:
     }
 
 
-def levels_of_phase(study: Study, cells: Mapping[str, Any] | None) -> dict[Group, list[float]]:
-    """The rho of each group's levels in a phase, from easy to hard.
+def levels_of_phase(study: Study, cells: Mapping[str, Any] | None) -> dict[Group, Levels]:
+    """The levels of each group in a phase, from easy to hard.
 
     Parameters
     ----------
@@ -126,12 +126,14 @@ def levels_of_phase(study: Study, cells: Mapping[str, Any] | None) -> dict[Group
         What an earlier phase has listed (``phases/PHASE.json``); None for the study's own levels.
     """
     if cells is None:
-        levels = {kernel: [level.rho for level in study.levels(kernel)] for kernel in study.kernels}
+        levels: dict[str, Levels] = {
+            kernel: {level.rho: None for level in study.levels(kernel)} for kernel in study.kernels
+        }
         return {group: levels[group[2]] for group in study.groups()}
     return {
-        (group["architecture"], group["width"], group["kernel"]): [
-            level["rho"] for level in group["levels"]
-        ]
+        (group["architecture"], group["width"], group["kernel"]): {
+            level["rho"]: level.get("runs") for level in group["levels"]
+        }
         for group in cells["groups"]
     }
 

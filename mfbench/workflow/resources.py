@@ -35,7 +35,7 @@ def memory(study: Study, stage: str) -> Request:
     """
     task, training, evaluation = study.task, study.training, study.evaluation
     sequences = task.sequences.train + task.sequences.validation + task.sequences.test
-    members = len(training.learning_rates) * len(training.seeds)
+    members = len(training.steps) * len(training.learning_rates) * len(training.seeds)
     levels = max(len(study.levels(kernel)) for kernel in study.kernels)
     data = 3 * 2 * sequences * task.length
     of_a_member = task.length * (training.validations + 12)  # functions of lag and time
@@ -98,7 +98,7 @@ def levels_per_job(study: Study) -> Callable[[str, int], int]:
         channels, layers = sizes[architecture, width]
         # 20 ms at T = 128, width 16, batch 16 for the slowest (attention).
         step = 0.005 + 9e-7 * study.task.length * channels * layers * training.batch_size
-        seconds = members * training.steps * step / (_GPU if training.device == "cuda" else 1)
+        seconds = members * sum(training.steps) * step / (_GPU if training.device == "cuda" else 1)
         return max(1, int(_LONG_JOB / seconds))
 
     return most

@@ -1,0 +1,227 @@
+"""Why a cell is not solved: the rules of docs/theory.md, section 7."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from mfbench.cube.failure_boundaries import GROUP, success_threshold
+from mfbench.cube.select import in_words, selected, trained
+from mfbench.evaluation.optimum import RESOLVED
+from mfbench.evaluation.statistics import rate_edge, select_learning_rates
+
+OUT_OF_REACH = "out of reach"
+BUDGET = "budget"
+LEARNING_RATE = "learning rate"
+BOTH = "budget and learning rate"
+INITIALISATION = "luck of the initialisation"
+UNRESOLVED = "unresolved"
+NOT_DIAGNOSED = "not diagnosed"
+CAUSES = (
+    OUT_OF_REACH,
+    BUDGET,
+    LEARNING_RATE,
+    BOTH,
+    INITIALISATION,
+    UNRESOLVED,
+    NOT_DIAGNOSED,
+)
+Group = tuple[str, int, str]  # architecture, width, kernel
+_FALLS = 0.9  # the error still falls if the last third of the steps takes it below this share
+_PLATEAU = 0.05  # least fall of the relative error that is not a plateau
+
+
+def unsolved(cube: xr.Dataset) -> xr.DataArray:
+    """Which cells (architecture, width, kernel, level) were trained and not solved.
+
+    A cell is solved if more than half of its seeds succeed at their learning rates.
+    """
+    best = selected(cube[["status", "relative_mse", "selected_learning_rate"]])
+    trials = trained(best).sum("seed")
+    successes = (best.relative_mse < success_threshold(cube)).sum("seed")
+    found: xr.DataArray = ((trials > 0) & (2 * successes <= trials)).transpose(*GROUP, "level")
+    return found
+
+
+def cause_variables(cube: xr.Dataset, diagnosis: Mapping[Group, xr.Dataset]) -> xr.Dataset:
+    """The cause of every failure and the evidence for it.
+
+    Parameters
+    ----------
+    cube : Dataset
+        A benchmark cube at one budget, during assembly or opened.
+    diagnosis : mapping
+        By (architecture, width, kernel), the runs of the diagnosing phase over level, budget,
+        learning rate and seed. The cause of a cell that is not in it is 'not diagnosed' if it
+        needs an experiment; the evidence has what the study's own curves tell.
+
+    Returns
+    -------
+    Dataset
+        ``cause`` (one of `CAUSES`) and ``cause_evidence`` by architecture, width, kernel and level;
+        both are empty where a cell is solved, absent or failed.
+    """
+    cube, threshold = in_words(cube), success_threshold(cube)
+    left = unsolved(cube)
+    cause, evidence = (xr.full_like(left, "", dtype=object) for _ in range(2))
+    for at in np.argwhere(left.values):
+        place = dict(zip(left.dims, map(int, at), strict=True))
+        cell = cube.isel(place)
+        group = tuple(cell[name].item() for name in GROUP)
+        runs = _runs_of(cell, diagnosis[group]) if group in diagnosis else None
+        cause[place], evidence[place] = cause_of(cell, runs, threshold=threshold)
+    cause.attrs = {"long_name": "why the cell is not solved; empty where it is"}
+    evidence.attrs = {"long_name": "evidence for the cause"}
+    return xr.Dataset({"cause": cause, "cause_evidence": evidence})
+
+
+def cause_of(cell: xr.Dataset, runs: xr.Dataset | None, *, threshold: float) -> tuple[str, str]:
+    """The cause of one cell's failure, and the evidence for it.
+
+    Parameters
+    ----------
+    cell : Dataset
+        The cell's part of a cube, over learning rate and seed.
+    runs : Dataset, optional
+        Its runs in the diagnosing phase, over budget, learning rate and seed.
+    threshold : float
+        Relative error below which a member succeeds.
+    """
+    if reason := out_of_reach(cell, threshold):
+        return OUT_OF_REACH, reason
+    limits = _limits(cell, threshold)
+    if runs is None:
+        return NOT_DIAGNOSED, "; ".join([*hints(cell, threshold), limits])
+    arms = {arm: members for arm, members in _arms(cell, runs).items() if trained(members).any()}
+    outcomes = {arm: _outcome(members, threshold) for arm, members in arms.items()}
+    shown = [
+        f"{_words(arm, arms[arm])} {good} of {trials} seeds succeed"
+        for arm, (good, trials) in outcomes.items()
+    ]
+    good, trials = _outcome(cell, threshold)
+    evidence = "; ".join([f"in the study {good} of {trials} seeds succeed", *shown, limits])
+    for arm in (BUDGET, LEARNING_RATE, BOTH):
+        solved, of = outcomes.get(arm, (0, 0))
+        if 2 * solved > of:
+            return arm, evidence
+    if good or outcomes.get(INITIALISATION, (0, 0))[0]:
+        return INITIALISATION, evidence
+    return UNRESOLVED, evidence
+
+
+def out_of_reach(cell: xr.Dataset, threshold: float) -> str:
+    """Why no model of this kind can solve the cell; nothing if none is known."""
+    field = float(cell.receptive_field)
+    if np.isfinite(field):
+        energy = cell.weights.values * cell.memory_function.values**2
+        missed = float(energy[int(field) :].sum() / energy.sum())
+        if missed > threshold:
+            return f"lags beyond the receptive field of {field:.0f} have {missed:.2g} of the energy"
+    # A bound for time-invariant models (docs/theory.md, section 2).
+    invariant = not (cell.time_variation > RESOLVED).any()
+    if cell.linear == 1 and invariant and cell.lower_floor > threshold:
+        return (
+            f"no linear model of state size {float(cell.state_size):.0f} has a relative error "
+            f"below {float(cell.lower_floor):.2g}"
+        )
+    return ""
+
+
+def hints(cell: xr.Dataset, threshold: float) -> list[str]:
+    """What the study's own runs tell of the cause; no proof of it."""
+    found = []
+    chosen = chosen_members(cell)
+    curves = np.fmin.accumulate(chosen.validation_error.transpose("seed", "step").values, axis=1)
+    curves = curves[chosen.status.values == "ok"]
+    if len(curves):
+        curve, steps = np.median(curves, 0), cell.step.values
+        at = int(np.searchsorted(steps, 2 * steps[-1] / 3, side="right")) - 1
+        if curve[-1] < _FALLS * curve[at]:
+            found.append(
+                f"the error still falls: {curve[at]:.2g} at step {steps[at]}, "
+                f"{curve[-1]:.2g} at step {steps[-1]}"
+            )
+        stuck = steps[int(np.argmax(curve <= curve[-1] + _PLATEAU))]
+        if 2 * stuck <= steps[-1]:
+            found.append(f"on a plateau at {curve[-1]:.2g} since step {stuck}")
+    edge = rate_edge(chosen.learning_rate.values, cell.learning_rate.values)
+    if edge in (-1, 1):
+        side = "upper" if edge > 0 else "lower"
+        found.append(f"the best learning rate lies at the {side} edge of the grid")
+    good, trials = _outcome(cell, threshold)
+    if good:
+        found.append(f"seeds disagree: {good} of {trials} succeed")
+    return found
+
+
+def _runs_of(cell: xr.Dataset, group: xr.Dataset) -> xr.Dataset | None:
+    """The runs of a cell among those of its group; None if it was not diagnosed."""
+    at = np.flatnonzero(group.rho.values == float(cell.rho))
+    return in_words(group.isel(level=int(at[0]))) if len(at) else None
+
+
+def _limits(cell: xr.Dataset, threshold: float) -> str:
+    """What theory allows a linear model of this size."""
+    lower, upper = float(cell.lower_floor), float(cell.upper_floor)
+    if not np.isfinite(lower):
+        return "no state size is declared, so no floor applies"
+    if lower > threshold:
+        return f"beyond any linear model of this size (no error below {lower:.2g})"
+    if upper < threshold:
+        return f"a linear model of this size reaches {upper:.2g}"
+    return (
+        f"the least error of a linear model of this size lies between {lower:.2g} and {upper:.2g}"
+    )
+
+
+def chosen_members(cell: xr.Dataset) -> xr.Dataset:
+    """The members of a cell that count: each seed at the rate that is best for the others."""
+    errors = cell.best_validation_error.transpose("learning_rate", "seed").values
+    diverged = (cell.status == "diverged").transpose("learning_rate", "seed").values
+    rates = xr.DataArray(select_learning_rates(errors, diverged), dims="seed")
+    return cell.isel(learning_rate=rates)
+
+
+def _outcome(members: xr.Dataset, threshold: float) -> tuple[int, int]:
+    """Seeds that succeed, and seeds."""
+    if not members.sizes["learning_rate"] or not trained(members).any():
+        return 0, 0
+    chosen = chosen_members(members)
+    return int((chosen.relative_mse < threshold).sum()), int(trained(chosen).sum())
+
+
+def _arms(cell: xr.Dataset, runs: xr.Dataset) -> dict[str, xr.Dataset]:
+    """The runs of a diagnosis by what differs from the study."""
+    longer = runs.budget.values > int(cell.budget)
+    beyond = ~runs.learning_rate.isin(cell.learning_rate).values
+    added = ~runs.seed.isin(cell.seed).values
+    parts = {
+        BUDGET: (longer, ~beyond, ~added),
+        LEARNING_RATE: (~longer, beyond, ~added),
+        BOTH: (longer, beyond, ~added),
+        INITIALISATION: (~longer, ~beyond, added),
+    }
+    return {arm: _present(runs, *which) for arm, which in parts.items()}
+
+
+def _present(runs: xr.Dataset, *which: NDArray[np.bool_]) -> xr.Dataset:
+    """Some budgets (one at most), rates and seeds of a diagnosis, without those of no run."""
+    names = ("budget", "learning_rate", "seed")
+    part = runs.isel({n: np.flatnonzero(w) for n, w in zip(names, which, strict=True)})
+    run = part.status != "absent"
+    part = part.isel({n: np.flatnonzero(run.any([m for m in names if m != n])) for n in names})
+    return part.isel(budget=0) if part.sizes["budget"] else part.isel(learning_rate=slice(0))
+
+
+def _words(arm: str, members: xr.Dataset) -> str:
+    """What the runs of an arm have."""
+    rates = ", ".join(f"{rate:.2g}" for rate in members.learning_rate.values)
+    return {
+        BUDGET: f"with {int(members.budget)} steps",
+        LEARNING_RATE: f"at learning rate {rates}",
+        BOTH: f"with {int(members.budget)} steps at learning rate {rates}",
+        INITIALISATION: "with new seeds",
+    }[arm]

@@ -1,0 +1,76 @@
+"""Failure boundaries over the training budget: does more training help?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from mfbench.figures import theme
+from mfbench.figures.tables import boundary_table, has, largest_widths
+
+ALL_BUDGETS = True  # draw gets the whole cube; other figures get the largest budget
+
+
+def draw(cube: xr.Dataset) -> Any:
+    """One panel per kernel, one line per architecture at its largest width."""
+    title = "Does failure recede with training?"
+    if cube.sizes.get("budget", 1) < 2 or not has(cube, "boundary_censored"):
+        return theme.nothing(
+            title=title, why="The study has one budget. A list of training.steps makes several."
+        )
+    parts = [
+        boundary_table(cube.sel(budget=budget)).assign(budget=int(budget))
+        for budget in cube.budget.values
+    ]
+    table = largest_widths(pd.concat(parts, ignore_index=True))
+    table["at"] = np.select(
+        [table.censored == "below", table.censored == "above"],
+        [table.easiest, table.hardest],
+        table.memory_length,
+    )
+    table["from"] = table.memory_length_low.clip(lower=table.easiest)
+    table["to"] = table.memory_length_high.clip(upper=table.hardest)
+    lengths = sorted({int(m) for m in cube.memory_length.values.ravel() if np.isfinite(m)})
+    base = alt.Chart(table).encode(
+        x=alt.X(
+            "budget:Q",
+            scale=alt.Scale(type="log", base=2, nice=False, padding=12),
+            axis=alt.Axis(values=cube.budget.values.tolist(), format="~s"),
+            title="training steps",
+        ),
+        color=theme.architecture_colour(cube),
+    )
+    scale = alt.Scale(type="log", base=2, domain=[lengths[0], lengths[-1]], nice=False, padding=12)
+    y = alt.Y(
+        "at:Q", scale=scale, axis=alt.Axis(values=lengths), title="M99 at the boundary (steps)"
+    )
+    line = base.mark_line(strokeWidth=2.2).encode(y=y)
+    band = base.mark_area(opacity=0.12, line=False).encode(
+        y=alt.Y("from:Q", scale=scale), y2="to:Q"
+    )
+    tooltip = ["architecture", "width", "kernel", "budget", "censored", "memory_length"]
+    inside = (
+        base.transform_filter("datum.censored == 'none'")
+        .mark_point(filled=True, size=70, opacity=1)
+        .encode(y=y, tooltip=tooltip)
+    )
+    outside = base.transform_filter("datum.censored != 'none'").mark_point(
+        fill="white", shape="triangle", size=80, opacity=1, strokeWidth=2
+    )
+    panel = alt.layer(band, line, inside, outside.encode(y=y, tooltip=tooltip))
+    chart = panel.properties(width=330, height=220).facet(
+        facet=alt.Facet("kernel:N", sort=cube.kernel.values.tolist(), title=None), columns=2
+    )
+    return theme.styled(
+        chart.resolve_axis(x="independent", y="independent"),
+        title=title,
+        subtitle=[
+            "Effective memory length at which half of the seeds succeed, by training budget; each "
+            "budget is trained from the start.",
+            "Band: 90 % interval. Open marks: the boundary lies off the study's levels.",
+        ],
+    )

@@ -1,0 +1,117 @@
+"""The phases after the first: each reads a cube and lists cells to add."""
+
+# What a phase reads leaves out the sections of that phase and of later ones, which do not change it.
+BEFORE = {
+    phase: study_settings(STUDY, without=LATER_PHASES[i:])
+    for i, phase in enumerate(LATER_PHASES)
+}
+
+
+def cube_before(phase):
+    """The cube that a phase reads."""
+    return PATHS.file("cube", phase=PHASES[PHASES.index(phase) - 1])
+
+
+def settings_of_cube(wildcards):
+    """The study as the cube of a phase keeps it."""
+    return BEFORE[PHASES[PHASES.index(wildcards.phase) + 1]]
+
+
+use rule benchmark_cube as phase_cube with:
+    # All cells up to a phase.
+    input:
+        evaluations=evaluations,
+        added=lambda wildcards: [
+            PATHS.file("evaluated", phase=phase)
+            for phase in PHASES[1 : PHASES.index(wildcards.phase) + 1]
+        ],
+        diagnosis=[],
+    output:
+        PATHS.pattern("cube"),
+    log:
+        PATHS.log("cube"),
+    benchmark:
+        PATHS.benchmark("cube")
+    params:
+        settings=settings_of_cube,
+        architectures=listed("architectures", STUDY.architectures),
+        kernels=listed("kernels", STUDY.kernels),
+        code=stage_digest("cube"),
+
+
+if STUDY.refine:
+
+    checkpoint refine:
+        """Which levels to add to which group; only then is it known what else to train."""
+        input:
+            cube_before("refine"),
+        output:
+            PATHS.file("cells", phase="refine"),
+        log:
+            PATHS.log("cells").format(phase="refine"),
+        benchmark:
+            PATHS.benchmark("cells").format(phase="refine")
+        conda:
+            "../envs/evaluation.yaml"
+        threads: 1
+        resources:
+            mem_mb=memory(STUDY, "cube"),
+            runtime=runtime("cube"),
+            gpu=0,
+        params:
+            levels=STUDY.refine.levels,
+            settings=lambda wildcards: BEFORE["refine"],
+            kernels=list(KERNEL_CODE.values()),
+            code=stage_digest("refinement"),
+        script:
+            "../workflow_scripts/refine_levels.py"
+
+
+if STUDY.diagnose:
+
+    checkpoint diagnose:
+        """Which runs to add to which unsolved cells."""
+        input:
+            cube_before("diagnose"),
+        output:
+            PATHS.file("cells", phase="diagnose"),
+        log:
+            PATHS.log("cells").format(phase="diagnose"),
+        benchmark:
+            PATHS.benchmark("cells").format(phase="diagnose")
+        conda:
+            "../envs/evaluation.yaml"
+        threads: 1
+        resources:
+            mem_mb=memory(STUDY, "cube"),
+            runtime=runtime("cube"),
+            gpu=0,
+        params:
+            diagnose=STUDY.diagnose.model_dump(),
+            settings=lambda wildcards: BEFORE["diagnose"],
+            code=stage_digest("diagnosis"),
+        script:
+            "../workflow_scripts/diagnose_cells.py"
+
+
+rule evaluated:
+    """The list of a phase's evaluations.
+
+    It stands between the checkpoint and the cube because Snakemake looks at neither params nor the
+    set of inputs of a job that waits for a checkpoint itself.
+    """
+    input:
+        lambda wildcards: evaluations_of(wildcards.phase),
+    output:
+        PATHS.pattern("evaluated"),
+    log:
+        PATHS.log("evaluated"),
+    conda:
+        "../envs/evaluation.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+        gpu=0,
+    script:
+        "../workflow_scripts/list_evaluations.py"
