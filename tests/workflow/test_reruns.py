@@ -34,7 +34,11 @@ EDITS_WITHOUT_EFFECT = [
     ("mfbench/models/rnn.py", '"""Elman recurrent network', '"""The recurrent network'),
     ("mfbench/training/trainer.py", "# (M, B, T)", "# member, batch, time"),
     ("mfbench/tasks/datasets.py", "y = y + scale * noises", "y = (y + scale * noises"),
-    ("mfbench/tasks/datasets.py", "standard_normal(shape)", "standard_normal(shape))"),
+    (
+        "mfbench/tasks/datasets.py",
+        "noises.standard_normal(shape)",
+        "noises.standard_normal(shape))",
+    ),
     ("mfbench/cube/write.py", '"""A cube, written', '"""A cube that is written'),
     ("mine/gain.py", "GAIN", "# Loud.\nGAIN"),
 ]
