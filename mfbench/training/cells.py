@@ -311,7 +311,8 @@ def ensembles(members: Sequence[CellMember], size: int) -> Iterator[list[CellMem
         # The setting may have changed since.
         for start in range(0, len(group), size):
             yield group[start : start + size]
-    for fresh in budgets.values():
+    for of_budget in budgets.values():
+        fresh = of_budget
         smallest, larger = divmod(len(fresh), -(-len(fresh) // size))
         while fresh:
             count = smallest + (larger > 0)

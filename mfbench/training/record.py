@@ -86,8 +86,8 @@ def write_training(
     steps = sorted(set(chain.from_iterable(validated.values())))
     sizes = [len(trained.cells), len(budgets), len(rates), len(seeds)]
     ran = np.zeros(sizes, bool)
-    for i, rho in enumerate(trained.cells):
-        for run in trained.runs[rho]:
+    for i, level in enumerate(trained.cells):
+        for run in trained.runs[level]:
             ran[i, *_place(run, axes)] = True
 
     def each(
