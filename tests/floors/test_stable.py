@@ -83,9 +83,9 @@ def test_curvature_matches_the_projected_residual() -> None:
 def test_no_scan_finds_better_terms(family: str, rho: float) -> None:
     """Scans two real poles, and one pair, over a grid."""
     k = memory_function(family, rho, T, W)
-    rates = np.log(np.geomspace(1e-4, 10, 80))
+    rates = np.log(np.geomspace(1e-4, 10, 120))
     real = np.array([(a, b) for a in rates for b in rates if a <= b])
-    pair = np.array([(a, b) for a in rates for b in np.linspace(0, np.pi, 80)])
+    pair = np.array([(a, b) for a in rates for b in np.linspace(0, np.pi, 120)])
     scans = [
         penalised_fit(k, W, x, pairs=pairs, delta=0.01)[0].min()
         for pairs, x in ((0, real), (1, pair))

@@ -170,7 +170,7 @@ def test_the_memory_after_a_divergence_is_nan(data: TrainingData) -> None:
     assert done.diverged_step == 4  # validated at steps 1, 2, 4, ...
     assert torch.isfinite(done.memory[:2]).all()
     assert torch.isnan(done.memory[2:]).all()
-    assert len(done.validation_error) == 3  # the curve up to this step is kept
+    assert len(done.validation_error) == 2  # the curve up to this step is kept
     done = train(risen(data))
     assert done.diverged_step == 1
     assert torch.isnan(done.memory).all()

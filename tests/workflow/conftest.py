@@ -213,5 +213,7 @@ def project(finished: Path, tmp_path: Path) -> Project:
 
 @pytest.fixture
 def fresh(tmp_path: Path) -> Project:
-    """The study in which nothing has run yet."""
-    return begin(tmp_path, workflow_study())
+    """The study's built-in model alone, for which nothing has run yet."""
+    study = workflow_study()
+    study["architectures"] = {"rnn": {"widths": [4]}}
+    return begin(tmp_path, study)

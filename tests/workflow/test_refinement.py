@@ -82,7 +82,7 @@ def test_the_cube_holds_both_phases(refined: Path) -> None:
 
 def test_a_fresh_study_plans_the_first_phase_and_the_checkpoint(fresh: Project) -> None:
     fresh.set("refine", {})
-    first = {"dataset": 2, "floors": 2, "train": 3, "evaluate": 3}
+    first = {"dataset": 2, "floors": 2, "train": 1, "evaluate": 1}
     assert fresh.planned(CUBE) == {**first, **PHASE}
 
 
