@@ -20,6 +20,7 @@ LAYERS: list[tuple[str, set[str]]] = [
     ("tasks", {"numpy", "netCDF4"}),
     ("floors", {"numpy", "scipy", "netCDF4"}),
     ("models", {"numpy", "pydantic", "torch"}),
+    ("study.schema", set()),
     ("training", {"numpy", "torch", "safetensors", "netCDF4"}),
     ("evaluation", {"numpy", "torch", "safetensors", "netCDF4", "xarray"}),
     ("cube", {"numpy", "scipy", "netCDF4", "xarray"}),

@@ -4,28 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, PositiveInt, field_validator
+from pydantic import Field, PositiveInt, field_validator
 
-from mfbench.models.registry import load_class, locate, registered
+from mfbench.models.registry import locate
 from mfbench.study.section import Distinct, Omissible, Section
 from mfbench.study.training import TrainingChanges
 
 
-def _options_by_model(schema: dict[str, Any]) -> None:
-    """Let editors complete the options of each registered architecture; imports torch."""
-    from mfbench.models.options import options_schema
-
-    schema["allOf"] = []
-    for name, source in registered().items():
-        condition = {"properties": {"model": {"const": name}}, "required": ["model"]}
-        then = {"properties": {"options": options_schema(load_class(source))}}
-        schema["allOf"].append({"if": condition, "then": then})
-
-
 class ArchitectureSettings(Section):
     """One architecture of a study; omitted keys take the architecture's own defaults."""
-
-    model_config = ConfigDict(json_schema_extra=_options_by_model)
 
     model: str = Field(
         "", description="A registered name or path/to/file.py:Class; default: the entry's name."

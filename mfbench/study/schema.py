@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
+from mfbench.models.options import options_schema
+from mfbench.models.registry import load_class, registered
 from mfbench.study.study import Study
 from mfbench.tasks.kernels.lookup import families
 
@@ -20,6 +23,7 @@ def study_schema() -> str:
     kernels["properties"] = dict.fromkeys(
         families(), next(iter(kernels["patternProperties"].values()))
     )
+    rules = schema["$defs"]["ArchitectureSettings"]["allOf"] = _options_by_model()
     entries = schema["properties"]["architectures"]
     # An entry may be empty; without a model, its name is the model.
     for pattern, entry in entries["patternProperties"].items():
@@ -29,9 +33,19 @@ def study_schema() -> str:
             "if": {"required": ["model"]},
             "else": rule["then"],
         }
-        for rule in schema["$defs"]["ArchitectureSettings"]["allOf"]
+        for rule in rules
     }
     return json.dumps(schema, indent=2) + "\n"
+
+
+def _options_by_model() -> list[dict[str, Any]]:
+    """Let editors complete the options of each registered architecture."""
+    rules = []
+    for name, source in registered().items():
+        condition = {"properties": {"model": {"const": name}}, "required": ["model"]}
+        then = {"properties": {"options": options_schema(load_class(source))}}
+        rules.append({"if": condition, "then": then})
+    return rules
 
 
 if __name__ == "__main__":

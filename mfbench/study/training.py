@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    BeforeValidator,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -94,10 +95,17 @@ def merged(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
     }
 
 
+# A single number stands for a list of one.
+OneOrMore = BeforeValidator(
+    lambda value: value if isinstance(value, list) else [value],
+    json_schema_input_type=PositiveInt | list[PositiveInt],
+)
+
+
 class TrainingSettings(Section):
     """How a cell is trained: its members are all (steps, learning rate, seed)."""
 
-    steps: Annotated[list[PositiveInt], Field(min_length=1), Distinct] = Field(
+    steps: Annotated[list[PositiveInt], Field(min_length=1), Distinct, OneOrMore] = Field(
         [2000],
         description="Optimiser steps of each member. Several numbers are budgets: each member is "
         "trained once with each, from the start and with its own schedule.",
@@ -154,11 +162,6 @@ class TrainingSettings(Section):
         description="Number of training jobs that share one GPU of this machine, with an equal "
         "share of its memory each.",
     )
-
-    @field_validator("steps", mode="before")
-    @classmethod
-    def _one_budget(cls, value: Any) -> Any:
-        return value if isinstance(value, list) else [value]
 
     @field_validator("cells_per_job", "ensemble_size", mode="wrap")
     @classmethod
