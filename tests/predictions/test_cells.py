@@ -60,6 +60,18 @@ def test_errors_belong_to_the_selected_rate_and_include_diverged_runs(cube: xr.D
     assert count(wide, all_rates=True) == {"runs": 16, "diverged": 6}
 
 
+def test_each_seed_has_a_rate_of_its_own() -> None:
+    cube = make_cube(STUDY, error)
+    rates = cube.selected_learning_rate.expand_dims(seed=cube.seed).copy()
+    rates[{"seed": 0}] = 0.01
+    cell = cells(cube.assign(selected_learning_rate=rates))[0]
+    assert cell.seeds == pytest.approx({0: 1e-2, 1: 2e-3, 2: 3e-3})
+    memory = cell.data.learned_memory_function
+    np.testing.assert_array_equal(
+        cell.per_seed("learned_memory_function")[0], memory.sel(learning_rate=0.01, seed=0)
+    )
+
+
 def test_names_do_not_matter(cube: xr.Dataset) -> None:
     renamed = make_cube(
         study_of(
