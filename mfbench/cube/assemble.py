@@ -132,7 +132,7 @@ def assemble_cube(
             ).assign_coords({axis: file[axis][...] for axis in members})
 
     def derived(part: xr.Dataset) -> xr.Dataset:
-        return boundary_variables(part).merge(cause_variables(longest(part), runs))
+        return boundary_variables(part).assign(cause_variables(longest(part), runs).data_vars)
 
     kind = "partial benchmark" if missing else "benchmark"
     write_cube(

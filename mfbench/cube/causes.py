@@ -65,7 +65,7 @@ def cause_variables(cube: xr.Dataset, diagnosis: Mapping[Group, xr.Dataset]) -> 
         both are empty where a cell is solved, absent or failed.
     """
     cube, threshold = in_words(cube), success_threshold(cube)
-    left = unsolved(cube)
+    left = unsolved(cube).drop_vars("budget", errors="ignore")
     cause, evidence = (xr.full_like(left, "", dtype=object) for _ in range(2))
     for at in np.argwhere(left.values):
         place = dict(zip(left.dims, map(int, at), strict=True))

@@ -53,7 +53,7 @@ def boundary_variables(cube: xr.Dataset) -> xr.Dataset:
         `NOT_MONOTONE`, success rises somewhere with difficulty.
     """
     best = selected(cube[["status", "relative_mse", "selected_learning_rate"]])
-    dims = (*GROUP, "budget")
+    dims = (*GROUP, *(["budget"] if "budget" in cube.dims else []))
     trials = trained(best).sum("seed").transpose(*dims, "level").values
     solved = (best.relative_mse < success_threshold(cube)).sum("seed")
     successes = solved.transpose(*dims, "level").values

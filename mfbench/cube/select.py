@@ -59,4 +59,4 @@ def selected(cube: xr.Dataset) -> xr.Dataset:
         status = picked.status.where(there, "absent" if picked.status.dtype == object else 0)
         picked = picked.where(there).assign(status=status)
     rest = cube.drop_vars([*per_member, "learning_rate"])
-    return rest.merge(picked.drop_vars("learning_rate"))
+    return rest.assign(picked.drop_vars("learning_rate").data_vars)

@@ -94,7 +94,7 @@ def write_cube(
         at = places["kernel"][kernel], slice(len(rhos))
         arrays["rho"][at] = rhos
         arrays["memory_length"][at] = [lengths[kernel][rho] for rho in rhos]
-    whole = part.merge(derived(part))
+    whole = part.assign(derived(part).data_vars)
     packed = {
         n: {"zlib": True, "complevel": 3} for n, v in whole.variables.items() if v.dtype != "O"
     }

@@ -17,7 +17,7 @@ RATES, SEEDS = [0.003, 0.01], [0, 1, 2]
 STUDY: dict[str, Any] = {
     "name": "s",
     "task": {"seed": 0},
-    "training": {"learning_rates": RATES, "seeds": SEEDS, "steps": 10},
+    "training": {"learning_rates": RATES, "seeds": SEEDS, "steps": [10], "batch_size": 10},
     "evaluation": {"success": 0.1},
     "architectures": {"a": {"widths": [4, 8]}, "b": {"widths": [4]}},
     "kernels": {
@@ -33,14 +33,16 @@ def make_group(
     """An evaluation file with numbers that say where they belong."""
     names = {"phase": "study", "architecture": architecture, "width": width, "kernel": kernel}
     levels = levels or len(STUDY["kernels"].get(kernel, "12"))
-    shape = (levels, len(RATES), len(SEEDS))
+    shape = (levels, 1, len(RATES), len(SEEDS))
     code = 1000.0 * ord(architecture[0]) + 100 * width + 10 * len(kernel)
     numbers = code + np.arange(np.prod(shape)).reshape(shape) / 100
-    member = ("level", "learning_rate", "seed")
+    member = ("level", "budget", "learning_rate", "seed")
     group = xr.Dataset(
         {
             "status": (member, np.ones(shape, "i1")),
             "relative_mse": (member, numbers),
+            "best_validation_error": (member, numbers),
+            "time_variation": (member, np.zeros(shape)),
             "best_step": (member, np.full(shape, 7, "i4")),
             "validation_error": ((*member, "step"), np.stack([numbers, numbers + 1], -1)),
             "learned_memory_function": ((*member, "lag"), np.stack([numbers] * 4, -1)),
@@ -50,10 +52,12 @@ def make_group(
             ),
             "message": ("level", np.full(levels, "", dtype=object)),
             "selected_learning_rate": (
-                ("level", "seed"),
-                np.resize([[0.01] * 3, [0.003] * 3], (levels, 3)),
+                ("level", "budget", "seed"),
+                np.resize([[0.01] * 3, [0.003] * 3], (levels, 1, 3)),
             ),
-            "selected_rate_edge": ("level", np.resize([1.0, -1.0], levels)),
+            "selected_rate_edge": (("level", "budget"), np.resize([1.0, -1.0], (levels, 1))),
+            "lower_floor": ("level", np.zeros(levels)),
+            "upper_floor": ("level", np.zeros(levels)),
             "rho": ("level", np.arange(levels) + 0.5),
             "memory_length": ("level", 2.0 ** np.arange(levels)),
             "order": ("level", np.arange(levels) + 1.0),
@@ -66,6 +70,7 @@ def make_group(
         },
         coords={
             "level": np.arange(levels, dtype="i4"),
+            "budget": np.array([10], "i4"),
             "learning_rate": RATES,
             "seed": np.array(SEEDS, "i4"),
             "step": np.array([1, 10], "i4"),

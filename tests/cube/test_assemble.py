@@ -189,12 +189,12 @@ def test_what_the_study_no_longer_has_is_dropped(tmp_path: Path) -> None:
 def test_a_study_at_work_leaves_out_what_is_in_change(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    study = changed_study(training={"steps": 11})
+    study = changed_study(training={"steps": [11]})
     paths = whole_study(tmp_path)
     for path in paths[:2]:  # made anew with other settings; the rest is still to come
         edit(
             path,
-            lambda g: g.assign_attrs(settings=g.settings.replace('"steps": 10', '"steps": 11')),
+            lambda g: g.assign_attrs(settings=g.settings.replace('"steps": [10]', '"steps": [11]')),
         )
     gone = tmp_path / "gone.nc"
     with pytest.raises((OtherFileError, FileNotFoundError)):
@@ -210,13 +210,13 @@ def test_a_study_at_work_leaves_out_what_is_in_change(
 @pytest.mark.parametrize(
     ("section", "message"),
     [
-        ({"training": {"steps": 11}}, r"training\.steps = 10, not 11"),
+        ({"training": {"steps": [11]}}, r"training\.steps = \[10\], not \[11\]"),
         ({"task": {"seed": 1}}, r"task\.seed = 0, not 1"),
         ({"evaluation": {"probes": 8}}, r"evaluation\.probes = None, not 8"),
         ({"architectures": {"a": {"widths": [4, 8], "layers": 2}}}, r"layers = None, not 2"),
         (
-            {"architectures": {"a": {"widths": [4, 8], "training": {"steps": 9}}}},
-            r"training\.steps = 10, not 9",
+            {"architectures": {"a": {"widths": [4, 8], "training": {"steps": [9]}}}},
+            r"training\.steps = \[10\], not \[9\]",
         ),
         ({"architectures": {"a": {"widths": [8]}}}, "the study has no a of width 4 on impulse"),
         ({"architectures": {"a": {"widths": []}}}, "the study has no a of width 4"),

@@ -163,8 +163,8 @@ def test_a_cell_in_two_cubes_must_have_the_same_numbers(whole: xr.Dataset, tmp_p
             r"b\.nc has another architecture a than before: layers = 2, not None",
         ),
         (
-            {"training": {"steps": 20}},
-            r"another architecture a than before: training\.steps = 20, not 10",
+            {"training": {"batch_size": 20}},
+            r"another architecture a than before: training\.batch_size = 20, not 10",
         ),
     ],
 )
@@ -180,12 +180,12 @@ def test_what_does_not_go_together_is_refused_with_the_difference(
 def test_architectures_may_be_trained_in_other_ways(whole: xr.Dataset, tmp_path: Path) -> None:
     save(tmp_path, "a", whole.sel(architecture=["a"]))
     other = whole.sel(architecture=["b"]).assign_coords(seed=[3, 4, 5])
-    save(tmp_path, "b", other, training={"steps": 20, "seeds": [3, 4, 5]})
+    save(tmp_path, "b", other, training={"batch_size": 20, "seeds": [3, 4, 5]})
     cube = merged(tmp_path, "a", "b")
     settings = json.loads(cube.attrs["settings"])
     assert settings["training"]["seeds"] == cube.seed.values.tolist() == [0, 1, 2, 3, 4, 5]
-    assert settings["training"]["steps"] == 10
-    assert settings["architectures"]["b"]["training"] == {"steps": 20}
+    assert settings["training"]["batch_size"] == 10
+    assert settings["architectures"]["b"]["training"] == {"batch_size": 20}
     there = (cube.status == "ok").any(["width", "kernel", "level", "learning_rate"])
     assert there.values.tolist() == [[True] * 3 + [False] * 3, [False] * 3 + [True] * 3]
 
@@ -193,6 +193,8 @@ def test_architectures_may_be_trained_in_other_ways(whole: xr.Dataset, tmp_path:
 def test_figures_and_report_are_made_of_a_merged_cube(tmp_path: Path) -> None:
     cube = make_cube()
     cube["linear"] = ("architecture", "width"), np.zeros((2, 1))
+    of_members = [name for name in cube.data_vars if "seed" in cube[name].dims]
+    cube = cube.assign({name: cube[name].expand_dims(budget=[100]) for name in of_members})
     for name in ("b", "a"):
         cube.sel(architecture=[name]).to_netcdf(tmp_path / f"{name}.nc")
     found = merged(tmp_path, "b", "a")

@@ -36,7 +36,7 @@ def train_plainly(
     optimiser = torch.optim.AdamW(groups, betas=chosen.betas, eps=chosen.epsilon)
     order = BatchOrder(seed=seed, sequences=len(data.x), batch_size=settings.batch_size)
     losses = []
-    for step in range(settings.steps):
+    for step in range(max(settings.steps)):
         rows = torch.from_numpy(order.rows(step, 1)[0])
         residual = model(data.x[rows][..., None])[..., 0] - data.y[rows]
         loss = residual[:, data.scored_from :].square().mean()
@@ -44,7 +44,7 @@ def train_plainly(
         loss.backward()
         if settings.gradient_clipping is not None:
             torch.nn.utils.clip_grad_norm_(model.parameters(), settings.gradient_clipping)
-        now = learning_rate_factor(step, steps=settings.steps, schedule=settings.schedule)
+        now = learning_rate_factor(step, steps=max(settings.steps), schedule=settings.schedule)
         for group in optimiser.param_groups:
             group["lr"] = learning_rate * now * factor[group["kind"]]
         optimiser.step()

@@ -33,7 +33,7 @@ def test_the_error_drops_once_the_receptive_field_covers_the_lag(
 ) -> None:
     study = read_study(REPOSITORY / "config" / "predictions" / "tcn_tail_floor.yaml")
     model = study.models[f"tcn-{layers}-layer{'s' if layers > 1 else ''}"]
-    settings = study.training.model_copy(update={"steps": steps, "validations": 6})
+    settings = study.training.model_copy(update={"steps": [steps], "validations": 6})
     member = Member(task, learning_rate=0.03, seed=1)
     trainer = Trainer(model.settings, [member], width=1, settings=settings)
     assert trainer.ensemble.linear
