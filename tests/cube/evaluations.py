@@ -36,7 +36,7 @@ def make_group(
     shape = (levels, 1, len(RATES), len(SEEDS))
     code = 1000.0 * ord(architecture[0]) + 100 * width + 10 * len(kernel)
     numbers = code + np.arange(np.prod(shape)).reshape(shape) / 100
-    member = ("level", "budget", "learning_rate", "seed")
+    member, lag = ("level", "budget", "learning_rate", "seed"), np.arange(4)
     group = xr.Dataset(
         {
             "status": (member, np.ones(shape, "i1")),
@@ -45,10 +45,10 @@ def make_group(
             "time_variation": (member, np.zeros(shape)),
             "best_step": (member, np.full(shape, 7, "i4")),
             "validation_error": ((*member, "step"), np.stack([numbers, numbers + 1], -1)),
-            "learned_memory_function": ((*member, "lag"), np.stack([numbers] * 4, -1)),
+            "learned_memory_function": ((*member, "lag"), numbers[..., None] + lag),
             "memory_over_training": (
                 (*member, "step", "lag"),
-                np.broadcast_to(numbers[..., None, None], (*shape, 2, 4)).astype("f4"),
+                (numbers[..., None, None] + [[0], [10]] + lag).astype("f4"),
             ),
             "message": ("level", np.full(levels, "", dtype=object)),
             "selected_learning_rate": (
@@ -61,8 +61,8 @@ def make_group(
             "rho": ("level", np.arange(levels) + 0.5),
             "memory_length": ("level", 2.0 ** np.arange(levels)),
             "order": ("level", np.arange(levels) + 1.0),
-            "memory_function": (("level", "lag"), np.ones((levels, 4))),
-            "weights": (("level", "lag"), np.full((levels, 4), 0.5)),
+            "memory_function": (("level", "lag"), np.ones((levels, 1)) + lag),
+            "weights": (("level", "lag"), np.full((levels, 1), 0.5) - 0.1 * lag),
             "parameters": ("level", np.full(levels, 10.0 * width)),
             "linear": ("level", np.zeros(levels)),
             "state_size": ("level", np.full(levels, float(width))),
