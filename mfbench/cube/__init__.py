@@ -1,6 +1,6 @@
 """The benchmark cube: assembled, opened, selected from, merged."""
 
 from mfbench.cube.read import open_benchmark
-from mfbench.cube.select import failed, selected, trained
+from mfbench.cube.select import failed, longest, selected, trained
 
-__all__ = ["failed", "open_benchmark", "selected", "trained"]
+__all__ = ["failed", "longest", "open_benchmark", "selected", "trained"]
