@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from mfbench.training.cells import TrainedCells, train_cells
 from mfbench.training.data import TrainingData
 from mfbench.training.progress import Progress
 from mfbench.training.record import write_training, write_weights
+from mfbench.training.run import Run
 from tests.conftest import architecture_settings
 
 TASK = TaskSettings.model_validate(
@@ -28,7 +30,7 @@ TASK = TaskSettings.model_validate(
 )
 FLOORS = FloorSettings(state_sizes=[1, 4])
 TRAINING = TrainingSettings(
-    steps=20,
+    steps=[20],
     batch_size=8,
     learning_rates=[0.003, 0.01],
     seeds=[0, 5],
@@ -60,6 +62,7 @@ def make_level(
     *,
     family: str = "exponential",
     spoil: bool = False,
+    runs: Sequence[Run] | None = None,
     **changes: Any,
 ) -> Files:
     """Dataset, floors, record and weights of one trained level."""
@@ -73,10 +76,11 @@ def make_level(
         width=4,
         settings=TRAINING,
         code="",
+        runs=None if runs is None else {rho: runs},
         checkpoints={rho: folder / f"checkpoints/rho={rho}"},
     )
     if spoil:
-        member: Progress = trained.cells[rho].members[0.01, 5]
+        member: Progress = trained.cells[rho].members[Run(20, 0.01, 5)]
         member.diverged_step, member.validation_error[-1] = 20, float("inf")
     write_trained(files, trained)
     return files

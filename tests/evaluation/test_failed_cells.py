@@ -16,6 +16,7 @@ from mfbench.evaluation.group import write_evaluation
 from mfbench.evaluation.member import MEASURED
 from mfbench.files import atomic
 from mfbench.study.evaluation import EvaluationSettings
+from mfbench.training.run import Run
 from mfbench.training.status import STATUS
 from tests.conftest import architecture_settings, write_architecture
 from tests.evaluation.groups import (
@@ -46,6 +47,17 @@ def check_failed(group: xr.Dataset, level: int) -> None:
             assert np.isnan(cell[name]).all() == failed, name
         for name in ("rho", "memory_length", "parameters", "upper_floor", "memory_function"):
             assert np.isfinite(cell[name]).all(), name
+
+
+def test_runs_that_were_not_asked_for_stay_absent_where_the_evaluation_fails(
+    tmp_path: Path,
+) -> None:
+    reference = own_architecture(tmp_path, "pass")
+    files = make_level(tmp_path, reference, 0.3, runs=[Run(20, 0.003, 0), Run(20, 0.01, 5)])
+    for outcome, broken in (("ok", "pass"), ("failed", "raise KeyError('mine')")):
+        own_architecture(tmp_path, broken)
+        status = np.array(STATUS)[evaluate(reference, [files]).status[0, 0].values]
+        assert status.tolist() == [[outcome, "absent"], ["absent", outcome]]
 
 
 def test_a_cell_that_failed_in_training_is_passed_on(tmp_path: Path) -> None:
@@ -139,7 +151,7 @@ def test_a_model_that_breaks_on_longer_sequences_loses_those_errors_alone(tmp_pa
     with safe_open(files[1].weights, framework="pt") as opened:
         metadata = opened.metadata()
     tensors = load_file(files[1].weights)
-    tensors["rho=0.5/learning_rate=0.01,seed=5/layers.0.mixer.gain"][:] = 2.0
+    tensors["rho=0.5/steps=20,learning_rate=0.01,seed=5/layers.0.mixer.gain"][:] = 2.0
     with atomic(files[1].weights) as temporary:
         save_file(tensors, temporary, metadata=metadata)
     group = evaluate(reference, files)

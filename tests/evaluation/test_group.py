@@ -41,7 +41,7 @@ from tests.evaluation.groups import (
 
 def model_by_hand(files: Files) -> SequenceModel:
     """The member with learning rate 0.01 and seed 5, rebuilt from its weights."""
-    prefix = f"rho={files.dataset.stem}/learning_rate=0.01,seed=5/"
+    prefix = f"rho={files.dataset.stem}/steps=20,learning_rate=0.01,seed=5/"
     found = load_file(files.weights).items()
     model = initial_model(architecture_settings("rnn"), width=4, length=16, seed=99)
     model.load_state_dict({k.removeprefix(prefix): v for k, v in found if k.startswith(prefix)})
@@ -50,8 +50,10 @@ def model_by_hand(files: Files) -> SequenceModel:
 
 @pytest.fixture(scope="module")
 def group(rnn_files: list[Files]) -> xr.Dataset:
-    """The evaluation of both levels; not to be changed."""
-    return evaluate("rnn", rnn_files)
+    """The evaluation of both levels at their only budget; not to be changed."""
+    group = evaluate("rnn", rnn_files)
+    assert group.budget.values.tolist() == [20]
+    return group.isel(budget=0)
 
 
 def test_every_member_of_every_level_is_measured(rnn_files: list[Files], group: xr.Dataset) -> None:
@@ -116,7 +118,7 @@ def test_members_are_perturbed_and_stretched_as_the_settings_say(
     group = evaluate_files(architecture_settings("rnn"), rnn_files, settings=settings)
     task = read_dataset(rnn_files[0].dataset)
     data = EvaluationData.of(task, settings)
-    member = group.sel(level=0, learning_rate=0.01, seed=5)
+    member = group.sel(level=0, budget=20, learning_rate=0.01, seed=5)
     ensemble = Ensemble([model_by_hand(rnn_files[0])])
     (expected,) = perturbation_error(
         ensemble,
@@ -146,7 +148,7 @@ def test_what_follows_from_curves_is_that_of_the_record(
 ) -> None:
     with xr.open_dataset(rnn_files[0].training) as record:
         np.testing.assert_array_equal(
-            group.memory_over_training.sel(level=0), record.memory_over_training[0]
+            group.memory_over_training.sel(level=0), record.memory_over_training[0, 0]
         )
     assert group.memory_over_training.dtype == np.float32
     assert group.memory_over_training.sel(level=0).notnull().all()

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mfbench.evaluation.optimum import check_floor, optimisation_part
+from mfbench.evaluation.floor_check import check_floor
+from mfbench.evaluation.optimum import optimisation_part
 
 
 def test_the_optimisation_part_is_decades_above_the_floor() -> None:

@@ -74,6 +74,7 @@ def test_members_together_are_those_alone_in_float64(name: str, activation: str 
     for i, found in enumerate(together):
         (alone,) = measure(Ensemble(models[i : i + 1]), data[i : i + 1], settings, seeds=[seeds[i]])
         assert set(found) == set(alone)
+        assert found.pop("generalisation_message") == alone.pop("generalisation_message") == ""
         for key, expected in alone.items():
             np.testing.assert_allclose(
                 found[key], expected, rtol=1e-9, atol=1e-12, err_msg=f"{i} {key}"

@@ -133,7 +133,7 @@ def test_what_cannot_be_built_is_named(own: str, tmp_path: Path) -> None:
             {"model": f"{tmp_path}/lacks.py:Own"},
             f"No module named 'nowhere' ({tmp_path}/lacks.py, line 2)",
         ),
-        "ends": ({"model": f"{own}:Ends"}, "model: SystemExit: 3"),
+        "ends": ({"model": f"{own}:Ends"}, f"widths[0]: width 16: SystemExit: 3 ({own}, line 31)"),
         "dies": ({"model": f"{own}:Dies"}, "model: building it ended the process"),
     }
     study = load_study(study_of(**{name: entry for name, (entry, _) in cases.items()}))

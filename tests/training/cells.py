@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from mfbench.training.cells import TrainedCell, TrainedCells, train_cells
 from mfbench.training.data import TrainingData
 from mfbench.training.record import write_training, write_weights
-from tests.conftest import architecture_settings
+from mfbench.training.run import Run
 from tests.training.conftest import make_settings
 
 
@@ -20,14 +21,16 @@ def train_several(
     name: str = "rnn",
     code: str = "c",
     broken: str = "stop",
+    runs: Mapping[float, Sequence[Run]] | None = None,
     **changes: Any,
 ) -> TrainedCells:
     return train_cells(
-        architecture_settings(name),
+        {"model": name},
         tasks,
         width=4,
         settings=make_settings(broken=broken, **changes),
         code=code,
+        runs=runs,
         checkpoints={rho: folder / f"rho={rho:g}" for rho in tasks},
     )
 

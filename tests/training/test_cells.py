@@ -18,6 +18,8 @@ from mfbench.training.cells import CellMember, ensembles
 from mfbench.training.checkpoints import Checkpoints
 from mfbench.training.data import TrainingData
 from mfbench.training.record import weight_name
+from mfbench.training.run import Run
+from mfbench.training.schedule import validation_steps
 from mfbench.training.status import STATUS
 from tests.conftest import write_architecture
 from tests.training.cells import how, train, train_several, write
@@ -29,11 +31,11 @@ def test_members_differ_and_do_not_change_those_that_train_after_them(
 ) -> None:
     cell = train(data, tmp_path / "all", ensemble_size=1)
     alone = train(data, tmp_path / "one", learning_rates=[0.03], seeds=[1])
-    assert_same(cell.members[0.03, 1], alone.members[0.03, 1])
+    assert_same(cell.members[30, 0.03, 1], alone.members[30, 0.03, 1])
     losses = [tuple(p.losses.tolist()) for p in cell.members.values()]
     assert len(set(losses)) == 4
     # Seeds are paired: the first loss depends on the seed and not on the learning rate.
-    assert cell.members[0.01, 0].losses[0] == cell.members[0.03, 0].losses[0]
+    assert cell.members[30, 0.01, 0].losses[0] == cell.members[30, 0.03, 0].losses[0]
 
 
 def test_adding_a_seed_or_a_rate_trains_only_new_members(
@@ -53,6 +55,55 @@ def test_adding_a_seed_or_a_rate_trains_only_new_members(
         assert torch.equal(progress.memory, again.members[member].memory)
     train(data, tmp_path, learning_rates=[0.01, 0.1])
     assert how(caplog) == ["found finished"] * 2 + ["trained"] * 2
+
+
+def test_budgets_train_as_studies_of_their_own(
+    data: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    alone = [train(data, tmp_path / f"{steps}", steps=steps) for steps in (20, 30)]
+    caplog.clear()
+    train(data, tmp_path / "both", steps=[20])
+    assert how(caplog) == ["trained"] * 4
+    both = train_several({4.0: data}, tmp_path / "both", steps=[20, 30])
+    assert how(caplog) == ["found finished"] * 4 + ["trained"] * 4
+    members = both.cells[4.0].members
+    assert list(members) == [*alone[0].members, *alone[1].members]
+    for run, progress in [*alone[0].members.items(), *alone[1].members.items()]:
+        assert_same(members[run], progress)
+    assert len({p.ensemble for p in members.values()}) == 2
+    write(tmp_path, both, steps=[20, 30])
+    with netCDF4.Dataset(tmp_path / "a.nc") as file:
+        file.set_auto_mask(False)
+        assert file["budget"][:].tolist() == [20, 30]
+        steps, curves = file["step"][:], file["validation_error"][0]
+        validated = [validation_steps(budget, 6) for budget in (20, 30)]
+        assert steps.tolist() == sorted({*validated[0], *validated[1]})
+        for budget, curve, own in zip((20, 30), curves, validated, strict=True):
+            there = np.isin(steps, own)
+            assert np.isnan(curve[..., ~there]).all()
+            expected = members[budget, 0.03, 1].validation_error
+            np.testing.assert_array_equal(curve[1, 1, there], expected)
+
+
+def test_runs_that_are_not_asked_for_are_absent(data: TrainingData, tmp_path: Path) -> None:
+    runs = {4.0: [Run(20, 0.01, 7)], 8.0: [Run(20, 0.1, 7), Run(30, 0.01, 7)]}
+    tasks = {4.0: data, 8.0: make_data(2.0)}
+    found = train_several(tasks, tmp_path / "c", runs=runs)
+    assert {rho: [*cell.members] for rho, cell in found.cells.items()} == runs
+    write(tmp_path, found)
+    with netCDF4.Dataset(tmp_path / "a.nc") as file:
+        file.set_auto_mask(False)
+        status = np.array(STATUS)[file["status"][:][..., 0]]
+        # Over level, budget and learning rate.
+        assert status.tolist() == [
+            [["ok", "absent"], ["absent", "absent"]],
+            [["absent", "ok"], ["ok", "absent"]],
+        ]
+        absent = file["status"][:] == STATUS.index("absent")
+        for name in ("validation_error", "memory_over_training", "seconds"):
+            assert np.isnan(file[name][:][absent]).all()
+        assert (file["seconds"][:][~absent] > 0).all()
 
 
 def test_members_of_other_settings_code_or_data_are_not_used(
@@ -121,7 +172,7 @@ def test_a_broken_checkpoint_is_logged_and_its_member_trained_again(
 ) -> None:
     caplog.set_level(logging.INFO)
     train(data, tmp_path, seeds=[0, 1], learning_rates=[0.01])
-    path, other = (Checkpoints(tmp_path / "rho=4").path(0.01, seed) for seed in (0, 1))
+    path, other = (Checkpoints(tmp_path / "rho=4").path(Run(30, 0.01, seed)) for seed in (0, 1))
     whole = path.read_bytes()
     for content in (b"", b"not safetensors at all", whole[:-40]):
         path.write_bytes(content)
@@ -145,7 +196,7 @@ def test_diverged_members_are_recorded_and_the_job_continues(
         file.set_auto_mask(False)
         assert (file["status"][:] == STATUS.index("diverged")).all()
         assert (file["diverged_step"][:] >= 1).all()
-        assert file["validation_error"][:].shape == (1, 2, 2, 6)
+        assert file["validation_error"][:].shape == (1, 1, 2, 2, 6)
 
 
 def test_the_files_of_a_job(data: TrainingData, tmp_path: Path) -> None:
@@ -166,7 +217,7 @@ def test_the_files_of_a_job(data: TrainingData, tmp_path: Path) -> None:
         for level, cell in enumerate(pack.cells.values()):
             for i, rate in enumerate([0.01, 0.03]):
                 for j, seed in enumerate([0, 1]):
-                    at, member = (level, i, j), cell.members[rate, seed]
+                    at, member = (level, 0, i, j), cell.members[30, rate, seed]
                     np.testing.assert_array_equal(
                         file["validation_error"][at], member.validation_error
                     )
@@ -182,9 +233,9 @@ def test_the_files_of_a_job(data: TrainingData, tmp_path: Path) -> None:
     weights = load_file(tmp_path / "a.safetensors")
     parameter = "layers.0.mixer.U"
     for rho, cell in pack.cells.items():
-        name = weight_name(rho, 0.03, 1, parameter)
-        assert name == f"rho={rho:g}/learning_rate=0.03,seed=1/{parameter}"
-        expected = cell.members[0.03, 1].best_weights()[parameter]
+        name = weight_name(rho, Run(30, 0.03, 1), parameter)
+        assert name == f"rho={rho:g}/steps=30,learning_rate=0.03,seed=1/{parameter}"
+        expected = cell.members[30, 0.03, 1].best_weights()[parameter]
         np.testing.assert_array_equal(weights[name].numpy(), expected)
 
 
@@ -221,7 +272,9 @@ def test_an_interrupted_job_forms_the_same_ensembles_again() -> None:
     for count in range(1, 40):
         for size in range(1, 12):
             members = [
-                CellMember(data, 0.01, seed, rho=4.0, key="", checkpoints=Checkpoints("none"))
+                CellMember(
+                    *(data, 0.01, seed), steps=9, rho=4.0, key="", checkpoints=Checkpoints("none")
+                )
                 for seed in range(count)
             ]
             whole = list(ensembles(members, size))
@@ -237,10 +290,10 @@ def test_an_interrupted_job_forms_the_same_ensembles_again() -> None:
 def test_finished_members_stay_out_of_new_ensembles(data: TrainingData, tmp_path: Path) -> None:
     first = train(data, tmp_path, seeds=[0], ensemble_size=1)
     more = train(data, tmp_path, seeds=[0, 1, 2], ensemble_size=4)
-    for (rate, seed), progress in more.members.items():
-        assert progress.ensemble_size == (1 if seed == 0 else 4)
-        if seed == 0:
-            assert torch.equal(progress.losses, first.members[rate, seed].losses)
+    for run, progress in more.members.items():
+        assert progress.ensemble_size == (1 if run.seed == 0 else 4)
+        if run.seed == 0:
+            assert torch.equal(progress.losses, first.members[run].losses)
 
 
 @pytest.mark.parametrize(
@@ -278,7 +331,7 @@ def test_a_model_that_vmap_cannot_run_trains_one_by_one_and_the_log_says_why(
     assert why in message.lower()
     assert {(p.ensemble_size, p.ensemble) for p in cell.members.values()} == {(1, 0)}
     alone = train(data, tmp_path / "a", reference, learning_rates=[0.03], seeds=[1])
-    assert_same(cell.members[0.03, 1], alone.members[0.03, 1])
+    assert_same(cell.members[30, 0.03, 1], alone.members[30, 0.03, 1])
 
 
 def test_members_that_break_together_continue_one_by_one(
@@ -297,7 +350,8 @@ def test_members_that_break_together_continue_one_by_one(
     assert "8 members broke together and go on one at a time: step 13: KeyError" in caplog.text
     for rho, cell in pack.cells.items():
         assert re.search(
-            rf"width 4, rho = {rho:g}, learning rate 0\.01, seed 0: step 13: ", cell.message
+            rf"width 4, rho = {rho:g}, 30 steps, learning rate 0\.01, seed 0: step 13: ",
+            cell.message,
         )
 
 

@@ -82,7 +82,7 @@ def test_a_model_that_cannot_be_built_fails_all_cells(
         for name in ("validation_error", "train_error", "best_validation_error", "seconds"):
             assert np.isnan(file[name][:]).all()
         assert np.isnan(file["memory_over_training"][:]).all()
-        assert file["memory_over_training"].shape == (2, 2, 2, 6, 16)
+        assert file["memory_over_training"].shape == (2, 1, 2, 2, 6, 16)
         assert not {"parameters", "linear", "state_size"} & set(file.ncattrs())
     assert load_file(tmp_path / "a.safetensors") == {}
 
@@ -109,7 +109,8 @@ def test_a_failing_cell_does_not_stop_the_others(
         init="self.gain = torch.nn.Parameter(torch.ones(1))",
     )
     tasks = {2.0: data, 4.0: make_data(1e8), 8.0: make_data(2.0)}
-    where = rf"own\.py:Own, width 4, rho = 4, learning rate 0\.01, seed 0: {AT_ONE_TASK[broken]}"
+    member = r"rho = 4, 4 steps, learning rate 0\.01, seed 0"
+    where = rf"own\.py:Own, width 4, {member}: {AT_ONE_TASK[broken]}"
     # vmap hides from the model whether its input has a gradient.
     short: dict[str, Any] = {"steps": 4, "validations": 2, "ensemble_size": 1}
     with pytest.raises(ArchitectureError, match=where):
@@ -124,7 +125,7 @@ def test_a_failing_cell_does_not_stop_the_others(
     write(tmp_path, pack, **short)
     with netCDF4.Dataset(tmp_path / "a.nc") as file:
         file.set_auto_mask(False)
-        assert file["status"][:, 0, 0].tolist() == [1, 3, 1]
+        assert file["status"][:, 0, 0, 0].tolist() == [1, 3, 1]
         assert file["message"][:].tolist() == ["", pack.cells[4.0].message, ""]
         assert file.parameters == pack.parameters
 
@@ -208,8 +209,8 @@ def test_what_a_model_may_hold_is_trained_and_stored(data: TrainingData, tmp_pat
         for member in cells.cells[4.0].members:
             for key, dtype in kept.items():
                 for name in (f"layers.0.mixer.{key}", f"layers.0.mixer.p_{key}"):
-                    found = stored[weight_name(4.0, *member, name)]
+                    found = stored[weight_name(4.0, member, name)]
                     assert torch.equal(found, torch.ones(2, 3, dtype=dtype)), name
-            index = stored[weight_name(4.0, *member, "layers.0.mixer.index")]
+            index = stored[weight_name(4.0, member, "layers.0.mixer.index")]
             assert index.tolist() == [0, 1, 2, 3]
     assert cells.parameters == 4 + 8 + 4  # gain, encoder and decoder

@@ -12,6 +12,7 @@ import torch
 
 from mfbench.models.registry import registered
 from mfbench.training.checkpoints import Checkpoints
+from mfbench.training.run import Run
 from mfbench.training.streams import BatchOrder
 from mfbench.training.trainer import Member, Trainer
 from tests.conftest import architecture_settings
@@ -161,13 +162,14 @@ def test_killed_members_continue_together_with_the_same_numbers(
         saves += 1
         for member in members:
             assert member.progress is not None
-            checkpoints.save(member.learning_rate, member.seed, "key", member.progress)
+            run = Run(30, member.learning_rate, member.seed)
+            checkpoints.save(run, "key", member.progress)
         if saves == 12:
             raise KilledError
 
     with pytest.raises(KilledError):
         train_together(name, members=make_members(data=data), settings=settings, save=save)
-    progress = [checkpoints.load(*member, "key") for member in GRID]
+    progress = [checkpoints.load(Run(30, *member), "key") for member in GRID]
     assert all(p is not None for p in progress)
     left = [m for m in make_members(data=data, progress=progress) if not m.finished]
     assert [m.progress.step for m in left if m.progress] == [12] * (3 if diverging else 4)
