@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from mfbench.evaluation.floor_check import check_floor
 from mfbench.evaluation.inputs import Trained
 from mfbench.evaluation.member import MEASURED
-from mfbench.evaluation.optimum import RESOLVED, check_floor, optimisation_part
+from mfbench.evaluation.optimum import RESOLVED, optimisation_part
 from mfbench.evaluation.statistics import (
     first_step_below,
     plateau_length,
@@ -181,7 +182,8 @@ def failed_level(
     for name, values in record.data_vars.items():
         if values.dtype.kind == "f":
             record[name] = xr.full_like(values, np.nan)
-    record["status"] = xr.full_like(record.status, STATUS.index("failed"))
+    asked = record.status != STATUS.index("absent")
+    record["status"] = xr.full_like(record.status, STATUS.index("failed")).where(asked, 0)
     record["best_step"], record["diverged_step"] = record.best_step * 0, record.best_step * 0 - 1
     record["message"] = (), np.array(message, dtype=object), record.message.attrs
     return level_dataset(replace(found, record=record), task, floors, settings, {})

@@ -1,6 +1,6 @@
 """Outcome of a member, as it is coded in files.
 
-absent stands only in cubes: not in the study, or not run yet. A failed member is one of a cell in
+absent: not in the study, not asked for, or not run yet. A failed member is one of a cell in
 which the architecture's own code breaks, in the training or in the evaluation: it has no numbers,
 and is no evidence of what the architecture can or cannot learn.
 """

@@ -133,7 +133,7 @@ class Trainer:
         self.best = self.ensemble.parameters.clone()  # (M, P)
         self.best_buffers = {name: b.clone() for name, b in self.ensemble.buffers.items()}
         self.losses = torch.full((len(members), self.steps), float("nan"))
-        number = _number(members, architecture, width) if len(members) > 1 else 0
+        number = _number(members, architecture, width, self.steps) if len(members) > 1 else 0
         for i, member in enumerate(members):
             if member.progress is None:
                 member.progress = Progress(
@@ -374,12 +374,15 @@ class Trainer:
                     buffer[i] = kept[f"best.{name}"]
 
 
-def _number(members: Sequence[Member], architecture: Mapping[str, Any], width: int) -> int:
+def _number(
+    members: Sequence[Member], architecture: Mapping[str, Any], width: int, steps: int
+) -> int:
     """Number an ensemble from 1 to 2^31 - 1, equal for equal members."""
     trained = [
         # Tasks of a study share the input and differ in the target.
         (m.learning_rate, m.seed, float(m.data.y.double().sum()))
         for m in members
     ]
-    digest = hashlib.blake2b(repr((architecture, width, trained)).encode(), digest_size=8).digest()
+    text = repr((architecture, width, steps, trained))
+    digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
     return int.from_bytes(digest) % (2**31 - 1) + 1
