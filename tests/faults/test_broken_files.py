@@ -43,7 +43,7 @@ FOREIGN = {
     f"{RNN}/part=1.safetensors": [
         f"{RNN}/part=2.safetensors",
         f"{LRU}/part=1.safetensors",
-        "checkpoints/rnn/width=4/impulse/rho=3/learning_rate=0.01,seed=0.safetensors",
+        "checkpoints/rnn/width=4/impulse/rho=3/steps=100,learning_rate=0.01,seed=0.safetensors",
     ],
     EVALUATION.format("rnn"): [EVALUATION.format("lru"), f"{RNN}/part=1.nc", "cubes/benchmark.nc"],
     "cubes/benchmark.nc": [EVALUATION.format("rnn")],
@@ -91,7 +91,7 @@ def test_a_file_under_another_name_is_refused(name: str, other: str, stages: Sta
     [
         ("datasets/impulse/rho=3.nc", {"task": {"seed": 1}}, "task.seed = 0, not 1"),
         ("floors/impulse/rho=3.nc", {"task": {"length": 24}}, "task.length = 16, not 24"),
-        (f"{RNN}/part=1.nc", {"training": {"steps": 99}}, "training.steps = 100, not 99"),
+        (f"{RNN}/part=1.nc", {"training": {"steps": [99]}}, "training.steps = [100], not [99]"),
         (
             EVALUATION.format("rnn"),
             {"training": {"optimiser": {"weight_decay": 0.5}}},

@@ -37,6 +37,8 @@ def test_params_show_a_digest_of_what_counts_and_lists_their_values() -> None:
 
 
 def test_how_a_job_runs_does_not_count(study: dict[str, Any]) -> None:
+    study["training"]["steps"] = [12, 24]
+
     def shown() -> list[str]:
         loaded = load_study(study)
         return [
@@ -55,7 +57,7 @@ def test_how_a_job_runs_does_not_count(study: dict[str, Any]) -> None:
         broken="stop",
     )
     study["results"] = "elsewhere"
-    for name in ("seeds", "learning_rates"):
+    for name in ("steps", "seeds", "learning_rates"):
         study["training"][name].reverse()
     assert shown() == before
     execution = training_settings(load_study(study), architecture="rnn", width=4)["execution"]
@@ -70,17 +72,18 @@ def test_the_study_in_the_cube_has_all_defaults_filled_in(study: dict[str, Any])
     assert settings["architectures"]["s4d"]["options"]["dt_min"] == 0.001
     assert settings["kernels"]["impulse"] == [{"family": "impulse", "memory_length": 4, "rho": 3.0}]
     assert settings["refine"] == {"levels": 3}
-    assert study_settings(load_study(study), refine=False)["refine"] is None
+    assert study_settings(load_study(study), without=("refine",))["refine"] is None
 
 
 def test_levels_of_the_study_and_of_a_later_phase(study: dict[str, Any]) -> None:
     loaded = load_study(study)
     levels = levels_of_phase(loaded, None)
     assert set(levels) == set(loaded.groups())
-    assert levels["rnn", 4, "impulse"] == [3.0]
+    assert levels["rnn", 4, "impulse"] == {3.0: None}
     group = {"architecture": "rnn", "width": 4, "kernel": "impulse"}
-    added = {"groups": [{**group, "levels": [{"rho": 5.0, "memory_length": 6}]}]}
-    assert levels_of_phase(loaded, added) == {("rnn", 4, "impulse"): [5.0]}
+    runs = [[24, 0.01, 0]]
+    added = {"groups": [{**group, "levels": [{"rho": 3.0, "runs": runs}, {"rho": 5.0}]}]}
+    assert levels_of_phase(loaded, added) == {("rnn", 4, "impulse"): {3.0: runs, 5.0: None}}
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from tests.workflow.conftest import Project, copied, said
 
 RESULTS = Path("results/small")
 CUBE = str(RESULTS / "cubes/benchmark.nc")
-PHASE = {"study_cube": 1, "refine": 1, "evaluated": 1, "benchmark_cube": 1}
+PHASE = {"phase_cube": 1, "refine": 1, "evaluated": 1, "benchmark_cube": 1}
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,11 @@ EDITS_WITHOUT_EFFECT = [
     ("mfbench/tasks/kernels/airy.py", "import numpy as np", "import numpy as np\n\nX = 1"),
     ("mfbench/models/rnn.py", '"""Elman recurrent network', '"""The recurrent network'),
     ("mfbench/training/trainer.py", "# (M, B, T)", "# member, batch, time"),
-    ("mfbench/tasks/datasets.py", "y = y + scale * noises", "y = (y + scale * noises"),
+    (
+        "mfbench/tasks/datasets.py",
+        "y = y + settings.noise * noises",
+        "y = (y + settings.noise * noises",
+    ),
     (
         "mfbench/tasks/datasets.py",
         "noises.standard_normal(shape)",

@@ -26,10 +26,12 @@ TRAINING = [
 ]
 
 
-def make_study(model: str, T: int, layers: int, batch: int, train: int) -> dict[str, Any]:
+def make_study(
+    model: str, T: int, layers: int, batch: int, train: int, *, width: int = 16
+) -> dict[str, Any]:
     study = small_study()
     study["task"] = {"length": T, "sequences": {"train": train, "validation": 256, "test": 256}}
-    study["architectures"] = {"model": {"model": model, "widths": [16], "layers": layers}}
+    study["architectures"] = {"model": {"model": model, "widths": [width], "layers": layers}}
     study["training"] |= {"batch_size": batch, "device": "cpu"}
     return study
 
@@ -51,7 +53,7 @@ def _models_built_in_one_process() -> None:
 def test_memory_covers_what_was_measured(
     model: str, T: int, width: int, layers: int, batch: int, train: int, used: int
 ) -> None:
-    study = load_study(make_study(model, T, layers, batch, train))
+    study = load_study(make_study(model, T, layers, batch, train, width=width))
     asked = memory(study, "training")(NAMES | {"width": str(width)}, 1)
     assert SNAKEMAKE + used < asked < 32_000
 
@@ -68,7 +70,7 @@ def test_requests_grow_with_the_sequences_and_the_attempt(stage: str) -> None:
 
 
 def test_a_job_that_would_run_for_hours_is_divided() -> None:
-    content = make_study("transformer", 256, 2, 64, 4096)
+    content = make_study("transformer", 256, 2, 64, 4096, width=64)
     content["training"]["steps"] = 20_000
     assert levels_per_job(load_study(content))("model", 64) < 4
     content["training"]["device"] = "cuda"
