@@ -53,8 +53,8 @@ def assemble_cube(
         The resolved study (`mfbench.workflow.plan.study_settings`).
     partial : bool
         Accept an unfinished study: what is missing is NaN with the status 'absent'. Evaluations
-        that vanish meanwhile or were made with other settings are left out with a warning, and
-        members that the study no longer has without one.
+        that vanish meanwhile, were made with other settings or have no member of the study are
+        left out with a warning, and single members that the study no longer has without one.
     diagnosis : iterable of path
         Evaluations of the runs that look for the causes of failures.
 
@@ -86,6 +86,7 @@ def assemble_cube(
         with _left_out(errors), opened(source) as file:
             own = {name: set(file[name][...].tolist()) for name in file.dimensions}
             rho, length, chosen = (file[name][...] for name in _OF_A_LEVEL)
+            chosen = chosen[:, np.isin(file["budget"][...], members["budget"])]
             # A failed cell has no rate; one with a rate the study no longer has is no result of it.
             stays = np.isnan(chosen) | np.isin(chosen, members["learning_rate"])
             stays = stays.reshape(len(rho), -1).all(1)
@@ -175,8 +176,9 @@ def _opened(path: str, *, study: Mapping[str, Any], partial: bool) -> Iterator[n
             raise OtherFileError(path, f"the study has no {name} of width {width} on {kernel}")
         training = merged(study["training"], entry.get("training", {}))
         for axis in _AXES.values():  # their order does not matter
-            training[axis] = sorted(found["training"][axis] if partial else training[axis])
-            found["training"][axis] = sorted(found["training"][axis])
+            own, wanted = sorted(found["training"][axis]), sorted(training[axis])
+            found["training"][axis] = own
+            training[axis] = own if partial and set(own) & set(wanted) else wanted
         expected = {
             "task": study["task"],
             "architecture": {k: v for k, v in entry.items() if k not in ("widths", "training")},

@@ -64,9 +64,11 @@ def cause_table(cube: xr.Dataset) -> pd.DataFrame:
     """
     names = ["architecture", "width", "kernel", "level", "memory_length", "cause", "evidence"]
     if "cause" not in cube:
-        return pd.DataFrame(columns=names)
+        return pd.DataFrame(columns=names).astype(dict.fromkeys(names[-2:], "string"))
     table = xr.Dataset({"cause": cube.cause, "evidence": cube.cause_evidence}).to_dataframe()
-    return table[table.cause.fillna("") != ""].reset_index()[names]
+    table = table[table.cause.fillna("") != ""].reset_index()[names]
+    # What a join leaves empty is null in a figure, where a column of objects would have NaN.
+    return table.astype(dict.fromkeys(names[-2:], "string"))
 
 
 def boundary_table(cube: xr.Dataset) -> pd.DataFrame:

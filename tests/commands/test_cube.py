@@ -12,7 +12,7 @@ import yaml
 
 from mfbench.__main__ import main
 from mfbench.cube.read import open_benchmark
-from mfbench.cube.select import selected
+from mfbench.cube.select import longest, selected
 from mfbench.files.paths import Paths
 from mfbench.study.study import Study, load_study
 from mfbench.workflow.plan import study_settings
@@ -33,7 +33,7 @@ class Project:
         """Change sections of the study."""
         study = small_study()
         study["results"] = str(self.folder / "results [1]")  # not a pattern
-        study["training"] |= {"learning_rates": RATES, "seeds": SEEDS}
+        study["training"] |= {"steps": [10], "learning_rates": RATES, "seeds": SEEDS}
         for section, given in changes.items():
             study[section] |= given
         (self.folder / "study.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
@@ -89,13 +89,13 @@ def test_it_holds_what_there_is(project: Project, tmp_path: Path) -> None:
     assert cube.architecture.values.tolist() == ["rnn", "s4d", "gru"]
     assert cube.kernel.values.tolist() == ["exponential", "impulse"]
     assert cube.rho.sel(kernel="impulse").values.tolist() == [3, 5]
-    there = (cube.status == "ok").all(["width", "level", "learning_rate", "seed"])
+    there = (cube.status == "ok").all(["width", "level", "budget", "learning_rate", "seed"])
     assert there.values.tolist() == [[True, True], [True, False], [False, False]]
 
     # A learning rate that was selected at the second level is removed.
     project.save(training={"learning_rates": [0.01], "seeds": SEEDS})
     assert project.cube() == 0
-    best = selected(open_benchmark(tmp_path / "cube.nc")).sel(architecture="rnn", width=4)
+    best = selected(longest(open_benchmark(tmp_path / "cube.nc"))).sel(architecture="rnn", width=4)
     status = best.status.sel(kernel="exponential")
     assert (status == "ok").all("seed").values.tolist() == [True, False]
     assert (status == "absent").all("seed").values.tolist() == [False, True]

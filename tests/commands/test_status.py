@@ -145,7 +145,7 @@ def test_json_is_all_that_is_printed_and_keeps_its_keys(
         ("[1, 2]", "must hold a mapping"),
         ("a: [", "not valid YAML"),
         ("name: x\nkernel: {}", "kernel: unknown key"),
-        (b"\xff\xfe", "codec can't decode"),
+        (b"\xff\xfe", "save the file as UTF-8"),
     ],
 )
 def test_a_study_file_that_cannot_be_used_is_refused(

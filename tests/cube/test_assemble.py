@@ -13,7 +13,7 @@ import xarray as xr
 from mfbench.cube.assemble import assemble_cube
 from mfbench.cube.failure_boundaries import boundary_variables
 from mfbench.cube.read import open_benchmark
-from mfbench.cube.select import failed, selected, trained
+from mfbench.cube.select import failed, longest, selected, trained
 from mfbench.files import BrokenFileError, OtherFileError
 from tests.cube.evaluations import (
     RATES,
@@ -127,14 +127,14 @@ def test_added_levels_stand_between_those_of_the_study(tmp_path: Path) -> None:
     fine = added(tmp_path / "added", [1.25, 2.0], [2.0, 3.0])
     cube = assemble(tmp_path / "cube.nc", [*coarse, fine])
     assert cube.rho.sel(kernel="impulse").dropna("level").values.tolist() == [0.5, 1.5]
-    cube = cube.sel(width=4, kernel="airy")
+    cube = longest(cube).sel(width=4, kernel="airy")
     # By M99 and, where it is the same, by rho.
     assert cube.rho.values.tolist() == [0.5, 1.25, 1.5, 2.0, 2.5]
     assert cube.memory_length.values.tolist() == [1, 2, 2, 3, 4]
     for path, levels in ((coarse[0], [0, 2, 4]), (fine, [1, 3])):
         with xr.open_dataset(path) as file:
             np.testing.assert_array_equal(
-                cube.relative_mse.sel(architecture="a", level=levels), file.relative_mse
+                cube.relative_mse.sel(architecture="a", level=levels), longest(file).relative_mse
             )
     there = (cube.status != 0).any(["learning_rate", "seed"])
     assert there.sel(architecture="a").all()
@@ -172,18 +172,37 @@ def test_what_the_study_no_longer_has_is_dropped(tmp_path: Path) -> None:
     cube = assemble(tmp_path / "cube.nc", [path], study=study)
     assert cube.learning_rate.values.tolist() == [0.01, 0.1]
     assert cube.seed.values.tolist() == [1, 2, 9]
-    cell = cube.sel(architecture="a", width=4, kernel="airy")
+    cell = longest(cube).sel(architecture="a", width=4, kernel="airy")
     np.testing.assert_array_equal(cell.status.sel(level=0), [[1, 1, 0], [0, 0, 0]])
     # The rate that was selected is gone, and with it the result.
     assert (cell.status.sel(level=1) == 0).all()
     assert np.isnan(cell.selected_learning_rate.sel(level=1)).all()
     assert "partial" in cube.title
-    best = selected(open_benchmark(tmp_path / "cube.nc")).sel(architecture="a", width=4)
+    best = selected(longest(open_benchmark(tmp_path / "cube.nc"))).sel(architecture="a", width=4)
     assert best.relative_mse.sel(kernel="airy").count("seed").values.tolist() == [2, 0, 2]
     with pytest.raises(OtherFileError, match=r"learning_rates = \[0\.003, 0\.01\], not \[0\.01"):
         assemble(tmp_path / "cube.nc", [path], study=study, partial=False)
     turned = changed_study(training={"learning_rates": RATES[::-1], "seeds": SEEDS[::-1]})
     assemble(tmp_path / "cube.nc", whole_study(tmp_path), study=turned, partial=False)
+
+
+def test_a_budget_that_the_study_no_longer_has_takes_no_other_with_it(tmp_path: Path) -> None:
+    def longer(group: xr.Dataset) -> xr.Dataset:
+        more = group.assign_coords(budget=[20]).copy(deep=True)
+        more.selected_learning_rate[:] = 0.003
+        return xr.concat([group, more], "budget", data_vars="minimal").assign_attrs(
+            settings=group.settings.replace('"steps": [10]', '"steps": [10, 20]')
+        )
+
+    path = make_group(tmp_path, "a", 4, "airy")
+    edit(path, longer)
+    study = changed_study(training={"learning_rates": [0.01]})
+    cube = assemble(tmp_path / "cube.nc", [path], study=study)
+    assert cube.budget.values.tolist() == [10]
+    there = (longest(cube).status == 1).all(["learning_rate", "seed"])
+    # At the rates that were selected with 10 steps.
+    at = {"architecture": "a", "width": 4, "kernel": "airy"}
+    assert there.sel(at).values.tolist() == [True, False, True]
 
 
 def test_a_study_at_work_leaves_out_what_is_in_change(
@@ -194,14 +213,16 @@ def test_a_study_at_work_leaves_out_what_is_in_change(
     for path in paths[:2]:  # made anew with other settings; the rest is still to come
         edit(
             path,
-            lambda g: g.assign_attrs(settings=g.settings.replace('"steps": [10]', '"steps": [11]')),
+            lambda g: g.assign_coords(budget=[11]).assign_attrs(
+                settings=g.settings.replace('"steps": [10]', '"steps": [11]')
+            ),
         )
     gone = tmp_path / "gone.nc"
     with pytest.raises((OtherFileError, FileNotFoundError)):
         assemble(tmp_path / "cube.nc", [*paths, gone], study=study, partial=False)
     cube = assemble(tmp_path / "cube.nc", [*paths, gone], study=study)
     assert caplog.text.count("left out: ") == len(paths) - 2 + 1
-    assert int((cube.status == 1).any(["level", "learning_rate", "seed"]).sum()) == 2
+    assert int((cube.status == 1).any(["level", "budget", "learning_rate", "seed"]).sum()) == 2
     paths[0].write_bytes(b"broken")  # and what is broken is never left out in silence
     with pytest.raises(BrokenFileError, match="no seal"):
         assemble(tmp_path / "cube.nc", paths, study=study)
@@ -287,7 +308,7 @@ def test_selected_takes_each_seed_at_its_own_rate(tmp_path: Path) -> None:
     path = make_group(tmp_path, "a", 8, "airy")
     edit(path, other_rate)
     assemble(tmp_path / "cube.nc", [path])
-    cube = open_benchmark(tmp_path / "cube.nc")
+    cube = longest(open_benchmark(tmp_path / "cube.nc"))
     best = selected(cube)
     assert "learning_rate" not in best.dims
     part = cube.relative_mse.sel(architecture="a", width=8, kernel="airy")

@@ -136,7 +136,7 @@ def make_cube(widths: tuple[int, ...] = (8,)) -> xr.Dataset:
                     },
                     "evaluation": {"success": 0.1},
                     "training": {
-                        "steps": 100,
+                        "steps": [100],
                         "batch_size": 4,
                         "learning_rates": [0.003, 0.01],
                         "seeds": [0, 1, 2],

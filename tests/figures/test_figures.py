@@ -61,7 +61,10 @@ NEW = {
     *(set(PER_MEMBER) - {"relative_mse", "validation_error", "learned_memory_function"}),
     *("lower_floor", "upper_floor", "approximation_part", "weights", "order"),
     *("length_factor", "perturbation"),
-    *(f"boundary_{name}" for name in ("rho", "rho_low", "rho_high", "censored")),
+    *(
+        f"boundary_{name}"
+        for name in ("rho", "rho_low", "rho_high", "censored", "monotone_p_value")
+    ),
     *(f"boundary_memory_length{end}" for end in ("", "_low", "_high")),
 }
 
@@ -78,7 +81,9 @@ def test_a_figure_is_drawn_of_whatever_cube_there_is(figure: str, tmp_path: Path
     assert "vega-lite" in read_json(tmp_path / "f.json")["$schema"]
     cube = make_cube()
     before = texts(drawn(figure, cube.drop_vars(NEW)))
-    assert ("This cube has no" in before) == (figure not in OLD | {"lags_over_training"})
+    assert ("This cube has no" in before) == (
+        figure not in OLD | {"lags_over_training", "boundary_by_budget"}
+    )
     assert "This cube has no" in before or "floor" not in before
     spoil(cube, "diverged", {})
     drawn(figure, with_boundaries(cube))
@@ -112,6 +117,22 @@ def test_levels_with_equal_memory_length_stay_apart(cube: xr.Dataset) -> None:
     names = {(r["kernel"], r["level"]): r["task"] for r in rows}
     assert [names["impulse", i] for i in range(3)] == ["4 (3)", "4 (7)", "16 (15)"]
     assert [names["airy", i] for i in range(3)] == ["4", "8", "16"]
+
+
+def test_boundaries_are_drawn_over_the_budget(cube: xr.Dataset) -> None:
+    # Solved at M99 = 4 and, by two of three seeds, 8; with half of the steps nowhere.
+    short = cube.copy(deep=True)
+    short.relative_mse[:] = 1.0
+    parts = [short.expand_dims(budget=[50]), cube.expand_dims(budget=[100])]
+    both = with_boundaries(xr.concat(parts, "budget"))
+    both["memory_length"] = cube.memory_length
+    rows = next(iter(drawn("boundary_by_budget", both)["datasets"].values()))
+    assert len(rows) == 2 * 4
+    for row in rows:
+        if row["budget"] == 50:
+            assert (row["censored"], row["at"]) == ("below", 4)
+        else:
+            assert (row["censored"], row["at"]) == ("none", pytest.approx(8 * 2**0.25))
 
 
 def test_a_figure_without_memory_probes_says_why_it_is_empty(cube: xr.Dataset) -> None:
