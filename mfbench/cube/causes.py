@@ -93,9 +93,10 @@ def cause_of(cell: xr.Dataset, runs: xr.Dataset | None, *, threshold: float) -> 
     if reason := out_of_reach(cell, threshold):
         return OUT_OF_REACH, reason
     limits = _limits(cell, threshold)
-    if runs is None:
+    parts = {} if runs is None else _arms(cell, runs)
+    arms = {arm: members for arm, members in parts.items() if trained(members).any()}
+    if not arms:  # no runs, or the model's code broke in them
         return NOT_DIAGNOSED, "; ".join([*hints(cell, threshold), limits])
-    arms = {arm: members for arm, members in _arms(cell, runs).items() if trained(members).any()}
     outcomes = {arm: _outcome(members, threshold) for arm, members in arms.items()}
     shown = [
         f"{_words(arm, arms[arm])} {good} of {trials} seeds succeed"
