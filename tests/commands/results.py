@@ -74,11 +74,11 @@ class Results:
 
     def _write(self, path: Path, settings: Settings, levels: Levels, message: str) -> Path:
         training = self.study.training
-        members = len(training.learning_rates), len(training.seeds)
+        members = len(training.steps), len(training.learning_rates), len(training.seeds)
         path.parent.mkdir(parents=True, exist_ok=True)
         with netCDF4.Dataset(path, "w") as file:
             file.settings = json.dumps(settings)
-            grid = ("level", "learning_rate", "seed")
+            grid = ("level", "budget", "learning_rate", "seed")
             for name, size in zip(grid, (len(levels), *members), strict=True):
                 file.createDimension(name, size)
             file.createVariable("rho", "f8", grid[:1])[:] = list(levels)
