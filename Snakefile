@@ -5,7 +5,7 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
-# Shares of this machine's GPUs: they limit what trains here, and nothing that goes to a cluster.
+# Shares of this machine's GPUs. They limit jobs on this machine, not those sent to a cluster.
 resource_scopes:
     gpu_slots="local",
 
@@ -37,15 +37,15 @@ onsuccess:
 
     if failed := count_failed(PATHS.file("benchmark")):
         print(
-            f"{failed} cells of this study failed, as their architecture's own code broke: "
-            "`mfbench status --failed` says at what.",
+            f"{failed} cells of this study failed because their architecture's own code broke; "
+            "`mfbench status --failed` shows the errors.",
             file=sys.stderr,
         )
 
 
 rule all:
-    """The finished study: its report, and with it all that the report rests on."""
+    """The finished study: its report and everything that the report needs."""
     default_target: True
     input:
-        PATHS.file("benchmark"),  # a cube that is gone is made again even under a finished report
+        PATHS.file("benchmark"),  # remakes a deleted cube even if the report is finished
         PATHS.file("report"),

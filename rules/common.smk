@@ -30,11 +30,11 @@ from mfbench.workflow.plan import (
 )
 from mfbench.workflow.resources import levels_per_job, memory, runtime
 
-# A plan is millions of objects that stay. To look for garbage among them every 700 new ones, as
-# Python does, is a tenth of the time that it takes.
+# A plan keeps millions of objects. Python would look for garbage among them after every 700 new
+# ones, which takes a tenth of the planning time.
 gc.set_threshold(200_000, 20, 100)
 
-# What Snakemake reads of them is not used: it takes the last of two keys and 010 for 8.
+# mfbench reads these files again: Snakemake takes the last of two equal keys and reads 010 as 8.
 STUDY_FILES = [os.path.relpath(f) for f in workflow.overwrite_configfiles] or [
     "config.yaml"
 ]
@@ -56,7 +56,7 @@ FLOOR_SETTINGS = floor_settings(STUDY)
 LEVELS_PER_JOB = levels_per_job(STUDY)
 PHASES = STUDY.phases
 
-# Once per parse and not per job: a study has thousands of cells of a few models.
+# Once per model and not per job: a study has thousands of cells but few models.
 MODELS = {(name, width) for name, width, _ in STUDY.groups()}
 TRAINING_SETTINGS = {
     model: training_settings(STUDY, architecture=model[0], width=model[1])
@@ -71,6 +71,7 @@ KERNEL_CODE = {name: kernel_digest(family, name) for name, family in FAMILIES.it
 MODEL_CODE = {name: model_digest(model, name) for name, model in BUILT.items()}
 
 
+# `changed`, the time of the phase's file, makes the cache read a new file.
 @functools.lru_cache(maxsize=None)
 def _levels_of_phase(phase, changed):
     cells = read_json(PATHS.file("cells", phase=phase)) if phase != "study" else None
@@ -78,7 +79,7 @@ def _levels_of_phase(phase, changed):
 
 
 def levels_of(phase):
-    """The levels of each group in a phase; those after the first follow from numbers."""
+    """The levels of each group in a phase; those of later phases depend on results."""
     if phase == "study":
         return _levels_of_phase(phase, None)
     file = getattr(checkpoints, phase).get().output[0]
@@ -134,7 +135,7 @@ def levels_of_part(wildcards):
 
 
 def runs_of_part(wildcards):
-    """The runs of each level that a training job trains; none for all that the study names."""
+    """The runs of each level of a training job; an empty list means all runs of the study."""
     runs = levels_of_group(wildcards)
     return {rho: runs[rho] or [] for rho in levels_of_part(wildcards)}
 

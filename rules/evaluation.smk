@@ -17,7 +17,7 @@ rule evaluate:
     resources:
         mem_mb=memory(STUDY, "evaluation"),
         runtime=runtime("evaluation"),
-        gpu=0,  # of a cluster; a GPU of this machine is used where there is one
+        gpu=0,  # requests none on a cluster; on one machine, evaluations use any GPU
         gpu_slots=gpu_slots(STUDY.training),
     params:
         settings=lambda wildcards: EVALUATION_SETTINGS[model_of(wildcards)],

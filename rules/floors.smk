@@ -1,5 +1,5 @@
 rule floors:
-    """The least errors that models of given sizes can have on one task."""
+    """The lowest errors that linear models of given sizes can reach on one task."""
     output:
         PATHS.pattern("floors"),
     log:

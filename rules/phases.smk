@@ -1,6 +1,7 @@
 """The phases after the first: each reads a cube and lists cells to add."""
 
-# What a phase reads leaves out the sections of that phase and of later ones, which do not change it.
+# Settings of the cube that a phase reads, without the sections of that phase and of later ones,
+# which cannot change that cube.
 BEFORE = {
     phase: study_settings(STUDY, without=LATER_PHASES[i:])
     for i, phase in enumerate(LATER_PHASES)
@@ -13,7 +14,7 @@ def cube_before(phase):
 
 
 def settings_of_cube(wildcards):
-    """The study as the cube of a phase keeps it."""
+    """The settings that the cube of a phase records."""
     return BEFORE[PHASES[PHASES.index(wildcards.phase) + 1]]
 
 
@@ -42,7 +43,7 @@ use rule benchmark_cube as phase_cube with:
 if STUDY.refine:
 
     checkpoint refine:
-        """Which levels to add to which group; only then is it known what else to train."""
+        """Choose the levels to add to each group. Only then is it known what else to train."""
         input:
             cube_before("refine"),
         output:
@@ -70,7 +71,7 @@ if STUDY.refine:
 if STUDY.diagnose:
 
     checkpoint diagnose:
-        """Which runs to add to which unsolved cells."""
+        """Choose the runs to add to unsolved cells."""
         input:
             cube_before("diagnose"),
         output:
@@ -97,8 +98,8 @@ if STUDY.diagnose:
 rule evaluated:
     """The list of a phase's evaluations.
 
-    It stands between the checkpoint and the cube because Snakemake looks at neither params nor the
-    set of inputs of a job that waits for a checkpoint itself.
+    The cube needs this list and not the checkpoint: Snakemake notices no change of params or of the
+    set of inputs in a job that itself waits for a checkpoint.
     """
     input:
         lambda wildcards: evaluations_of(wildcards.phase),

@@ -1,7 +1,7 @@
 rule report_page:
     """All figures, each in four formats, and the study on one page that works offline.
 
-    Its code is no reason to draw again: `snakemake -R report_page` does.
+    Changes to its code do not trigger a rerun; `snakemake -R report_page` redraws it.
     """
     input:
         PATHS.file("benchmark"),

@@ -1,5 +1,5 @@
 rule train:
-    """All members (learning rate x seed) of some levels of a group, in one process."""
+    """All members (steps x learning rate x seed) of some levels of a group, in one process."""
     input:
         datasets=each_level("dataset", levels_of_part),
     output:
@@ -34,6 +34,6 @@ rule train:
 
 
 if STUDY.training.device == "cpu":
-    # What a profile sets comes after the rule's own resources; the study has the last word.
+    # A profile overrides the resources of the rule; here the study overrides the profile.
     workflow.get_rule("train").resources["gpu"] = 0
     workflow.get_rule("train").resources["gpu_model"] = None

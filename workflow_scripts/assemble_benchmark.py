@@ -1,4 +1,4 @@
-"""Put the evaluations of a study together to one cube."""
+"""Assemble the evaluations of a study into one cube."""
 
 from mfbench.cube.assemble import assemble_cube
 from mfbench.files import read_json

@@ -53,7 +53,7 @@ with job_state(jobs, settings=numbers):
         "title": "mfbench training: {architecture}, width {width}, {kernel}, rho = ".format(**names)
         + ", ".join(map(rho_text, trained.cells)),
     }
-    # The record comes last: where it lies, the job is finished.
+    # The record comes last: once it exists, the job is finished.
     write_weights(snakemake.output.weights, trained, **about)
     write_training(
         snakemake.output.record,
