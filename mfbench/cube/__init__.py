@@ -1,4 +1,4 @@
-"""The benchmark cube: assembled, opened, selected from, merged."""
+"""The benchmark cube: assemble it, open it, select from it, merge it."""
 
 from mfbench.cube.read import open_benchmark
 from mfbench.cube.select import failed, longest, selected, trained

@@ -1,4 +1,4 @@
-"""The cube of a study from its evaluations."""
+"""Assemble the cube of a study from its evaluations."""
 
 from __future__ import annotations
 
@@ -39,32 +39,32 @@ def assemble_cube(
 ) -> None:
     """Write the cube of a study, with failure boundaries and causes, from evaluations.
 
-    Its levels are those of the study and those that evaluations add.
+    The cube has the study's levels and any further levels of the evaluations.
 
     Parameters
     ----------
     path : path
-        The file to write; it is complete or not there.
+        The file to write; it is either complete or absent.
     sources : iterable of path
-        Evaluations; each level of a group is in one of them.
+        Evaluations; each level of a group is in exactly one of them.
     architectures, kernels : sequence of str
         Names in the order of the cube.
     study : mapping
         The resolved study (`mfbench.workflow.plan.study_settings`).
     partial : bool
-        Accept an unfinished study: what is missing is NaN with the status 'absent'. Evaluations
-        that vanish meanwhile, were made with other settings or have no member of the study are
-        left out with a warning, and single members that the study no longer has without one.
+        Accept an unfinished study: missing members are NaN with the status 'absent'. Evaluations
+        that vanish meanwhile, were made with other settings or have no member of the study are left
+        out with a warning. Single members that the study no longer has are left out silently.
     diagnosis : iterable of path
-        Evaluations of the runs that look for the causes of failures.
+        Evaluations of the runs of the phase `diagnose`.
 
     Raises
     ------
     BrokenFileError
-        A file is corrupt, no evaluation, of another group or study than it should be, or has a
-        level that another one has already.
+        A file is corrupt, is not an evaluation, belongs to another group or study, or repeats a
+        level of another file.
     ValueError
-        There is no evaluation, or one is missing and `partial` is not set.
+        There are no evaluations, or one is missing and `partial` is not set.
     """
     errors = (OtherFileError, FileNotFoundError) if partial else ()
     opened = functools.partial(_opened, study=study, partial=partial)
@@ -78,7 +78,7 @@ def assemble_cube(
         Group(a, w, k, [*lengths[k]], "") for a in widths for w in widths[a] for k in kernels
     ]
     groups: list[Group] = []
-    whose: dict[str, str] = {}  # by cell
+    whose: dict[str, str] = {}  # the source of each cell
     complete: set[str] = set()  # cells with all members
     labels: dict[str, Any] = {}
     like: dict[str, xr.Variable] = {}
@@ -87,7 +87,7 @@ def assemble_cube(
             own = {name: set(file[name][...].tolist()) for name in file.dimensions}
             rho, length, chosen = (file[name][...] for name in _OF_A_LEVEL)
             chosen = chosen[:, np.isin(file["budget"][...], members["budget"])]
-            # A failed cell has no rate; one with a rate the study no longer has is no result of it.
+            # Keep failed cells, which have no rate; drop cells whose rate left the study.
             stays = np.isnan(chosen) | np.isin(chosen, members["learning_rate"])
             stays = stays.reshape(len(rho), -1).all(1)
             here = dict(zip(rho[stays].tolist(), length[stays].tolist(), strict=True))
@@ -154,7 +154,7 @@ def assemble_cube(
 
 @contextmanager
 def _left_out(errors: tuple[type[Exception], ...]) -> Iterator[None]:
-    """Go on without a file at which one of these errors is raised."""
+    """Leave out a file that raises one of these errors, with a warning."""
     try:
         yield
     except errors as error:
@@ -163,7 +163,7 @@ def _left_out(errors: tuple[type[Exception], ...]) -> Iterator[None]:
 
 @contextmanager
 def _opened(path: str, *, study: Mapping[str, Any], partial: bool) -> Iterator[netCDF4.Dataset]:
-    """An evaluation, once it is found whole, of this study and of the group in its path."""
+    """Open an evaluation, after checking that it is intact and belongs to this study."""
     with netCDF4.Dataset(sealed(path)) as file:  # xarray takes five times as long
         file.set_auto_maskandscale(False)
         needed = ("status", *_OF_A_LEVEL, "settings", "architecture_name", "width", "kernel")
@@ -183,7 +183,7 @@ def _opened(path: str, *, study: Mapping[str, Any], partial: bool) -> Iterator[n
             "task": study["task"],
             "architecture": {k: v for k, v in entry.items() if k not in ("widths", "training")},
             "training": training,
-            # What counts as success is a matter of the cube.
+            # The threshold of success matters only to the cube.
             "evaluation": {k: v for k, v in study["evaluation"].items() if k != "success"},
         }
         check_identity(path, found, expected)

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-# Of a trial: counts scatter more than binomially, since seeds choose each other's learning rate.
+# Weight of a trial: counts are overdispersed because seeds choose each other's learning rate.
 _WEIGHT = 0.9
 Censored = Literal["none", "below", "above"]
 
@@ -59,10 +59,10 @@ def failure_boundary(
     The interval comes from independent Jeffreys posteriors Beta(0.9 s + 1/2, 0.9 f + 1/2) of the
     levels; a trial counts as 0.9 because the seeds of a level choose each other's learning rate.
     Isotonic regression makes each draw monotone and shows between which two levels it crosses one
-    half. The place in between depends on how steeply P falls, which a coarse grid cannot show. So
-    the interval reaches from a quantile of the levels below the crossings to a quantile of the
-    levels above them, and its ends are levels of the grid. (Interpolating each draw instead gives
-    intervals that are too narrow if P falls steeply; tests/ simulates the coverage.)
+    half. The exact position between them depends on how steeply P falls, which a coarse grid cannot
+    show. So the interval reaches from a quantile of the levels below the crossings to a quantile of
+    the levels above them, and its ends are levels of the grid. (Interpolating each draw instead
+    gives intervals that are too narrow if P falls steeply; tests/ simulates the coverage.)
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def _interval(
     draws: int,
     seed: int,
 ) -> tuple[float, float]:
-    """Levels below and above the crossing; -1 and the number of levels are off the grid.
+    """Levels below and above the crossing; -1 and the number of levels mean off the grid.
 
     Results are cached, because with few seeds the same counts recur.
     """
@@ -149,7 +149,7 @@ def levels_above(
     draws : int
         Number of draws from the posteriors of `failure_boundary`.
     generator : Generator
-        Their source.
+        Source of the draws.
 
     Returns
     -------
@@ -163,7 +163,7 @@ def levels_above(
 def falling(rates: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Isotonic regression that falls along the levels, for many rows at once.
 
-    At level k it is the least over i <= k of the largest over j >= k of the weighted means of
+    At level k it is the minimum over i <= k of the maximum over j >= k of the weighted means of
     levels i to j (Robertson, Wright & Dykstra 1988, section 1.4).
 
     Parameters

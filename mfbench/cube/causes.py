@@ -31,7 +31,7 @@ CAUSES = (
 )
 Group = tuple[str, int, str]  # architecture, width, kernel
 _FALLS = 0.9  # the error still falls if the last third of the steps takes it below this share
-_PLATEAU = 0.05  # least fall of the relative error that is not a plateau
+_PLATEAU = 0.05  # a smaller fall of the relative error is a plateau
 
 
 def unsolved(cube: xr.Dataset) -> xr.DataArray:
@@ -54,9 +54,9 @@ def cause_variables(cube: xr.Dataset, diagnosis: Mapping[Group, xr.Dataset]) -> 
     cube : Dataset
         A benchmark cube at one budget, during assembly or opened.
     diagnosis : mapping
-        By (architecture, width, kernel), the runs of the diagnosing phase over level, budget,
-        learning rate and seed. The cause of a cell that is not in it is 'not diagnosed' if it
-        needs an experiment; the evidence has what the study's own curves tell.
+        By (architecture, width, kernel), the runs of the phase `diagnose` over level, budget,
+        learning rate and seed. A cell without runs is 'not diagnosed', unless it is out of reach;
+        its evidence then lists hints from the study's own curves.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def cause_of(cell: xr.Dataset, runs: xr.Dataset | None, *, threshold: float) -> 
     cell : Dataset
         The cell's part of a cube, over learning rate and seed.
     runs : Dataset, optional
-        Its runs in the diagnosing phase, over budget, learning rate and seed.
+        Its runs in the phase `diagnose`, over budget, learning rate and seed.
     threshold : float
         Relative error below which a member succeeds.
     """
@@ -95,7 +95,7 @@ def cause_of(cell: xr.Dataset, runs: xr.Dataset | None, *, threshold: float) -> 
     limits = _limits(cell, threshold)
     parts = {} if runs is None else _arms(cell, runs)
     arms = {arm: members for arm, members in parts.items() if trained(members).any()}
-    if not arms:  # no runs, or the model's code broke in them
+    if not arms:  # no runs, or the model's own code broke in them
         return NOT_DIAGNOSED, "; ".join([*hints(cell, threshold), limits])
     outcomes = {arm: _outcome(members, threshold) for arm, members in arms.items()}
     shown = [
@@ -114,7 +114,7 @@ def cause_of(cell: xr.Dataset, runs: xr.Dataset | None, *, threshold: float) -> 
 
 
 def out_of_reach(cell: xr.Dataset, threshold: float) -> str:
-    """Why no model of this kind can solve the cell; nothing if none is known."""
+    """Why no model of this kind can solve the cell; empty if no reason is known."""
     field = float(cell.receptive_field)
     if np.isfinite(field):
         energy = cell.weights.values * cell.memory_function.values**2
@@ -125,14 +125,14 @@ def out_of_reach(cell: xr.Dataset, threshold: float) -> str:
     invariant = not (cell.time_variation > RESOLVED).any()
     if cell.linear == 1 and invariant and cell.lower_floor > threshold:
         return (
-            f"no linear model of state size {float(cell.state_size):.0f} has a relative error "
-            f"below {float(cell.lower_floor):.2g}"
+            f"no linear time-invariant model of state size {float(cell.state_size):.0f} has a "
+            f"relative error below {float(cell.lower_floor):.2g}"
         )
     return ""
 
 
 def hints(cell: xr.Dataset, threshold: float) -> list[str]:
-    """What the study's own runs tell of the cause; no proof of it."""
+    """Hints at the cause from the study's own runs; they prove nothing."""
     found = []
     chosen = chosen_members(cell)
     curves = np.fmin.accumulate(chosen.validation_error.transpose("seed", "step").values, axis=1)
@@ -165,7 +165,7 @@ def _runs_of(cell: xr.Dataset, group: xr.Dataset) -> xr.Dataset | None:
 
 
 def _limits(cell: xr.Dataset, threshold: float) -> str:
-    """What theory allows a linear model of this size."""
+    """The errors that theory allows a linear model of this size."""
     lower, upper = float(cell.lower_floor), float(cell.upper_floor)
     if not np.isfinite(lower):
         return "no state size is declared, so no floor applies"
@@ -174,12 +174,12 @@ def _limits(cell: xr.Dataset, threshold: float) -> str:
     if upper < threshold:
         return f"a linear model of this size reaches {upper:.2g}"
     return (
-        f"the least error of a linear model of this size lies between {lower:.2g} and {upper:.2g}"
+        f"the lowest error of a linear model of this size lies between {lower:.2g} and {upper:.2g}"
     )
 
 
 def chosen_members(cell: xr.Dataset) -> xr.Dataset:
-    """The members of a cell that count: each seed at the rate that is best for the others."""
+    """The members of a cell that count: each seed at the rate that is best for the other seeds."""
     errors = cell.best_validation_error.transpose("learning_rate", "seed").values
     diverged = (cell.status == "diverged").transpose("learning_rate", "seed").values
     rates = xr.DataArray(select_learning_rates(errors, diverged), dims="seed")
@@ -187,7 +187,7 @@ def chosen_members(cell: xr.Dataset) -> xr.Dataset:
 
 
 def _outcome(members: xr.Dataset, threshold: float) -> tuple[int, int]:
-    """Seeds that succeed, and seeds."""
+    """Number of seeds that succeed, and of all seeds."""
     if not members.sizes["learning_rate"] or not trained(members).any():
         return 0, 0
     chosen = chosen_members(members)
@@ -195,7 +195,7 @@ def _outcome(members: xr.Dataset, threshold: float) -> tuple[int, int]:
 
 
 def _arms(cell: xr.Dataset, runs: xr.Dataset) -> dict[str, xr.Dataset]:
-    """The runs of a diagnosis by what differs from the study."""
+    """The runs of a diagnosis, grouped by their difference from the study."""
     longer = runs.budget.values > int(cell.budget)
     beyond = ~runs.learning_rate.isin(cell.learning_rate).values
     added = ~runs.seed.isin(cell.seed).values
@@ -209,7 +209,7 @@ def _arms(cell: xr.Dataset, runs: xr.Dataset) -> dict[str, xr.Dataset]:
 
 
 def _present(runs: xr.Dataset, *which: NDArray[np.bool_]) -> xr.Dataset:
-    """Some budgets (one at most), rates and seeds of a diagnosis, without those of no run."""
+    """Some budgets (at most one), rates and seeds of a diagnosis, without those that never ran."""
     names = ("budget", "learning_rate", "seed")
     part = runs.isel({n: np.flatnonzero(w) for n, w in zip(names, which, strict=True)})
     run = part.status != "absent"
@@ -218,7 +218,7 @@ def _present(runs: xr.Dataset, *which: NDArray[np.bool_]) -> xr.Dataset:
 
 
 def _words(arm: str, members: xr.Dataset) -> str:
-    """What the runs of an arm have."""
+    """An arm in words, for the evidence."""
     rates = ", ".join(f"{rate:.2g}" for rate in members.learning_rate.values)
     return {
         BUDGET: f"with {int(members.budget)} steps",

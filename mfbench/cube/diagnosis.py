@@ -15,7 +15,7 @@ from mfbench.cube.failure_boundaries import GROUP, success_threshold
 from mfbench.cube.select import longest
 from mfbench.evaluation.statistics import rate_edge
 
-_RATIO = math.sqrt(10)  # between neighbouring rates, where the study has only one
+_RATIO = math.sqrt(10)  # between neighbouring rates, if the study has only one
 
 
 class Run(NamedTuple):
@@ -31,9 +31,9 @@ def diagnosed_cells(
 ) -> list[dict[str, Any]]:
     """Choose the cells to diagnose, and the runs to add to each.
 
-    A cell that is out of reach needs no experiment. Every other unsolved cell gets the study's
-    seeds with more steps, with the rates beyond the edge of the grid, and with more steps at the
-    nearest of these rates; and further seeds with nothing else changed.
+    A cell that is out of reach needs no experiment. In every other unsolved cell, the study's seeds
+    run with more steps, at the rates beyond the edge of the grid, and with more steps at the
+    nearest of these rates; further seeds run with nothing else changed.
 
     Parameters
     ----------
@@ -91,14 +91,14 @@ def runs_of(cell: xr.Dataset, *, steps: int, learning_rates: int, seeds: int) ->
 
 
 def rates_beyond(rates: Sequence[float], edge: float, *, count: int) -> list[float]:
-    """Learning rates beyond an edge of the grid, nearest first, spaced as the grid is there.
+    """Learning rates beyond an edge of the grid, nearest first, with the spacing at that edge.
 
     Parameters
     ----------
     rates : sequence of float
         The grid, ascending.
     edge : float
-        -1: beyond the lowest; 1: beyond the highest; 0: none; NaN: a single rate, so on both sides.
+        -1: below the lowest; 1: above the highest; 0: none; NaN: a single rate, so both sides.
     count : int
         Number of rates.
 

@@ -31,9 +31,7 @@ def success_threshold(cube: xr.Dataset) -> float:
 
 
 def boundary_variables(cube: xr.Dataset) -> xr.Dataset:
-    """Compute the failure boundary of each (architecture, width, kernel, budget).
-
-    It has a 90 % interval.
+    """Compute the boundary of each (architecture, width, kernel, budget), with a 90 % interval.
 
     The trials of a level are its seeds, each at the learning rate that is best for the others
     (`selected`); a diverged seed is a trial without success. Absent and failed cells are excluded:
@@ -49,8 +47,8 @@ def boundary_variables(cube: xr.Dataset) -> xr.Dataset:
     Dataset
         ``boundary_memory_length`` and ``boundary_rho``, NaN if the boundary is off the grid; both
         with ``_low`` and ``_high``, infinite if that end is off the grid; the flag
-        ``boundary_censored``, an index into `CENSORED`; and ``boundary_monotone_p_value``: up to
-        `NOT_MONOTONE`, success rises somewhere with difficulty.
+        ``boundary_censored``, an index into `CENSORED`; and ``boundary_monotone_p_value``: at most
+        `NOT_MONOTONE` if success rises somewhere with difficulty.
     """
     best = selected(cube[["status", "relative_mse", "selected_learning_rate"]])
     dims = (*GROUP, *(["budget"] if "budget" in cube.dims else []))
@@ -85,9 +83,9 @@ def boundary_variables(cube: xr.Dataset) -> xr.Dataset:
             else "NaN if it is off the grid: see boundary_censored"
         )
     about = {
-        "long_name": "probability that success rises as much with difficulty by chance",
+        "long_name": "probability that success rises this much with difficulty by chance",
         "units": "1",
-        "comment": f"success is not monotone in difficulty if it is at most {NOT_MONOTONE}",
+        "comment": f"if at most {NOT_MONOTONE}, success is not monotone in difficulty",
     }
     variables["boundary_monotone_p_value"] = dims, rises, about
     flags = {

@@ -1,4 +1,4 @@
-"""Several cubes in one: parts of a study, or results that others have published."""
+"""Merge cubes: parts of a study, or results that others have published."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ Names = tuple[str, int, str]  # architecture, width, kernel
 
 
 def merge_cubes(paths: Sequence[str | Path], out: str | Path) -> None:
-    """Write one cube with all that some cubes hold.
+    """Merge several cubes into one.
 
-    Its dimensions are the unions of theirs. A group keeps the failure boundary of its cube, unless
-    its levels come from several cubes, or its cube has another threshold of success than the first
-    one: then it gets a new one. ``settings`` is the union of theirs; the attribute ``sources``
-    (JSON) lists the attributes of each cube, with its own settings and provenance.
+    Dimensions are the unions of the cubes' own. A group keeps the failure boundary of its cube. It
+    gets a new one if its levels come from several cubes, or if its cube has another threshold of
+    success than the first cube. ``settings`` is the union of the cubes' own; the attribute
+    ``sources`` (JSON) lists the attributes of each cube, with its own settings and provenance.
 
     Parameters
     ----------
@@ -42,10 +42,10 @@ def merge_cubes(paths: Sequence[str | Path], out: str | Path) -> None:
     Raises
     ------
     OSError
-        A file cannot be read, or `out` not be written.
+        A file cannot be read, or `out` cannot be written.
     ValueError
-        A file is no cube; cubes are of different tasks; an architecture is not the same in two of
-        them; or two have different numbers in one cell. The message names it.
+        A file is not a cube, or two cubes differ in their tasks, in an architecture, or in the
+        numbers of a cell. The message names it.
 
     Examples
     --------
@@ -122,7 +122,7 @@ def _at(group: Group) -> dict[str, Any]:
 
 
 def _levels(cube: xr.Dataset) -> dict[Names, list[float]]:
-    """The rho of the levels that each group has, whatever their outcome."""
+    """The rho of the levels of each group, whatever their outcome."""
     there = (cube.status != STATUS.index("absent")).any(_MEMBER).values
     labels = [cube[name].values.tolist() for name in GROUP]
     return {
@@ -134,7 +134,7 @@ def _levels(cube: xr.Dataset) -> dict[Names, list[float]]:
 def _refuse_other_numbers(
     group: Group, rho: float, path: str, cubes: Mapping[str, xr.Dataset]
 ) -> None:
-    """Refuse a cell of a group that has other numbers in another cube."""
+    """Refuse a cell that has different numbers in two cubes."""
     cells = []
     for cube in (cubes[group.source], cubes[path]):
         part = cube.sel(_at(group))
@@ -150,7 +150,7 @@ def _refuse_other_numbers(
 def _refuse_other_tasks(
     path: str, cube: xr.Dataset, known: dict[tuple[str, float], tuple[str, Any]]
 ) -> None:
-    """Refuse a kernel that is another one in an earlier cube, and note those that are new."""
+    """Refuse a kernel that differs from an earlier cube's, and note new kernels."""
     if "memory_function" not in cube:
         return
     for i, kernel in enumerate(cube.kernel.values.tolist()):
@@ -159,7 +159,7 @@ def _refuse_other_tasks(
             if np.isnan(k).any():
                 continue  # no such level, or not run yet
             before, other = known.setdefault((kernel, rho), (path, k))
-            if not np.allclose(k, other, rtol=0.0, atol=1e-4):  # another machine rounds otherwise
+            if not np.allclose(k, other, rtol=0.0, atol=1e-4):  # machines round differently
                 raise ValueError(
                     f"{before} and {path} have different memory functions for {kernel}, "
                     f"rho = {rho:.12g}"
@@ -172,7 +172,7 @@ def _keeps_boundary(cube: xr.Dataset, settings: Mapping[str, Any]) -> bool:
 
 
 def _sources(path: str, cube: xr.Dataset) -> list[dict[str, Any]]:
-    """The attributes of a cube, or of those that it was merged from itself."""
+    """The attributes of a cube or, if it is itself merged, of its sources."""
     if "sources" in cube.attrs:
         found: list[dict[str, Any]] = json.loads(cube.attrs["sources"])
         return found
@@ -180,7 +180,7 @@ def _sources(path: str, cube: xr.Dataset) -> list[dict[str, Any]]:
 
 
 def _merged_settings(cubes: Mapping[str, xr.Dataset]) -> dict[str, Any]:
-    """Settings that say of each architecture, kernel and member what the cubes' own say."""
+    """The union of the cubes' settings for each architecture, kernel and member."""
     each = {path: json.loads(cube.attrs["settings"]) for path, cube in cubes.items()}
     first_path, first = next(iter(each.items()))
     base = first["training"]
@@ -201,7 +201,7 @@ def _merged_settings(cubes: Mapping[str, xr.Dataset]) -> dict[str, Any]:
             old["widths"] = sorted({*old["widths"], *entry["widths"]})
         for kernel, tasks in settings.get("kernels", {}).items():
             levels.setdefault(kernel, {}).update((float(task["rho"]), task) for task in tasks)
-    for entry in entries.values():  # what differs from the training of all
+    for entry in entries.values():  # keep only differences from the shared training settings
         entry["training"] = {k: v for k, v in entry["training"].items() if v != base.get(k)}
     axes = {
         axis: sorted({v for s in each.values() for v in s["training"][axis]}) for axis in MEMBERS

@@ -1,4 +1,4 @@
-"""Whether success falls with difficulty, as failure boundaries assume."""
+"""Test whether success falls with difficulty, as failure boundaries assume."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 
 from mfbench.cube.boundaries import falling
 
-NOT_MONOTONE = 0.025  # success is not monotone if the p value is at most that
+NOT_MONOTONE = 0.025  # success is not monotone if the p-value is at most this
 
 
 @functools.lru_cache(maxsize=4096)
 def monotone_p_value(
     successes: tuple[float, ...], trials: tuple[float, ...], *, draws: int = 2000, seed: int = 0
 ) -> float:
-    """Probability of success rising as much along the levels by chance.
+    """Probability that success rises this much along the levels by chance.
 
     The statistic is the likelihood ratio of the success rates to their isotonic regression; its
     distribution is simulated with the isotonic regression as the truth.
@@ -32,7 +32,7 @@ def monotone_p_value(
     float
         1 if success never rises.
     """
-    from scipy.special import rel_entr  # figures import this module but not scipy
+    from scipy.special import rel_entr  # slow to import; figures need only the constant
 
     s, n = np.array(successes, float), np.array(trials, float)
     truth = falling(s / n, n)

@@ -26,22 +26,22 @@ def open_benchmark(path: str | Path, *, made_for: Mapping[str, Any] | None = Non
     path : path
         ``<results>/cubes/benchmark.nc``. Other programs may have it open.
     made_for : mapping, optional
-        The study that it must be of, as it is kept in the cube. The file must then be sealed, too:
+        The study that it must belong to, as stored in the cube. The file must then be sealed too:
         the workflow refuses a file that has changed since it was written.
 
     Returns
     -------
     Dataset
-        `status` is decoded to 'absent', 'ok', 'diverged' or 'failed'; all else is as in the file.
+        The content of the file, with `status` decoded to 'absent', 'ok', 'diverged' or 'failed'.
 
     Raises
     ------
     OSError
-        The file is missing or no NetCDF.
+        The file is missing or not a NetCDF file.
     ValueError
-        It is no benchmark cube.
+        The file is not a benchmark cube.
     BrokenFileError
-        It is corrupt, or no cube of the study `made_for`.
+        The file is corrupt, or not a cube of the study `made_for`.
 
     Examples
     --------
@@ -55,9 +55,9 @@ def open_benchmark(path: str | Path, *, made_for: Mapping[str, Any] | None = Non
         cube = xr.open_dataset(store, mask_and_scale=False).load().drop_encoding()
     problem = ""
     if lacking := sorted(set(_NEEDED) - set(cube.variables)):
-        problem = f"no benchmark cube of mfbench, it lacks {lacking}"
+        problem = f"not a benchmark cube of mfbench: it lacks {lacking}"
     elif unknown := sorted(set((words := _words(cube.status.values)).flat) - set(STATUS)):
-        problem = f"no benchmark cube of mfbench, it has the status {unknown}"
+        problem = f"not a benchmark cube of mfbench: it has the status {unknown}"
     if problem:
         raise (
             BrokenFileError(path, problem)
@@ -75,7 +75,7 @@ def _opened(path: str | Path) -> netCDF4.Dataset:
     try:
         return netCDF4.Dataset(path)
     except OSError as error:
-        # HDF5 refuses a file that another program has open for writing, whole as it may be.
+        # HDF5 refuses even a complete file while another program has it open for writing.
         content = Path(path).read_bytes()
         try:
             return netCDF4.Dataset(str(path), memory=content)
@@ -84,7 +84,7 @@ def _opened(path: str | Path) -> netCDF4.Dataset:
 
 
 def _words(status: NDArray[Any]) -> NDArray[Any]:
-    """The status as words, whether a file has these or codes; what a user has masked is absent."""
+    """The status as words, from words or codes; entries that a user masked are absent."""
     if status.dtype.kind in "OSU":
         return np.where(status == "", "absent", status).astype(object)
     words: NDArray[Any] = np.array(STATUS, dtype=object)[np.nan_to_num(status).astype(int)]

@@ -1,4 +1,4 @@
-"""Choose the levels that the refining pass adds around each failure boundary."""
+"""Choose the levels that the phase `refine` adds around each failure boundary."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from mfbench.tasks.kernels.memory import rho_for_memory_length, window_weights
 def refined_levels(cube: xr.Dataset, *, levels: int) -> list[dict[str, Any]]:
     """Choose levels to add to each (architecture, width, kernel), within its boundary's interval.
 
-    The new M99 are whole numbers of steps at which the group has no level yet, spread evenly in
-    log over the part of the interval within the grid. A group gets no levels if its boundary is
+    The new M99 are whole numbers of steps at which the group has no level yet, spaced evenly in log
+    over the part of the interval within the grid. A group gets no levels if its boundary is
     censored or no whole number fits. Memory lengths that the kernel family cannot have are skipped.
 
     Parameters
@@ -27,7 +27,7 @@ def refined_levels(cube: xr.Dataset, *, levels: int) -> list[dict[str, Any]]:
     cube : Dataset
         A benchmark cube with failure boundaries, as `open_benchmark` returns it.
     levels : int
-        Largest number of levels to add to a group.
+        Maximum number of levels to add to a group.
 
     Returns
     -------
@@ -55,7 +55,7 @@ def refined_levels(cube: xr.Dataset, *, levels: int) -> list[dict[str, Any]]:
             try:
                 rho = rho_for_memory_length(family, length, task["length"], weights)
             except ValueError:
-                continue  # no knob of this family gives this memory length
+                continue  # no rho of this family gives this memory length
             tasks.append({"memory_length": length, "rho": float(rho_text(rho))})
         if tasks:
             added.append({**here, "width": int(here["width"]), "levels": tasks})

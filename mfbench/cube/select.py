@@ -9,7 +9,7 @@ from mfbench.training.status import STATUS, TRIALS
 
 
 def trained(cube: xr.Dataset) -> xr.DataArray:
-    """Which members were trained, including diverged ones: neither absent nor failed.
+    """Which members were trained, diverged ones included: neither absent nor failed.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def failed(cube: xr.Dataset) -> xr.DataArray:
 
 
 def in_words(cube: xr.Dataset) -> xr.Dataset:
-    """A cube with its status as words, which are codes in files and during assembly."""
+    """A cube with its status as words; files and assembly use codes."""
     if cube.status.dtype == object:
         return cube
     words = np.array(STATUS, dtype=object)[cube.status.values.astype(int)]
@@ -55,7 +55,7 @@ def selected(cube: xr.Dataset) -> xr.Dataset:
     chosen = cube.selected_learning_rate.where(there).fillna(rates[0])
     per_member = [v for v in cube.data_vars if "learning_rate" in cube[v].dims]
     picked = cube[per_member].sel(learning_rate=chosen)
-    if not there.all():  # whole numbers become floats, so only where they must
+    if not there.all():  # only if needed, because it turns whole numbers into floats
         status = picked.status.where(there, "absent" if picked.status.dtype == object else 0)
         picked = picked.where(there).assign(status=status)
     rest = cube.drop_vars([*per_member, "learning_rate"])

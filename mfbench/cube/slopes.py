@@ -40,10 +40,10 @@ def boundary_slope(
 ) -> Slope:
     """Least-squares slope of log2 M99 at the boundary over log2 size.
 
-    The interval comes from draws of the boundaries: success rates from the posteriors of
-    `failure_boundary`, the crossing anywhere between the two levels around it, since a coarse grid
-    does not show where, and at the end of the grid if it lies off it. An off-grid boundary
-    therefore pulls the slope towards 0, and nothing is extrapolated.
+    The interval comes from draws of the boundaries, with success rates from the posteriors of
+    `failure_boundary`. A crossing is drawn uniformly between the two levels around it, because a
+    coarse grid does not show where it is; off the grid, it counts as the end of the grid. Nothing
+    is extrapolated, so an off-grid boundary pulls the slope towards 0.
 
     Parameters
     ----------
@@ -52,9 +52,9 @@ def boundary_slope(
     memory_length : (levels,) array
         M99 of each level, ascending.
     successes, trials : (K, levels) array of int
-        Of each size and level; levels without trials are ignored.
+        Counts for each size and level; levels without trials are ignored.
     confidence, draws, seed
-        Of the interval.
+        As in `failure_boundary`.
     """
     octaves = np.log2(np.asarray(size, float))
     octaves -= octaves.mean()
@@ -91,7 +91,7 @@ def boundary_slopes(cube: xr.Dataset, *, along: str) -> xr.Dataset:
     Returns
     -------
     Dataset
-        ``slope``, ``slope_low`` and ``slope_high`` over the other two or three of architecture,
+        ``slope``, ``slope_low`` and ``slope_high`` over the other dimensions among architecture,
         width, kernel and budget.
     """
     best = selected(cube[["status", "relative_mse", "selected_learning_rate"]])

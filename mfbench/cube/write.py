@@ -1,4 +1,4 @@
-"""A cube, written one architecture at a time: memory is that of one architecture."""
+"""Write a cube one architecture at a time, with only one of them in memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mfbench.tasks.kernels.lookup import family as find_family
 from mfbench.training.status import STATUS
 
 Axes = Mapping[str, Sequence[Any]]  # the labels of each dimension
-Places = Mapping[str, Mapping[Any, int]]  # and where they are
+Places = Mapping[str, Mapping[Any, int]]  # and the position of each label
 Variables = Mapping[Any, xr.Variable]
 _OF_A_TASK = ("rho", "memory_length", "order", "memory_function")  # the same for all architectures
 _OF_A_MODEL = ("parameters", "state_size", "receptive_field", "linear")  # the same for all tasks
@@ -33,7 +33,7 @@ _ATTRIBUTES: dict[str, dict[str, Any]] = {
     "rho": {"long_name": "knob of the kernel's family"},
     "status": {
         "comment": "absent: not in the study (then parameters or rho are NaN too), or not run yet; "
-        "failed: the architecture's own code broke (see message), which says nothing of its memory",
+        "failed: the architecture's own code broke (see message), which says nothing about memory",
         "flag_values": np.arange(len(STATUS), dtype="i1"),
         "flag_meanings": " ".join(STATUS),
     },
@@ -42,7 +42,7 @@ _ATTRIBUTES: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Group:
-    """What a file holds of one (architecture, width, kernel): its levels."""
+    """The levels of one (architecture, width, kernel) in one file."""
 
     architecture: str
     width: int
@@ -51,7 +51,7 @@ class Group:
     source: str
 
     def cell(self, rho: float) -> str:
-        """One of its cells in words."""
+        """One of its cells, for messages."""
         return f"{self.architecture}, width {self.width}, {self.kernel}, rho = {rho_text(rho)}"
 
 
@@ -72,14 +72,14 @@ def write_cube(
     ----------
     path : path
     groups : sequence of Group
-        No two of them have the same level of the same group.
+        Each level of each (architecture, width, kernel) is in one of them at most.
     read : callable
-        Gives the variables of a group with their labels and the status as codes; None for none.
+        Returns the variables of a group with their labels, and the status as codes; None if absent.
     labels, lengths, like, attributes
         The labels of each dimension (architectures and kernels keep their order), the memory length
         of each rho by kernel, all variables without their values, and the global attributes.
     derived : callable
-        Gives what follows from all cells of one architecture, such as its failure boundaries.
+        Returns variables derived from all cells of one architecture, as its failure boundaries.
     """
     levels = {kernel: _ordered(kernel, found) for kernel, found in lengths.items()}
     labels = {**labels, "level": range(max(map(len, levels.values())))}
@@ -116,26 +116,26 @@ def write_cube(
                 values = {**part.variables, **derived(part).variables}
                 for name in own:
                     file[name][i : i + 1] = values[name].values
-            for name in arrays.keys() - own:  # last: every architecture has its part in them
+            for name in arrays.keys() - own:  # last, because every architecture adds to them
                 file[name][...] = arrays[name]
 
 
 def _ordered(kernel: str, lengths: Mapping[float, float]) -> list[float]:
     """The rho of a kernel from easy to hard."""
-    sign = 0  # levels of one memory length stay as they are given, if the family is not known
+    sign = 0  # levels of one memory length keep their order if the family is not registered
     if kernel in families():
         sign = 1 if find_family(kernel).harder_when_larger else -1
     return sorted(lengths, key=lambda rho: (lengths[rho], sign * rho))
 
 
 def nothing(name: str, values: Any) -> Any:
-    """What a variable has where there is nothing."""
+    """The value of a variable where there is no data."""
     number = STATUS.index("absent") if name == "status" else np.nan
     return number if values.dtype.kind in "biuf" else ""
 
 
 def _empty(axes: Axes, like: Variables) -> xr.Dataset:
-    """The part of one architecture, with nothing in it."""
+    """The part of one architecture, without data."""
     coordinates = {
         name: (name, np.array(labels, object if isinstance(labels[0], str) else None))
         for name, labels in axes.items()
@@ -144,7 +144,7 @@ def _empty(axes: Axes, like: Variables) -> xr.Dataset:
     for name, variable in like.items():
         if name not in axes:
             dims, value = _dims(name, variable), nothing(name, variable)
-            # Whole numbers need the NaN of a float; the largest variables are float32.
+            # Floats, because whole numbers have no NaN; float32 stays, for the largest variables.
             number = "i1" if name == "status" else np.result_type(variable.dtype, np.float32)
             values = np.full(
                 [cube.sizes[d] for d in dims], value, object if value == "" else number
@@ -157,7 +157,7 @@ def _empty(axes: Axes, like: Variables) -> xr.Dataset:
 
 
 def _dims(name: str, variable: xr.Variable) -> list[str]:
-    """Dimensions in the cube of a variable of an evaluation, or of another cube."""
+    """Dimensions in the cube of a variable from an evaluation or another cube."""
     rest = [str(d) for d in variable.dims if d not in (*GROUP, "level")]
     if name == "weights":
         return rest
@@ -167,7 +167,7 @@ def _dims(name: str, variable: xr.Variable) -> list[str]:
 
 
 def _place(group: Group, found: Variables, arrays: dict[str, NDArray[Any]], places: Places) -> None:
-    """Write what a group holds to its place in the arrays of its architecture."""
+    """Copy a group's values to their places in the arrays of its architecture."""
     target = {d: [places[d][getattr(group, d)]] for d in ("width", "kernel")} | {
         "architecture": [0]
     }
@@ -178,9 +178,9 @@ def _place(group: Group, found: Variables, arrays: dict[str, NDArray[Any]], plac
         target[name] = [there[here[i]] for i in source[name]]
     for name in arrays.keys() & found.keys():
         dims = _dims(name, found[name])
-        # What is the same at all levels is taken from the first.
+        # A variable that is the same at all levels is taken from the first.
         once = {} if "level" in dims else {"level": source["level"][:1]}
         values = found[name].values[np.ix_(*((source | once)[str(d)] for d in found[name].dims))]
-        # A model that could not be built hides no other's size.
+        # A model that could not be built must not overwrite the known size with NaN.
         if values.size and not (name in _OF_A_MODEL and np.isnan(values).all()):
             arrays[name][np.ix_(*(target[d] for d in dims))] = values

@@ -1,1 +1,1 @@
-"""Evaluation: what the trained models of one (architecture, width, kernel) do on the test split."""
+"""Measure the trained models of one (architecture, width, kernel) on the test split."""

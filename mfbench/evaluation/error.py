@@ -17,7 +17,7 @@ from mfbench.models.model import SequenceModel
 
 @dataclass(frozen=True)
 class ErrorOnTest:
-    """Errors relative to the zero predictor's, which is 1.
+    """Errors relative to the error of predicting zero.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""No linear time-invariant model beats the certified lower bound for its size."""
+"""Check that no linear time-invariant model beats the certified lower bound for its size."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Evaluation of all levels of one (architecture, width, kernel) in one go.
 
-One job loads torch once for all of them; its file has the dimensions of the benchmark cube but for
-those that it fixes. Members of all levels run together on a GPU, and on a CPU where they are tiny.
+One job loads torch once for all of them. Its file has the dimensions of the benchmark cube except
+architecture, width and kernel. Members of all levels run together on a GPU, and on a CPU if they
+are tiny.
 """
 
 from __future__ import annotations
@@ -36,28 +37,29 @@ from mfbench.training.status import STATUS
 log = logging.getLogger(__name__)
 
 _CPU = torch.device("cpu")
-# Bytes of one layer's output for a batch of all members on a CPU, about what its cache holds: up to
-# there 4 members together are 0.9 to 1.5 times and 12 are 1.5 to 2.9 times as fast as alone; with
-# more, as in the default study, 0.5 to 1.5 times (batches of 32 to 256 sequences, one thread).
+# Maximum bytes of one layer's output for a batch of all members on a CPU, about the size of its
+# cache. Below it, 4 members together are 0.9 to 1.5 times and 12 are 1.5 to 2.9 times as fast as
+# alone; above it, as in the default study, 0.5 to 1.5 times (batches of 32 to 256 sequences, one
+# thread).
 _CPU_BYTES = 800_000
-# A member among others takes more than alone: vmap makes temporary copies.
+# A member of an ensemble takes more memory than alone, because vmap makes temporary copies.
 _MARGIN = 1.5
 
 
 @dataclass(eq=False)
 class _Level:
-    """A level at work.
+    """A level during its evaluation.
 
     Attributes
     ----------
     task, floors, found
-        What its files hold.
+        The content of its files.
     data : EvaluationData
-        What its members are measured on.
+        The data on which its members are measured.
     message : str
-        What its architecture's own code broke at; "" where it did not.
+        Error of the architecture's own code; "" if there was none.
     measured : dict
-        What is known of its members, by the indices of budget, learning rate and seed.
+        Results for its members, by the indices of budget, learning rate and seed.
     """
 
     task: Task
@@ -111,15 +113,15 @@ def evaluate_group(
     device : torch.device
         Where the models run.
     share : int, optional
-        Bytes of the GPU that are this job's.
+        This job's share of the GPU's memory in bytes.
     stop : bool
-        Raise where the architecture's own code breaks; otherwise its cells are recorded as failed.
+        Raise if the architecture's own code breaks; otherwise its cells are recorded as failed.
 
     Returns
     -------
     Dataset
         Dimensions level, budget, learning_rate, seed, and lag, time, step, threshold, perturbation,
-        length_factor where they apply. A cell that failed, there or in the training, has the
+        length_factor where they apply. A cell that failed, here or in training, has the
         status 'failed', the reason in `message`, and no numbers.
 
     Raises
@@ -127,8 +129,8 @@ def evaluate_group(
     ValueError
         A level was not trained.
     ArchitectureError
-        The architecture's own code breaks, or a linear model is better than any of the size that it
-        declares can be, and `stop` is set.
+        `stop` is set, and the architecture's own code breaks or a linear model beats the lower
+        bound for its declared size.
     """
     where = f"architecture {architecture['model']}, width {width}"
     levels = [_level(task, floors, trained, settings) for task, floors in tasks]
@@ -158,7 +160,7 @@ def evaluate_group(
         if not level.message:
             try:
                 datasets.append(level_dataset(*about, level.measured))
-            except ArchitectureError as error:  # it beats the floor of what it says it is
+            except ArchitectureError as error:  # it beats the floor for its declared size
                 fail(level, error)
         if level.message:
             datasets.append(failed_level(*about, message=level.message))
@@ -186,7 +188,7 @@ def _level(
 
 
 def _members(level: _Level) -> list[_Member]:
-    """Those that have been trained to their end; the others have no errors."""
+    """The members that were trained to the end; the others have no errors."""
     record = level.found.record
     axes = [record[name].values.tolist() for name in MEMBER]
     return [
@@ -203,14 +205,14 @@ def _measure_all(
     share: int | None,
     fail: Callable[[_Level, ArchitectureError, str], None],
 ) -> None:
-    """Measure as many members at once as is faster on a CPU, or as a share of a GPU holds."""
+    """Measure as many members at once as pays on a CPU or fits into the share of a GPU."""
     left = members
     if share is None:
         x = members[0].level.data.x[: settings.batch_size]
         needed = x.nbytes * model.encoder.out_features
         size = members_at_once(bytes_of_a_member=needed, share=_CPU_BYTES)
     else:
-        # The first one shows what a member takes.
+        # The first one shows how much memory a member takes.
         first, left = members[:1], members[1:]
         device = model.encoder.weight.device
         peak = peak_bytes(lambda: _measure(first, model, settings, fail=fail), device)
@@ -223,7 +225,7 @@ def _measure_all(
 
 
 def _no_ensemble(members: Sequence[_Member], model: SequenceModel) -> str | None:
-    """Why members cannot run together; None where they can."""
+    """Why members cannot run together; None if they can."""
     x = members[0].level.data.x.to(model.encoder.weight)
     count = min(2, len(x) // 2) or 1
     try:
@@ -240,9 +242,9 @@ def _measure(
     *,
     fail: Callable[[_Level, ArchitectureError, str], None],
 ) -> None:
-    """Measure members together, but for those of levels that have failed.
+    """Measure members together, except those of levels that have failed.
 
-    Whose fault it is where they break shows when they go on alone.
+    If they break, each goes on alone, which shows whose fault it was.
     """
     members = [member for member in members if not member.level.message]
     if not members:
@@ -251,7 +253,7 @@ def _measure(
         # The ensemble copies the first model, so that the next members can use it again.
         models = [model, *(copy.deepcopy(model) for _ in members[1:])]
         ensemble = Ensemble([m.load(each) for m, each in zip(members, models, strict=True)])
-        ensemble.freeze()  # Jacobians are by the input alone
+        ensemble.freeze()  # Jacobians are with respect to the input only
         found = measure(
             ensemble,
             [member.level.data for member in members],

@@ -1,4 +1,4 @@
-"""What training left behind, as an evaluation reads it."""
+"""Read the results of training for an evaluation."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _OF_THE_MODEL = ("parameters", "linear", "state_size", "receptive_field")
 
 @dataclass(frozen=True)
 class Trained:
-    """What training left of one level.
+    """The results of training on one level.
 
     Attributes
     ----------
     record : Dataset
         Curves and outcomes of its members.
     weights : path
-        The file with the weights of its members, among others.
+        The file that contains the weights of its members.
     model : mapping
-        What the group's records say of the model; nothing where it cannot be built.
+        Properties of the model from the group's records; empty if it cannot be built.
     """
 
     record: xr.Dataset
@@ -51,19 +51,19 @@ def read_trained(
     records, weights : sequences of path
         Files of all training jobs of the group, in the same order.
     made_with : mapping, optional
-        The settings that they must have been made with.
+        The settings with which they must have been made.
 
     Raises
     ------
     BrokenFileError
-        A file is corrupt, or of another group or study than it should be.
+        A file is corrupt or belongs to another group or study.
     """
     expected = made_with or {}
     opened = [_read_record(record, expected) for record in records]
     for path in weights:
         _check_weights(path, expected)
     model: dict[str, int] = {}
-    for record in opened:  # a job whose model could not be built does not know; the others do
+    for record in opened:  # a job that could not build the model lacks these; other jobs have them
         model |= {name: v for name, v in record.attrs.items() if name in _OF_THE_MODEL}
     return {
         float(record.rho[i]): Trained(
@@ -84,7 +84,7 @@ def _read_record(path: str | Path, expected: Mapping[str, Any]) -> xr.Dataset:
 
 
 def _check_weights(path: str | Path, expected: Mapping[str, Any]) -> None:
-    """Once per file, and not for each member that is read from it."""
+    """Check a file of weights once, not for each member that is read from it."""
     with safe_open(sealed(path), framework="pt") as file:
         metadata = file.metadata()
     check_variables(path, "file of weights", metadata, needed=("settings",))
@@ -101,12 +101,12 @@ def load_member(model: SequenceModel, path: str | Path, prefix: str) -> None:
     path : path
         File of weights.
     prefix : str
-        How the names of the member's tensors start there.
+        Start of the names of the member's tensors.
 
     Raises
     ------
     ArchitectureError
-        The model does not take its own weights.
+        The model cannot load its own weights.
     """
     with safe_open(path, framework="pt") as file:
         names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118

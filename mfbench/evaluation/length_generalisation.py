@@ -1,7 +1,7 @@
 """The error on sequences longer than in training, without retraining.
 
-The target's memory function continues to lags that training never saw. The same share of the
-sequence is scored.
+The target's memory function continues to lags that training never saw. The scored share of the
+sequence stays the same.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def longer_task(task: Task, factor: int, *, sequences: int) -> LongerTask:
 def generalisation_error(
     ensemble: Ensemble, tasks: Sequence[LongerTask], *, batch_size: int
 ) -> tuple[NDArray[np.float64], str]:
-    """Relative mean squared error on longer sequences, and why there is none.
+    """Relative mean squared error on longer sequences, or why there is none.
 
     Parameters
     ----------
@@ -91,8 +91,8 @@ def generalisation_error(
     errors : (M,) float64 array
         Infinite if an output is not finite; NaN if there is a reason.
     reason : str
-        Why the model does not run at that length: its `maximum_length`, or what a single model
-        breaks at.
+        Why the model does not run at that length: its `maximum_length`, or the error of a single
+        model.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def generalisation_error(
                 batch_size=batch_size,
             )
     except ArchitectureError as error:
-        if len(tasks) > 1:  # which of them breaks shows alone
+        if len(tasks) > 1:  # running each alone shows which one breaks
             raise
         return np.full(1, np.nan), str(error)
     return errors / np.array([task.variance for task in tasks]), ""

@@ -32,13 +32,16 @@ log = logging.getLogger(__name__)
 MEMBER = ("budget", "learning_rate", "seed")
 _DERIVED: dict[str, tuple[tuple[str, ...], str]] = {
     "optimisation_part": ((), "log10(relative_mse / max(upper_floor, 1e-6))"),
-    "first_step_below": (("threshold",), "first validated step with an error at most that"),
+    "first_step_below": (
+        ("threshold",),
+        "first validated step with an error of at most the threshold",
+    ),
     "plateau_length": (
         (),
-        "longest plateau of the validation error, in steps; NaN where it is not left for good",
+        "longest plateau of the validation error, in steps; NaN if the task is never learned",
     ),
 }
-_SELECTED = "learning rate with the least median validation error over the other seeds"
+_SELECTED = "learning rate with the lowest median validation error over the other seeds"
 _EDGE = "edge of the grid at which most seeds' selected rates lie"
 _OF_MEMBERS = {**MEASURED, **_DERIVED}
 
@@ -50,7 +53,7 @@ def level_dataset(
     settings: EvaluationSettings,
     measured: Mapping[tuple[int, ...], Mapping[str, Any]],
 ) -> xr.Dataset:
-    """What is known of a level.
+    """Collect the results for a level.
 
     Parameters
     ----------
@@ -58,17 +61,17 @@ def level_dataset(
         What was trained on its task.
     task : Task
     floors : Floors
-        Of that task.
+        Floors of that task.
     settings : EvaluationSettings
         The evaluation section of the study.
     measured : mapping
-        By the indices of budget, learning rate and seed what `measure` found; the others have no
+        Results of `measure` by the indices of budget, learning rate and seed; other members have no
         errors.
 
     Returns
     -------
     Dataset
-        As `evaluate_group` gives it, without the level.
+        As `evaluate_group` returns it, without the dimension level.
 
     Raises
     ------
@@ -110,7 +113,7 @@ def level_dataset(
             name = f"{found.weights}: the member {member}"
             bound = lower
             if measured[at]["time_variation"] > RESOLVED:  # docs/theory.md, section 2
-                log.warning("%s varies over time: its state size sets it no floor", name)
+                log.warning("%s varies over time, so its state size implies no floor", name)
                 bound, _ = floors.of_model(**{**_size(found), "state_size": None})
             exact = measured[at]["kernel_error"] + measured[at]["time_variation"]
             check_floor(exact, bound, model=name)
@@ -140,7 +143,7 @@ def level_dataset(
         "memory_function": (task.kernel, "memory function of the target"),
         "weights": (task.weights, "share of scored steps that see the lag"),
     }
-    # All at once: to add one after the other takes xarray longer than some models take to run.
+    # All at once, because adding them one by one in xarray is slower than some models are.
     level: xr.Dataset = record.assign_coords(
         {name: (name, given, _about(text)) for name, (given, text) in coordinates.items()}
     ).assign(
@@ -154,7 +157,7 @@ def level_dataset(
             "generalisation_message": (
                 (),
                 np.array(next(filter(None, why), ""), dtype=object),
-                _about("why a generalisation_error is NaN; empty where none is"),
+                _about("why a generalisation_error is NaN; empty if none is"),
             )
         }
         | {
@@ -162,14 +165,14 @@ def level_dataset(
             for name, (dims, text) in _OF_MEMBERS.items()
         }
     )
-    level.selected_learning_rate.attrs["comment"] = "a single seed has no others: its own error"
+    level.selected_learning_rate.attrs["comment"] = "a single seed counts at its own best rate"
     level.selected_rate_edge.attrs["comment"] = (
-        "-1: lowest rate, 1: highest, 0: neither; NaN where the grid has a single rate"
+        "-1: lowest rate, 1: highest, 0: neither; NaN if the grid has a single rate"
     )
     for name in ("lower_floor", "upper_floor"):
         level[name].attrs["comment"] = (
-            "at the model's own state size and receptive field, lag 0 free; 0 where the state is "
-            "at least as large as the sequence is long, or not of a fixed size"
+            "for the model's own state size and receptive field, with lag 0 free; 0 if the state "
+            "can hold the whole sequence or has no fixed size"
         )
     return level
 
@@ -177,7 +180,7 @@ def level_dataset(
 def failed_level(
     found: Trained, task: Task, floors: Floors, settings: EvaluationSettings, *, message: str
 ) -> xr.Dataset:
-    """A level without any number but those of its task and of the model."""
+    """A failed level: it has only the numbers of its task and of the model."""
     record = found.record.copy(deep=True)
     for name, values in record.data_vars.items():
         if values.dtype.kind == "f":
@@ -200,27 +203,27 @@ def _size(found: Trained) -> dict[str, int | None]:
 def _scalars(
     found: Trained, task: Task, floors: Floors, *, lower: float, upper: float
 ) -> dict[str, tuple[float, str]]:
-    """Numbers of the task and of the model, with what they are called."""
+    """Numbers of the task and of the model, with their long names."""
     size = _size(found)
-    # Of a model that cannot be built no size is known.
+    # If a model cannot be built, its size is unknown.
     built = {name: found.model.get(name, np.nan) for name in ("parameters", "linear")}
     with np.errstate(divide="ignore"):
         part = np.log10(upper)
     return {
         "rho": (task.rho, f"knob of the {task.family} family"),
         "memory_length": (task.memory_length, "effective memory length M99 in time steps"),
-        "order": (floors.order, "n01: least state size of a linear model with an error <= 1 %"),
+        "order": (floors.order, "n01: smallest state size of a linear model with an error <= 1 %"),
         "parameters": (built["parameters"], "number of trained real numbers"),
-        "linear": (built["linear"], "1 where the model is exactly linear in x"),
+        "linear": (built["linear"], "1 if the model is exactly linear in x"),
         "state_size": (
             size["state_size"] or np.nan,
-            "total real state; NaN where none is declared",
+            "number of reals in the state; NaN if none is declared",
         ),
         "receptive_field": (
             size["receptive_field"] or np.nan,
-            "lags seen; NaN where no limit is declared",
+            "number of lags seen; NaN if no limit is declared",
         ),
-        "lower_floor": (lower, "relative error that no linear model of this size beats"),
-        "upper_floor": (upper, "relative error of the best linear model of this size found"),
-        "approximation_part": (part, "log10(upper_floor), -inf where the floor is 0"),
+        "lower_floor": (lower, "relative error that no LTI model of this size beats"),
+        "upper_floor": (upper, "relative error of the best LTI model of this size we know"),
+        "approximation_part": (part, "log10(upper_floor); -inf if the floor is 0"),
     }

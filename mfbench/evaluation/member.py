@@ -1,4 +1,4 @@
-"""All measurements on trained models, for several models at once."""
+"""Take all measurements on trained models, for several models at once."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def measure(
     *,
     seeds: Sequence[int],
 ) -> list[dict[str, Any]]:
-    """Measure trained models, each as if it were alone.
+    """Measure trained models together, with the same results as one at a time.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def measure(
     -------
     list of dict
         For each member, a number or an array per name in `MEASURED`, and the
-        `generalisation_message`, which is empty where it runs at all lengths.
+        `generalisation_message`, which is empty if it runs at all lengths.
     """
     tasks, batch_size = [each.task for each in data], settings.batch_size
     scored_from = tasks[0].scored_from

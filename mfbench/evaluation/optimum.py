@@ -1,4 +1,4 @@
-"""How far a model's error is from the floor for its size."""
+"""The distance of a model's error from the floor for its size."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from mfbench.evaluation.error import relative_mse
 from mfbench.models.ensemble import Ensemble
 
-_KEY = (1000, 10)  # distinct from the streams of training (mfbench.training.streams)
+_KEY = (1000, 10)  # differs from the keys of training (mfbench.training.streams)
 
 
 def directions(seed: int, *, repeats: int, parameters: int) -> NDArray[np.float64]:

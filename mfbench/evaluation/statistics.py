@@ -18,8 +18,8 @@ def select_learning_rates(
 ) -> NDArray[np.int_]:
     """Index of the learning rate at which each seed counts: the best one for the other seeds.
 
-    Best is the lowest median of log validation errors. A seed has no say in its own rate: a rate
-    chosen for a lucky run would make that run count as a success (docs/theory.md, section 4).
+    The best rate has the lowest median of log validation errors. A seed does not choose its own
+    rate: a rate chosen for a lucky run would count as a success (docs/theory.md, section 4).
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def select_learning_rates(
         others and counts at the rate that is best for itself.
     """
     errors = np.where(diverged | np.isnan(validation_error), np.inf, validation_error)
-    # Of two errors, the larger one alone would decide the mean: so their logarithms.
+    # Logarithms, because the median of two errors is their mean, which the larger one dominates.
     errors = np.log(np.maximum(errors, np.finfo(float).tiny))
     seeds, best = np.arange(errors.shape[-1]), []
     for seed in seeds:
@@ -48,7 +48,7 @@ def select_learning_rates(
 def rate_edge(selected: NDArray[np.float64], rates: NDArray[np.float64]) -> float:
     """Edge of the grid at which most seeds' selected rates lie: -1 lowest, 1 highest, 0 neither.
 
-    At an edge, a better rate may lie beyond it. NaN for a single rate, where nothing is chosen.
+    A better rate may lie beyond an edge. NaN for a single rate, because nothing is chosen.
     """
     if len(rates) == 1:
         return float("nan")
@@ -89,8 +89,8 @@ def plateau_length(
     Returns
     -------
     float
-        0 if the first validated error is at most `until`. NaN if no error is: it is unknown how
-        long the member would stall, so it counts as censored at its last step.
+        0 if the first validated error is at most `until`. NaN if no error is: how long the member
+        would stall is unknown, so it is censored at its last step.
     """
     lowest = np.fmin.accumulate(np.asarray(curve, dtype=np.float64))
     reached = np.flatnonzero(lowest <= until)

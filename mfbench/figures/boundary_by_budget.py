@@ -20,7 +20,7 @@ def draw(cube: xr.Dataset) -> Any:
     title = "Does failure recede with training?"
     if cube.sizes.get("budget", 1) < 2 or not has(cube, "boundary_censored"):
         return theme.nothing(
-            title=title, why="The study has one budget. A list of training.steps makes several."
+            title=title, why="The study has one budget. List several in training.steps."
         )
     parts = [
         boundary_table(cube.sel(budget=budget)).assign(budget=int(budget))
@@ -71,6 +71,6 @@ def draw(cube: xr.Dataset) -> Any:
         subtitle=[
             "Effective memory length at which half of the seeds succeed, by training budget; each "
             "budget is trained from the start.",
-            "Band: 90 % interval. Open marks: the boundary lies off the study's levels.",
+            "Band: 90 % interval. Open triangles: the boundary lies outside the study's levels.",
         ],
     )

@@ -84,8 +84,8 @@ def draw(cube: xr.Dataset) -> Any:
             "Relative error (log scale) by M99 (steps). Grey: up to the LTI floor, the error of "
             "the best linear model we know with this state size and receptive field.",
             "Orange: above the floor, because of training or the form of the architecture. Green: "
-            "below it, as nonlinear or time-varying models can be.",
-            "Pale bars end below the dashed line: solved. Floors of 0 count as 1e-6. Medians over "
+            "below the floor, which only nonlinear or time-varying models can reach.",
+            "Pale: solved (below the dashed line). Floors of 0 count as 1e-6. Medians over "
             "seeds; if the median seed diverged, the bar reaches the top.",
         ],
     )

@@ -106,8 +106,8 @@ def _subtitle(table: pd.DataFrame, cube: xr.Dataset) -> list[str]:
         lines += [
             "Dotted, in the architecture's colour: its LTI floor, the error of the best linear "
             "model we know with the same state size and receptive field.",
-            "Shaded below it: down to an error that no such linear model beats. Nonlinear or "
-            "time-varying models can lie below. Floors below the axis are not shown.",
+            "Shaded below it: down to a bound that no linear time-invariant model beats. Other "
+            "models can lie below. Floors below the axis are not shown.",
         ]
         zero = (table.upper_floor == 0).groupby(table.architecture).all()
         none = [name for name in cube.architecture.values if zero.get(name, False)]

@@ -101,7 +101,7 @@ def draw(cube: xr.Dataset) -> Any:
         title="Relative error of every architecture on every task",
         subtitle=[
             f"Median of {cube.sizes['seed']} seeds on the test split; 1 means predicting zero. "
-            "Dark is bad.",
+            "Dark: large error.",
             *(
                 ["A yellow mark: why the task is not solved (the report has the evidence)."]
                 * bool(shown)

@@ -26,7 +26,7 @@ def draw(cube: xr.Dataset) -> Any:
     if not has(cube, *PARTS, "upper_floor"):
         return theme.nothing(title=title, why="This cube has no parts of the error.")
     table = part_table(cube)
-    # If half of the seeds diverged, the median is null, which Vega reads as 0.
+    # If half of the seeds diverged, the median is null, which Vega would read as 0.
     solved = f"isValid(datum.median) && datum.median < {success_threshold(cube)}"
     table["text"] = [short_error(error) for error in table["median"]]
     table["order"] = table.part.map(list(PARTS.values()).index, na_action="ignore")

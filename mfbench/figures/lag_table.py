@@ -21,7 +21,7 @@ def learned_steps(
     """Find the first validated step at which each lag is learned.
 
     A lag is learned at a step if ``|h_s - k_s| < |k_s| / 2`` there and at all later steps;
-    otherwise a response that only passes its target would count.
+    otherwise a response that only crosses its target would count.
 
     Parameters
     ----------

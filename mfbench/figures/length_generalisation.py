@@ -12,7 +12,7 @@ from mfbench.figures.tables import has
 
 
 def draw(cube: xr.Dataset) -> Any:
-    """One panel per kernel, one line per architecture over the length."""
+    """One panel per kernel, one line per architecture, over sequence length."""
     title = "On longer sequences"
     if not has(cube, "generalisation_error"):
         return theme.nothing(title=title, why="This cube has no errors on longer sequences.")

@@ -22,8 +22,8 @@ def error_table(cube: xr.Dataset) -> pd.DataFrame:
 
     Columns: ``median``, ``low`` and ``high`` of relative_mse over seeds at their selected learning
     rates (a diverged member counts as infinite, and an infinite result becomes NaN), ``diverged``
-    and ``members`` over all learning rates, ``learning_rate`` as a text (a range where seeds count
-    at several), ``rho``, ``memory_length``, ``state_size``, and the ``lower_floor`` and
+    and ``members`` over all learning rates, ``learning_rate`` as text (a range if seeds count at
+    several), ``rho``, ``memory_length``, ``state_size``, and the ``lower_floor`` and
     ``upper_floor`` of linear models of this size (NaN if the cube has none).
     """
     best = selected(cube[["status", "relative_mse", "selected_learning_rate"]])
@@ -67,7 +67,7 @@ def cause_table(cube: xr.Dataset) -> pd.DataFrame:
         return pd.DataFrame(columns=names).astype(dict.fromkeys(names[-2:], "string"))
     table = xr.Dataset({"cause": cube.cause, "evidence": cube.cause_evidence}).to_dataframe()
     table = table[table.cause.fillna("") != ""].reset_index()[names]
-    # What a join leaves empty is null in a figure, where a column of objects would have NaN.
+    # With strings, entries that a join leaves empty become null in a figure; with objects, NaN.
     return table.astype(dict.fromkeys(names[-2:], "string"))
 
 
@@ -75,7 +75,7 @@ def boundary_table(cube: xr.Dataset) -> pd.DataFrame:
     """One row per (architecture, width, kernel) that was trained.
 
     Columns: the boundary variables of the cube without the prefix ``boundary_`` (``censored`` as a
-    word), and the ``easiest`` and ``hardest`` M99 that the group was trained at.
+    word), and the ``easiest`` and ``hardest`` M99 at which the group was trained.
     """
     run = trained(cube).any(["learning_rate", "seed"])
     lengths = cube.memory_length.where(run)

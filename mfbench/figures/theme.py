@@ -90,9 +90,9 @@ def architectures_by_kernels(cube: xr.Dataset) -> dict[str, Any]:
 
 
 def level_slider(cube: xr.Dataset) -> Any:
-    """The parameter `level`, with which a reader chooses the difficulty of all panels.
+    """The parameter `level`, by which a reader chooses the difficulty of all panels.
 
-    It starts at a hard level that most panels have, because later passes add levels to few of them.
+    It starts at a hard level that most panels have, because later phases add levels to only a few.
     """
     run = trained(cube).any(["learning_rate", "seed"])
     panels = run.sum(["architecture", "width", "kernel"])
@@ -108,7 +108,7 @@ def level_slider(cube: xr.Dataset) -> Any:
 
 
 def memory_length_note(base: Any, *, by: list[str], right: int) -> Any:
-    """A note of M99 at the chosen level, in the upper right corner of each panel."""
+    """A note with M99 at the chosen level, in the upper right corner of each panel."""
     return (
         base.transform_aggregate(memory_length="max(memory_length)", groupby=by)
         .transform_filter("isValid(datum.memory_length)")

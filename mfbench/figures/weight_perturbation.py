@@ -12,7 +12,7 @@ from mfbench.figures.tables import has
 
 
 def draw(cube: xr.Dataset) -> Any:
-    """One panel per kernel, one line per architecture over the size of the change."""
+    """One panel per kernel, one line per architecture, over the size of the change."""
     title = "How much the weights may change"
     if not has(cube, "perturbation_error"):
         return theme.nothing(title=title, why="This cube has no perturbations of the weights.")

@@ -1,7 +1,7 @@
-"""Build the models of a study once, in a process of its own: what they are, or why they fail.
+"""Build the models of a study once, in a separate process, and report their settings or faults.
 
-A plan must not load torch, so `mfbench.study.models` starts this process and keeps its answers.
-Each architecture has a fork of it: what one loads or breaks is nothing to the others.
+Planning must not load torch, so `mfbench.study.models` starts this process and keeps its answers.
+Each architecture is built in a fork, so that it cannot affect the others.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _PACKAGE = Path(__file__).parent.parent
 _STACK = ("layers", "norm", "residual", "activation")
 
 Problem = tuple[tuple[str | int, ...], str]
-"""Where in the architecture's section, and what is wrong."""
+"""A location in the architecture's section, and a message."""
 
 
 def build_all(entry: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
@@ -70,13 +70,13 @@ def loaded_files(source: Source) -> tuple[dict[str, str], dict[str, str]]:
     package : dict
         Files of mfbench's models.
     own : dict
-        Files below the folder of a user's file; none for a registered architecture.
+        Files in or below the folder of a user's file; none for a registered architecture.
     """
     package, own = {}, {}
     folder = source.path.resolve().parent
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
-        # torch has modules with the name of a file that does not exist.
+        # Some modules of torch name a file that does not exist.
         if not isinstance(file, str) or not (path := Path(file).resolve()).is_file():
             continue
         if _PACKAGE / "models" in path.parents:
@@ -107,7 +107,7 @@ def _answer(entry: Mapping[str, Any], known: set[str]) -> dict[str, Any]:
 
 
 def _said(error: ArchitectureError, reference: str) -> str:
-    """Its message, with the last line of the user's file that was at work."""
+    """The message of an error, with the last line of the user's file in its traceback."""
     source, cause = locate(reference), error.__cause__ or error
     frames = traceback.extract_tb(cause.__traceback__)
     lines = [f.lineno for f in frames if Path(f.filename).resolve() == source.path.resolve()]
@@ -116,9 +116,9 @@ def _said(error: ArchitectureError, reference: str) -> str:
 
 
 def main() -> None:
-    """Read entries as JSON from stdin; write an answer to each, a line of JSON, to stdout."""
+    """Read entries as JSON from stdin; write one line of JSON for each to stdout."""
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what models print
+    os.dup2(2, 1)  # keep the models' own output out of the answers
     known = {n.partition(".")[2] for n in sys.modules if n.startswith("mfbench.models.")}
     for entry in json.load(sys.stdin):
         reading, writing = os.pipe()

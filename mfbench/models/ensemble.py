@@ -17,7 +17,7 @@ class Ensemble:
     """M models of one architecture: (M, B, T, 1) -> (M, B, T, 1).
 
     torch.vmap adds an axis of members to the operations of the model; a single model runs directly.
-    Parameters without gradient are buffers here: they stay as they are, whatever their type.
+    Parameters without gradient count as buffers: they stay unchanged, whatever their type.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class Ensemble:
     buffers : dict of (M, ...) tensors
         Buffers, and parameters without gradient.
     model : SequenceModel
-        Has the members' declared properties: `linear`, `maximum_length`, ...
+        Has the properties that the members declare, such as `linear` and `maximum_length`.
     """
 
     def __init__(self, models: Sequence[SequenceModel]) -> None:
@@ -51,7 +51,7 @@ class Ensemble:
             name: view.detach().requires_grad_()
             for name, view in self.split(self.parameters).items()
         }
-        # Random numbers drawn under vmap would not follow from a member's own seed and step.
+        # Under vmap, random numbers would not depend on a member's own seed and step alone.
         self._call = vmap(self._one, randomness="error")
         if len(models) == 1:
             for name, parameter in self._named.items():
@@ -71,12 +71,12 @@ class Ensemble:
             return self._call(self._leaves, self.buffers, x)
         y = self.model(x[0])[None]
         if self.buffers:
-            with own_code():  # a replacement may have another shape
+            with own_code():  # the model may replace a buffer by one of another shape
                 self._take_buffers()
         return y
 
     def _take_buffers(self) -> None:
-        """Copy back the values of buffers that the model has replaced by other tensors."""
+        """Copy back the values of buffers that the model replaced by new tensors."""
         for name, buffer in self.model.named_buffers():
             own = self.buffers[name][0]
             if buffer.data_ptr() != own.data_ptr():
@@ -84,13 +84,13 @@ class Ensemble:
                 buffer.data = own
 
     def gradient(self, loss: Tensor) -> Tensor:
-        """Gradients (M, P) of the members' losses (M,), each by the member's own parameters."""
+        """Gradients (M, P) of the losses (M,), each with respect to its member's parameters."""
         leaves = list(self._leaves.values())
         found = torch.autograd.grad(loss.sum(), leaves, materialize_grads=True)
         return torch.cat([part.reshape(len(self), -1) for part in found], -1)
 
     def freeze(self) -> None:
-        """Compute no gradients by the parameters from now on."""
+        """Compute no more gradients with respect to the parameters."""
         for leaf in self._leaves.values():
             leaf.requires_grad = False
 
@@ -104,7 +104,7 @@ class Ensemble:
 
     @property
     def stored(self) -> list[str]:
-        """Names of the trained parameters, in their order in a row."""
+        """Names of the trained parameters, in the order of a row."""
         return list(self._named)
 
     def row(self, named: Mapping[str, Tensor]) -> Tensor:
@@ -112,7 +112,7 @@ class Ensemble:
         return flat({name: named[name] for name in self._named})
 
     def state(self, parameters: Tensor, buffers: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The state dict of a member, from its row of the parameters (P,) and its buffers."""
+        """The state dict of a member, from its parameters (P,) and its buffers."""
         values = {**self.split(parameters), **buffers}
         return {name: values[first].clone() for name, first in self._first_names.items()}
 
@@ -152,22 +152,22 @@ def flat(parameters: Mapping[str, Tensor]) -> Tensor:
 
 
 class _DiffersError(Exception):
-    """An ensemble gives other results than its members alone."""
+    """An ensemble gives different results than its members alone."""
 
 
 def ensemble_error(models: Sequence[SequenceModel], x: Tensor) -> str | None:
-    """The reason why models cannot run as one; None if they can, with the results of each alone.
+    """Why models cannot run as one; None if together they give the same results as alone.
 
     Compares outputs, gradients and buffers of copies with perturbed parameters, in training and in
-    evaluation mode. Draw the models with different seeds: otherwise random numbers that a user's
-    model keeps outside of its parameters and buffers go unnoticed.
+    evaluation mode. Initialise the models with different seeds; otherwise random numbers that a
+    user's model keeps outside its parameters and buffers go unnoticed.
 
     Parameters
     ----------
     models : sequence of SequenceModel
         Two or more of one architecture, width and length.
     x : (M, B, T) tensor
-        Inputs, different for each.
+        Inputs, different for each model.
     """
     alone = [copy.deepcopy(model) for model in models]
     try:

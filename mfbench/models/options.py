@@ -1,4 +1,4 @@
-"""The options of an architecture: what its constructor takes beside width, layer and length."""
+"""The options of an architecture: its constructor's arguments besides width, layer, length."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from torch import nn
 
 from mfbench.models.mixer import Mixer
 
-_GIVEN = 4  # self, width, layer, length: the model passes these
+_GIVEN = 4  # self, width, layer and length are not options
 
 
 class OptionsError(ValueError):
-    """Options that an architecture does not take: `problems` has their names and messages."""
+    """An architecture rejects its options: `problems` has their names and messages."""
 
     def __init__(self, problems: list[tuple[str, str]]) -> None:
         super().__init__("; ".join(f"options.{name}: {message}" for name, message in problems))
@@ -25,7 +25,7 @@ class OptionsError(ValueError):
 
 
 def options_of(mixer: type[Mixer]) -> dict[str, Parameter]:
-    """The options by name, with those of a base to which the constructor passes ``**others``."""
+    """The options by name, including a base class's if the constructor takes ``**others``."""
     found: dict[str, Parameter] = {}
     for owner in mixer.__mro__:
         if owner is nn.Module or "__init__" not in vars(owner):
@@ -41,15 +41,15 @@ def options_of(mixer: type[Mixer]) -> dict[str, Parameter]:
 
 
 def resolved_options(mixer: type[Mixer], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that a study gives, checked, and the defaults of the others.
+    """The options that a study gives, checked, with the defaults of the others.
 
-    What an annotation says is checked if pydantic understands it. A default that JSON cannot hold
-    is left to the constructor.
+    Values are checked against annotations that pydantic understands. A default that JSON cannot
+    hold is left to the constructor.
 
     Raises
     ------
     OptionsError
-        An unknown option, a value that its annotation excludes, or a missing option.
+        An option is unknown or missing, or its annotation excludes its value.
     """
     options, resolved, problems = options_of(mixer), dict[str, Any](), list[tuple[str, str]]()
     for name in given.keys() - options.keys():
@@ -84,7 +84,7 @@ def options_schema(mixer: type[Mixer]) -> dict[str, Any]:
 def _signature(init: Any) -> inspect.Signature:
     try:
         return inspect.signature(init, eval_str=True)
-    except Exception:  # an annotation that names what only a type checker imports
+    except Exception:  # an annotation may name a type that only type checkers import
         return inspect.signature(init)
 
 
@@ -110,7 +110,7 @@ def _checked(parameter: Parameter, value: Any) -> Any:
 
 
 def _plain(value: Any) -> bool:
-    """Whether JSON holds it."""
+    """Whether JSON can hold it."""
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError):

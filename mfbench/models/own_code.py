@@ -1,8 +1,8 @@
 """Tell errors in an architecture's own code from errors of the machine.
 
-What counts is the type of the exception. Two faults of the machine have no type of their own in
-torch 2.13: an allocation that fails on a CPU and a library of CUDA that fails are plain
-RuntimeErrors, as are most mistakes in a model. After one, the machine is tried instead.
+The type of the exception tells them apart, with two exceptions: in torch 2.13, failed allocations
+on a CPU and failures of CUDA's libraries are plain RuntimeErrors, as are most mistakes in a model.
+After a RuntimeError, memory and GPU are therefore tested.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 import torch
 
-# OSErrors of code that asks for the wrong file; all others are of disks, networks and memory.
+# OSErrors of code that asks for the wrong file; others come from disks, networks and memory.
 _OF_THE_CODE = (
     FileNotFoundError,
     FileExistsError,
@@ -28,22 +28,22 @@ _WORKSPACE = 256 << 20  # bytes that CUDA's libraries allocate, at most
 
 
 class ArchitectureError(ValueError):
-    """An architecture's own code fails, not the task, mfbench or the machine."""
+    """The fault lies in an architecture's own code, not in the task, mfbench or the machine."""
 
 
 @contextmanager
 def own_code() -> Iterator[None]:
     """Turn exceptions in an architecture's own code into an ArchitectureError.
 
-    Wrap only calls of that code. Errors of the machine (memory, files, the GPU) pass unchanged: the
-    call may succeed another time.
+    Wrap only calls of that code. Errors of the machine (memory, files, the GPU) pass unchanged,
+    because a second try may succeed.
     """
     try:
         yield
     except ArchitectureError:
         raise
     except (Exception, SystemExit) as error:
-        # A signal raises a class of its own (mfbench.workflow.job_state).
+        # Signals raise a subclass of SystemExit (mfbench.workflow.job_state).
         ended = isinstance(error, SystemExit) and type(error) is not SystemExit
         if ended or of_the_machine(error):
             raise
@@ -62,9 +62,10 @@ def during(what: str) -> Iterator[None]:
 
 
 def of_the_machine(error: BaseException) -> bool:
-    """Whether memory, files or the GPU caused an error, and not the code that raised it.
+    """Whether memory, files or the GPU caused an error, rather than the code that raised it.
 
-    Call this while the error is handled: its traceback keeps the tensors that filled the memory.
+    Call this while the error is handled: its traceback keeps alive the tensors that filled the
+    memory.
     """
     if isinstance(error, torch.AcceleratorError):
         return getattr(error, "error_code", None) != _DEVICE_ASSERT
@@ -78,9 +79,9 @@ def of_the_machine(error: BaseException) -> bool:
 def _memory_is_left() -> bool:
     """Whether this process may still allocate as much as it holds.
 
-    A limit of memory (`ulimit -v`, strict overcommit) is what makes an allocation fail. Without
-    one, Linux refuses only a tensor larger than the whole machine, which passes for a mistake in
-    the model: no other run on this machine would go better.
+    Allocations fail under a memory limit (`ulimit -v`, strict overcommit). Without one, Linux
+    refuses only a tensor larger than the whole machine. That counts as a mistake in the model,
+    because no other run on this machine would succeed.
     """
     holds = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     try:

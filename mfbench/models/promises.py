@@ -1,13 +1,13 @@
 """What every model promises, checked before it is trained.
 
-A promise is a function of a trial, which holds an untrained model in evaluation mode. It raises a
-BrokenPromiseError that says what was found and what to change, or adds a warning to the trial.
-Promises about the map from x to y are checked again at disturbed parameters: a gate that starts at
-zero hides what it lets through later.
+Each promise is a function of a trial, which holds an untrained model in evaluation mode. The
+function raises a BrokenPromiseError that says what was found and what to change, or adds a warning
+to the trial. Promises about the map from x to y are checked again at disturbed parameters, because
+a gate that starts at zero hides what it lets through later.
 
-A difference counts if it exceeds the promise's tolerance times the largest output, in float32 and,
-where the model runs in it, in float64 as well: rounding that a chaotic or an ill-conditioned model
-amplifies is no broken promise.
+A difference breaks a promise if it exceeds the tolerance times the largest output in float32 and,
+if the model runs in float64, there as well. So the rounding errors that a chaotic or
+ill-conditioned model amplifies break no promise.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from mfbench.models.own_code import ArchitectureError, during, own_code
 from mfbench.models.trial import Trial, apart, changes, seeded, size_of
 
 _CPU = torch.device("cpu")
-# What numpy, safetensors and all of training can hold.
+# Types that numpy, safetensors and every step of training can hold.
 STORED = frozenset(
     {torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64}
     | {torch.float16, torch.float32, torch.float64, torch.complex64}
 )
-_STEPS = 1024  # of the slow form of a recurrence
-_MODULE = frozenset(vars(nn.Module()))  # attributes of torch's own
+_STEPS = 1024  # at most, because the step form of a recurrence is slow
+_MODULE = frozenset(vars(nn.Module()))  # torch's own attributes
 
 
 class BrokenPromiseError(ValueError):
@@ -51,9 +51,9 @@ class Promise:
     check : callable
         Gets a trial and the tolerance.
     tolerance : float
-        Largest difference, relative to the largest output, that passes for rounding.
+        Largest difference that counts as rounding, relative to the largest output.
     disturbed : bool
-        Whether it is checked at disturbed parameters as well.
+        Whether it is also checked at disturbed parameters.
     """
 
     name: str
@@ -69,24 +69,24 @@ def check_promises(
     lengths_of_evaluation: Sequence[int] = (),
     device: torch.device = _CPU,
 ) -> list[str]:
-    """Check all that a model promises.
+    """Check all promises of a model.
 
     Parameters
     ----------
     build : callable
-        Builds an untrained model; called twice, with different states of all random generators,
-        which are restored afterwards.
+        Builds an untrained model. It is called twice, with different states of all random
+        generators, which are restored afterwards.
     length : int
         Sequence length T in steps.
     lengths_of_evaluation : sequence of int
-        Other lengths that it should run on.
+        Other lengths that the model should run on.
     device : torch.device
-        Where it will be trained.
+        Device that will train the model.
 
     Returns
     -------
     list of str
-        Warnings: what its author should know, though it can be trained.
+        Warnings to the author of a model that can be trained.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def check_promises(
         The model breaks a promise, or its code fails; the message says which.
     """
     with own_code(), seeded(0):
-        model = copy.deepcopy(build().to(device).eval())  # an ensemble copies it, too
+        model = copy.deepcopy(build().to(device).eval())  # an ensemble copies it too
         trial = Trial(model, build, length, lengths_of_evaluation)
         for promise in PROMISES:
             _check(promise, trial)
@@ -125,21 +125,21 @@ def _holds_in_double(promise: Promise, trial: Trial) -> bool:
 
 
 def declarations(trial: Trial, _: float) -> None:
-    """What the model says of itself has the right type."""
+    """What the model declares about itself has the right type."""
     model = trial.model
     for mixer in model.mixers():
         for name in ("state_size", "receptive_field", "maximum_length"):
             value = getattr(mixer, name)
             if value is not None and not (isinstance(value, int) and value >= 1):
                 raise BrokenPromiseError(
-                    f"{name} is {value!r}: declare a number, 1 or more, or None"
+                    f"{name} is {value!r}: declare a number of at least 1, or None"
                 )
         if not isinstance(mixer.linear, bool):
             raise BrokenPromiseError(f"linear is {mixer.linear!r}: declare True or False")
         if taken := {"layers", "norm", "residual", "activation"} & mixer._modules.keys():
             names = ", ".join(sorted(taken))
             raise BrokenPromiseError(
-                f"self.{names} hides behind the setting {names} of the stack: rename the submodule"
+                f"self.{names} has the name of a setting of the stack: rename the submodule"
             )
     limit = model.maximum_length
     if limit is not None and limit < trial.length:
@@ -168,7 +168,7 @@ def types(trial: Trial, _: float) -> None:
         if tensor.dtype not in STORED or tensor.layout is not torch.strided:
             cure = "torch.view_as_real(...)" if tensor.is_complex() else f"torch.{_name(right)}"
             raise BrokenPromiseError(
-                f"{name} is {_name(tensor)}, which no file here can hold: store it as {cure}"
+                f"{name} is {_name(tensor)}, which mfbench cannot save: store it as {cure}"
             )
 
 
@@ -178,18 +178,18 @@ def _name(kind: Tensor | torch.dtype) -> str:
 
 
 def output(trial: Trial, _: float) -> None:
-    """The output is finite, of the right shape (the model checks that) and type."""
+    """The output is finite and has the right type. (The model itself checks the shape.)"""
     u = trial.draw(2, trial.length, trial.width)
     for i, mixer in enumerate(trial.model.mixers()):
         with torch.no_grad():
             y = mixer(u)
         if isinstance(y, Tensor) and y.dtype != u.dtype:
             raise BrokenPromiseError(
-                f"layers.{i}.mixer makes {_name(y)} of {_name(u)}: something in it has another "
-                "type than its input; return y.to(u.dtype)"
+                f"layers.{i}.mixer makes {_name(y)} of {_name(u)}: a tensor in it has another type "
+                "than the input; return y.to(u.dtype)"
             )
     if not trial.run(trial.draw(2, trial.length)).isfinite().all():
-        raise BrokenPromiseError("the untrained model returns numbers that are not finite")
+        raise BrokenPromiseError("the output of the untrained model is not finite")
 
 
 def deterministic(trial: Trial, tolerance: float) -> None:
@@ -199,12 +199,12 @@ def deterministic(trial: Trial, tolerance: float) -> None:
     if apart(first, trial.run(x)) > tolerance * size_of(first):
         raise BrokenPromiseError(
             "the model returns different outputs for the same input: in evaluation mode, forward() "
-            "must draw nothing and keep nothing from one call to the next"
+            "must neither draw random numbers nor keep anything from one call to the next"
         )
 
 
 def stored(trial: Trial, tolerance: float) -> None:
-    """A second model, built under another random state and given the saved state, is the same."""
+    """A second model, built from another random state, equals the first once it loads its state."""
     model = trial.model
     state = model.state_dict()
     named = {
@@ -214,7 +214,8 @@ def stored(trial: Trial, tolerance: float) -> None:
     }
     if extra := [name for name in state if name not in named]:
         raise BrokenPromiseError(
-            f"its state_dict has {', '.join(extra)}, no parameter or buffer: keep it in one"
+            f"its state_dict has {', '.join(extra)}, which is neither a parameter nor a buffer: "
+            "make it one"
         )
     with seeded(1):
         other = trial.build().to(model.encoder.weight.device).eval()
@@ -222,14 +223,14 @@ def stored(trial: Trial, tolerance: float) -> None:
         other.load_state_dict({name: tensor.clone() for name, tensor in state.items()})
     except RuntimeError as error:
         raise BrokenPromiseError(
-            f"a second model does not take the saved state of the first: {error}"
+            f"a second model cannot load the saved state of the first: {error}"
         ) from error
     x = trial.draw(2, trial.length)
     first = trial.run(x)
     if apart(first, replace(trial, model=other).run(x)) > tolerance * size_of(first):
-        names = ", ".join(_unsaved(model, other)) or "something that is drawn as it is built"
+        names = ", ".join(_unsaved(model, other)) or "something random in its constructor"
         raise BrokenPromiseError(
-            f"a second model with the saved state returns another output: {names} is not saved; "
+            f"a second model with the saved state has a different output: {names} is not saved; "
             "use self.register_buffer(name, tensor) or nn.Parameter(tensor)"
         )
 
@@ -273,8 +274,8 @@ def independent(trial: Trial, tolerance: float) -> None:
         raise BrokenPromiseError(
             "a sequence's output depends on the other sequences in its batch"
             + (
-                ": the batch is taken for time. The mixer gets (B, T, C); some modules of torch "
-                "want (T, B, C) unless batch_first=True"
+                ": the model mistakes the batch for time. The mixer gets (B, T, C); some "
+                "modules of torch expect (T, B, C) unless batch_first=True"
                 if _axes_swapped(trial, x, y, tolerance)
                 else ", in evaluation mode: mix steps (dim 1) and channels (dim 2) only"
             )
@@ -282,7 +283,7 @@ def independent(trial: Trial, tolerance: float) -> None:
 
 
 def _axes_swapped(trial: Trial, x: Tensor, y: Tensor, tolerance: float) -> bool:
-    """Whether a step reaches that step of all later sequences, and nothing else."""
+    """Whether a step affects the same step of all later sequences, and nothing else."""
     step, reaches = trial.length // 2, []
     for i in range(len(x)):
         changed = x.clone()
@@ -296,9 +297,9 @@ def _axes_swapped(trial: Trial, x: Tensor, y: Tensor, tolerance: float) -> bool:
 
 
 def causal(trial: Trial, tolerance: float) -> None:
-    """Drawing x anew from step s on leaves all outputs before s as they were, at every s.
+    """New values of x from step s on change no output before s, for every s.
 
-    At lengths at which T copies of a sequence cost too much, as many s as fit, drawn at random.
+    If T copies of a sequence cost too much, as many random s as fit are tested.
     """
     cuts, change, size = changes(trial, trial.model, 1, from_cut_on=True)
     steps = torch.arange(trial.length)
@@ -308,8 +309,8 @@ def causal(trial: Trial, tolerance: float) -> None:
         s = int(cuts[leak[:, t] > tolerance * size].max())
         raise BrokenPromiseError(
             f"the model is not causal: y_t depends on x_(t+k) at t = {t}, k = {s - t}: "
-            f"drawing x anew from step {s} on changed y_{t} by {float(leak[:, t].max()):.2g} "
-            "(steps count from 0); an output may use x up to its own step"
+            f"new values of x from step {s} on changed y_{t} by {float(leak[:, t].max()):.2g} "
+            "(steps count from 0); an output may use x only up to its own step"
         )
 
 
@@ -341,7 +342,7 @@ def receptive_field(trial: Trial, tolerance: float) -> None:
         far = lags[change > tolerance * size]
         if far.numel() and far.max() >= declared:
             raise BrokenPromiseError(
-                f"the mixer declares receptive_field = {declared}, which has the lags 0 to "
+                f"the mixer declares receptive_field = {declared}, the lags 0 to "
                 f"{declared - 1}, but its output depends on its input at lag {far.max()}: "
                 f"declare {far.max() + 1} or more"
             )
@@ -354,19 +355,19 @@ def reached(trial: Trial, tolerance: float) -> None:
         if declared is None or declared > trial.length:
             continue
         most = 0
-        for _attempt in range(8):  # a gate may be shut at some parameters
+        for _attempt in range(8):  # a gate may be closed at some parameters
             if most < declared - 1 and (other := trial.disturb(1.0)) is not None:
                 lags, change, _ = _past(other, other.model.mixers()[i])
                 most = max([most, *lags[change > tolerance].tolist()])
         if most < declared - 1:
             raise BrokenPromiseError(
-                f"the mixer declares receptive_field = {declared}, but nothing from beyond lag "
+                f"the mixer declares receptive_field = {declared}, but no input beyond lag "
                 f"{most} reaches its output: declare {most + 1}"
             )
 
 
 def _past(trial: Trial, mixer: Mixer) -> tuple[Tensor, Tensor, float]:
-    """Largest lag at which x is drawn anew, and what that changes, both (S, T); and the size."""
+    """Smallest lag of a changed input, and the change it makes, both (S, T); largest output."""
     cuts, change, size = changes(trial, mixer, trial.width, from_cut_on=False)
     return torch.arange(trial.length) - (cuts[:, None] - 1), change, size
 
@@ -374,12 +375,13 @@ def _past(trial: Trial, mixer: Mixer) -> tuple[Tensor, Tensor, float]:
 def state_size(trial: Trial, tolerance: float) -> None:
     """The response of a linear model has no higher order than its state.
 
-    The outputs from the middle of the sequence on depend on the inputs before it through the state
-    at that step alone, so the matrix of these responses (of a time-invariant model, a Hankel
-    matrix) has a rank of at most n. Rounding adds a matrix E, and by Weyl's inequality the singular
-    value n + 1 of the sum is at most the norm of E. Each step adds a few roundings of relative size
-    eps to a number, so that an entry of E is at most T times the tolerance of 8 eps times the
-    largest response; the norm of E is at most that times the square root of its number of entries.
+    Inputs in the first half of the sequence reach outputs in the second half only through the
+    state in the middle. So the matrix of these responses (a Hankel matrix if the model is
+    time-invariant) has a rank of at most n, the size of the state. Rounding adds a matrix E, and by
+    Weyl's inequality singular value n + 1 of the sum is at most the norm of E. Each step adds a few
+    rounding errors of relative size eps to a number. So an entry of E is at most T times the
+    tolerance of 8 eps times the largest response, and the norm of E at most that times the square
+    root of its number of entries.
     """
     model, middle = trial.model, trial.length // 2
     if not model.linear or model.state_size is None:
@@ -397,14 +399,14 @@ def state_size(trial: Trial, tolerance: float) -> None:
     if order > model.state_size:
         raise BrokenPromiseError(
             f"the model declares state_size = {model.state_size}, but its response has an order of "
-            f"{order} at least (singular value {model.state_size + 1} is "
+            f"at least {order} (singular value {model.state_size + 1} is "
             f"{float(values[model.state_size]):.2g}, rounding at most {rounding:.2g}): declare the "
-            "number of reals that it carries from one step to the next, or None"
+            "number of real numbers that it carries from one step to the next, or None"
         )
 
 
 def step_form(trial: Trial, tolerance: float) -> None:
-    """A recurrence gives the same step by step as all at once."""
+    """A recurrence gives the same output step by step as all at once."""
     for i, mixer in enumerate(trial.model.mixers()):
         if not isinstance(mixer, RecurrentMixer) or type(mixer).step is RecurrentMixer.step:
             continue
@@ -415,13 +417,13 @@ def step_form(trial: Trial, tolerance: float) -> None:
         if apart.max() > tolerance * size_of(parallel):
             t = int(torch.nonzero(apart > tolerance * size_of(parallel))[0])
             raise BrokenPromiseError(
-                f"layers.{i}.mixer gives another output step by step than all at once, from step "
+                f"layers.{i}.mixer gives different outputs step by step and all at once, from step "
                 f"{t} on: step() and forward() must compute the same"
             )
 
 
 def gradients(trial: Trial, _: float) -> None:
-    """The backward pass runs and gives finite numbers; who gets no gradient is reported."""
+    """The backward pass gives finite gradients; warn of parameters that get none."""
     found = _gradients(trial)
     if broken := [name for name, gradient in found.items() if not gradient.isfinite().all()]:
         raise BrokenPromiseError(
@@ -435,8 +437,8 @@ def gradients(trial: Trial, _: float) -> None:
             unused = [name for name in unused if not found[name].any()]
     if unused:
         trial.warnings.append(
-            f"no gradient reaches {', '.join(unused)}: weight decay alone would change it; leave "
-            "it out, or set requires_grad=False"
+            f"no gradient reaches {', '.join(unused)}: only weight decay would change it; remove "
+            "it, or set requires_grad=False"
         )
 
 
@@ -451,7 +453,7 @@ def _gradients(trial: Trial) -> dict[str, Tensor]:
 
 
 def lengths(trial: Trial, _: float) -> None:
-    """It runs at all lengths of the evaluation up to its `maximum_length`, or that is reported."""
+    """Warn if the model cannot run at a length of the evaluation up to its `maximum_length`."""
     limit = trial.model.maximum_length
     for length in sorted(trial.longer):
         if limit is not None and length > limit:
@@ -461,14 +463,14 @@ def lengths(trial: Trial, _: float) -> None:
                 trial.run(trial.draw(2, length))
         except ArchitectureError as error:
             trial.warnings.append(
-                f"it does not run on sequences of {length} steps, as the evaluation will ask "
-                f"({error}): errors there will be NaN; let maximum_length say how long they may be"
+                f"it does not run on sequences of {length} steps, which the evaluation will use "
+                f"({error}): its errors there will be NaN; declare the limit as maximum_length"
             )
             return
 
 
 def in_training(trial: Trial, tolerance: float) -> None:
-    """In training mode, an output that depends on the batch or on the future is reported."""
+    """Warn of outputs in training mode that depend on the batch or on the future."""
     x = trial.draw(4, trial.length)
     changed, half = trial.draw(*x.shape), trial.length // 2
     changed[0, :half] = x[0, :half]
@@ -485,7 +487,8 @@ def in_training(trial: Trial, tolerance: float) -> None:
 
 
 _EPS = float(torch.finfo(torch.float32).eps)
-# In the order in which they rely on each other. FFTs and scans spread rounding errors over time.
+# Each promise relies on those above it. The tolerances allow for FFTs and scans, which spread
+# rounding errors over time.
 PROMISES = (
     Promise("declarations", declarations),
     Promise("types", types),

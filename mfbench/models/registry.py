@@ -1,7 +1,7 @@
 """Find architectures by name, without importing them.
 
-Registered architectures are the modules beside this one with a class under ``@register``. A study
-may also name any other file, as ``path/to/file.py:Class``.
+Registered architectures are the modules in this folder that have a class with ``@register``. A
+study may also name a class in any other file, as ``path/to/file.py:Class``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ T = TypeVar("T", bound=type)
 
 
 def register(architecture: T) -> T:
-    """Register a class as the architecture named after its file."""
+    """Mark a class as the architecture that is named after its file."""
     return architecture
 
 
@@ -45,14 +45,14 @@ def registered() -> Mapping[str, Source]:
     """All registered architectures by name."""
     found = {}
     for path in sorted(_HERE.glob("*.py")):
-        # A regular expression: parsing all files would take a third of a second in every job.
+        # A regular expression, because parsing the files takes a third of a second in every job.
         if named := _REGISTERED.search(path.read_text(encoding="utf-8")):
             found[path.stem] = Source(path.stem, path, named[1], f"{_PACKAGE}.{path.stem}")
     return found
 
 
 def locate(reference: str) -> Source:
-    """The source that a study's ``model`` names.
+    """Find the source that a study's ``model`` names.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def load_class(source: Source) -> type[Mixer]:
     Raises
     ------
     ValueError
-        The file has no such class. What else goes wrong in the file passes unchanged.
+        The file has no such class. Errors in the file itself pass unchanged.
     """
     if source.module is not None:
         return getattr(importlib.import_module(source.module), source.class_name)

@@ -1,4 +1,4 @@
-"""A model on trial, and what its promises are checked with."""
+"""The trial of a model: the model and the inputs on which its promises are checked."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from mfbench.models.ensemble import trained_parameters
 from mfbench.models.model import SequenceModel
 from mfbench.models.own_code import ArchitectureError, own_code
 
-# Numbers in one layer's output, for all cut points; in one forward pass, no more than a training
-# batch of 16 sequences where these are long.
+# Numbers in one layer's output, summed over cut points; and sequences that always fit into one
+# forward pass, because a training batch has at least as many.
 _NUMBERS, _BATCH = 2**23, 16
 
 
@@ -28,17 +28,17 @@ class Trial:
     Attributes
     ----------
     model : SequenceModel
-        In evaluation mode, on the device that will train.
+        In evaluation mode, on the device that will train it.
     build : callable
-        Builds another one.
+        Builds another model of the same kind.
     length : int
         Sequence length T in steps.
     longer : sequence of int
-        Lengths that the evaluation asks for as well.
+        Other lengths, which the evaluation will use.
     warnings : list of str
-        What its author should know.
+        For the model's author.
     generator : torch.Generator
-        For all that is drawn.
+        Source of all random numbers.
     """
 
     model: SequenceModel
@@ -49,7 +49,7 @@ class Trial:
     generator: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(0))
 
     def draw(self, *shape: int) -> Tensor:
-        """Gaussian numbers of the model's type, on its device."""
+        """Gaussian numbers with the model's type, on its device."""
         drawn = torch.randn(shape, generator=self.generator, dtype=torch.float64)
         return drawn.to(self.model.encoder.weight)
 
@@ -69,7 +69,7 @@ class Trial:
         return self.model.encoder.out_features
 
     def double(self) -> Trial:
-        """The same in float64."""
+        """The same trial in float64."""
         return replace(
             self,
             model=copy.deepcopy(self.model).double(),
@@ -78,7 +78,7 @@ class Trial:
         )
 
     def disturb(self, most: float = 0.1) -> Trial | None:
-        """The same at other parameters; None if the model runs at none that were tried."""
+        """The same trial at other parameters; None if the model runs at none of those tried."""
         for size in (most, 0.1 * most, 0.01 * most):
             other = replace(self, model=copy.deepcopy(self.model))
             with torch.no_grad():
@@ -88,7 +88,7 @@ class Trial:
             try:
                 with own_code():
                     y = other.run(other.draw(2, self.length))
-            except ArchitectureError:  # it may know that it works at some parameters only
+            except ArchitectureError:  # the model may refuse some parameters
                 continue
             if y.isfinite().all():
                 return other
@@ -98,7 +98,7 @@ class Trial:
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Seed all random generators for the block."""
-    before = random.getstate(), np.random.get_state()  # a user's model may use it
+    before = random.getstate(), np.random.get_state()  # a user's model may use them
     gpus = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
     with torch.random.fork_rng(devices=gpus):
         torch.manual_seed(seed)
@@ -114,7 +114,7 @@ def seeded(seed: int) -> Iterator[None]:
 def changes(
     trial: Trial, f: nn.Module, channels: int, *, from_cut_on: bool
 ) -> tuple[Tensor, Tensor, float]:
-    """How outputs of f change when x (B, T, channels) is drawn anew from a cut on, or before it.
+    """How outputs of f change with new values of x (B, T, channels) from a cut on, or before it.
 
     Returns
     -------

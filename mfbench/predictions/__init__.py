@@ -1,4 +1,4 @@
-"""Predictions that theory papers make, judged on the results of studies.
+"""Predictions from theory papers, judged on the results of studies.
 
 Each module here that defines `PREDICTION` is one prediction: its source, its statement in the
 terms of mfbench, the data it needs, a statistic, and a rule for the verdict. Each rule was fixed

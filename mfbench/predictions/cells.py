@@ -1,4 +1,4 @@
-"""Cells of a cube, identified by their models and tasks instead of the names a user gave them."""
+"""Cells of a cube, identified by model and task instead of the names that a user chose."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from mfbench.study.training import TrainingChanges, merged
 _TRAINED = tuple(TrainingChanges.model_fields)  # training settings an architecture may override
 SEEDS = 3  # fewer runs than this decide nothing
 _MODEL = ("model", "layers", "norm", "residual", "activation", "options")
-LEARNED = 0.1  # relative error of a solved task, as in evaluation.success
-LEAST, MOST = 1e-8, 10.0  # relative errors as they enter a mean of logarithms
+LEARNED = 0.1  # relative error of a solved task: the default of evaluation.success
+LEAST, MOST = 1e-8, 10.0  # relative errors are clipped to these before a mean of logarithms
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -108,15 +108,15 @@ class Cell:
 
     @property
     def learned(self) -> bool:
-        """Whether the median run solves the task. All rules mean this by a model that learned."""
+        """Whether the median run solves the task. In all rules, this is what `learned` means."""
         return bool(self.seeds) and float(np.median(list(self.seeds.values()))) < LEARNED
 
     @property
     def k(self) -> NDArray[np.float64]:
         """Memory function of the task times the square root of the window weights, (lag,).
 
-        Its squares sum to 1. A model that misses some lags has at least the sum of their squares
-        as relative error.
+        Its squares sum to 1. A model that misses some lags has a relative error of at least the sum
+        of their squares.
         """
         return np.asarray(self.data.memory_function.values * np.sqrt(self.data.weights.values))
 

@@ -1,4 +1,4 @@
-"""Judge 'these cells have larger values than those' from differences by seed."""
+"""Judge whether one kind of cell has larger values than another, by differences by seed."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def judge_difference(
 ) -> Verdict:
     """Judge the claim that the first kind of cell has larger values than the second, in decades.
 
-    Pairs in which neither kind learned the task say nothing and are left out.
+    Pairs in which neither kind learned the task are left out.
 
     Parameters
     ----------

@@ -5,9 +5,9 @@ docs/findings.md (state sizes of 16 and more).
 
 rho^s is the impulse response of h_t = rho h_{t-1} + x_t, so one real state suffices at any memory
 length. The effect is the number of decades by which models with one state improve on predicting
-zero at the memory length that is worst for the seed. The margin of 2, an error of 1 %, is the same
-1 % that defines M99 and the order n01. If models with one state miss it, larger models of the same
-kind on the same tasks decide: if they reach it at their worst length, the state was too small
+zero, at the worst memory length of each seed. The margin of 2 decades is an error of 1 %, as in the
+definitions of M99 and of the order n01. If models with one state miss it, larger models of the same
+kind decide on the same tasks: if they reach it at their worst length, the state was too small
 (contradicted); if not, training may be the limit (not decided).
 """
 

@@ -45,15 +45,15 @@ class Interval:
 def mean_interval(values: NDArray[np.float64], resolution: float = RESOLUTION) -> Interval:
     """Mean of independent values with Student's t interval.
 
-    The spread between seeds is taken to be at least that of rounding, ``resolution / sqrt(12)``:
-    seeds that agree to the last digit do not make an effect certain.
+    The spread between seeds counts as at least that of rounding, ``resolution / sqrt(12)``, because
+    an effect is not certain just because seeds agree to the last digit.
 
     Parameters
     ----------
     values : ndarray
         One value per seed.
     resolution : float
-        Differences below this mean nothing, as the step of a grid.
+        Differences below this mean nothing; for example, the step of a grid.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def share_interval(successes: float, trials: int) -> Interval:
     """A share of successes with its Jeffreys interval, from the prior Beta(1/2, 1/2).
 
     As in Brown, Cai & DasGupta (2001), doi 10.1214/ss/1009213286, the interval starts at 0 if no
-    trial succeeded and ends at 1 if all did. A trial that succeeds in part counts as that part.
+    trial succeeded and ends at 1 if all did. A partial success counts as a fraction.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def share_difference_interval(
     )
     value = successes / trials - other_successes / other_trials
     method = f"Jeffreys posteriors of {trials} and {other_trials} seeds"
-    # A difference of shares 0 and 1 can lie outside of equal-tailed quantiles: include it.
+    # The estimate from shares of 0 and 1 can lie outside the equal-tailed interval: include it.
     return Interval(value, min(low, value), max(high, value), method, at_most)
 
 

@@ -9,7 +9,8 @@ of predicting zero (the reported test error belongs to its best step and would h
 each task and seed, the rule finds the largest learning rate up to which all rates are stable, or
 half of the smallest rate if none is. The step of the grid of rates is the resolution. It compares
 the parameterisation 'best', 1 - 1/(w^2 + 1/2), whose ratio of gradient to weight is bounded, with
-'direct'. If 'best' is never unstable, its largest rate is a lower bound, which can only support.
+'direct'. If 'best' is never unstable, its largest rate is only a lower bound, so the verdict can be
+'supported' or 'not decided' only.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from mfbench.predictions.prediction import Prediction
 from mfbench.predictions.verdict import SUPPORTED, NotDecidedError, Verdict
 
 MARGIN = 0.25  # decades
-RATES = 3  # least number of learning rates
+RATES = 3  # minimum number of learning rates
 ERROR = 2.0  # largest relative validation error of a stable member at its last step
 
 

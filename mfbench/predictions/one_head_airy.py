@@ -31,11 +31,11 @@ from mfbench.predictions.verdict import Verdict
 
 LEAST_FLOOR = 0.05
 SHARE = 0.5  # of the floor
-MARGIN = 0.25  # of the seeds: several heads can, but often do not
+MARGIN = 0.25  # of the seeds: low, because training often misses the solution with several heads
 
 
 def sign_floor(cell: Cell) -> float:
-    """Smallest error of a memory function with one sign at all lags but 0."""
+    """Smallest error of a memory function that has one sign at all lags except 0."""
     past = cell.k[1:]
     return float(min((np.maximum(past, 0) ** 2).sum(), (np.minimum(past, 0) ** 2).sum()))
 

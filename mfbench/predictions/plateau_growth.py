@@ -4,14 +4,14 @@ This is the second rule. It was fixed on 2026-11-20, after the result of the fir
 and is judged on seeds that were trained later. The first rule measured the curvature of log time
 over log lag and said 'supported', with a curvature of 0.32 [0.26, 0.37]. A review then tried it on
 synthetic power laws and found that a constant offset in steps, such as a warm-up of the learning
-rate, bends a power law as well. Both candidates therefore have an offset now.
+rate, also curves a power law. Both candidates therefore have an offset now.
 
 Training time is the step at which the validation error falls to 0.5, interpolated linearly in log
-step between two validations. For each seed and learning rate, the times at the lags L are fitted
-by t = t0 + a L^p and by t = t0 + a exp(b L), with t0, a >= 0 and p or b free: three parameters
-each. The misfit is the sum of squared relative errors. The effect is log10 of the ratio of the
-power law's misfit to the exponential's. Lags that a member does not learn within its training are
-left out of its fits, and so are lags beyond the state size, which no training can reach.
+step between two validations. For each seed and learning rate, the times at the lags L are fitted by
+t = t0 + a L^p and by t = t0 + a exp(b L), with t0, a >= 0 and p or b free: three parameters each.
+The misfit is the sum of squared relative errors. The effect is log10 of the ratio of the power
+law's misfit to the exponential's. A member's fits leave out lags that it does not learn in time,
+and lags beyond the state size, which no training can reach.
 """
 
 from __future__ import annotations

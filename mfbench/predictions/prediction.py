@@ -1,4 +1,4 @@
-"""What defines a prediction: its source, its statement and its rule."""
+"""The definition of a prediction: source, statement and rule."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from mfbench.predictions.verdict import Verdict
 
 
-# All rules got other statistics on this day, after results on earlier seeds had been seen; the
-# studies have other seeds since (docs/theory.md, section 8).
+# The statistics of all rules were revised on this day, after results on earlier seeds had been
+# seen. Studies have used new seeds since (docs/theory.md, section 8).
 REVISED = datetime.date(2026, 11, 27)
 
 
@@ -24,7 +24,7 @@ class Prediction:
     Attributes
     ----------
     title : str
-        A few words for tables.
+        Short title for tables.
     paper, link, where : str
         Authors, year and title; URL; the part of the paper that makes the prediction.
     statement : str

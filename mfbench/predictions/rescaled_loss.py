@@ -3,8 +3,8 @@
 The rule was fixed on 2026-11-20, before any result that decides it was seen. Known then: nothing
 about this loss.
 
-Lag s enters the loss only at steps t >= s. Its weight is the share of the time weights at these
-steps, which falls with s, and falls more slowly if the time weights grow with t
+Lag s enters the loss only at steps t >= s. Its weight is the share of the squared time weights at
+these steps. The share falls with s, but more slowly if the time weights grow with t
 (training.loss.time_power > 0). The rule compares cells with the plain and the rescaled loss that
 are otherwise equal, by the error of the learned memory function h at late lags: the sum of
 w_s (k_s - h_s)^2 over s >= M99 / 2. The study must score from step 0, because all lags up to
@@ -27,7 +27,7 @@ MARGIN = 0.1  # decades: a factor of 1.26
 
 
 def time_power(cell: Cell) -> float:
-    """Exponent of the loss weights over time; 0 is the plain loss."""
+    """Power of the time weights of the loss; 0 is the plain loss."""
     return float(cell.training.get("loss", {}).get("time_power", 0.0))
 
 

@@ -121,7 +121,7 @@ def deciding(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def effect_text(row: pd.Series) -> str:
-    """Effect, unit and interval of a row, as far as it has them."""
+    """Effect, unit and interval of a row; parts that it lacks are left out."""
     if not np.isfinite(row.effect):
         return ""
     unit = "" if row.unit == "1" else f" {row.unit}"
@@ -130,7 +130,7 @@ def effect_text(row: pd.Series) -> str:
 
 
 def p_text(row: pd.Series) -> str:
-    """p-value, and after Holm's correction; '' if nothing is decided."""
+    """p-value, with Holm's correction in brackets; '' if nothing is decided."""
     return f"{row.p:.2g} ({row.p_holm:.2g})" if np.isfinite(row.p) else ""
 
 

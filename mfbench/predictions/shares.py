@@ -1,4 +1,4 @@
-"""Judge 'this model cannot, that one can' from the share of seeds that succeed."""
+"""Judge whether one kind of model can do what another cannot, by shares of successful seeds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mfbench.predictions.cells import Cell, count
 from mfbench.predictions.intervals import share_difference_interval, share_interval
 from mfbench.predictions.verdict import CONTRADICTED, SUPPORTED, Verdict, decide
 
-RARE = 0.1  # successes above this share are no accident
+RARE = 0.1  # successes above this share are not luck
 
 
 def cannot(
@@ -24,9 +24,9 @@ def cannot(
     """Judge the claim that `able` models can succeed and `unable` models cannot.
 
     Contradicted if the interval of the unable models' share of successes lies above 0.1; else
-    supported if that of the difference of shares lies above the margin. All else is not decided:
-    if able models rarely succeed, training may be the limit. A seed is one trial, whatever the
-    number of cells: its success is its share of successful cells.
+    supported if the interval of the difference of shares lies above the margin. Otherwise it is not
+    decided: if able models rarely succeed, training may be the limit. A seed is one trial, whatever
+    the number of cells: its success is its share of successful cells.
 
     Parameters
     ----------

@@ -16,8 +16,8 @@ from an ordering by memory, tasks are compared at equal memory length only. In t
 larger bound, the spectrum term must also exceed the tail beyond the receptive field, which
 tcn_tail_floor judges.
 
-Families may be hard or easy for reasons of their own, and then all pairs that share a family agree
-or disagree together. So the share of pairs is compared with the shares under all permutations of
+Families may be hard or easy for other reasons, and then all pairs that share a family agree or
+disagree together. So the share of pairs is compared with the shares under all permutations of
 the families' errors, the same permutation at each memory length and width.
 """
 
@@ -35,9 +35,9 @@ from mfbench.predictions.prediction import Prediction
 from mfbench.predictions.tcn_tail_floor import tail_energy
 from mfbench.predictions.verdict import CONTRADICTED, SUPPORTED, NotDecidedError, Verdict, decide
 
-APART = 10.0  # least ratio of two bounds
+APART = 10.0  # minimum ratio of two bounds
 NOTHING = 1e-6  # bounds below this count as equal
-PAIRS = 5  # least number of pairs
+PAIRS = 5  # minimum number of pairs
 
 
 def spectrum_term(cell: Cell) -> float:

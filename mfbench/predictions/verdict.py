@@ -92,7 +92,7 @@ class Verdict:
         runs: int,
         diverged: int,
     ) -> Verdict:
-        """Build a verdict from an estimated effect and what is decided from it."""
+        """Build a verdict from an estimated effect and the decision about it."""
         return cls(
             verdict=decision.answer,
             reason=decision.reason,

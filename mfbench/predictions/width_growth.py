@@ -5,14 +5,14 @@ and is judged on seeds that were trained later. The first rule read the state si
 error of 0.01 off a curve. It said 'supported', by 0.30 doublings [0.30, 0.31], but all of this came
 from interpolating between one state and two.
 
-The state size that a fixed error needs is the smallest size of the study that reaches it; nothing
-is interpolated. (Errors are made monotone by a running minimum: a larger model can do what a
-smaller one can.) Growth is log2 of the ratio of this size at the longest memory to that at the
-shortest, averaged over fixed errors on a log scale. These reach from the error of one state at the
-longest polynomial, above which one state is enough, down to the largest error that the largest
-model leaves on any of the four tasks, below which no size is enough. If these errors need no size
-beyond the second, or the largest model has not learned all tasks, the run is censored; if half of
-the runs are, the study decides nothing. The effect is growth for polynomial minus growth for
+The state size that a fixed error needs is the smallest size in the study that reaches it; nothing
+is interpolated. (Errors are made monotone by a running minimum, because a larger model can do
+whatever a smaller one can.) Growth is log2 of the ratio of this size at the longest memory to that
+at the shortest, averaged over fixed errors on a log scale. Above the error of one state at the
+longest polynomial, one state is always enough; below the largest error of the largest model on the
+four tasks, no size is enough. The fixed errors lie between these two. If they need no size beyond
+the second, or the largest model has not learned all tasks, the run is censored. If half of the runs
+are censored, the study decides nothing. The effect is growth for polynomial minus growth for
 exponential memory: costs of training at longer memory affect both and cancel.
 """
 
@@ -30,7 +30,7 @@ from mfbench.predictions.prediction import Prediction
 from mfbench.predictions.verdict import NotDecidedError, Verdict, compare
 
 MARGIN = 0.25  # doublings of the state
-SIZES, LEVELS = 3, 3  # least number of state sizes and memory lengths
+SIZES, LEVELS = 3, 3  # minimum number of state sizes and memory lengths
 _ERRORS = 100  # fixed errors to average over
 
 

@@ -17,9 +17,9 @@ def boundary_texts(cube: xr.Dataset) -> dict[tuple[str, int, str], dict[str, Any
     Returns
     -------
     dict
-        ``text``: '12 [8, 16]', or '12 [8, > 16]' if the interval ends off the levels, or
-        '> 64 [32, > 64]' if the boundary lies off them too, or '> 64' or '< 4' if the whole
-        interval does; with a dagger if success is not monotone in difficulty.
+        ``text``: '12 [8, 16]'; '12 [8, > 16]' if the interval ends beyond the levels;
+        '> 64 [32, > 64]' if the boundary lies beyond them too; '> 64' or '< 4' if the whole
+        interval does. A dagger marks success that is not monotone in difficulty.
         ``share``: position of the boundary from 0 (fails at the easiest level) to 1 (at the
         hardest M99 of the kernel or beyond).
     """

@@ -16,7 +16,7 @@ def causes_by_model(cube: xr.Dataset) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``columns``: the causes there are; ``rows``: ``architecture``, ``width`` and ``counts``;
+        ``columns``: the causes that occur; ``rows``: ``architecture``, ``width`` and ``counts``;
         ``cells``: a record for each unsolved cell, as in `cause_table`.
     """
     table = cause_table(cube)

@@ -12,8 +12,8 @@ from mfbench.figures.tables import error_table, largest_widths
 def difference_table(cube: xr.Dataset) -> pd.DataFrame:
     """Count the tasks on which all seeds of one architecture are better than all of the other.
 
-    Each architecture is taken at its largest width and selected learning rate; a diverged seed is
-    worse than any error.
+    Architectures are compared at their largest widths and selected learning rates; a diverged seed
+    is worse than any error.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""How many cells select a learning rate at an edge of the grid."""
+"""Count the cells whose selected learning rates lie at an edge of the grid."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _EDGES = {"lowest": -1, "highest": 1}
 
 
 def edge_counts(cube: xr.Dataset) -> dict[str, int]:
-    """Count the cells in which most seeds count at the lowest or the highest learning rate.
+    """Count the cells in which the lowest or highest learning rate is selected for most seeds.
 
     Returns
     -------

@@ -5,15 +5,15 @@ NOTES = {
     "widely spaced levels make wide intervals; the setting refine adds levels within them.",
     "distance_to_optimum": "An error is the product of two factors: the LTI floor (the error of "
     "the best linear model we know of this state size) and the ratio of the error to that floor. "
-    "Only grey: a linear model needs a larger state, and better training cannot help it. Orange: "
-    "a better linear model of this size exists, but training did not find it or the architecture "
-    "cannot represent it.",
+    "Only grey: a linear model needs a larger state; better training cannot help. Orange: a better "
+    "linear model of this size exists, but training did not find it or the architecture cannot "
+    "represent it.",
     "error_parts": "The error of any causal model on white input is the sum of four parts. Wrong "
     "memory function: the learned memory function differs from the target's. Varies over time: the "
     "response depends on the time step. Bias: the mean prediction is not zero. Nonlinear residual: "
     "the part of the prediction that is not linear in the input.",
-    "memory_functions": "A closer look at the first part of the error, lag by lag.",
-    "lags_over_training": "If the steps rise with the lag, short memory is learned first. A lag "
+    "memory_functions": "The first part of the error (wrong memory function), lag by lag.",
+    "lags_over_training": "If the points rise with the lag, short memory is learned first. A lag "
     "that is learned between two validations counts from the later one.",
     "weight_perturbation": "If the error stays low under larger changes, the model stores its "
     "memory in a stable parametrisation.",

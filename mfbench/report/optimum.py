@@ -19,11 +19,11 @@ def distance_table(cube: xr.Dataset) -> pd.DataFrame:
     architecture, width, tasks
         The model and its number of trained tasks.
     unsolved, cannot, untrained
-        Number of unsolved tasks; of these, the number that no linear model of this size can solve
-        (lower floor at or above the threshold) and the number that the best known one solves
-        (upper floor below it).
+        Number of unsolved tasks; of these, the number that no linear time-invariant model of this
+        size can solve (lower floor at or above the threshold) and the number that the best known
+        one solves (upper floor below it).
     floor
-        10 to the power of the median approximation part over tasks; 0 if half of the floors are.
+        10 to the power of the median approximation part over tasks; 0 if half of the floors are 0.
     times
         10 to the power of the median optimisation part over tasks: the error divided by the floor
         or by 1e-6, whichever is larger.

@@ -1,4 +1,4 @@
-"""How far more training, or more width, moves the failure boundaries."""
+"""How much more training, or more width, moves the failure boundaries."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mfbench.cube.slopes import boundary_slopes
 
 
 def slope_rows(cube: xr.Dataset) -> list[dict[str, Any]]:
-    """A record for each slope that the study can tell.
+    """A record for each slope that the study can estimate.
 
     Keys: ``architecture``, ``kernel``, ``per`` (steps or width), ``at`` (the other of the two) and
     ``text``, such as '0.5 [0.2, 0.9]'.

@@ -42,7 +42,7 @@ class ArchitectureSettings(Section):
         return model
 
     def entry(self, length: int) -> dict[str, Any]:
-        """What `build_models` needs of it."""
+        """Return this architecture as `build_models` takes it."""
         chosen = self.model_dump(include={"layers", "norm", "residual", "activation"})
         return {
             "model": self.model,

@@ -1,7 +1,8 @@
-"""Study files, read strictly: YAML 1.2, no key twice, and the place of every key.
+"""Read study files strictly: YAML 1.2, no duplicate keys, and the place of every key.
 
-PyYAML parses; what a plain scalar means is decided here, by the core schema of YAML 1.2. What
-YAML 1.1 would read as another value (010, yes) is refused, since editors and Snakemake do so.
+PyYAML parses the text. This module gives plain scalars their values, by the core schema of
+YAML 1.2. It refuses scalars that YAML 1.1 reads differently (010, yes), because editors and
+Snakemake use YAML 1.1.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
 _OTHER_IN_1_1 = re.compile(r"yes|no|on|off", re.IGNORECASE)
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9]+(\..*)?")
 _COMMAND_LINE = "--config"
-_DEPTH = 20  # more is an alias within itself
+_DEPTH = 20  # deeper means an alias that contains itself
 
 Location = tuple[str | int, ...]
 """Keys and indices from the top of a study to a value."""
@@ -49,14 +50,14 @@ class Document:
     places: Mapping[Location, str] = field(default_factory=dict)
 
     def place(self, location: Location) -> str:
-        """Where a value is given, or else the innermost section around it; empty if unknown."""
+        """The place of a value, or else of the innermost section around it; empty if unknown."""
         while location and location not in self.places:
             location = location[:-1]
         return self.places.get(location, "")
 
 
 def read_documents(paths: Iterable[str | Path], settings: Iterable[str] = ()) -> Document:
-    """Read study files; later ones add to the earlier and replace their values, key by key.
+    """Read study files; later files add to earlier ones and replace their values, key by key.
 
     Parameters
     ----------
@@ -132,7 +133,7 @@ def _value(node: yaml.Node, at: Location, origin: str, places: dict[Location, st
         lines: dict[str, int] = {}
         content: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            if _merges(key_node):  # its keys come first, so that the mapping's own replace them
+            if _merges(key_node):  # first, so that the mapping's own keys replace merged ones
                 merged = _value(value_node, at, origin, places)
                 if not isinstance(merged, dict):
                     raise StudyError(f"{place}: << takes one alias of a mapping")

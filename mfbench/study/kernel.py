@@ -71,7 +71,7 @@ class KernelSettings(Section):
         length : int
             Sequence length T.
         longest : int
-            The length of the longest sequences on which models are tested.
+            Length of the longest test sequences.
         weights : (T,) array
             Window weights.
 
@@ -99,7 +99,7 @@ class KernelSettings(Section):
             levels.append(Level(family=family, rho=rho, memory_length=m99))
         if len({level.rho for level in levels}) < len(levels):
             raise ValueError("two levels have the same rho")
-        # The family's knob orders levels of the same memory length.
+        # Levels of the same memory length are in the order of the knob.
         sign = 1 if find_family(family).harder_when_larger else -1
         return sorted(levels, key=lambda v: (v.memory_length, sign * v.rho))
 

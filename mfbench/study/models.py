@@ -1,6 +1,6 @@
-"""The models of a study, really built once at each width: their settings, code and faults.
+"""Build the models of a study once at each width, for their settings, code files and faults.
 
-`mfbench.models.build_all` builds them in a process of its own, since a plan must not load torch.
+`mfbench.models.build_all` builds them in a separate process, because planning must not load torch.
 Its answers are kept until a setting or a file of the model changes; faults are not kept.
 """
 
@@ -40,9 +40,9 @@ class Model:
     settings : dict
         All settings except its width, with defaults filled in.
     files : tuple of Path
-        The files of a user's model: its own, and all below its folder that are loaded with it.
+        The files of a user's model: its own, and those below its folder that it loads.
     modules : tuple of str
-        Modules of mfbench's `models` that are loaded with it, without ``mfbench.``.
+        Modules of `mfbench.models` that it loads, without the prefix ``mfbench.``.
     """
 
     settings: dict[str, Any]
@@ -58,12 +58,12 @@ def build_models(
     Parameters
     ----------
     entries : mapping
-        By name, what `mfbench.models.build_all.build_all` takes.
+        By name, the argument of `mfbench.models.build_all.build_all`.
 
     Returns
     -------
     models : dict
-        By name, those that could be built.
+        Those that could be built, by name.
     problems : list
         Locations below ``architectures`` and messages.
     """
@@ -99,13 +99,13 @@ def _build(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]
     found = dict(zip(entries, answers, strict=True))
     for name, answer in found.items():
         if not answer["problems"]:
-            with suppress(OSError):  # a dry run in a folder that cannot be written
+            with suppress(OSError):  # a dry run may lack write permission
                 write_json(_file(entries[name]), answer)
     return found
 
 
 def _kept(entry: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The answer to an entry, if it is known and its files are as they were."""
+    """The stored answer to an entry, if its files have not changed since."""
     try:
         answer: dict[str, Any] = read_json(_file(entry))
         for folder, files in ((_PACKAGE, answer["package"]), (_folder(entry), answer["own"])):

@@ -1,4 +1,4 @@
-"""What all sections of a study share."""
+"""Base class and types for all sections of a study."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ Distinct = AfterValidator(_distinct)
 
 def _given(value: Any) -> Any:
     if value is None:
-        raise ValueError("null is no value here: leave the key out for its default")
+        raise ValueError("null is not allowed: leave the key out for its default")
     return value
 
 
 class _WithoutNull:
-    """Leaves null out of the JSON schema."""
+    """Leave null out of the JSON schema."""
 
     @staticmethod
     def __get_pydantic_json_schema__(core: Any, schema_of: Any) -> dict[str, Any]:
@@ -53,7 +53,7 @@ class _WithoutNull:
 # A key that may be left out, but not be null.
 Omissible = Annotated[V | None, BeforeValidator(_given), _WithoutNull()]
 
-# A seed, as NetCDF, numpy and torch take it.
+# A seed that NetCDF, numpy and torch all accept.
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 # A name becomes part of file names and wildcards.

@@ -39,7 +39,7 @@ LATER_PHASES = ("refine", "diagnose")  # each is a section of the study, in this
 
 
 class _WrongError(ValueError):
-    """A problem that only several keys together show, and the key to name."""
+    """A problem between several keys, with the key to name in the message."""
 
     def __init__(self, location: Location, message: str) -> None:
         super().__init__(message)
@@ -47,7 +47,7 @@ class _WrongError(ValueError):
 
 
 def _folder(path: str) -> str:
-    """Normalise a folder's name as Snakemake does; refuse a name that Snakemake cannot handle."""
+    """Normalise a folder's name as Snakemake does; refuse names that Snakemake cannot handle."""
     wrong = sorted({c for c in path if c in "{}" or not c.isprintable()})
     if wrong:
         raise ValueError(
@@ -55,11 +55,11 @@ def _folder(path: str) -> str:
         )
     if not path or path != path.strip() or path.startswith("~") or "://" in path:
         raise ValueError(
-            f"{path!r} must be a local folder, without blanks at its ends and with ~ written out "
-            "in full"
+            f"{path!r} must be a local folder, without spaces at either end and with ~ written "
+            "out in full"
         )
     if re.search(r"\$\w", path):
-        raise ValueError(f"{path!r}: write it in full, variables such as $HOME are not expanded")
+        raise ValueError(f"{path!r}: write it in full; variables such as $HOME are not expanded")
     return os.path.normpath(path)
 
 
@@ -149,11 +149,11 @@ class Study(Section):
 
     @property
     def phases(self) -> list[str]:
-        """The phases that this study runs in; each after the first follows from numbers."""
+        """The phases of this study; each one after the first depends on earlier results."""
         return ["study", *(phase for phase in LATER_PHASES if getattr(self, phase))]
 
     def groups(self) -> list[tuple[str, int, str]]:
-        """All (architecture, width, kernel); each has a cell at every level of its kernel."""
+        """All (architecture, width, kernel); each has one cell per level of its kernel."""
         return [
             (architecture, width, kernel)
             for architecture, settings in self.architectures.items()
@@ -163,7 +163,7 @@ class Study(Section):
 
 
 def load_study(study: Mapping[str, Any] | Document, *, origin: str = "the study") -> Study:
-    """Check a study. (Its models are built when `Study.models` is first asked for.)
+    """Check a study. (Its models are built at the first access to `Study.models`.)
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ def load_study(study: Mapping[str, Any] | Document, *, origin: str = "the study"
     """
     document = study if isinstance(study, Document) else Document(dict(study), origin)
     try:
-        # As JSON, in which pydantic is strict about numbers and truth values but not about tuples.
+        # As JSON, because pydantic's strict mode then still accepts a list for a tuple.
         text = json.dumps(_completed(document.content))
         found = Study.model_validate_json(text, strict=True)
     except ValidationError as error:
@@ -196,7 +196,7 @@ def read_study(path: str | Path) -> Study:
     Raises
     ------
     StudyError
-        The file cannot be read, is not strict YAML or not a valid study.
+        The file cannot be read, is not strict YAML, or is not a valid study.
     """
     return load_study(read_documents([path]))
 

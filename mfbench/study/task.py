@@ -14,7 +14,7 @@ from pydantic import (
 
 from mfbench.study.section import Section, Seed
 
-# The time for floors grows with the third power of the length.
+# The time to compute floors grows with the cube of the length.
 _LONGEST = 4096
 
 

@@ -21,12 +21,13 @@ from mfbench.study.section import Distinct, Section, Seed
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
-# How a job runs: a member's numbers do not depend on it, so changing it reruns nothing. (A new
-# device applies to members not yet trained. Checkpoints are kept per device, and files record it.)
+# How a job runs. These settings change a member's numbers by rounding at most, so changing them
+# reruns nothing. (A new device applies to members that are not trained yet. Checkpoints are kept
+# per device, and files record it.)
 EXECUTION = frozenset(
     {"device", "checkpoints", "cells_per_job", "ensemble_size", "jobs_per_gpu", "broken"}
 )
-# The lists whose product a cell's members are.
+# A cell has one member for each combination of these lists.
 MEMBERS = ("steps", "learning_rates", "seeds")
 # Sequences per validation batch; changes results only by rounding.
 VALIDATION_BATCH = 256
@@ -180,5 +181,5 @@ class TrainingChanges(Section):
     schedule: Schedule = Schedule()
 
     def given(self) -> dict[str, Any]:
-        """The keys that were given, without defaults."""
+        """The keys that the study gives, without defaults."""
         return self.model_dump(exclude_unset=True)

@@ -1,11 +1,11 @@
 """Datasets: white input x and target y_t = sum_s k(s) x_{t-s}, one NetCDF file per task.
 
 Models see input and target in units of their standard deviations: x has variance 1, and so has the
-noise-free target over the scored steps, as sum_s w_s k(s)^2 = 1. Predicting zero thus has an error
-of 1, and no factor of a memory function changes a number.
+noise-free target over the scored steps, because sum_s w_s k(s)^2 = 1. So predicting zero has an
+error of 1, and the scale of a memory function does not matter.
 
-Inputs depend on the study's seed and the split alone, so all kernels and levels of a study see the
-same x (and the same noise): comparisons between tasks share their sampling error.
+Inputs depend only on the study's seed and the split, so all kernels and levels of a study see the
+same x (and the same noise), and tasks share their sampling error.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from mfbench.study.task import TaskSettings
 from mfbench.tasks.kernels.memory import memory_function, memory_length, window_weights
 
 SPLITS = ("train", "validation", "test")
-_BLOCK = 2**21  # numbers of float64 at work at once, about 16 MiB
+_BLOCK = 2**21  # float64 numbers in memory at once, about 16 MiB
 _CHUNK = 2**18  # numbers in one chunk of the file, 1 MiB of float32
 
 
@@ -43,13 +43,13 @@ class Task:
     scored_from : int
         First scored step.
     family : str
-        Name of a registered family, or a reference to a file of one's own.
+        Name of a registered family, or a reference to a user's file.
     rho : float
         Its knob.
     memory_length : int
         Its M99 in steps.
     distribution : {"normal", "uniform", "rademacher"}
-        Of the input.
+        Distribution of the input.
     seed : int
         Seed of all inputs of the study.
     """
@@ -86,12 +86,12 @@ def convolve(x: NDArray[np.float64], k: NDArray[np.float64]) -> NDArray[np.float
 
 
 def fast_length(least: int) -> int:
-    """A power of 2 for FFTs of at least so many steps. To import scipy's takes half a second."""
+    """A power of 2 for FFTs of at least this length; importing scipy for it is slow."""
     return 1 << (least - 1).bit_length()
 
 
 def convolve_directly(x: NDArray[np.float64], k: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The oracle of `convolve`: the sum as it is written."""
+    """The oracle of `convolve`: the sum, term by term."""
     y = np.zeros_like(x)
     for t in range(x.shape[-1]):
         for s in range(t + 1):
@@ -102,9 +102,9 @@ def convolve_directly(x: NDArray[np.float64], k: NDArray[np.float64]) -> NDArray
 def blocks(
     settings: TaskSettings, split: str, k: NDArray[np.float64], *, block: int | None = None
 ) -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.float32]]]:
-    """The sequences of a split, some at a time: (index of the first, x, y).
+    """The sequences of a split in blocks: (index of the first, x, y).
 
-    The numbers do not depend on the size of a block (in sequences), which only bounds the memory.
+    The number of sequences in a block bounds the memory; it does not change the numbers.
     """
     count = getattr(settings.sequences, split)
     length = settings.length
@@ -114,7 +114,7 @@ def blocks(
     noisy = settings.noise > 0 and split != "test"
     for first in range(0, count, block):
         shape = (min(block, count - first), length)
-        # Targets belong to the input as it is stored, in float32.
+        # Compute targets from the input as it is stored, in float32.
         x = _white(inputs, settings.input.distribution, shape)
         x = x.astype(np.float32).astype(np.float64)
         y = convolve(x, k)
@@ -140,9 +140,9 @@ def _white(
 
 
 def new_inputs(task: Task, purpose: int, *, count: int, length: int) -> NDArray[np.float32]:
-    """Inputs of a task's own kind that no split holds, (count, length).
+    """New inputs (count, length) with a task's distribution, independent of its splits.
 
-    Like those of the splits they depend on the study's seed alone, and on the `purpose`.
+    They depend only on the study's seed and the `purpose`.
     """
     key = (len(SPLITS), purpose)
     stream = np.random.default_rng(np.random.SeedSequence(task.seed, spawn_key=key))
@@ -152,7 +152,7 @@ def new_inputs(task: Task, purpose: int, *, count: int, length: int) -> NDArray[
 def write_dataset(
     path: str | Path, *, settings: TaskSettings, family: str, rho: float, kernel: str = ""
 ) -> None:
-    """Generate one task and write it, in memory bounded by a block of sequences.
+    """Generate one task and write it, with one block of sequences in memory at a time.
 
     Parameters
     ----------
@@ -161,11 +161,11 @@ def write_dataset(
     settings : TaskSettings
         The task settings of the study.
     family : str
-        Name of a registered family, or a reference to a file of one's own.
+        Name of a registered family, or a reference to a user's file.
     rho : float
         Its knob.
     kernel : str
-        The kernel's name in the study; default: that of its family.
+        The kernel's name in the study; default: the name of its family.
     """
     T = settings.length
     weights = window_weights(T, settings.scored_from)
@@ -197,7 +197,7 @@ def write_dataset(
         def variable(
             name: str, kind: str, dims: tuple[str, ...], long_name: str, **attributes: object
         ) -> Any:
-            # White noise does not compress: no zlib, and no fill before it is written.
+            # White noise does not compress, so no zlib; every value is written, so no fill.
             made = file.createVariable(
                 name, kind, dims, chunksizes=chunks if len(dims) == 2 else None, fill_value=False
             )
@@ -232,23 +232,23 @@ def read_dataset(
     splits: tuple[str, ...] = SPLITS,
     task: Mapping[str, Any] | None = None,
 ) -> Task:
-    """Read the splits of a task that are asked for.
+    """Read some splits of a task.
 
     Parameters
     ----------
     path : path
         NetCDF file of `write_dataset`.
     splits : tuple of str
-        Those to read.
+        The splits to read.
     task : mapping, optional
-        The ``task`` section that it must have been made with.
+        The ``task`` section that the file must have been made with.
 
     Raises
     ------
     OSError
         The file is missing.
     BrokenFileError
-        It is corrupt, no dataset of mfbench or that of another task (the message names it).
+        The file is corrupt, not a dataset of mfbench, or of another task; the message names it.
     """
     with netCDF4.Dataset(sealed(path)) as file:
         file.set_auto_mask(False)

@@ -1,4 +1,4 @@
-"""Training of some cells of one (architecture, width, kernel) with all their members."""
+"""Train some cells of one (architecture, width, kernel) with all their members."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from mfbench.training.run import Run, runs_of
 from mfbench.training.trainer import Member, Trainer, initial_model
 
 log = logging.getLogger(__name__)
-# Those of the study may differ, but a setting of the evaluation must not train anything again.
+# The defaults, because a changed setting of the evaluation must not retrain anything.
 _FACTORS = EvaluationSettings().length_factors
 
 
@@ -39,9 +39,9 @@ class TrainedCell:
     Attributes
     ----------
     members : dict
-        Progress by run; none where it failed.
+        Progress by run; empty if the cell failed.
     message : str
-        What its architecture's own code broke at; "" where it did not.
+        Error of the architecture's own code; "" if there was none.
     """
 
     members: Mapping[Run, Progress]
@@ -64,7 +64,7 @@ class TrainedCells:
         Number of trained real numbers.
     state_size, receptive_field : int or None
     linear : bool or None
-        What the model declares about itself; None for all of them where it cannot be built.
+        What the model declares about itself; all None if it cannot be built.
     """
 
     cells: Mapping[float, TrainedCell]
@@ -87,9 +87,9 @@ class CellMember(Member):
     steps : int
         Its budget.
     key : str
-        What its checkpoint must have been made from.
+        Digest of everything from which its checkpoint must have been made.
     checkpoints : Checkpoints
-        Where that lies.
+        The folder of the checkpoint.
     """
 
     rho: float
@@ -99,7 +99,7 @@ class CellMember(Member):
 
     @property
     def run(self) -> Run:
-        """What tells it apart from the other members of its cell."""
+        """Its budget, learning rate and seed."""
         return Run(self.steps, self.learning_rate, self.seed)
 
     @property
@@ -111,7 +111,7 @@ class CellMember(Member):
         )
 
     def load(self) -> None:
-        """Take what the last checkpoint has of it."""
+        """Restore its progress from the last checkpoint, if there is one."""
         self.progress = self.checkpoints.load(self.run, self.key)
 
     def save(self) -> None:
@@ -132,8 +132,8 @@ def train_cells(
 ) -> TrainedCells:
     """Train all members of some cells.
 
-    Members that an earlier job finished are taken from the checkpoints: adding a seed, a learning
-    rate or a level trains only what is new, and a killed job goes on where it was.
+    Members that an earlier job finished are taken from the checkpoints. So adding a seed, a
+    learning rate or a level trains only new members, and a killed job continues where it stopped.
 
     Parameters
     ----------
@@ -148,11 +148,11 @@ def train_cells(
     code : str
         Digest of the code that trains.
     checkpoints : mapping
-        Folder of each rho for its members.
+        Folder for the members of each rho.
     runs : mapping, optional
         The runs of each rho; by default all those that the settings name.
     share : int, optional
-        Bytes of the GPU that are this job's.
+        This job's share of the GPU's memory in bytes.
 
     Raises
     ------
@@ -220,7 +220,7 @@ def _members(
     code: str,
     folders: Mapping[float, str | Path],
 ) -> list[CellMember]:
-    """All members with what is left of them from earlier jobs, by cell."""
+    """All members by cell, with their progress in earlier jobs."""
     members = []
     for rho, data in tasks.items():
         common = {
@@ -258,7 +258,7 @@ def _ensemble_size(
     settings: TrainingSettings,
     share: int | None,
 ) -> int:
-    """How many of these members train together, at most; the log says why where it is only one."""
+    """How many of these members train together at most; if one at a time, the log says why."""
     if len(members) < 2:
         return 1
     data = members[0].data
@@ -267,11 +267,11 @@ def _ensemble_size(
         try:
             needed = step_bytes(architecture, data, width=width, settings=settings)
         except ArchitectureError:
-            return 1  # whose fault it is shows when each trains alone
+            return 1  # training each alone shows which one is at fault
         size = members_at_once(bytes_of_a_member=needed, share=share)
     if size == 1:
         return 1
-    # With different seeds where there are any, and a few inputs of each.
+    # Compare models with different seeds, if there are any, on a few inputs.
     other = next((m.seed for m in members if m.seed != members[0].seed), members[0].seed)
     try:
         models = [
@@ -292,11 +292,10 @@ def _ensemble_size(
 
 
 def ensembles(members: Sequence[CellMember], size: int) -> Iterator[list[CellMember]]:
-    """Who trains together: what an interrupted job trained together goes on so.
+    """Yield the members that train together; those of an interrupted job stay together.
 
-    The others follow by budget, in their order, in ensembles of about equal size and at most
-    `size`. Those that are left when the first ensembles are finished are therefore the same as
-    before.
+    The others follow by budget, in order, in ensembles of about equal size and at most `size`. So
+    if a job stops after some ensembles, the next job forms the same remaining ones.
     """
     started: dict[tuple[int, int, int], list[CellMember]] = {}
     budgets: dict[int, list[CellMember]] = {}
@@ -308,7 +307,7 @@ def ensembles(members: Sequence[CellMember], size: int) -> Iterator[list[CellMem
             key = (member.steps, number, member.progress.step if number else -len(started))
             started.setdefault(key, []).append(member)
     for group in started.values():
-        # The setting may have changed since.
+        # Split again, because the setting may have changed since.
         for start in range(0, len(group), size):
             yield group[start : start + size]
     for of_budget in budgets.values():
@@ -328,9 +327,9 @@ def _train(
     width: int,
     settings: TrainingSettings,
 ) -> None:
-    """Train members together, but for those of cells that have failed.
+    """Train members together, except those of cells that have failed.
 
-    Whose fault it is where they break shows when they go on alone, from their last checkpoints.
+    If they break, each goes on alone from its last checkpoint, which shows whose fault it was.
     """
     members = [member for member in members if member.rho not in broken]
     if not members:
@@ -379,7 +378,7 @@ def _progress(member: Member) -> Progress:
 
 
 def _failed(message: str, error: ArchitectureError, settings: TrainingSettings) -> str:
-    """The message of a failed cell, in the log; raised where the study asks to stop."""
+    """Log and return the message of a failed cell, or raise it if the study asks to stop."""
     if settings.broken == "stop":
         raise ArchitectureError(message) from error
     log.error("FAILED, and recorded as such: %s", message, exc_info=error)

@@ -1,4 +1,4 @@
-"""What training leaves behind: curves and outcomes as NetCDF, weights as safetensors."""
+"""Write the results of training: curves and outcomes as NetCDF, weights as safetensors."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def write_weights(
     path : path
         File to write.
     trained : TrainedCells
-        A cell that failed leaves nothing.
+        A failed cell has no weights.
     resolved : mapping
         All settings of the job, for the file's metadata.
     title : str
@@ -71,7 +71,7 @@ def write_training(
     path : path
         File to write.
     trained : TrainedCells
-        A cell that failed has the message and no numbers.
+        A failed cell has a message and no numbers.
     settings : TrainingSettings
         The training section of the study.
     resolved : mapping
@@ -79,7 +79,7 @@ def write_training(
     title : str
         What the file holds.
     device : str
-        The hardware that it was trained on.
+        The hardware on which it was trained.
     """
     axes = budgets, rates, seeds = axes_of(chain.from_iterable(trained.runs.values()))
     validated = {budget: validation_steps(budget, settings.validations) for budget in budgets}
@@ -122,7 +122,7 @@ def write_training(
             "message",
             grid[:1],
             message,
-            "what the architecture's own code broke at; empty where it did not",
+            "error of the architecture's own code; empty if there was none",
             "1",
         ),
         ("status", grid, outcome.astype("i1"), "outcome of the training", "1"),
@@ -151,21 +151,21 @@ def write_training(
             "best_validation_error",
             grid,
             each(lambda m: m.best_error if m.best_step else np.nan, np.nan),
-            "least relative mean squared error on the validation split",
+            "lowest relative mean squared error on the validation split",
             "1",
         ),
         (
             "best_step",
             grid,
             each(lambda m: m.best_step, 0, "i4"),
-            "validated step with the least validation error; 0 where there is none",
+            "validated step with the lowest validation error; 0 if there is none",
             "1",
         ),
         (
             "diverged_step",
             grid,
             each(lambda m: m.diverged_step, -1, "i4"),
-            "step at which the member diverged; -1 where it did not",
+            "step at which the member diverged; -1 if it did not",
             "1",
         ),
         ("seconds", grid, each(lambda m: m.seconds, np.nan), "time spent in training", "s"),
@@ -173,21 +173,21 @@ def write_training(
             "ensemble_size",
             grid,
             each(lambda m: m.ensemble_size, 0, "i4"),
-            "members that trained together with it, itself included",
+            "number of members that trained together, itself included",
             "1",
         ),
         (
             "ensemble",
             grid,
             each(lambda m: m.ensemble, 0, "i4"),
-            "number that these members share; 0 where it trained alone",
+            "number that identifies these members; 0 if it trained alone",
             "1",
         ),
     ]
     with atomic(path) as temporary, netCDF4.Dataset(temporary, "w") as file:
         file.setncatts(provenance(title=title, settings=resolved, seeds=seeds))
         file.setncatts({"device": device, "precision": "float32, no TF32"})
-        # A number that is not there is left out: an attribute cannot say "none".
+        # Leave out numbers that are None, because attributes cannot hold it.
         for name in ("parameters", "linear", "state_size", "receptive_field"):
             if (value := getattr(trained, name)) is not None:
                 file.setncattr(name, int(value))

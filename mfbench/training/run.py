@@ -1,4 +1,4 @@
-"""What tells the members of a cell apart."""
+"""The budget, learning rate and seed that identify a member of a cell."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Run(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Its name in names of files and tensors, different for any two learning rates."""
+        """Its part of file and tensor names; repr keeps any two learning rates apart."""
         return f"steps={self.steps},learning_rate={self.learning_rate!r},seed={self.seed}"
 
 

@@ -1,8 +1,8 @@
 """The trainer: trains members of one architecture together, all at the same step.
 
 Each member has its own task, initialisation, batch order, learning rate, gradient clipping,
-divergence and checkpoints. Members only share operations: up to rounding, each gets the same
-numbers as alone.
+divergence and checkpoints. Members share only operations: up to rounding, each gets the same
+numbers as when it trains alone.
 """
 
 from __future__ import annotations
@@ -141,12 +141,12 @@ class Trainer:
                     memory=torch.full((len(self.validated), length), float("nan")),
                 )
             else:
-                with during("its checkpoint"), own_code():  # it fits, unless the model has changed
+                with during("its checkpoint"), own_code():  # fails if the model has changed
                     self._resume(i, member.progress)
             member.progress.ensemble_size, member.progress.ensemble = len(members), number
         self.step = self.progress[0].step
 
-        # A step reads and writes at fixed addresses, so that a GPU can replay it.
+        # A step reads and writes fixed addresses, so that a GPU can replay it.
         M, B, K = len(members), settings.batch_size, min(LOOK_EVERY, self.steps)
         self._rows = torch.zeros(K, M, B, dtype=torch.int64, device=device)
         self._factors = data.x.new_zeros(K)  # shares of the peak learning rate
@@ -215,7 +215,7 @@ class Trainer:
                 save(self.members)
 
     def prepare(self) -> None:
-        """Put on the device what changes between steps, until losses are read again."""
+        """Copy to the device what changes between steps, up to the next reading of losses."""
         start, settings = self.step, self.settings
         following = min(s for s in self.validated if s > start)
         self._looked, self._until = start, min((start // LOOK_EVERY + 1) * LOOK_EVERY, following)
@@ -252,9 +252,9 @@ class Trainer:
         self._count.add_(1)
 
     def _seed_noise(self) -> None:
-        """Make the random numbers of layers a function of seed and step only.
+        """Make the random numbers of layers depend only on seed and step.
 
-        Only a member that trains alone can have such layers, because vmap refuses them.
+        Only a member that trains alone can have such layers, because vmap rejects them.
         """
         if len(self.members) == 1:
             seed_generators(self.data.x.device, layer_noise_seed(self.members[0].seed) + self.step)
@@ -284,9 +284,9 @@ class Trainer:
             progress, error = self.progress[i], errors[i]
             progress.train_error.append(losses[i])
             progress.validation_error.append(error)
-            # The first loss is that of the untrained model, which may be far off and yet learn.
+            # The first loss is the untrained model's, which may be large even if it can learn.
             start = max(1.0, float(self.losses[i, 0]))
-            if not error <= self.settings.diverged_above * start:  # also if it is NaN
+            if not error <= self.settings.diverged_above * start:  # `not <=` also catches NaN
                 progress.diverged_step = self.step
             elif error < progress.best_error:
                 progress.best_error, progress.best_step = error, self.step
@@ -343,7 +343,7 @@ class Trainer:
             best.copy_(torch.where(which, present, best))
 
     def _snapshot(self) -> None:
-        """Put into the progress what a checkpoint needs to continue."""
+        """Copy into the progress what a checkpoint needs to continue."""
         vectors = {
             "parameters": self.ensemble.parameters.cpu(),
             "first_moment": self.optimiser.first_moment.cpu(),
@@ -377,7 +377,7 @@ class Trainer:
 def _number(
     members: Sequence[Member], architecture: Mapping[str, Any], width: int, steps: int
 ) -> int:
-    """Number an ensemble from 1 to 2^31 - 1, equal for equal members."""
+    """Identify an ensemble by a number from 1 to 2^31 - 1; equal members give equal numbers."""
     trained = [
         # Tasks of a study share the input and differ in the target.
         (m.learning_rate, m.seed, float(m.data.y.double().sum()))

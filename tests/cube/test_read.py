@@ -108,7 +108,7 @@ def test_what_is_no_cube_is_named(path: Path, tmp_path: Path) -> None:
         xr.Dataset({"a": 1}).to_netcdf(temporary)
     for made_for in (None, STUDY):
         with pytest.raises(
-            ValueError, match=r"foreign\.nc: no benchmark cube of mfbench, it lacks"
+            ValueError, match=r"foreign\.nc: not a benchmark cube of mfbench: it lacks"
         ):
             open_benchmark(foreign, made_for=made_for)
     cube = open_benchmark(path)

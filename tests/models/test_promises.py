@@ -89,7 +89,7 @@ BREAKS: dict[str, tuple[str, str, dict[str, str]]] = {
     ),
     "hidden submodule": (
         "declarations",
-        "self.norm hides behind the setting norm of the stack: rename",
+        "self.norm has the name of a setting of the stack: rename",
         {"forward": "return self.gain * u", "init": GAIN + "; self.norm = nn.LayerNorm(width)"},
     ),
     "too short": (
@@ -99,7 +99,7 @@ BREAKS: dict[str, tuple[str, str, dict[str, str]]] = {
     ),
     "complex128 buffer": (
         "types",
-        "layers.0.mixer.z is complex128, which no file here can hold",
+        "layers.0.mixer.z is complex128, which mfbench cannot save",
         {
             "forward": "return self.gain * u * self.z.real.float()",
             "init": GAIN
@@ -131,7 +131,7 @@ BREAKS: dict[str, tuple[str, str, dict[str, str]]] = {
     ),
     "batch for time": (
         "independent",
-        "the batch is taken for time.*batch_first=True",
+        "mistakes the batch for time.*batch_first=True",
         {
             "forward": "return self.rnn(u)[0]",
             "init": "self.rnn = nn.RNN(width, width)",
@@ -176,17 +176,17 @@ BREAKS: dict[str, tuple[str, str, dict[str, str]]] = {
     ),
     "narrower field": (
         "reached",
-        "receptive_field = 12, but nothing from beyond lag 7 reaches its output: declare 8",
+        "receptive_field = 12, but no input beyond lag 7 reaches its output: declare 8",
         {"forward": FIR, "init": TAPS, "declared": "linear = True; receptive_field = 12"},
     ),
     "small state": (
         "state size",
-        "state_size = 2, but its response has an order of 7 at least",
+        "state_size = 2, but its response has an order of at least 7",
         {"forward": FIR, "init": TAPS, "declared": "linear = True; state_size = 2"},
     ),
     "two forms": (
         "step form",
-        "layers.0.mixer gives another output step by step than all at once, from step 1 on",
+        "layers.0.mixer gives different outputs step by step and all at once, from step 1 on",
         {
             "base": "RecurrentMixer",
             "forward": "def forward(self, u): return self.gain * (u + shifted(u, 1))\n"
@@ -269,7 +269,7 @@ SOUND: dict[str, tuple[str, dict[str, str]]] = {
         },
     ),
     "table of positions": (
-        "it does not run on sequences of 48 steps.*: errors there will be NaN; let maximum",
+        "it does not run on sequences of 48 steps.*: errors there will be NaN; declare the limit",
         {
             "forward": "return u + self.P",
             "init": "self.P = nn.Parameter(torch.zeros(length, width))",

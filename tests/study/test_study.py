@@ -123,7 +123,7 @@ def test_the_standard_study_has_every_registered_architecture() -> None:
         ),
         ("architectures.foo", {"model": "no.py:Foo"}, r"no file 'no\.py'"),
         ("architectures.foo", {"model": "~/a.py:Foo"}, r"no file .*; ~ and \$ are not expanded"),
-        ("architectures.rnn", {"activation": None}, r"activation: null is no value here"),
+        ("architectures.rnn", {"activation": None}, r"activation: null is not allowed"),
         ("training.schedule", None, r"training\.schedule = None"),
         ("training.seeds", [0, 2**63], r"training\.seeds\[1\] = 9223372036854775808"),
         ("training.steps", True, r"training\.steps\[0\] = True"),

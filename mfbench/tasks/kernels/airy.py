@@ -13,7 +13,7 @@ W0 = np.pi / 4  # local angular frequency at lag 0, radians per step
 
 
 def _airy(rho: float, lag: NDArray[np.float64]) -> NDArray[np.float64]:
-    from scipy.special import airy  # half a second to import, not needed by other families
+    from scipy.special import airy  # takes half a second to import; only this family needs it
 
     c = (W0**2 / rho) ** (1 / 3)
     return np.asarray(airy(c * (lag - rho))[0], dtype=np.float64)

@@ -20,7 +20,7 @@ class Family:
     knob : str
         What `rho` means, with its unit.
     low, high : float
-        `rho` lies strictly between `low` and `high`; with `integer` the ends are allowed.
+        `rho` lies strictly between `low` and `high`; the ends are included if `integer` is set.
     integer : bool
         Whether `rho` is a whole number.
     harder_when_larger : bool

@@ -1,7 +1,7 @@
-"""Families by name: every module beside this one that defines `FAMILY` is a registered family.
+"""Families by name: each module in this folder that defines `FAMILY` is a registered family.
 
-They are found by file name and imported one at a time. So adding or editing one leaves the code of
-the others unchanged, and with it their cached results.
+They are found by file name and imported one at a time. So adding or editing one invalidates no
+cached results of the others.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ def families() -> tuple[str, ...]:
 
 
 def family(name: str) -> Family:
-    """The family of that name.
+    """Return the family with this name.
 
     Parameters
     ----------
     name : str
-        Of a registered family, or a reference to a file (`own_kernel`).
+        Name of a registered family, or a reference to a user's file (`own_kernel`).
 
     Raises
     ------
     ValueError
-        It is neither; the message lists what is allowed.
+        The name is neither; the message lists what is allowed.
     """
     if name not in families():
         if ".py:" in name or name.endswith((".npy", ".nc")):

@@ -1,4 +1,4 @@
-"""Memory functions on a finite window, and the axis that all families share: M99.
+"""Memory functions on a finite window, and M99, the axis that all families share.
 
 The window weights come from the population error of a linear time-invariant model under white
 input, sum_s w_s (k_s - h_s)^2. The families represent the classes of temporal structure of
@@ -60,7 +60,7 @@ def memory_function(
     Parameters
     ----------
     family : str
-        Name of a registered family, or a reference to a file of one's own.
+        Name of a registered family, or a reference to a user's file.
     rho : float
         The family's knob.
     length : int
@@ -75,8 +75,8 @@ def memory_function(
     Raises
     ------
     ValueError
-        Unknown family, rho outside its domain, no energy within the window (a lag >= length), or
-        values that are not finite real numbers.
+        The family is unknown, rho lies outside its domain, the function has no energy within the
+        window, or its values are not finite real numbers.
     """
     member = find_family(family)
     member.check(rho)
@@ -94,7 +94,7 @@ def memory_function(
 
 
 def _values(family: str, member: Family, rho: float, length: int) -> NDArray[np.float64]:
-    """What a family's function returns, if that is one finite real number for each lag."""
+    """The values of a family's function, checked to be one finite real number per lag."""
     where = f"{family}, rho = {rho:g}: its function"
     try:
         with np.errstate(all="ignore"):
@@ -112,7 +112,7 @@ def _values(family: str, member: Family, rho: float, length: int) -> NDArray[np.
 
 
 def continued(family: str, rho: float, k: NDArray[np.float64], length: int) -> NDArray[np.float64]:
-    """The memory function k of a task on more lags, in the scale of k.
+    """The memory function k of a task at more lags, scaled as k.
 
     Raises
     ------
@@ -126,8 +126,8 @@ def continued(family: str, rho: float, k: NDArray[np.float64], length: int) -> N
         longer = longer / head[peak] * k[peak]
     if not np.allclose(longer[: len(k)], k, rtol=0.0, atol=1e-6 * abs(k[peak])):
         raise ValueError(
-            f"{family}, rho = {rho:g}: its function must give each lag the same value however many "
-            f"lags it is asked for, but the values for {length} lags are not those for {len(k)}"
+            f"{family}, rho = {rho:g}: the values of its function must not depend on the number of "
+            f"lags, but for {length} lags they differ from those for {len(k)}"
         )
     return np.asarray(longer)
 
@@ -160,16 +160,16 @@ def rho_for_memory_length(
 ) -> float:
     """The hardest `rho` whose effective memory length is exactly `m99`.
 
-    Solved on the finite window and rounded towards the easy side to six significant digits, which
-    fit into a file name and still have exactly the memory length `m99`. On an infinite window the
-    closed forms are: exponential 10^(-1/M), impulse M - 1, polynomial
+    It is solved on the finite window and rounded towards the easy side to six significant digits:
+    short enough for a file name, and still with a memory length of exactly `m99`. On an infinite
+    window the closed forms are: exponential 10^(-1/M), impulse M - 1, polynomial
     zeta(2 rho, M + 1) / zeta(2 rho) = 0.01.
 
     Raises
     ------
     ValueError
-        Unknown family, no `rho` of the family has this memory length on this window, or the memory
-        length of a family of one's own does not grow along its grid.
+        The family is unknown, none of its `rho` has this memory length on this window, or the
+        memory length of a user's family does not grow along its grid.
     """
     from scipy.optimize import brentq  # slower to import than everything else here
 
@@ -215,19 +215,19 @@ def _ordered_points(
     length: int,
     weights: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """The points of a grid with a memory function, if all up to some point are at most `m99` long.
+    """The points of a grid that have a memory function, if M99 crosses `m99` only upwards.
 
     Raises
     ------
     ValueError
-        They are not, or no point has a memory function.
+        M99 falls across `m99`, or no point has a memory function.
     """
     found: dict[float, int] = {}
     refused = ValueError(f"{family}: its grid is empty")
     for rho in map(float, grid):
         try:
             found[rho] = memory_length(memory_function(family, rho, length, weights), weights)
-        except ValueError as error:  # as of a point whose memory lies outside the window
+        except ValueError as error:  # for example, the memory lies outside the window
             refused = error
     if not found:
         raise refused

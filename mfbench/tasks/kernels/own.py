@@ -1,4 +1,4 @@
-"""Kernels of one's own: a `Family` in a Python file, or values in a .npy or NetCDF file."""
+"""User-defined kernels: a `Family` in a Python file, or values in a .npy or NetCDF file."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _PACKAGE = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class OwnKernel:
-    """A kernel of one's own.
+    """A user-defined kernel.
 
     Attributes
     ----------
     family : Family
-        Of a file of values: its rows, by number.
+        For a file of values, its rows by number.
     files : tuple of Path
-        All that it consists of: the file, and the modules below its folder that it imports.
+        The kernel's file and the modules below its folder that it imports.
     """
 
     family: Family
@@ -35,7 +35,7 @@ class OwnKernel:
 
 @functools.cache
 def own_kernel(reference: str) -> OwnKernel:
-    """Load a kernel from its file.
+    """Load a kernel from a user's file.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def own_kernel(reference: str) -> OwnKernel:
     Raises
     ------
     ValueError
-        There is no such file, or it is not what it should be; the message names it.
+        The file is missing or has no valid kernel; the message names it.
     """
     file, _, name = reference.rpartition(":") if ".py:" in reference else (reference, "", "")
     path = Path(file)
@@ -65,8 +65,8 @@ def own_kernel(reference: str) -> OwnKernel:
 def _from_python(path: Path, name: str) -> OwnKernel:
     """A family, by its name in a module that may import its neighbours.
 
-    What it imports from below its folder is forgotten afterwards, so that the helpers of two
-    kernels may have one name.
+    Modules that it imports from below its folder are forgotten afterwards, so that the helpers of
+    two kernels may have the same name.
     """
     folder, before = path.resolve().parent, set(sys.modules)
     spec = importlib.util.spec_from_file_location(f"mfbench_kernel_{path.stem}", path)
@@ -96,7 +96,7 @@ def _from_python(path: Path, name: str) -> OwnKernel:
 
 
 def _from_values(path: Path) -> Family:
-    """The rows of an array (lag,) or (level, lag) as a family; after its last lag a row is 0."""
+    """The rows of an array (lag,) or (level, lag) as a family; a row is 0 beyond its last lag."""
     rows = _read_npy(path) if path.suffix == ".npy" else _read_netcdf(path)
     if rows.ndim not in (1, 2) or not rows.size:
         raise ValueError(f"must have the shape (lag,) or (level, lag), but has {rows.shape}")
@@ -105,7 +105,7 @@ def _from_values(path: Path) -> Family:
     rows = np.atleast_2d(rows).astype(np.float64)
     for wrong, what in (
         (~np.isfinite(rows).all(1), "has values that are not finite"),
-        (~rows.any(1), "has no energy, all its values are 0"),
+        (~rows.any(1), "has no energy: all its values are 0"),
     ):
         if wrong.any():
             raise ValueError(f"row {np.argmax(wrong)} {what}")
@@ -132,8 +132,8 @@ def _read_npy(path: Path) -> NDArray[Any]:
 
 
 def _read_netcdf(path: Path) -> NDArray[Any]:
-    """The variable ``memory_function``, or the only one that is no coordinate; NaN where masked."""
-    import netCDF4  # slow to import, and other kernels need none
+    """The variable ``memory_function``, or else the only data variable; NaN where masked."""
+    import netCDF4  # slow to import, and other kernels do not need it
 
     with netCDF4.Dataset(path) as file:
         names = [name for name in file.variables if name not in file.dimensions]
@@ -141,7 +141,7 @@ def _read_netcdf(path: Path) -> NDArray[Any]:
             names = ["memory_function"]
         if len(names) != 1:
             raise ValueError(
-                "needs a variable memory_function, or only one that is no coordinate; it has: "
+                "needs a variable memory_function, or a single data variable; it has: "
                 + (", ".join(names) or "none")
             )
         values: Any = np.ma.asarray(file[names[0]][...])
