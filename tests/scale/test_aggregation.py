@@ -81,9 +81,9 @@ def test_four_times_the_architectures_need_no_more_memory(tmp_path: Path) -> Non
     names, groups = [f"a{i}" for i in range(MANY)], []
     for width in WIDTHS:
         group = make_group(tmp_path, "a", width, "impulse", LEVELS)
-        size = (LEVELS, len(RATES), len(SEEDS), 2, LAGS)  # its numbers outweigh the rest
+        size = (LEVELS, 1, len(RATES), len(SEEDS), 2, LAGS)  # its numbers outweigh the rest
         large = {
-            "learned_memory_function": rng.random((*size[:3], LAGS)),
+            "learned_memory_function": rng.random((*size[:4], LAGS)),
             "memory_over_training": rng.random(size).astype("f4"),
         }
         edit(

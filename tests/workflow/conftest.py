@@ -27,7 +27,9 @@ from torch import nn
 class Own(Mixer):
     def __init__(self, width, layer, length):
         super().__init__()
-        self.W = nn.Linear(width, width)
+        self.W = nn.Linear(width, width, bias=False)
+
+    linear, state_size = True, 1
 
     def forward(self, u):
         return GAIN * self.W(u)
@@ -52,7 +54,7 @@ def workflow_study() -> dict[str, Any]:
         "own": {"model": "mine/own.py:Own", "widths": [4]},
         "broken": {"model": "broken.py:Own", "widths": [4]},
     }
-    study["training"] |= {"steps": 40, "learning_rates": [0.01, 0.03]}
+    study["training"] |= {"steps": [20, 40], "learning_rates": [0.01, 0.03]}
     study["evaluation"]["success"] = 0.5
     return study
 

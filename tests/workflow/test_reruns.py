@@ -49,6 +49,7 @@ EDITS_WITHOUT_EFFECT = [
 SETTINGS_WITHOUT_EFFECT: dict[str, Any] = {
     "training.seeds": [1, 0],
     "training.learning_rates": [0.03, 0.01],
+    "training.steps": [40, 20],
     "kernels.impulse.rho": [5, 0],
     "training.checkpoints": {"minutes": 9},
     "training.device": "cpu",
