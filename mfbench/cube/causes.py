@@ -37,13 +37,18 @@ _PLATEAU = 0.05  # a smaller fall of the relative error is a plateau
 def unsolved(cube: xr.Dataset) -> xr.DataArray:
     """Which cells (architecture, width, kernel, level) were trained and not solved.
 
-    A cell is solved if more than half of its seeds succeed at their learning rates.
+    A cell is solved if the median error over its seeds, at their learning rates, is small enough.
     """
     best = selected(cube[["status", "relative_mse", "selected_learning_rate"]])
-    trials = trained(best).sum("seed")
-    successes = (best.relative_mse < success_threshold(cube)).sum("seed")
-    found: xr.DataArray = ((trials > 0) & (2 * successes <= trials)).transpose(*GROUP, "level")
+    solved = _median_error(in_words(best)) < success_threshold(cube)
+    found: xr.DataArray = (trained(best).any("seed") & ~solved).transpose(*GROUP, "level")
     return found
+
+
+def _median_error(best: xr.Dataset) -> xr.DataArray:
+    """Over seeds; one that diverged counts as infinite."""
+    error: xr.DataArray = best.relative_mse.where(best.status != "diverged", np.inf)
+    return error.median("seed")
 
 
 def cause_variables(cube: xr.Dataset, diagnosis: Mapping[Group, xr.Dataset]) -> xr.Dataset:
@@ -105,8 +110,7 @@ def cause_of(cell: xr.Dataset, runs: xr.Dataset | None, *, threshold: float) -> 
     good, trials = _outcome(cell, threshold)
     evidence = "; ".join([f"in the study {good} of {trials} seeds succeed", *shown, limits])
     for arm in (BUDGET, LEARNING_RATE, BOTH):
-        solved, of = outcomes.get(arm, (0, 0))
-        if 2 * solved > of:
+        if arm in arms and _median_error(chosen_members(arms[arm])) < threshold:
             return arm, evidence
     if good or outcomes.get(INITIALISATION, (0, 0))[0]:
         return INITIALISATION, evidence
