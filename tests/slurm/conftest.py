@@ -21,6 +21,7 @@ from safetensors import safe_open
 
 import mfbench
 from tests.slurm.cluster import Cluster, NoClusterError, check_installed, may_be_gone, until
+from tests.slurm.eventful import BATCH
 from tests.workflow.conftest import Project, begin
 
 CUBE = "results/small/cubes/benchmark.nc"
@@ -131,7 +132,7 @@ def study(architectures: Mapping[str, Any]) -> dict[str, Any]:
         "architectures": dict(architectures),
         "training": {
             "steps": STEPS,
-            "batch_size": 8,
+            "batch_size": BATCH,
             "learning_rates": [0.01],
             "seeds": [0],
             "validations": 4,
