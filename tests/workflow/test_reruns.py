@@ -43,7 +43,7 @@ EDITS_WITHOUT_EFFECT = [
         "noises.standard_normal(shape)",
         "noises.standard_normal(shape))",
     ),
-    ("mfbench/cube/write.py", '"""A cube, written', '"""A cube that is written'),
+    ("mfbench/cube/write.py", '"""Write a cube one', '"""Write a cube, one'),
     ("mine/gain.py", "GAIN", "# Loud.\nGAIN"),
 ]
 SETTINGS_WITHOUT_EFFECT: dict[str, Any] = {

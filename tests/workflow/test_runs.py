@@ -71,16 +71,17 @@ def test_all_files_of_a_run(finished: Path) -> None:
 
 
 def test_a_study_that_has_grown_trains_only_what_is_new(project: Project) -> None:
-    """Another seed, other jobs for the same cells, and a model that was mended."""
+    """Another seed and budget, other jobs for the same cells, and a model that was mended."""
     project.set("training.seeds", [0, 1, 2])
+    project.set("training.steps", [20, 40, 60])
     project.set("training.cells_per_job", 1)
     project.edit("broken.py", BROKEN + " #", "return 1.0")
     evaluation = RESULTS / "evaluation/study/broken/width=4/impulse.nc"
     part = "training/study/rnn/width=4/impulse/part=2"
     project.run(str(RESULTS / f"{part}.nc"), str(evaluation))
     log = (project.folder / RESULTS / f"logs/{part}.log").read_text()
-    assert log.count("found finished") == 4  # two learning rates x two seeds
-    assert log.count(": trained") == 2
+    assert log.count("found finished") == 8  # two budgets x two learning rates x two seeds
+    assert log.count(": trained") == 10
     with xr.open_dataset(project.folder / evaluation) as group:
         assert (group.status == 1).all()
 
