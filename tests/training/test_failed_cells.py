@@ -27,7 +27,7 @@ from tests.training.conftest import assert_same, make_data
 BROKEN = {
     "raise KeyError('mine')": "KeyError: 'mine'",
     "return u[:, :-1]": r"the model maps \(2, 16, 1\) to \(2, 15, 1\), not to \(B, T, 1\)",
-    "return u * float('nan')": "the untrained model returns numbers that are not finite",
+    "return u * float('nan')": "the output of the untrained model is not finite",
     "return u.flip(1)": "the model is not causal: y_t depends on",
 }
 
