@@ -269,7 +269,7 @@ SOUND: dict[str, tuple[str, dict[str, str]]] = {
         },
     ),
     "table of positions": (
-        "it does not run on sequences of 48 steps.*: its errors there will be NaN; declare the limit",
+        "it does not run on sequences of 48 steps.*: its errors there will be NaN; declare",
         {
             "forward": "return u + self.P",
             "init": "self.P = nn.Parameter(torch.zeros(length, width))",
