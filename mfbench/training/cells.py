@@ -310,13 +310,13 @@ def ensembles(members: Sequence[CellMember], size: int) -> Iterator[list[CellMem
         # Split again, because the setting may have changed since.
         for start in range(0, len(group), size):
             yield group[start : start + size]
-    for of_budget in budgets.values():
-        fresh = of_budget
+    for fresh in budgets.values():
         smallest, larger = divmod(len(fresh), -(-len(fresh) // size))
-        while fresh:
-            count = smallest + (larger > 0)
-            yield fresh[:count]
-            fresh, larger = fresh[count:], larger - 1
+        end = 0
+        while end < len(fresh):
+            start, end = end, end + smallest + (larger > 0)
+            yield fresh[start:end]
+            larger -= 1
 
 
 def _train(
