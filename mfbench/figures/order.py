@@ -3,7 +3,6 @@
 FIGURES = (
     "error_by_memory_length",
     "failure_boundaries",
-    "boundary_by_budget",
     "error_map",
     "distance_to_optimum",
     "error_parts",
@@ -12,4 +11,5 @@ FIGURES = (
     "lags_over_training",
     "weight_perturbation",
     "length_generalisation",
+    "boundary_by_budget",
 )
