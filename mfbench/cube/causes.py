@@ -104,11 +104,10 @@ def cause_of(cell: xr.Dataset, runs: xr.Dataset | None, *, threshold: float) -> 
         return NOT_DIAGNOSED, "; ".join([*hints(cell, threshold), limits])
     outcomes = {arm: _outcome(members, threshold) for arm, members in arms.items()}
     shown = [
-        f"{_words(arm, arms[arm])} {good} of {trials} seeds succeed"
-        for arm, (good, trials) in outcomes.items()
+        f"{good} of {trials} {_words(arm, arms[arm])}" for arm, (good, trials) in outcomes.items()
     ]
     good, trials = _outcome(cell, threshold)
-    evidence = "; ".join([f"in the study {good} of {trials} seeds succeed", *shown, limits])
+    evidence = "; ".join([f"seeds that succeed: {good} of {trials} in the study", *shown, limits])
     for arm in (BUDGET, LEARNING_RATE, BOTH):
         if arm in arms and _median_error(chosen_members(arms[arm])) < threshold:
             return arm, evidence
@@ -175,8 +174,11 @@ def _limits(cell: xr.Dataset, threshold: float) -> str:
         return "no state size is declared, so no floor applies"
     if lower > threshold:
         return f"beyond any linear model of this size (no error below {lower:.2g})"
+    if upper == 0:
+        return "the floor is 0: the state can hold the sequence, or has no fixed size"
     if upper < threshold:
-        return f"a linear model of this size reaches {upper:.2g}"
+        found = f"{upper:.2g}" if upper >= RESOLVED else f"less than {RESOLVED:g}"
+        return f"a linear model of this size reaches {found}"
     return (
         f"the lowest error of a linear model of this size lies between {lower:.2g} and {upper:.2g}"
     )
@@ -226,7 +228,7 @@ def _words(arm: str, members: xr.Dataset) -> str:
     rates = ", ".join(f"{rate:.2g}" for rate in members.learning_rate.values)
     return {
         BUDGET: f"with {int(members.budget)} steps",
-        LEARNING_RATE: f"at learning rate {rates}",
-        BOTH: f"with {int(members.budget)} steps at learning rate {rates}",
+        LEARNING_RATE: f"at learning rates {rates}",
+        BOTH: f"with {int(members.budget)} steps at learning rates {rates}",
         INITIALISATION: "with new seeds",
     }[arm]

@@ -99,7 +99,13 @@ def test_runs_that_solve_a_cell_name_its_cause(cause: str) -> None:
     cell = cell_of()
     found, evidence = cause_of(cell, diagnosis_of(cell, CASES[cause]), threshold=THRESHOLD)
     assert found == cause, evidence
-    assert "in the study 0 of 3 seeds succeed" in evidence
+    assert "seeds that succeed: 0 of 3 in the study" in evidence
+
+
+def test_what_theory_allows_is_part_of_the_evidence() -> None:
+    for upper, text in ((0.0, "no fixed size"), (1e-25, "less than 1e-06"), (0.05, "reaches 0.05")):
+        cell = cell_of(lower_floor=0.0, upper_floor=upper)
+        assert text in cause_of(cell, None, threshold=THRESHOLD)[1]
 
 
 def test_a_minority_of_seeds_is_no_cause_but_luck() -> None:

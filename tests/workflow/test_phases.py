@@ -164,9 +164,9 @@ def test_each_failure_has_its_cause(diagnosed: Project) -> None:
     }
     evidence = cells.cause_evidence
     for name, level, expected in (
-        ("rnn", 2, "with 120 steps 2 of 2 seeds succeed"),
+        ("rnn", 2, "2 of 2 with 120 steps"),
         ("own", 3, "model of state size 1 has a relative error below "),
-        ("timid", 0, "at learning rate 0.09, 0.27 2 of 2 seeds succeed"),
+        ("timid", 0, "2 of 2 at learning rates 0.09, 0.27"),
     ):
         assert expected in evidence.sel(architecture=name).item(level)
 
