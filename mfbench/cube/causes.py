@@ -29,7 +29,6 @@ CAUSES = (
     UNRESOLVED,
     NOT_DIAGNOSED,
 )
-Group = tuple[str, int, str]  # architecture, width, kernel
 _FALLS = 0.9  # the error still falls if the last third of the steps takes it below this share
 _PLATEAU = 0.05  # a smaller fall of the relative error is a plateau
 
@@ -51,7 +50,9 @@ def _median_error(best: xr.Dataset) -> xr.DataArray:
     return error.median("seed")
 
 
-def cause_variables(cube: xr.Dataset, diagnosis: Mapping[Group, xr.Dataset]) -> xr.Dataset:
+def cause_variables(
+    cube: xr.Dataset, diagnosis: Mapping[tuple[str, int, str], xr.Dataset]
+) -> xr.Dataset:
     """The cause of every failure and the evidence for it.
 
     Parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from statistics import mode
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -14,16 +14,9 @@ from mfbench.cube.causes import chosen_members, out_of_reach, unsolved
 from mfbench.cube.failure_boundaries import GROUP, success_threshold
 from mfbench.cube.select import longest
 from mfbench.evaluation.statistics import rate_edge
+from mfbench.training.run import Run
 
 _RATIO = math.sqrt(10)  # between neighbouring rates, if the study has only one
-
-
-class Run(NamedTuple):
-    """A member of a cell."""
-
-    steps: int
-    learning_rate: float
-    seed: int
 
 
 def diagnosed_cells(
@@ -65,7 +58,7 @@ def diagnosed_cells(
             cell = group.isel(level=int(level))
             if out_of_reach(cell, threshold):
                 continue
-            runs = runs_of(cell, steps=steps, learning_rates=learning_rates, seeds=seeds)
+            runs = diagnosing_runs(cell, steps=steps, learning_rates=learning_rates, seeds=seeds)
             chosen.append({"rho": float(cell.rho), "runs": sorted(runs)})
             if levels == "first":
                 break
@@ -74,7 +67,7 @@ def diagnosed_cells(
     return groups
 
 
-def runs_of(cell: xr.Dataset, *, steps: int, learning_rates: int, seeds: int) -> list[Run]:
+def diagnosing_runs(cell: xr.Dataset, *, steps: int, learning_rates: int, seeds: int) -> list[Run]:
     """The runs to add to a cell, over learning rate and seed."""
     rates, own = cell.learning_rate.values, cell.seed.values.tolist()
     chosen = chosen_members(cell).learning_rate.values

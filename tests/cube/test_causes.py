@@ -18,7 +18,8 @@ from mfbench.cube.causes import (
     UNRESOLVED,
     cause_of,
 )
-from mfbench.cube.diagnosis import Run, rates_beyond, runs_of
+from mfbench.cube.diagnosis import diagnosing_runs, rates_beyond
+from mfbench.training.run import Run
 
 THRESHOLD, STEPS = 0.1, 100
 RATES, SEEDS = (0.01, 0.03), (0, 1, 2)
@@ -65,7 +66,7 @@ def cell_of(error: Any = FAILS, *, curve: Any = None, **changes: Any) -> xr.Data
 
 def diagnosis_of(cell: xr.Dataset, solves: Any) -> xr.Dataset:
     """The runs that a diagnosis adds to a cell; `solves` says which succeed."""
-    runs = runs_of(cell, steps=4, learning_rates=2, seeds=2)
+    runs = diagnosing_runs(cell, steps=4, learning_rates=2, seeds=2)
     axes = [sorted({run[i] for run in runs}) for i in range(3)]
     shape = tuple(map(len, axes))
     status, errors = np.full(shape, "absent", object), np.full(shape, np.nan)
@@ -160,7 +161,7 @@ def test_hints_without_experiments(error: Any, curve: Any, hint: str) -> None:
 
 
 def test_no_run_repeats_one_of_the_study() -> None:
-    runs = runs_of(cell_of(), steps=4, learning_rates=2, seeds=2)
+    runs = diagnosing_runs(cell_of(), steps=4, learning_rates=2, seeds=2)
     study = {Run(STEPS, rate, seed) for rate in RATES for seed in SEEDS}
     assert len(set(runs)) == len(runs)
     assert not study & set(runs)
