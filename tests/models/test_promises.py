@@ -64,10 +64,10 @@ def builder(reference: str, *, width: int = WIDTH, length: int = LENGTH, **chang
     return lambda: build_model(settings, width=width, length=length)
 
 
-def broken_promises(build: Callable[[], SequenceModel]) -> dict[str, str]:
+def broken_promises(build: Callable[[], SequenceModel], device: torch.device) -> dict[str, str]:
     """The message of each promise that a model breaks, each checked on its own."""
     torch.manual_seed(0)
-    first = Trial(build().eval(), build, LENGTH, (2 * LENGTH,))
+    first = Trial(build().to(device).eval(), build, LENGTH, (2 * LENGTH,))
     found = {}
     for promise in PROMISES:
         trials = [first] + [first.disturb()] * promise.disturbed
@@ -204,15 +204,17 @@ BREAKS["closed gate"][2]["init"] = GATE
 
 
 @pytest.mark.parametrize("case", BREAKS)
-def test_a_model_that_breaks_one_promise_is_refused_for_that_one(case: str, tmp_path: Path) -> None:
+def test_a_model_that_breaks_one_promise_is_refused_for_that_one(
+    case: str, tmp_path: Path, device: torch.device
+) -> None:
     promise, message, parts = BREAKS[case]
     build = builder(write(tmp_path, **parts))
-    first, *others = broken_promises(build)
+    first, *others = broken_promises(build, device)
     assert first == promise
     assert set(others) <= ({"causal"} if promise == "independent" else set())  # relies on it
     before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].sum()
     with pytest.raises(ArchitectureError, match=message):
-        check_promises(build, length=LENGTH)
+        check_promises(build, length=LENGTH, device=device)
     assert torch.equal(before[0], torch.get_rng_state())
     assert before[1:] == (random.getstate(), np.random.get_state()[1].sum())
 
@@ -297,11 +299,11 @@ SOUND: dict[str, tuple[str, dict[str, str]]] = {
 
 @pytest.mark.parametrize("case", SOUND)
 def test_a_sound_model_passes_and_its_author_is_told_what_matters(
-    case: str, tmp_path: Path
+    case: str, tmp_path: Path, device: torch.device
 ) -> None:
     warning, parts = SOUND[case]
     build = builder(write(tmp_path, **parts))
-    warnings = check_promises(build, length=LENGTH, lengths_of_evaluation=[48, 96])
+    warnings = check_promises(build, length=LENGTH, lengths_of_evaluation=[48, 96], device=device)
     assert len(warnings) == bool(warning)
     assert re.search(warning, "".join(warnings))
 
@@ -321,7 +323,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", registered())
-def test_no_false_alarm(name: str) -> None:
+def test_no_false_alarm(name: str, device: torch.device) -> None:
     draw = random.Random(f"{name} 1")
     for _ in range(5):
         changes = {
@@ -335,7 +337,7 @@ def test_no_false_alarm(name: str) -> None:
         torch.manual_seed(draw.randrange(100))
         build = builder(name, **size, **changes)
         longer = [2 * size["length"], 4 * size["length"]]
-        check_promises(build, length=size["length"], lengths_of_evaluation=longer)
+        check_promises(build, length=size["length"], lengths_of_evaluation=longer, device=device)
 
 
 def test_the_longest_sequences_are_checked_at_as_many_steps_as_fit(tmp_path: Path) -> None:
