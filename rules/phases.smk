@@ -18,10 +18,6 @@ def settings_of_cube(wildcards):
     return BEFORE[PHASES[PHASES.index(wildcards.phase) + 1]]
 
 
-# `benchmark` looks like a phase in the name of a cube.
-ruleorder: benchmark_cube > phase_cube
-
-
 use rule benchmark_cube as phase_cube with:
     # All cells up to a phase.
     input:

@@ -16,7 +16,7 @@ WILDCARDS = {
     "width": r"\d+",
     "kernel": r"[A-Za-z0-9][A-Za-z0-9_.+-]*",
     "rho": r"[0-9.e+-]+",
-    "phase": r"[a-z]+",
+    "phase": "study|refine|diagnose",
     "part": r"\d+",
 }
 _GROUP = "{architecture}/width={width}/{kernel}"

@@ -174,8 +174,21 @@ def reached_modules(roots: frozenset[str]) -> tuple[str, ...]:
 
 
 def normalised(source: str) -> str:
-    """Python source without comments, docstrings, formatting and texts of messages."""
-    return ast.unparse(_WithoutTexts().visit(ast.parse(source)))
+    """Python source without comments, docstrings, formatting and texts of messages.
+
+    The same under every version of Python, whose `ast.unparse` and `ast.dump` are not.
+    """
+    return _written(_WithoutTexts().visit(ast.parse(source)))
+
+
+def _written(node: object) -> str:
+    """A syntax tree as text, without its empty fields: newer versions of Python have more."""
+    if isinstance(node, ast.AST):
+        fields = [f"{k}={_written(v)}" for k, v in ast.iter_fields(node) if v not in (None, [])]
+        return f"{type(node).__name__}({', '.join(fields)})"
+    if isinstance(node, list):
+        return f"[{', '.join(map(_written, node))}]"
+    return repr(node)
 
 
 class _WithoutTexts(ast.NodeTransformer):

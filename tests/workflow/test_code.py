@@ -72,6 +72,16 @@ def f( x ) :
     assert normalised(other) != normalised(other.replace("ValueError", "KeyError"))
 
 
+def test_every_version_of_python_gives_the_same_digests() -> None:
+    source = "def f(x: int = None):\n    return f\"{x['a']}\""
+    assert normalised(source) == (
+        "Module(body=[FunctionDef(name='f', args=arguments(args=[arg(arg='x', annotation=Name("
+        "id='int', ctx=Load()))], defaults=[Constant()]), body=[Return(value=JoinedStr(values=["
+        "FormattedValue(value=Subscript(value=Name(id='x', ctx=Load()), slice=Constant(value='a'), "
+        "ctx=Load()), conversion=-1)]))])])"
+    )
+
+
 def test_an_architecture_reaches_its_own_file_and_what_that_uses() -> None:
     reached = reached_modules(frozenset({"models.transformer"}))
     assert "models.positions" in reached
