@@ -15,7 +15,7 @@ import torch
 from mfbench.models.build import build_model
 from mfbench.models.model import SequenceModel
 from mfbench.models.own_code import ArchitectureError, own_code
-from mfbench.models.promises import PROMISES, check_promises
+from mfbench.models.promises import PROMISES, check_promises, moved
 from mfbench.models.registry import registered
 from mfbench.models.trial import Trial
 from tests.conftest import architecture_settings
@@ -120,7 +120,7 @@ BREAKS: dict[str, tuple[str, str, dict[str, str]]] = {
         "stored",
         "layers.0.mixer.R is not saved; use self.register_buffer",
         {
-            "forward": "return self.gain * u @ self.R",
+            "forward": "return self.gain * u @ self.R.to(u.device)",
             "init": GAIN + "; self.R = torch.randn(width, width)",
         },
     ),
@@ -190,7 +190,7 @@ BREAKS: dict[str, tuple[str, str, dict[str, str]]] = {
         {
             "base": "RecurrentMixer",
             "forward": "def forward(self, u): return self.gain * (u + shifted(u, 1))\n"
-            "    def initial_state(self, batch): return torch.zeros(batch, len(self.gain))\n"
+            "    def initial_state(self, batch): return 0 * self.gain.repeat(batch, 1)\n"
             "    def step(self, u, state): return self.gain * u + 0.5 * state, u",
         },
     ),
@@ -217,6 +217,15 @@ def test_a_model_that_breaks_one_promise_is_refused_for_that_one(
         check_promises(build, length=LENGTH, device=device)
     assert torch.equal(before[0], torch.get_rng_state())
     assert before[1:] == (random.getstate(), np.random.get_state()[1].sum())
+
+
+def test_a_tensor_that_does_not_move_with_the_model_is_named(tmp_path: Path) -> None:
+    init = GAIN + "; self.R = torch.ones(width)"
+    build = builder(write(tmp_path, "return self.gain * u * self.R", init))
+    elsewhere = Trial(build().eval().to("meta"), build, LENGTH)
+    with pytest.raises(ValueError, match=r"device.*layers.0.mixer.R did not move .*register_buffer"):
+        moved(elsewhere, 0.0)
+    moved(Trial(build().eval(), build, LENGTH), 0.0)
 
 
 @pytest.mark.parametrize(
