@@ -29,7 +29,7 @@ from mfbench.study.training import TrainingSettings
 from mfbench.training.capture import stream_of
 from mfbench.training.data import TrainingData
 from mfbench.training.device import choose_device, describe_device, prepare_process
-from mfbench.training.memory import step_bytes
+from mfbench.training.memory import reserved_bytes, step_bytes
 from mfbench.training.trainer import LOOK_EVERY, Trainer, initial_model
 
 Size = tuple[int, int, int]  # width, batch, T
@@ -276,14 +276,13 @@ def measured(
 
 def say_memory(memory: list[tuple[str, int, int, int, int]]) -> None:
     """Peaks against estimates, for the most members of each architecture."""
-    say("\n| architecture, M | estimate, GB | allocated | reserved | reserved / estimate |")
+    say("\n| architecture, M | estimate, GB | allocated | reserved | reserved / expected |")
     say("|---|---|---|---|---|")
     for name, M, estimate, allocated, reserved in {row[0]: row for row in memory}.values():
         numbers = " | ".join(f"{size / 1e9:.2f}" for size in (estimate, allocated, reserved))
-        say(f"| {name}, {M} | {numbers} | {reserved / estimate:.2f} |")
-    ratios = [reserved / estimate for _, _, estimate, _, reserved in memory if estimate > 1e9]
-    if ratios:
-        say(f"\nWhere the estimate is above 1 GB: {min(ratios):.2f} to {max(ratios):.2f}.")
+        say(f"| {name}, {M} | {numbers} | {reserved / reserved_bytes(estimate):.2f} |")
+    ratios = [reserved / reserved_bytes(estimate) for _, _, estimate, _, reserved in memory]
+    say(f"\nreserved / expected, all M: {min(ratios):.2f} to {max(ratios):.2f}")
 
 
 def profile(device: torch.device, deadline: Deadline, *, tiny: bool) -> None:

@@ -17,9 +17,12 @@ from mfbench.training.trainer import Member, Trainer
 # there. Measured with `python -m benchmarks --parts members` (benchmarks/README.md).
 CPU_BYTES = 80_000_000
 _FEWEST = 4
-# In an ensemble, a member takes more memory than alone: vmap makes temporary copies, and a GPU
-# holds the memory of a recorded step in addition to that of validations.
+# In an ensemble, a member takes more memory than alone: vmap makes temporary copies.
 _MARGIN = 1.5
+# What torch reserves on a GPU: this many bytes for each estimated one, because a recorded step and
+# validations have memory of their own, and some for its libraries (benchmarks/README.md).
+_RESERVED = 1.6
+_LIBRARIES = 2_000_000_000
 
 
 def step_bytes(
@@ -70,6 +73,11 @@ def peak_bytes(step: Callable[[], None], device: torch.device) -> int:
     return max(itertools.accumulate(changes), default=0)
 
 
+def reserved_bytes(estimate: float) -> float:
+    """Bytes that torch reserves on a GPU, at most, for members with an estimate of `step_bytes`."""
+    return _RESERVED * estimate + _LIBRARIES
+
+
 def members_at_once(*, bytes_of_a_member: int, share: int | None) -> int:
     """Largest number of members that train together with ``ensemble_size: auto``.
 
@@ -88,5 +96,7 @@ def members_at_once(*, bytes_of_a_member: int, share: int | None) -> int:
     int
         1 or more.
     """
-    most = max(1, (CPU_BYTES if share is None else share) // bytes_of_a_member)
-    return 1 if share is None and most < _FEWEST else most
+    if share is not None:
+        return max(1, int((share - _LIBRARIES) / (_RESERVED * bytes_of_a_member)))
+    most = max(1, CPU_BYTES // bytes_of_a_member)
+    return most if most >= _FEWEST else 1

@@ -223,7 +223,9 @@ def test_a_tensor_that_does_not_move_with_the_model_is_named(tmp_path: Path) -> 
     init = GAIN + "; self.R = torch.ones(width)"
     build = builder(write(tmp_path, "return self.gain * u * self.R", init))
     elsewhere = Trial(build().eval().to("meta"), build, LENGTH)
-    with pytest.raises(ValueError, match=r"device.*layers.0.mixer.R did not move .*register_buffer"):
+    with pytest.raises(
+        ValueError, match=r"device.*layers.0.mixer.R did not move .*register_buffer"
+    ):
         moved(elsewhere, 0.0)
     moved(Trial(build().eval(), build, LENGTH), 0.0)
 

@@ -60,8 +60,8 @@ def test_the_estimate_does_not_change_the_generator() -> None:
         (CPU_BYTES // 4, None, 4),
         (CPU_BYTES // 3, None, 1),  # three gain nothing from training together
         (2 * CPU_BYTES, None, 1),
-        (10**6, 10**9, 1000),
-        (10**9, 2 * 10**9, 2),
+        (10**6, 10 * 10**9, 5000),  # 2 GB for libraries, and 1.6 bytes for each
+        (10**9, 10 * 10**9, 5),
         (10**9, 10**8, 1),  # at least one
     ],
 )
