@@ -7,7 +7,11 @@ import sys
 
 from snakemake.exceptions import WorkflowError
 
-sys.path.insert(0, workflow.basedir)  # this tree, whatever else is installed
+# This process and its jobs import mfbench from this tree, whatever else is installed.
+sys.path.insert(0, workflow.basedir)
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [workflow.basedir, *filter(None, [os.environ.get("PYTHONPATH")])]
+)
 
 from mfbench.figures.order import FIGURES
 from mfbench.files import BrokenFileError, read_json

@@ -53,7 +53,7 @@ class ClusterProject(Project):
     OPTIONS: ClassVar[tuple[str, ...]] = ("--profile", "slurm", *QUICK)
 
     def environment(self) -> dict[str, str]:
-        return {**self.cluster.environment(), "PYTHONPATH": str(self.folder)}
+        return self.cluster.environment()
 
     def finish(self, snakemake: subprocess.Popen[bytes], *, seconds: float) -> None:
         """Wait for the end of a run that must end well."""

@@ -112,7 +112,8 @@ class Project:
         return [*snakemake, *arguments, "--configfile", self.file]
 
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "PYTHONPATH": str(self.folder)}  # the copy's own package comes first
+        # The copy runs its own package, although this tree's is installed.
+        return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
     def planned(self, *arguments: str, **environment: str) -> Counter[str]:
         """Number of jobs by rule that a dry run would do; `all` is left out."""
