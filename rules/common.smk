@@ -106,7 +106,7 @@ def levels_of_group(wildcards):
 
 def parts_of_group(wildcards):
     """The levels of each training job of a group."""
-    most = LEVELS_PER_JOB(*model_of(wildcards))
+    most = LEVELS_PER_JOB(*model_of(wildcards), wildcards.phase)
     return parts(list(levels_of_group(wildcards)), most=most)
 
 

@@ -113,7 +113,7 @@ def study_status(study: Study) -> StudyStatus:
             names = {"phase": phase, "architecture": name, "width": width, "kernel": kernel}
             group = _Group(paths, names, settings, status.problems)
             planned = plan.parts(
-                list(levels.get((name, width, kernel), {})), most=most(name, width)
+                list(levels.get((name, width, kernel), {})), most=most(name, width, phase)
             )
             status.cells += group.cells(planned)
     return status

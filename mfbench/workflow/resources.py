@@ -84,22 +84,28 @@ def runtime(stage: str) -> Request:
     return request
 
 
-def levels_per_job(study: Study) -> Callable[[str, int], int]:
-    """Most levels of a group in one training job, by architecture and width.
+def levels_per_job(study: Study) -> Callable[[str, int, str], int]:
+    """Most levels of a group in one training job, by architecture, width and phase.
 
     It follows from the study alone, so that every machine plans the same jobs.
     """
     training = study.training
-    members = len(training.learning_rates) * len(training.seeds)
+    seeds = len(training.seeds)
+    steps = len(training.learning_rates) * seeds * sum(training.steps)  # of a level
+    diagnosing = 0
+    if found := study.diagnose:
+        runs = seeds * (2 * found.steps + found.learning_rates) + found.seeds
+        diagnosing = runs * max(training.steps)
     sizes = _sizes(study)
 
-    def most(architecture: str, width: int) -> int:
+    def most(architecture: str, width: int, phase: str) -> int:
         if training.cells_per_job != "auto":
             return training.cells_per_job
         channels, layers = sizes[architecture, width]
         # 20 ms at T = 128, width 16, batch 16 for the slowest (attention).
         step = 0.005 + 9e-7 * study.task.length * channels * layers * training.batch_size
-        seconds = members * sum(training.steps) * step / (_GPU if training.device == "cuda" else 1)
+        seconds = (diagnosing if phase == "diagnose" else steps) * step
+        seconds /= _GPU if training.device == "cuda" else 1
         return max(1, int(_LONG_JOB / seconds))
 
     return most

@@ -72,8 +72,11 @@ def test_requests_grow_with_the_sequences_and_the_attempt(stage: str) -> None:
 def test_a_job_that_would_run_for_hours_is_divided() -> None:
     content = make_study("transformer", 256, 2, 64, 4096, width=64)
     content["training"]["steps"] = 20_000
-    assert levels_per_job(load_study(content))("model", 64) < 4
+    assert levels_per_job(load_study(content))("model", 64, "study") < 4
     content["training"]["device"] = "cuda"
-    assert levels_per_job(load_study(content))("model", 64) >= 4
+    assert levels_per_job(load_study(content))("model", 64, "study") >= 4
+    content["diagnose"] = {"steps": 10}
+    most = levels_per_job(load_study(content))
+    assert most("model", 64, "diagnose") < most("model", 64, "study")
     content["training"]["cells_per_job"] = 3
-    assert levels_per_job(load_study(content))("model", 64) == 3
+    assert levels_per_job(load_study(content))("model", 64, "study") == 3
