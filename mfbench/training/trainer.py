@@ -20,7 +20,7 @@ from torch import Tensor
 from mfbench.models.build import build_model
 from mfbench.models.ensemble import Ensemble, trained_parameters
 from mfbench.models.jacobian import mean_over_steps, probe_jacobians
-from mfbench.models.model import SequenceModel
+from mfbench.models.model import Model
 from mfbench.models.own_code import during, own_code
 from mfbench.study.training import VALIDATION_BATCH, TrainingSettings
 from mfbench.training.capture import replayed, seed_generators, stream_of
@@ -61,9 +61,7 @@ class Member:
         return self.progress is not None and self.progress.finished
 
 
-def initial_model(
-    architecture: Mapping[str, Any], *, width: int, length: int, seed: int
-) -> SequenceModel:
+def initial_model(architecture: Mapping[str, Any], *, width: int, length: int, seed: int) -> Model:
     """Build the untrained model of a member without changing torch's global generator."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(initialisation_seed(seed))
