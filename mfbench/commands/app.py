@@ -20,15 +20,17 @@ from typing import Annotated
 
 import typer
 
-from mfbench.commands import compare, cube, floors, merge, status
+from mfbench.commands import clean, compare, cube, floors, merge, status
 
+# In the order of the help.
 _COMMANDS: tuple[ModuleType, ...] = (
     status,
     cube,
     merge,
     compare,
     floors,
-)  # in the order of the help
+    clean,
+)
 
 app = typer.Typer(
     name="mfbench",
