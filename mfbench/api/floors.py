@@ -75,9 +75,7 @@ def floor(
     if isinstance(kernel, Task):
         task = kernel
     else:
-        task = Task(
-            kernel, memory_length, rho=rho, length=length, scored_from=scored_from
-        )
+        task = Task(kernel, memory_length, rho=rho, length=length, scored_from=scored_from)
     lower, upper = model_floor(
         task.memory_function, task.weights, state_size=state, receptive_field=receptive_field
     )
