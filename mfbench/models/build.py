@@ -99,6 +99,11 @@ def load_architecture(reference: str | Architecture) -> Architecture:
     return found
 
 
+def name_of(reference: str | Architecture) -> str:
+    """The reference, or the name of a class or function, for messages."""
+    return reference if isinstance(reference, str) else getattr(reference, "__name__", "model")
+
+
 def no_stack(architecture: Architecture) -> str:
     """Why a whole model has no settings of a stack."""
     name = getattr(architecture, "__name__", "it")
