@@ -20,9 +20,15 @@ from typing import Annotated
 
 import typer
 
-from mfbench.commands import cube, merge, status
+from mfbench.commands import compare, cube, floors, merge, status
 
-_COMMANDS: tuple[ModuleType, ...] = (status, cube, merge)  # in the order of the help
+_COMMANDS: tuple[ModuleType, ...] = (
+    status,
+    cube,
+    merge,
+    compare,
+    floors,
+)  # in the order of the help
 
 app = typer.Typer(
     name="mfbench",
