@@ -33,6 +33,8 @@ def run(
 
     found = read_study(study)
     check_claim(found.results, os.path.relpath(study))
+    if not Path(found.results).is_dir():
+        raise ValueError(f"there is no folder {found.results} here: call it where Snakemake runs")
     sizes = {path: path.stat().st_size for path in unneeded(found)}
     if as_json:
         files = [{"file": str(path), "bytes": size} for path, size in sizes.items()]

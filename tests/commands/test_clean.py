@@ -135,6 +135,15 @@ def test_it_lists_first_and_removes_nothing_unasked(
     assert files() == before
 
 
+def test_a_folder_that_is_not_here_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save()
+    assert main(["clean"]) == 1
+    assert "there is no folder results/small here" in capsys.readouterr().err
+
+
 def test_a_folder_in_use_or_of_another_study_is_left_alone(
     results: Results, capsys: pytest.CaptureFixture[str]
 ) -> None:
