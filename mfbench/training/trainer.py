@@ -171,6 +171,7 @@ class Trainer:
         self,
         *,
         save: Callable[[Sequence[Member]], None] | None = None,
+        report: Callable[[int], None] | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         """Train all members to the end, from the start or from their progress.
@@ -181,6 +182,8 @@ class Trainer:
         ----------
         save : callable, optional
             Called with the members every ``checkpoints.minutes`` and at the end.
+        report : callable, optional
+            Called with the step whenever losses are read.
         clock : callable
             Returns monotonic seconds.
 
@@ -204,6 +207,8 @@ class Trainer:
                 self._look()
                 if self.step in self.validated:
                     self._validate()
+                if report is not None:
+                    report(self.step)
                 now = clock()
                 for progress in self.progress:
                     progress.seconds += (now - counted) / len(self.members)
