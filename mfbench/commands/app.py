@@ -20,15 +20,18 @@ from typing import Annotated
 
 import typer
 
-from mfbench.commands import compare, cube, floors, merge, status
+from mfbench.commands import clean, compare, cube, floors, merge, new, status
 
+# In the order of the help.
 _COMMANDS: tuple[ModuleType, ...] = (
+    new,
     status,
     cube,
     merge,
     compare,
     floors,
-)  # in the order of the help
+    clean,
+)
 
 app = typer.Typer(
     name="mfbench",
@@ -93,7 +96,8 @@ def main(arguments: list[str] | None = None) -> int:
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "mfbench"
-        message = error.format_message().removeprefix("Invalid value: ").rstrip(".")
+        message = error.format_message().removeprefix("Invalid value: ")
+        message = message.replace("Value error, ", "").rstrip(".")
         typer.echo(f"{command}: {message} (see {command} --help)", err=True)
         return error.exit_code
     except typer.Abort:
