@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,16 +13,18 @@ from typing import Any
 import xarray as xr
 
 from mfbench.api.check import model_settings
-from mfbench.cube.causes import cause_variables
-from mfbench.cube.select import in_words, longest
-from mfbench.evaluation.group import evaluate_group
+from mfbench.cube.assemble import assemble_cube
+from mfbench.cube.read import open_benchmark
+from mfbench.cube.select import longest
+from mfbench.evaluation.group import evaluate_group, write_evaluation
 from mfbench.evaluation.inputs import read_trained
+from mfbench.files.paths import rho_text
 from mfbench.floors.netcdf import Floors
 from mfbench.floors.table import order_for_error
 from mfbench.study.evaluation import EvaluationSettings, Perturbations
 from mfbench.study.kernel import KernelSettings
 from mfbench.study.task import Sequences, TaskSettings
-from mfbench.study.training import Checkpoints, TrainingSettings
+from mfbench.study.training import EXECUTION, Checkpoints, TrainingSettings
 from mfbench.tasks.datasets import read_dataset, write_dataset
 from mfbench.tasks.kernels.memory import window_weights
 from mfbench.training.cells import train_cells
@@ -131,14 +132,33 @@ def attempt(
         done = (steps if m.finished else m.progress.step for m in members if m.progress)
         watch(sum(done) / every)
 
+    names = {
+        "architecture_name": model.rpartition(":")[2],
+        "width": width,
+        "kernel": kernel.rpartition(":")[2],
+    }
+    about: dict[str, Any] = {
+        "resolved": {
+            **names,
+            "task": task.model_dump(),
+            "architecture": settings,
+            "training": training.model_dump(exclude=set(EXECUTION)),
+            "evaluation": _EVALUATION.model_dump(exclude={"success"}),
+            "file": names,
+        },
+        "title": f"mfbench try: {model}, width {width}, {kernel}, rho = {rho_text(level.rho)}",
+    }
     with tempfile.TemporaryDirectory(prefix="mfbench-try-") as folder:
         file = partial(Path, folder)
         write_dataset(file("task.nc"), settings=task, family=kernel, rho=level.rho)
         data = read_dataset(file("task.nc"))
         share = memory_share(chosen, 1)
+        on_device = TrainingData.of(
+            data.x, data.y, scored_from=data.scored_from, device=chosen
+        )
         trained = train_cells(
             settings,
-            {level.rho: TrainingData.of(data.x, data.y, scored_from=data.scored_from, device=chosen)},
+            {level.rho: on_device},
             width=width,
             settings=training,
             code="",
@@ -146,45 +166,41 @@ def attempt(
             share=share,
             watch=None if watch is None else look,
         )
-        about: dict[str, Any] = {"resolved": {}, "title": "mfbench try"}
-        write_weights(file("weights.safetensors"), trained, **about)
+        record, best = file("record.nc"), file("best.safetensors")
+        write_weights(best, trained, **about)
         write_training(
-            file("record.nc"), trained, settings=training, device=describe_device(chosen), **about
+            record, trained, settings=training, device=describe_device(chosen), **about
         )
-        floors = Floors(
-            data.kernel, weights, order=order_for_error(data.kernel, weights), bounds={}
-        )
+        order = order_for_error(data.kernel, data.weights)
         group = evaluate_group(
             settings,
-            [(data, floors)],
-            read_trained([file("record.nc")], [file("weights.safetensors")]),
+            [(data, Floors(data.kernel, data.weights, order=order, bounds={}))],
+            read_trained([record], [best]),
             width=width,
             settings=_EVALUATION,
             device=chosen,
             share=share,
             stop=True,
         )
-    members = trained.cells[level.rho].members.values()
-    return Attempt(
-        _cube(group, name=model.rpartition(":")[2], width=width, kernel=kernel, task=task),
-        interrupted=sum(m.finished for m in members) * steps < every,
-        seconds=time.perf_counter() - start,
-    )
-
-
-def _cube(
-    group: xr.Dataset, *, name: str, width: int, kernel: str, task: TaskSettings
-) -> xr.Dataset:
-    """An evaluated group of one budget as a cube."""
-    levels = [
-        {"family": kernel, "rho": float(group.rho[0]), "memory_length": int(group.memory_length[0])}
-    ]
-    settings = {
-        "task": task.model_dump(),
-        "kernels": {kernel: levels},
-        "evaluation": _EVALUATION.model_dump(),
-    }
-    cube = in_words(longest(group)).expand_dims(architecture=[name], width=[width], kernel=[kernel])
-    cube = cube.set_coords(["rho", "memory_length", "parameters", "state_size"])
-    cube.attrs["settings"] = json.dumps(settings)
-    return cube.assign(cause_variables(cube, {}).data_vars)
+        write_evaluation(file("evaluation.nc"), group, **about)
+        members = trained.cells[level.rho].members.values()
+        interrupted = sum(m.finished for m in members) * steps < every
+        assemble_cube(
+            file("cube.nc"),
+            [file("evaluation.nc")],
+            architectures=[names["architecture_name"]],
+            kernels=[names["kernel"]],
+            study={
+                "name": "try",
+                "task": task.model_dump(),
+                "kernels": {names["kernel"]: [level.model_dump()]},
+                "architectures": {
+                    names["architecture_name"]: {**settings, "widths": [width], "training": {}}
+                },
+                "training": about["resolved"]["training"],
+                "evaluation": _EVALUATION.model_dump(),
+            },
+            partial=interrupted,
+        )
+        cube = open_benchmark(file("cube.nc"))
+    return Attempt(longest(cube), interrupted, time.perf_counter() - start)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -129,7 +129,6 @@ def train_cells(
     checkpoints: Mapping[float, str | Path],
     runs: Mapping[float, Sequence[Run]] | None = None,
     share: int | None = None,
-    watch: Callable[[Sequence[Member]], None] | None = None,
 ) -> TrainedCells:
     """Train all members of some cells.
 
@@ -154,9 +153,6 @@ def train_cells(
         The runs of each rho; by default all those that the settings name.
     share : int, optional
         This job's share of the GPU's memory in bytes.
-    watch : callable, optional
-        Called with all members when some have been saved. With it, KeyboardInterrupt ends the
-        training early: members count as they were last saved, and those that never were do not.
 
     Raises
     ------
@@ -189,20 +185,8 @@ def train_cells(
     left = [member for member in members if not member.finished]
     size = _ensemble_size(left, architecture, width=width, settings=settings, share=share)
     broken: dict[float, ArchitectureError] = {}
-
-    def save(together: Sequence[Member]) -> None:
-        _save(together)
-        if watch is not None:
-            watch(members)
-
-    try:
-        for together in ensembles(left, size):
-            _train(together, broken, architecture, width=width, settings=settings, save=save)
-    except KeyboardInterrupt:
-        members = _saved(members) if watch is not None else []
-        if not members:
-            raise
-        runs = {rho: [m.run for m in members if m.rho == rho] for rho in tasks}
+    for together in ensembles(left, size):
+        _train(together, broken, architecture, width=width, settings=settings)
     for member in members:
         if member.rho in broken:
             continue
@@ -342,7 +326,6 @@ def _train(
     *,
     width: int,
     settings: TrainingSettings,
-    save: Callable[[Sequence[Member]], None],
 ) -> None:
     """Train members together, except those of cells that have failed.
 
@@ -355,7 +338,7 @@ def _train(
         trainer = Trainer(
             architecture, members, width=width, settings=settings, steps=members[0].steps
         )
-        trainer.train(save=save)
+        trainer.train(save=_save)
     except ArchitectureError as error:
         if len(members) == 1:
             error.args = (f"{members[0].name}: {error}",)
@@ -373,20 +356,13 @@ def _train(
     for member in members:
         member.load()
         if not member.finished:
-            _train([member], broken, architecture, width=width, settings=settings, save=save)
+            _train([member], broken, architecture, width=width, settings=settings)
 
 
 def _save(members: Sequence[Member]) -> None:
     for member in members:
         assert isinstance(member, CellMember)
         member.save()
-
-
-def _saved(members: Sequence[CellMember]) -> list[CellMember]:
-    """The members that were ever saved, as they were then."""
-    for member in members:
-        member.load()
-    return [member for member in members if member.progress is not None]
 
 
 def _cell(members: Sequence[CellMember], rho: float, message: str) -> TrainedCell:
