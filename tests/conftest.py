@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from mfbench.models.build import STACK
+from mfbench.models.options import is_mixer
 from mfbench.models.registry import load_class, locate
 
 REPOSITORY = Path(__file__).parent.parent
@@ -59,8 +61,8 @@ def study() -> dict[str, Any]:
 
 def architecture_settings(reference: str, **changes: Any) -> dict[str, Any]:
     """Resolved settings of an architecture with its own defaults but for the changes."""
-    mixer = load_class(locate(reference))
-    stack = {key: getattr(mixer, key) for key in ("layers", "norm", "residual", "activation")}
+    own = load_class(locate(reference))
+    stack = {key: getattr(own, key) for key in STACK} if is_mixer(own) else {}
     options = changes.pop("options", {})
     return {"model": reference, **stack, **changes, "options": options}
 

@@ -153,9 +153,7 @@ def attempt(
         write_dataset(file("task.nc"), settings=task, family=kernel, rho=level.rho)
         data = read_dataset(file("task.nc"))
         share = memory_share(chosen, 1)
-        on_device = TrainingData.of(
-            data.x, data.y, scored_from=data.scored_from, device=chosen
-        )
+        on_device = TrainingData.of(data.x, data.y, scored_from=data.scored_from, device=chosen)
         trained = train_cells(
             settings,
             {level.rho: on_device},
@@ -168,9 +166,7 @@ def attempt(
         )
         record, best = file("record.nc"), file("best.safetensors")
         write_weights(best, trained, **about)
-        write_training(
-            record, trained, settings=training, device=describe_device(chosen), **about
-        )
+        write_training(record, trained, settings=training, device=describe_device(chosen), **about)
         order = order_for_error(data.kernel, data.weights)
         group = evaluate_group(
             settings,

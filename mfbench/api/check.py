@@ -155,9 +155,7 @@ def check(
     prepare_process(threads=1)
     build = partial(build_model, settings, width=width, length=length)
     longer = [factor * length for factor in EvaluationSettings().length_factors]
-    promises = judge_promises(
-        build, length=length, lengths_of_evaluation=longer, device=chosen
-    )
+    promises = judge_promises(build, length=length, lengths_of_evaluation=longer, device=chosen)
     built = initial_model(settings, width=width, length=length, seed=0)
     runs = all(o.state != "broken" for o in promises if o.promise.name in ("types", "output"))
     try:
@@ -178,9 +176,7 @@ def check(
     )
 
 
-def _cost(
-    settings: Mapping[str, Any], *, width: int, length: int, device: torch.device
-) -> Cost:
+def _cost(settings: Mapping[str, Any], *, width: int, length: int, device: torch.device) -> Cost:
     generator = torch.Generator().manual_seed(0)
     x = torch.randn((2 * _SETTINGS.batch_size, length), generator=generator).to(device)
     data = TrainingData(x, x, x, x, scored_from=length // 2)

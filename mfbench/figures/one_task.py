@@ -110,7 +110,9 @@ def _memory(cube: xr.Dataset) -> Any:
     x = alt.X("lag:Q", title="lag (steps)", axis=alt.Axis(format="d"))
     y: dict[str, Any] = {"title": "memory function", "axis": alt.Axis(tickCount=4)}
     colour = theme.PALETTE[0]
-    band = base.mark_area(opacity=0.25, color=colour).encode(x=x, y=alt.Y("low:Q", **y), y2="high:Q")
+    band = base.mark_area(opacity=0.25, color=colour).encode(
+        x=x, y=alt.Y("low:Q", **y), y2="high:Q"
+    )
     learned = base.mark_line(strokeWidth=2.2, color=colour).encode(x=x, y=alt.Y("median:Q", **y))
     target = base.mark_line(strokeWidth=1.4, color=theme.INK, strokeDash=[3, 2]).encode(
         x=x, y=alt.Y("target:Q", **y)

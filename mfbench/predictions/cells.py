@@ -49,10 +49,10 @@ class Cell:
     study: str
     architecture: str
     model: str
-    layers: int
-    norm: str
-    residual: bool
-    activation: str
+    layers: int | None
+    norm: str | None
+    residual: bool | None
+    activation: str | None
     options: Mapping[str, Any]
     training: Mapping[str, Any]
     task: Mapping[str, Any]
@@ -170,7 +170,7 @@ def cells(cube: xr.Dataset) -> list[Cell]:
     found = []
     for architecture in cube.architecture.values.tolist():
         entry = settings["architectures"][architecture]
-        stack = {key: entry[key] for key in _MODEL}
+        stack = {key: entry.get(key) for key in _MODEL}
         training = merged(settings["training"], entry["training"])
         for width in cube.width.values.tolist():
             model = cube.sel(architecture=architecture, width=width)

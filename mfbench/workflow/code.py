@@ -117,6 +117,7 @@ def model_digest(model: Model, name: str) -> str:
     ]
     parts = [_source_of_module(m) for m in modules]
     parts += [normalised(file.read_text(encoding="utf-8")) for file in model.files]
+    parts += [model.distribution] if model.distribution else []
     return f"model {name} {_digest(parts)}"
 
 
