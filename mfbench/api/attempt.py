@@ -1,4 +1,4 @@
-"""Try a model on one task: a study of a few members, in memory and in a minute."""
+"""Try a model on one task: a study of a few members that takes a minute and leaves no files."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
 from mfbench.api.check import model_settings
+from mfbench.api.tasks import Task
 from mfbench.cube.assemble import assemble_cube
 from mfbench.cube.read import open_benchmark
 from mfbench.cube.select import longest
@@ -22,30 +22,18 @@ from mfbench.files.paths import rho_text
 from mfbench.floors.netcdf import Floors
 from mfbench.floors.table import order_for_error
 from mfbench.study.evaluation import EvaluationSettings, Perturbations
-from mfbench.study.kernel import KernelSettings
-from mfbench.study.task import Sequences, TaskSettings
-from mfbench.study.training import EXECUTION, Checkpoints, TrainingSettings
-from mfbench.tasks.datasets import read_dataset, write_dataset
-from mfbench.tasks.kernels.memory import window_weights
+from mfbench.study.training import EXECUTION, TrainingSettings
 from mfbench.training.cells import train_cells
 from mfbench.training.data import TrainingData
-from mfbench.training.device import (
-    choose_device,
-    describe_device,
-    memory_share,
-    prepare_process,
-)
+from mfbench.training.device import choose_device, describe_device, memory_share, prepare_process
 from mfbench.training.record import write_training, write_weights
-from mfbench.training.trainer import Member
 
-_SEQUENCES = Sequences(train=2048, validation=128, test=256)
 # What is not shown takes as little time as possible.
 _EVALUATION = EvaluationSettings(
     perturbations=Perturbations(relative_norms=[0.0], repeats=1, sequences=1),
     length_factors=[2],
     length_sequences=1,
 )
-_SAVED = 1.0  # seconds between two calls of `watch`
 
 
 @dataclass(frozen=True)
@@ -55,7 +43,7 @@ class Attempt:
     Attributes
     ----------
     cube : Dataset
-        A benchmark cube of one architecture, width, kernel and level, with the cause of a failure.
+        A benchmark cube of one architecture, width, kernel and level.
     interrupted : bool
         Whether the training ended early, so that some members lack steps.
     seconds : float
@@ -69,134 +57,122 @@ class Attempt:
 
 def attempt(
     model: str,
+    task: Task,
     *,
-    kernel: str,
-    memory_length: int | None = None,
-    rho: float | None = None,
     options: Mapping[str, Any] | None = None,
     width: int = 16,
-    length: int = 64,
     steps: int = 500,
     learning_rates: Sequence[float] = (0.01, 0.03),
     seeds: int = 2,
     device: str = "auto",
-    watch: Callable[[float], None] | None = None,
+    report: Callable[[int, int], None] | None = None,
+    partial: bool = False,
 ) -> Attempt:
     """Train a few members of a model on one task, and measure them.
 
     Parameters
     ----------
     model : str
-        What a study names: a registered architecture or ``path/to/file.py:Class``.
-    kernel : str
-        A registered family, or ``path/to/file.py:FAMILY``.
-    memory_length : int, optional
-        Effective memory length M99 of the task, in steps.
-    rho : float, optional
-        The family's own knob, in place of the memory length.
+        What a study names: an architecture or ``path/to/file.py:Class``.
+    task : Task
+        Of a family, by name or file.
     options : mapping, optional
         The model's own options.
-    width, length, steps, learning_rates, seeds, device
-        As in a study; `seeds` is their number.
-    watch : callable, optional
-        Called about once a second with the share of all steps that are done. With it, a
-        KeyboardInterrupt ends the training early, with what there is.
+    width, steps, learning_rates, device
+        As in a study.
+    seeds : int
+        Number of seeds.
+    report : callable, optional
+        Called with the steps done and the steps to do, over all members, again and again.
+    partial : bool
+        Whether KeyboardInterrupt ends the training early, with what there is.
 
     Raises
     ------
     ValueError
-        The model or the task is not possible, or the model breaks a promise.
+        The model cannot be built or breaks a promise, or a number lies outside its range.
+
+    Examples
+    --------
+    >>> task = Task("impulse", rho=2, length=16, sequences=64)
+    >>> tried = attempt("rnn", task, width=4, steps=10, device="cpu")
+    >>> tried.cube.relative_mse.dims[-2:], tried.interrupted
+    (('learning_rate', 'seed'), False)
     """
     start = time.perf_counter()
-    task = TaskSettings(length=length, sequences=_SEQUENCES)
-    settings = model_settings(model, options=options, width=width, length=length)
-    given = {"memory_length": [memory_length]} if rho is None else {"rho": [rho]}
-    weights = window_weights(length, task.scored_from)
-    (level,) = KernelSettings(family=kernel, **given).levels(
-        length=length, longest=max(_EVALUATION.length_factors) * length, weights=weights
-    )
+    settings = model_settings(model, options=options, width=width, length=task.length)
     training = TrainingSettings(
         steps=[steps],
+        batch_size=min(64, task.settings.sequences.train),
         learning_rates=list(learning_rates),
         seeds=list(range(seeds)),
         memory_probes=0,
         broken="stop",
-        checkpoints=Checkpoints(minutes=_SAVED / 60),
     )
     chosen = choose_device(device)
     prepare_process(threads=1)
-    every = steps * len(training.learning_rates) * seeds
-
-    def look(members: Sequence[Member]) -> None:
-        assert watch is not None
-        done = (steps if m.finished else m.progress.step for m in members if m.progress)
-        watch(sum(done) / every)
-
-    names = {
-        "architecture_name": model.rpartition(":")[2],
-        "width": width,
-        "kernel": kernel.rpartition(":")[2],
+    share = memory_share(chosen, 1)
+    data, family = task.data, str(task.family)
+    name, kernel = (text.rpartition(":")[2] for text in (model, family))
+    study = {
+        "name": "try",
+        "task": task.settings.model_dump(),
+        "kernels": {
+            kernel: [{"family": family, "rho": data.rho, "memory_length": data.memory_length}]
+        },
+        "architectures": {name: {**settings, "widths": [width], "training": {}}},
+        "training": training.model_dump(exclude=set(EXECUTION)),
+        "evaluation": _EVALUATION.model_dump(),
     }
+    names = {"architecture_name": name, "width": width, "kernel": kernel}
     about: dict[str, Any] = {
         "resolved": {
             **names,
-            "task": task.model_dump(),
+            "task": study["task"],
             "architecture": settings,
-            "training": training.model_dump(exclude=set(EXECUTION)),
+            "training": study["training"],
             "evaluation": _EVALUATION.model_dump(exclude={"success"}),
             "file": names,
         },
-        "title": f"mfbench try: {model}, width {width}, {kernel}, rho = {rho_text(level.rho)}",
+        "title": f"mfbench try: {name}, width {width}, {kernel}, rho = {rho_text(data.rho)}",
     }
+    trained = train_cells(
+        settings,
+        {data.rho: TrainingData.of(data.x, data.y, scored_from=data.scored_from, device=chosen)},
+        width=width,
+        settings=training,
+        share=share,
+        report=report,
+        partial=partial,
+    )
+    members = trained.cells[data.rho].members.values()
+    planned = len(training.learning_rates) * len(training.seeds)
+    interrupted = sum(member.finished for member in members) < planned
+    order = order_for_error(data.kernel, data.weights)
+    floors = Floors(data.kernel, data.weights, order=order, bounds={})
     with tempfile.TemporaryDirectory(prefix="mfbench-try-") as folder:
-        file = partial(Path, folder)
-        write_dataset(file("task.nc"), settings=task, family=kernel, rho=level.rho)
-        data = read_dataset(file("task.nc"))
-        share = memory_share(chosen, 1)
-        on_device = TrainingData.of(data.x, data.y, scored_from=data.scored_from, device=chosen)
-        trained = train_cells(
-            settings,
-            {level.rho: on_device},
-            width=width,
-            settings=training,
-            code="",
-            checkpoints={level.rho: file("members")},
-            share=share,
-            watch=None if watch is None else look,
-        )
-        record, best = file("record.nc"), file("best.safetensors")
-        write_weights(best, trained, **about)
+        record, weights = Path(folder, "record.nc"), Path(folder, "weights.safetensors")
+        evaluation, cube = Path(folder, "evaluation.nc"), Path(folder, "cube.nc")
+        write_weights(weights, trained, **about)
         write_training(record, trained, settings=training, device=describe_device(chosen), **about)
-        order = order_for_error(data.kernel, data.weights)
         group = evaluate_group(
             settings,
-            [(data, Floors(data.kernel, data.weights, order=order, bounds={}))],
-            read_trained([record], [best]),
+            [(data, floors)],
+            read_trained([record], [weights]),
             width=width,
             settings=_EVALUATION,
             device=chosen,
             share=share,
             stop=True,
         )
-        write_evaluation(file("evaluation.nc"), group, **about)
-        members = trained.cells[level.rho].members.values()
-        interrupted = sum(m.finished for m in members) * steps < every
+        write_evaluation(evaluation, group, **about)
         assemble_cube(
-            file("cube.nc"),
-            [file("evaluation.nc")],
-            architectures=[names["architecture_name"]],
-            kernels=[names["kernel"]],
-            study={
-                "name": "try",
-                "task": task.model_dump(),
-                "kernels": {names["kernel"]: [level.model_dump()]},
-                "architectures": {
-                    names["architecture_name"]: {**settings, "widths": [width], "training": {}}
-                },
-                "training": about["resolved"]["training"],
-                "evaluation": _EVALUATION.model_dump(),
-            },
+            cube,
+            [evaluation],
+            architectures=[name],
+            kernels=[kernel],
+            study=study,
             partial=interrupted,
         )
-        cube = open_benchmark(file("cube.nc"))
-    return Attempt(longest(cube), interrupted, time.perf_counter() - start)
+        found = longest(open_benchmark(cube))
+    return Attempt(found, interrupted, time.perf_counter() - start)
