@@ -9,10 +9,10 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from mfbench.api.kernels import Kernel, resolved
 from mfbench.api.notebook import curves, table
+from mfbench.api.sections import checked
 from mfbench.study.task import TaskSettings
 from mfbench.tasks import datasets
 from mfbench.tasks.kernels import memory
@@ -91,20 +91,16 @@ class Task:
     def settings(self) -> TaskSettings:
         """The task section of a study with this task."""
         counts = {"train": self.sequences} if isinstance(self.sequences, int) else self.sequences
+        start = self.length // 2 if self.scored_from is None else self.scored_from
         given = {
             "length": self.length,
+            "scored_from": start,
             "sequences": {**_SEQUENCES, **counts},
             "noise": self.noise,
             "input": {"distribution": self.distribution},
             "seed": self.seed,
         }
-        if self.scored_from is not None:
-            given["scored_from"] = self.scored_from
-        try:
-            return TaskSettings.model_validate(given)
-        except ValidationError as error:
-            found = [(".".join(map(str, e["loc"])), e["msg"]) for e in error.errors()]
-            raise ValueError("; ".join(f"{at}: {what}" for at, what in found)) from None
+        return checked(TaskSettings, given)
 
     @cached_property
     def weights(self) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from mfbench.cube.schema import check_version
 from mfbench.files import BrokenFileError, check_identity, sealed
 from mfbench.training.status import STATUS
 
@@ -39,7 +40,7 @@ def open_benchmark(path: str | Path, *, made_for: Mapping[str, Any] | None = Non
     OSError
         The file is missing or not a NetCDF file.
     ValueError
-        The file is not a benchmark cube.
+        The file is not a benchmark cube, or has a layout of a newer version of mfbench.
     BrokenFileError
         The file is corrupt, or not a cube of the study `made_for`.
 
@@ -53,8 +54,9 @@ def open_benchmark(path: str | Path, *, made_for: Mapping[str, Any] | None = Non
     with _opened(path if made_for is None else sealed(path)) as file:
         store = xr.backends.NetCDF4DataStore(file)  # type: ignore[no-untyped-call]
         cube = xr.open_dataset(store, mask_and_scale=False).load().drop_encoding()
-    problem = ""
-    if lacking := sorted(set(_NEEDED) - set(cube.variables)):
+    if problem := check_version(cube.attrs):
+        pass
+    elif lacking := sorted(set(_NEEDED) - set(cube.variables)):
         problem = f"not a benchmark cube of mfbench: it lacks {lacking}"
     elif unknown := sorted(set((words := _words(cube.status.values)).flat) - set(STATUS)):
         problem = f"not a benchmark cube of mfbench: it has the status {unknown}"

@@ -48,9 +48,9 @@ class Floors:
     ) -> tuple[float, float]:
         """Lower and upper floor of a linear time-invariant model (`model_floor`)."""
         unlimited = receptive_field is None or receptive_field >= len(self.k)
-        if unlimited and state_size is not None and state_size < len(self.k):
-            if state_size in self.bounds:
-                return self.bounds[state_size]
+        size = len(self.k) if state_size is None else state_size
+        if unlimited and size < len(self.k) and size in self.bounds:
+            return self.bounds[size]
         return model_floor(
             self.k, self.weights, state_size=state_size, receptive_field=receptive_field
         )

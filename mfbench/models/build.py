@@ -28,8 +28,9 @@ def build_model(settings: Mapping[str, Any], *, width: int, length: int, d_in: i
     Parameters
     ----------
     settings : mapping
-        ``model`` (reference) and, where they differ from the model's own, ``options`` and, for a
-        stack of mixers, ``layers``, ``norm``, ``residual``, ``activation``.
+        ``model`` (a reference, or a class or function itself) and, where they differ from the
+        model's own, ``options`` and, for a stack of mixers, ``layers``, ``norm``, ``residual``,
+        ``activation``.
     width : int
         Number of channels C.
     length : int
@@ -71,8 +72,8 @@ def build_model(settings: Mapping[str, Any], *, width: int, length: int, d_in: i
     return model
 
 
-def load_architecture(reference: str) -> Architecture:
-    """The class or function that a study's ``model`` names.
+def load_architecture(reference: str | Architecture) -> Architecture:
+    """The class or function that a study's ``model`` names; in Python it may be given itself.
 
     Raises
     ------
@@ -81,9 +82,9 @@ def load_architecture(reference: str) -> Architecture:
     ArchitectureError
         The file cannot be imported, or has no such class or function.
     """
-    source = locate(reference)
+    source = locate(reference) if isinstance(reference, str) else None
     with own_code():
-        found = load_class(source)
+        found: Any = reference if source is None else load_class(source)
         if isinstance(found, nn.Module):
             raise ValueError(
                 f"{reference} is a module that is built already: name its class, or a function "

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mfbench.models.build import STACK, build_model, load_architecture, no_stack
+from mfbench.models.build import STACK, Architecture, build_model, load_architecture, no_stack
 from mfbench.models.options import (
     OptionsError,
     constructor_parameters,
@@ -123,8 +123,10 @@ def _answer(entry: Mapping[str, Any], known: set[str]) -> dict[str, Any]:
     }
 
 
-def _said(error: ArchitectureError, reference: str) -> str:
+def _said(error: ArchitectureError, reference: str | Architecture) -> str:
     """The message of an error, with the last line of the user's file in its traceback."""
+    if not isinstance(reference, str):
+        return str(error)
     source, cause = locate(reference), error.__cause__ or error
     frames = traceback.extract_tb(cause.__traceback__)
     lines = [f.lineno for f in frames if Path(f.filename).resolve() == source.path.resolve()]

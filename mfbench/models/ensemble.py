@@ -148,6 +148,8 @@ def _constant(model: nn.Module) -> dict[str, Tensor]:
 
 def flat(parameters: Mapping[str, Tensor]) -> Tensor:
     """Flatten and join parameters to (P,)."""
+    if not parameters:
+        return torch.empty(0)
     return torch.cat([parameter.detach().reshape(-1) for parameter in parameters.values()])
 
 

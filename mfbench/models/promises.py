@@ -213,6 +213,30 @@ def _holds_in_double(promise: Promise, trial: Trial) -> bool:
     return True
 
 
+def check_measurable(model: Model, *, length: int) -> None:
+    """Check what measurements take for granted, of a model that may be trained.
+
+    Parameters
+    ----------
+    model : Model
+        In evaluation mode.
+    length : int
+        Sequence length T in steps.
+
+    Raises
+    ------
+    ArchitectureError
+        The model is not causal, has outputs of the wrong shape, is random, mixes sequences, or is
+        not linear in spite of its declaration.
+    """
+    needed = ("output", "deterministic", "independent", "causal", "linear")
+    with seeded(0):
+        trial = Trial(copy.deepcopy(model), lambda: copy.deepcopy(model), length)
+        for promise in PROMISES:
+            if promise.name in needed:
+                _check(promise, trial)
+
+
 def declarations(trial: Trial, _: float) -> None:
     """What the model declares about itself has the right type."""
     model = trial.model

@@ -8,6 +8,7 @@ no declaration.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 import torch
@@ -58,7 +59,11 @@ class WholeModel(Model):
 
     @property
     def like(self) -> Tensor:
-        return next(p for p in self.parameters() if p.requires_grad)
+        trained = (p for p in self.parameters() if p.requires_grad)
+        fixed = (
+            tensor for tensor in (*self.parameters(), *self.buffers()) if tensor.is_floating_point()
+        )
+        return next(chain(trained, fixed), torch.empty(0))
 
     @property
     def linear(self) -> bool:

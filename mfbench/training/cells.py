@@ -14,7 +14,7 @@ import torch
 
 from mfbench.files import package_versions
 from mfbench.files.paths import rho_text
-from mfbench.models.build import build_model
+from mfbench.models.build import build_model, name_of
 from mfbench.models.ensemble import ensemble_error, trained_parameters
 from mfbench.models.own_code import ArchitectureError
 from mfbench.models.promises import check_promises
@@ -170,7 +170,7 @@ def train_cells(
         The architecture cannot be built or run, or breaks a promise of all models, and
         `settings.broken` is 'stop'. Otherwise its cells are recorded as failed.
     """
-    where = f"architecture {architecture['model']}, width {width}"
+    where = f"architecture {name_of(architecture['model'])}, width {width}"
     data = next(iter(tasks.values()))
     length = data.length
     runs = runs or dict.fromkeys(tasks, runs_of(settings))
@@ -315,7 +315,10 @@ def _ensemble_size(
     inputs = torch.stack((data.x[:count], data.x[-count:]))
     if (reason := ensemble_error(models, inputs)) is not None:
         log.warning(
-            "%s, width %d, trains one member at a time: %s", architecture["model"], width, reason
+            "%s, width %d, trains one member at a time: %s",
+            name_of(architecture["model"]),
+            width,
+            reason,
         )
         return 1
     return size

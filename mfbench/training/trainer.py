@@ -62,9 +62,13 @@ class Member:
 
 
 def initial_model(architecture: Mapping[str, Any], *, width: int, length: int, seed: int) -> Model:
-    """Build the untrained model of a member without changing torch's global generator."""
-    with torch.random.fork_rng(devices=[]):
+    """Build the untrained model of a member without changing torch's global generators."""
+    # A constructor may draw on a GPU, too.
+    gpus = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
+    with torch.random.fork_rng(devices=gpus):
         torch.default_generator.manual_seed(initialisation_seed(seed))
+        for gpu in gpus:
+            torch.cuda.default_generators[gpu].manual_seed(initialisation_seed(seed))
         return build_model(architecture, width=width, length=length)
 
 

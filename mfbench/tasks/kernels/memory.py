@@ -93,9 +93,7 @@ def memory_function(
     return np.asarray(k / np.sqrt(np.sum(weights * k**2)))
 
 
-def _values(
-    family: str | Family, member: Family, rho: float, length: int
-) -> NDArray[np.float64]:
+def _values(family: str | Family, member: Family, rho: float, length: int) -> NDArray[np.float64]:
     """The values of a family's function, checked to be one finite real number per lag."""
     where = f"{family}, rho = {rho:g}: its function"
     try:
