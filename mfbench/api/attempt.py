@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 import xarray as xr
 
-from mfbench.api.check import model_settings
+from mfbench.api.models import Architecture, settings_of
+from mfbench.api.sections import checked
 from mfbench.api.tasks import Task
 from mfbench.cube.assemble import assemble_cube
 from mfbench.cube.read import open_benchmark
@@ -21,6 +23,7 @@ from mfbench.evaluation.inputs import read_trained
 from mfbench.files.paths import rho_text
 from mfbench.floors.netcdf import Floors
 from mfbench.floors.table import order_for_error
+from mfbench.models.build import name_of
 from mfbench.study.evaluation import EvaluationSettings, Perturbations
 from mfbench.study.training import EXECUTION, TrainingSettings
 from mfbench.training.cells import train_cells
@@ -56,7 +59,7 @@ class Attempt:
 
 
 def attempt(
-    model: str,
+    model: Architecture,
     task: Task,
     *,
     options: Mapping[str, Any] | None = None,
@@ -72,12 +75,11 @@ def attempt(
 
     Parameters
     ----------
-    model : str
-        What a study names: an architecture or ``path/to/file.py:Class``.
+    model : str or callable
+        As in `build`.
     task : Task
-        Of a family, by name or file.
     options : mapping, optional
-        The model's own options.
+        Arguments of its constructor, and the settings of a stack of mixers.
     width, steps, learning_rates, device
         As in a study.
     seeds : int
@@ -100,20 +102,23 @@ def attempt(
     (('learning_rate', 'seed'), False)
     """
     start = time.perf_counter()
-    settings = model_settings(model, options=options, width=width, length=task.length)
-    training = TrainingSettings(
-        steps=[steps],
-        batch_size=min(64, task.settings.sequences.train),
-        learning_rates=list(learning_rates),
-        seeds=list(range(seeds)),
-        memory_probes=0,
-        broken="stop",
+    settings = settings_of(model, options or {}, width=width, length=task.length)
+    training = checked(
+        TrainingSettings,
+        {
+            "steps": [steps],
+            "batch_size": min(64, task.settings.sequences.train),
+            "learning_rates": list(learning_rates),
+            "seeds": list(range(seeds)),
+            "memory_probes": 0,
+            "broken": "stop",
+        },
     )
     chosen = choose_device(device)
     prepare_process(threads=1)
     share = memory_share(chosen, 1)
     data, family = task.data, str(task.family)
-    name, kernel = (text.rpartition(":")[2] for text in (model, family))
+    name, kernel = (text.rpartition(":")[2] for text in (name_of(settings["model"]), family))
     study = {
         "name": "try",
         "task": task.settings.model_dump(),

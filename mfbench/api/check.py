@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-from mfbench.models.build import build_model
-from mfbench.models.build_all import build_all
+from mfbench.api.models import Architecture, settings_of
+from mfbench.models.build import build_model, name_of
 from mfbench.models.ensemble import ensemble_error, trained_parameters
 from mfbench.models.own_code import ArchitectureError
 from mfbench.models.promises import Outcome, judge_promises
@@ -56,8 +56,8 @@ class Check:
 
     Attributes
     ----------
-    settings : dict
-        The model's settings, with defaults filled in.
+    model : str
+        Its name.
     width, length : int
     device : str
     promises : tuple of Outcome
@@ -70,7 +70,7 @@ class Check:
         None if the model does not run.
     """
 
-    settings: Mapping[str, Any]
+    model: str
     width: int
     length: int
     device: str
@@ -87,37 +87,8 @@ class Check:
         return any(outcome.state == "broken" for outcome in self.promises)
 
 
-def model_settings(
-    model: str, *, options: Mapping[str, Any] | None = None, width: int, length: int
-) -> dict[str, Any]:
-    """All settings of a model that can be built, with defaults filled in.
-
-    Parameters
-    ----------
-    model : str
-        What a study names: a registered architecture or ``path/to/file.py:Class``.
-    options : mapping, optional
-        Its own options.
-    width : int
-        Number of channels.
-    length : int
-        Sequence length in steps.
-
-    Raises
-    ------
-    ValueError
-        It cannot be built; the message names the option or the line.
-    """
-    entry = {"model": model, "stack": {}, "options": dict(options or {})}
-    settings, problems = build_all({**entry, "widths": [width], "length": length})
-    if problems:
-        messages = [f"option {at[1]}: {m}" if at[0] == "options" else m for at, m in problems]
-        raise ValueError(f"{model}: {'; '.join(messages)}")
-    return settings
-
-
 def check(
-    model: str,
+    model: Architecture,
     *,
     options: Mapping[str, Any] | None = None,
     width: int = 16,
@@ -128,10 +99,10 @@ def check(
 
     Parameters
     ----------
-    model : str
-        What a study names: a registered architecture or ``path/to/file.py:Class``.
+    model : str or callable
+        As in `build`.
     options : mapping, optional
-        Its own options.
+        Arguments of its constructor, and the settings of a stack of mixers.
     width : int
         Number of channels.
     length : int
@@ -150,7 +121,7 @@ def check(
     >>> found.broken, found.parameters, found.state_size
     (False, 44, 4)
     """
-    settings = model_settings(model, options=options, width=width, length=length)
+    settings = settings_of(model, options or {}, width=width, length=length)
     chosen = choose_device(device)
     prepare_process(threads=1)
     build = partial(build_model, settings, width=width, length=length)
@@ -163,7 +134,7 @@ def check(
     except ArchitectureError:  # the broken promises say why
         cost = None
     return Check(
-        settings=settings,
+        model=name_of(settings["model"]),
         width=width,
         length=length,
         device=chosen.type,

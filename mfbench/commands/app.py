@@ -20,9 +20,9 @@ from typing import Annotated
 
 import typer
 
-from mfbench.commands import cube, merge, status
+from mfbench.commands import check, cube, merge, status, try_
 
-_COMMANDS: tuple[ModuleType, ...] = (status, cube, merge)  # in the order of the help
+_COMMANDS: tuple[ModuleType, ...] = (check, try_, status, cube, merge)  # in the order of the help
 
 app = typer.Typer(
     name="mfbench",
@@ -73,7 +73,7 @@ def _in_one_line(name: str, run: Callable[..., None]) -> Callable[..., None]:
 
 
 for _module in _COMMANDS:
-    _name = _module.__name__.rpartition(".")[2]
+    _name = _module.__name__.rpartition(".")[2].rstrip("_")  # try is a keyword
     _examples = "\n".join(["\b", "Examples:", *(f"  {line}" for line in _module.EXAMPLES)])
     app.command(_name, epilog=_examples)(_in_one_line(_name, _module.run))
 

@@ -27,6 +27,7 @@ EXAMPLES = (
 
 def run(
     model: ModelReference,
+    *,
     option: Options = None,
     width: Width = 16,
     length: Length = 64,

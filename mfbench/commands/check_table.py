@@ -11,14 +11,18 @@ from rich.text import Text
 
 from mfbench.api.check import Check
 
-_STYLES = {"holds": "green", "warning": "yellow", "broken": "bold red", "not judged": "bright_black"}
+_STYLES = {
+    "holds": "green",
+    "warning": "yellow",
+    "broken": "bold red",
+    "not judged": "bright_black",
+}
 
 
 def document(check: Check) -> dict[str, Any]:
     """A check in JSON's types."""
     return {
-        "model": check.settings["model"],
-        "settings": dict(check.settings),
+        "model": check.model,
         "width": check.width,
         "length": check.length,
         "device": check.device,
@@ -56,7 +60,7 @@ def show(console: Console, check: Check) -> None:
     for row in _facts(check):
         facts.add_row(*row)
     where = f"width {check.width}, {check.length} steps, on {check.device}"
-    console.print(f"{check.settings['model']}, {where}", style="bold")
+    console.print(f"{check.model}, {where}", style="bold")
     console.print(promises)
     console.print()
     console.print(facts)

@@ -11,7 +11,9 @@ import typer
 ModelReference = Annotated[
     str,
     typer.Argument(
-        metavar="MODEL", help="path/to/file.py:Class, or an architecture such as s4d.", show_default=False
+        metavar="MODEL",
+        help="path/to/file.py:Class, or an architecture such as s4d.",
+        show_default=False,
     ),
 ]
 Options = Annotated[

@@ -39,6 +39,7 @@ def _rates(text: str) -> str:
 
 def run(
     model: ModelReference,
+    *,
     kernel: Annotated[
         str, typer.Option(help="Family of the memory function, or path/to/file.py:FAMILY.")
     ],

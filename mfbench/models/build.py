@@ -113,3 +113,8 @@ def _refuse_others(module: object, reference: str) -> None:
         raise ValueError(f"{reference} returns a Mixer: name its class")
     if not isinstance(module, nn.Module):
         raise ValueError(f"{reference} returns {type(module).__name__}, not a torch.nn.Module")
+
+
+def name_of(model: str | Architecture) -> str:
+    """What messages call an architecture."""
+    return model if isinstance(model, str) else getattr(model, "__name__", repr(model))

@@ -598,7 +598,7 @@ def step_form(trial: Trial, tolerance: float) -> None:
 
 
 def gradients(trial: Trial, _: float) -> None:
-    """The backward pass gives finite gradients; warn of parameters that get none."""
+    """The backward pass gives finite gradients, and every parameter gets some (or a warning)."""
     found = _gradients(trial)
     if broken := [name for name, gradient in found.items() if not gradient.isfinite().all()]:
         raise BrokenPromiseError(
@@ -628,7 +628,7 @@ def _gradients(trial: Trial) -> dict[str, Tensor]:
 
 
 def lengths(trial: Trial, _: float) -> None:
-    """Warn if the model cannot run at a length of the evaluation up to its `maximum_length`."""
+    """It runs at the lengths of the evaluation, up to its `maximum_length` (or a warning)."""
     limit = trial.model.maximum_length
     for length in sorted(trial.longer):
         if limit is not None and length > limit:
@@ -645,7 +645,7 @@ def lengths(trial: Trial, _: float) -> None:
 
 
 def in_training(trial: Trial, tolerance: float) -> None:
-    """Warn of outputs in training mode that depend on the batch or on the future."""
+    """In training mode, too, outputs depend on neither batch nor future (or a warning)."""
     x = trial.draw(4, trial.length)
     changed, half = trial.draw(*x.shape), trial.length // 2
     changed[0, :half] = x[0, :half]
@@ -682,5 +682,5 @@ PROMISES = (
     Promise("step form", step_form, 1e-3, disturbed=True, needs=("deterministic",)),
     Promise("gradients", gradients, needs=("output",)),
     Promise("lengths", lengths, needs=("declarations", "output")),
-    Promise("in training", in_training, 1e-4, needs=("independent",)),
+    Promise("in training", in_training, 1e-4, needs=("causal",)),
 )  # fmt: skip
