@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 import xarray as xr
 
 from mfbench.api.models import Architecture, settings_of
 from mfbench.api.sections import checked
 from mfbench.api.tasks import Task
 from mfbench.cube.assemble import assemble_cube
+from mfbench.cube.causes import cause_variables
 from mfbench.cube.read import open_benchmark
 from mfbench.cube.select import longest
 from mfbench.evaluation.group import evaluate_group, write_evaluation
@@ -180,4 +180,8 @@ def attempt(
             partial=interrupted,
         )
         found = longest(open_benchmark(cube))
+    if interrupted:  # the steps that were not taken are no plateau
+        taken = found.validation_error.notnull().any(set(found.validation_error.dims) - {"step"})
+        found = found.isel(step=taken.values)
+        found = found.assign(cause_variables(found, {}).data_vars)
     return Attempt(found, interrupted, time.perf_counter() - start)

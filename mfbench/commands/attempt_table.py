@@ -16,6 +16,7 @@ from rich.text import Text
 from mfbench.api.attempt import Attempt
 from mfbench.commands.block_chart import block_chart
 from mfbench.cube.failure_boundaries import success_threshold
+from mfbench.evaluation.optimum import RESOLVED
 from mfbench.figures.one_task import compared, shown_lags
 from mfbench.figures.tables import memory_table
 
@@ -91,14 +92,16 @@ def show(
     console.print(f"{model} on {task}", style="bold")
     console.print(
         f"{members} members, at most {int(cube.budget)} steps, in {attempt.seconds:.0f} s"
-        + (" (interrupted: this is what there was)" if attempt.interrupted else ""),
+        + (f" (interrupted at step {int(cube.step.max())})" if attempt.interrupted else ""),
         style="dim",
     )
     if other is not None:
+        steps = f", trained for {int(other.budget)} steps" if "budget" in other.coords else ""
         console.print(
             f"other models: {name}, {other.kernel.item()}, M99 = {_length(other)}, "
-            f"{other.sizes['lag']} steps in a sequence, trained for {int(other.budget)} steps",
+            f"sequences of {other.sizes['lag']} steps{steps}",
             style="dim",
+            soft_wrap=True,
         )
     console.print()
     console.print(_errors(compared(cube, other), success_threshold(cube)))
@@ -127,7 +130,7 @@ def _errors(rows: pd.DataFrame, threshold: float) -> Table:
             _number(row["median"], "diverged"),
             f"{_number(row['low'], '–')} to {_number(row['high'], 'diverged')}",
             row["learning_rate"],
-            _floor(row["lower_floor"], row["upper_floor"]),
+            _floor(row),
             Text("solved", "green") if solved else Text("not solved", "yellow"),
             style="bold" if row["tried"] else None,
         )
@@ -138,11 +141,12 @@ def _number(value: float, otherwise: str) -> str:
     return f"{value:.2g}" if math.isfinite(value) else otherwise
 
 
-def _floor(lower: float, upper: float) -> str:
-    """The interval of the error of the best linear model of a size."""
-    if math.isnan(upper):
-        return "–"
-    ends = ["0" if end < 1e-6 else f"{end:.2g}" for end in (lower, upper)]
+def _floor(row: dict[Any, Any]) -> str:
+    """The error of the best linear model of the same size, or the interval in which it lies."""
+    lower, upper = row["lower_floor"], row["upper_floor"]
+    if math.isnan(upper) or (math.isnan(row["state_size"]) and upper == 0):
+        return "–"  # no size is declared
+    ends = ["0" if end < RESOLVED else f"{end:.2g}" for end in (lower, upper)]
     return ends[0] if ends[0] == ends[1] else " to ".join(ends)
 
 

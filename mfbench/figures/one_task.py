@@ -55,19 +55,16 @@ def draw(cube: xr.Dataset, other: xr.Dataset | None = None) -> Any:
     chart = alt.hconcat(_errors(errors, success_threshold(cube)), _memory(cube), spacing=30)
     kernel, length = cube.kernel.item(), int(cube.memory_length.item())
     lines = [
-        "Left: test error, median of the seeds with their range; ticks: the error of the best "
-        "linear model we know of this state size.",
-        "Dashed: below it, a task counts as solved. Right: learned memory function (mean over the "
-        "seeds' range as a band). Dashed: the target.",
+        "Left: test error, median and range of the seeds. Tick: the error of the best linear model "
+        "we know of this size, if on the axis. Dashed: solved below it.",
+        "Right: learned memory function, median and range of the seeds. Dashed: the target.",
     ]
     return theme.styled(chart, title=f"{model} on {kernel}, M99 = {length}", subtitle=lines)
 
 
 def _errors(errors: pd.DataFrame, threshold: float) -> Any:
-    columns = ["low", "median", "upper_floor"]
-    visible = [e for name in columns for e in errors[name] if e is not None and e > 0]
-    low, high = theme.error_domain([max(e, 1e-6) for e in visible])
-    errors["floor"] = [f if f is not None and f >= low else None for f in errors.upper_floor]
+    low, high = theme.error_domain(errors.low)
+    errors["floor"] = errors.upper_floor.where(errors.upper_floor >= low)
     scale = alt.Scale(type="log", domain=[low, high], clamp=True, nice=False)
     axis = alt.Axis(format="~g", tickCount=4)
 
