@@ -86,3 +86,13 @@ def write_architecture(folder: Path, forward: str, *, init: str = "pass") -> str
 @pytest.fixture
 def settings_of() -> Callable[..., dict[str, Any]]:
     return architecture_settings
+
+
+@pytest.fixture(scope="session")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results of a small study, which all tests share."""
+    from tests.api.results import make_results
+
+    folder = tmp_path_factory.mktemp("study") / "results" / "small"
+    make_results(folder)
+    return folder

@@ -62,8 +62,8 @@ def floor(
     Examples
     --------
     >>> import mfbench as mf
-    >>> mf.floor("impulse", rho=7, state=4).lower
-    0.43
+    >>> round(mf.floor("impulse", rho=7, state=4).lower, 3)
+    0.429
     >>> mf.floor("impulse", rho=7, receptive_field=8)
     Floor(lower=0.0, upper=0.0, state=None, receptive_field=8)
     """

@@ -52,7 +52,7 @@ def memory_function(
     --------
     >>> import mfbench as mf
     >>> mf.memory_function("exponential", rho=0.5, length=4).round(3)
-    array([0.877, 0.438, 0.219, 0.11 ])
+    array([0.87 , 0.435, 0.218, 0.109])
     >>> mf.memory_function([0, 0, 1], length=4).round(3)
     array([0., 0., 1., 0.])
     """

@@ -68,7 +68,7 @@ def build(
     >>> import mfbench as mf
     >>> model = mf.build("s4d", width=4, dt_max=1.0, state=8)
     >>> sum(p.numel() for p in model.parameters())
-    121
+    104
     """
     settings = settings_of(model, options, width=width, length=length)
     if seed is None:
@@ -157,8 +157,8 @@ def load_model(
     --------
     >>> import mfbench as mf
     >>> model = mf.load_model(
-    ...     "results/default", architecture="s4d", kernel="airy", memory_length=16, seed=0
-    ... )  # doctest: +SKIP
+    ...     "results/small", architecture="s4d", kernel="exponential", level=-1, seed=0
+    ... )
     """
     paths = Paths(results)
     records = [

@@ -60,7 +60,7 @@ class Task:
     >>> import mfbench as mf
     >>> task = mf.Task("exponential", memory_length=8, length=32, sequences=100)
     >>> task
-    Task('exponential', memory_length=8, rho=0.749894, length=32)
+    Task('exponential', memory_length=8, rho=0.749931, length=32)
     >>> task.x["train"].shape, task.y["test"].shape
     ((100, 32), (512, 32))
     """

@@ -176,7 +176,7 @@ def train(
 
 
 def _listed(values: Any) -> list[Any]:
-    return [values] if isinstance(values, int | float) else list(values)
+    return list(np.atleast_1d(values).tolist())
 
 
 def _module(

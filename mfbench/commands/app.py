@@ -20,9 +20,17 @@ from typing import Annotated
 
 import typer
 
-from mfbench.commands import check, cube, merge, status, try_
+from mfbench.commands import check, compare, cube, floors, merge, status, try_
 
-_COMMANDS: tuple[ModuleType, ...] = (check, try_, status, cube, merge)  # in the order of the help
+_COMMANDS: tuple[ModuleType, ...] = (
+    check,
+    try_,
+    status,
+    cube,
+    merge,
+    compare,
+    floors,
+)  # in the order of the help
 
 app = typer.Typer(
     name="mfbench",

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
-import xarray as xr
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
@@ -19,6 +16,10 @@ from mfbench.cube.failure_boundaries import success_threshold
 from mfbench.evaluation.optimum import RESOLVED
 from mfbench.figures.one_task import compared, shown_lags
 from mfbench.figures.tables import memory_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
 
 _MARGIN = 12  # columns before a chart
 
@@ -62,7 +63,10 @@ _MEMBER = [
 def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows with None for numbers that are not finite."""
     return [
-        {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
+        {
+            str(k): None if isinstance(v, float) and not math.isfinite(v) else v
+            for k, v in row.items()
+        }
         for row in table.to_dict("records")
     ]
 
@@ -156,8 +160,8 @@ def _memory_lines(cube: xr.Dataset, width: int) -> list[str]:
     table = table[table.lag <= min(shown_lags(cube), max(width, 8) - 1)]
     if table.empty:
         return ["no memory function was learned: all members diverged"]
-    ends = {"low": float(np.nanmin(table[["target", "median"]].to_numpy()))}
-    ends["high"] = float(np.nanmax(table[["target", "median"]].to_numpy()))
+    values = [*table.target.tolist(), *table["median"].tolist()]
+    ends = {"low": min(values), "high": max(values)}
     lines = []
     for name, column in {"target": "target", "learned": "median"}.items():
         for i, (end, bars) in enumerate(block_chart(table[column].tolist(), lines=4, **ends)):

@@ -155,7 +155,7 @@ def _other_settings(a: xr.Dataset, b: xr.Dataset, architectures: list[str]) -> l
     ]
     for name in architectures:
         entries = [
-            {k: v for k, v in settings["architectures"].get(name, {}).items() if k != "widths"}
+            {k: v for k, v in settings.get("architectures", {}).get(name, {}).items() if k != "widths"}
             for settings in (other, one)
         ]
         lines.append(difference(*entries, exact=True, name=f".architectures.{name}"))

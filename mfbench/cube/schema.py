@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import xarray as xr
+
 SCHEMA_VERSION = 1
 
 
@@ -24,3 +26,13 @@ def check_version(attributes: Mapping[Any, Any]) -> str:
         f"its layout has version {found}, but this mfbench reads versions up to {SCHEMA_VERSION}: "
         f"upgrade mfbench (the file is from {writer})"
     )
+
+
+def upgraded(cube: xr.Dataset) -> xr.Dataset:
+    """A cube of an earlier layout as one of this version, where that takes no new numbers."""
+    chosen = cube.get("selected_learning_rate")
+    if chosen is not None and "seed" in cube.dims and "seed" not in chosen.dims:
+        # The first cubes chose one rate for all seeds of a cell.
+        chosen = chosen.expand_dims(seed=cube.seed, axis=-1)
+        cube = cube.assign(selected_learning_rate=chosen.copy())
+    return cube

@@ -70,7 +70,7 @@ def nearest_level(cube: xr.Dataset, *, family: str, memory_length: int) -> xr.Da
     Parameters
     ----------
     cube : Dataset
-        A benchmark cube.
+        A benchmark cube at one budget.
     family : str
         The family of the task's memory function.
     memory_length : int
@@ -94,6 +94,6 @@ def nearest_level(cube: xr.Dataset, *, family: str, memory_length: int) -> xr.Da
         )
     here = cube.sel(kernel=names)
     run = trained(here).any(["architecture", "width", "learning_rate", "seed"])
-    far = abs(np.log(here.memory_length / memory_length)).where(longest(run)).fillna(np.inf)
+    far = abs(np.log(here.memory_length / memory_length)).where(run).fillna(np.inf)
     at = far.argmin(["kernel", "level"])
     return here.isel({dim: [int(i)] for dim, i in at.items()})

@@ -99,6 +99,11 @@ def load_architecture(reference: str | Architecture) -> Architecture:
     return found
 
 
+def name_of(reference: str | Architecture) -> str:
+    """The reference, or the name of a class or function, for messages."""
+    return reference if isinstance(reference, str) else getattr(reference, "__name__", "model")
+
+
 def no_stack(architecture: Architecture) -> str:
     """Why a whole model has no settings of a stack."""
     name = getattr(architecture, "__name__", "it")
@@ -113,8 +118,3 @@ def _refuse_others(module: object, reference: str) -> None:
         raise ValueError(f"{reference} returns a Mixer: name its class")
     if not isinstance(module, nn.Module):
         raise ValueError(f"{reference} returns {type(module).__name__}, not a torch.nn.Module")
-
-
-def name_of(model: str | Architecture) -> str:
-    """What messages call an architecture."""
-    return model if isinstance(model, str) else getattr(model, "__name__", repr(model))
