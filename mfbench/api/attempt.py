@@ -31,6 +31,7 @@ from mfbench.training.data import TrainingData
 from mfbench.training.device import choose_device, describe_device, memory_share, prepare_process
 from mfbench.training.record import write_training, write_weights
 
+_BATCH = 32  # half of a study's: the steps of four transformers then take half a minute
 # What is not shown takes as little time as possible.
 _EVALUATION = EvaluationSettings(
     perturbations=Perturbations(relative_norms=[0.0], repeats=1, sequences=1),
@@ -107,7 +108,7 @@ def attempt(
         TrainingSettings,
         {
             "steps": [steps],
-            "batch_size": min(64, task.settings.sequences.train),
+            "batch_size": min(_BATCH, task.settings.sequences.train),
             "learning_rates": list(learning_rates),
             "seeds": list(range(seeds)),
             "memory_probes": 0,

@@ -31,6 +31,7 @@ def test_it_trains_and_measures_as_train_does() -> None:
         steps=30,
         device="cpu",
         learning_rates=[0.01, 0.03],
+        training={"batch_size": 32},
     )
     cell = tried.cube.isel(architecture=0, width=0, kernel=0, level=0)
     for name in ("relative_mse", "validation_error"):
