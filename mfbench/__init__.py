@@ -48,7 +48,6 @@ _HOMES = {
     "train": "training.train",
 }
 _SUBMODULES = (
-    "api",
     "cube",
     "evaluation",
     "figures",

@@ -59,7 +59,7 @@ class Plots:
     def _chart(self, figure: str, architecture: Any, kernel: Any, width: Any) -> Any:
         import altair as alt
 
-        from mfbench.figures.export import draw
+        from mfbench.figures.export import chart_of
 
         cube = self._cube
         for dim, wanted in {"architecture": architecture, "kernel": kernel, "width": width}.items():
@@ -69,5 +69,7 @@ class Plots:
                 if lacking := [label for label in labels if label not in there]:
                     raise ValueError(f"the cube has no {dim} {lacking}; it has {there}")
                 cube = cube.sel({dim: labels})
-        # Its data lie in the specification, so altair's limit on rows does not apply.
-        return alt.Chart.from_dict(draw(figure, cube))
+        if alt.data_transformers.active == "default":
+            # Learned memory functions may have more than the 5000 rows that altair allows.
+            alt.data_transformers.enable("default", max_rows=None)
+        return chart_of(figure, cube)

@@ -25,7 +25,7 @@ from mfbench.models.trial import seeded
 from mfbench.study.training import TrainingSettings
 from mfbench.training.cells import Report, train_cells
 from mfbench.training.data import TrainingData
-from mfbench.training.device import choose_device, memory_share, prepare_process
+from mfbench.training.device import choose_device, memory_share, prepared
 from mfbench.training.progress import Progress
 from mfbench.training.run import Run
 from mfbench.training.schedule import validation_steps
@@ -130,7 +130,8 @@ def train(
 
     Notes
     -----
-    Sets up torch as the jobs of a study do: no TF32, and denormal numbers are flushed to zero.
+    While it trains, torch is set up as in a study: no TF32, and denormal numbers are flushed to
+    zero.
 
     Examples
     --------
@@ -145,28 +146,27 @@ def train(
     given |= {"learning_rates": _listed(learning_rates), "seeds": _listed(seeds)}
     settings = checked(TrainingSettings, given)
     architecture = settings_of(model, options or {}, width=width, length=task.length)
-    prepare_process(threads=torch.get_num_threads())
-    where = choose_device(settings.device)
-    data = task.data
+    where, data = choose_device(settings.device), task.data
     assert task.rho is not None
-    trained = train_cells(
-        architecture,
-        {task.rho: TrainingData.of(data.x, data.y, scored_from=data.scored_from, device=where)},
-        width=width,
-        settings=settings,
-        share=memory_share(where, 1),
-        report=progress,
-    )
-    members = trained.cells[task.rho].members
-    modules = {
-        run: _module(architecture, member, width=width, task=task, device=where)
-        for run, member in members.items()
-        if member.diverged_step < 0
-    }
+    with prepared():
+        trained = train_cells(
+            architecture,
+            {task.rho: TrainingData.of(data.x, data.y, scored_from=data.scored_from, device=where)},
+            width=width,
+            settings=settings,
+            share=memory_share(where, 1),
+            report=progress,
+        )
+        members = trained.cells[task.rho].members
+        modules = {
+            run: _module(architecture, member, width=width, task=task, device=where)
+            for run, member in members.items()
+            if member.diverged_step < 0
+        }
+        errors = _test_errors(modules, task, where)
     if not modules:
         lowest = min(settings.learning_rates)
         raise ValueError(f"all {len(members)} runs diverged: try learning rates below {lowest:g}")
-    errors = _test_errors(modules, task, where)
     best = min(modules, key=lambda run: members[run].best_error)
     declared = ("parameters", "state_size", "receptive_field", "linear")
     about = {"model": name_of(architecture["model"])} | {

@@ -47,14 +47,17 @@ def write_figures(folder: str | Path, cube: xr.Dataset) -> dict[str, dict[str, A
 
 def draw(figure: str, cube: xr.Dataset) -> dict[str, Any]:
     """Draw one figure and return its Vega-Lite specification."""
+    return _specification(chart_of(figure, cube))
+
+
+def chart_of(figure: str, cube: xr.Dataset) -> Any:
+    """Draw one figure as an altair chart."""
     if not trained(cube).any():  # every cell failed
         title = figure.replace("_", " ").capitalize()
-        chart = theme.nothing(title=title, why="No model of this study was trained.")
-    else:
-        module = importlib.import_module(f"mfbench.figures.{figure}")
-        whole = getattr(module, "ALL_BUDGETS", False)
-        chart = module.draw(cube if whole else longest(cube))
-    return _specification(chart)
+        return theme.nothing(title=title, why="No model of this study was trained.")
+    module = importlib.import_module(f"mfbench.figures.{figure}")
+    whole = getattr(module, "ALL_BUDGETS", False)
+    return module.draw(cube if whole else longest(cube))
 
 
 def write_figure(path: Path, specification: dict[str, Any]) -> None:

@@ -106,6 +106,7 @@ def test_a_module_is_copied_and_trained_from_its_weights(task: mf.Task) -> None:
     assert isinstance(found.module, Gated)
     torch.testing.assert_close(weights_of(found.module), before)
     assert not torch.equal(weights_of(found.module), before)
+    assert np.finfo(np.float64).tiny / 2 > 0  # the process is set up as before
 
 
 def test_a_model_that_cannot_be_trained_is_refused(task: mf.Task) -> None:
