@@ -28,7 +28,7 @@ from mfbench.study.evaluation import EvaluationSettings, Perturbations
 from mfbench.study.training import EXECUTION, TrainingSettings
 from mfbench.training.cells import train_cells
 from mfbench.training.data import TrainingData
-from mfbench.training.device import choose_device, describe_device, memory_share, prepare_process
+from mfbench.training.device import choose_device, describe_device, memory_share, prepared
 from mfbench.training.record import write_training, write_weights
 
 _BATCH = 32  # half of a study's: the steps of four transformers then take half a minute
@@ -59,6 +59,7 @@ class Attempt:
     seconds: float
 
 
+@prepared(threads=1)
 def attempt(
     model: Architecture,
     task: Task,
@@ -116,7 +117,6 @@ def attempt(
         },
     )
     chosen = choose_device(device)
-    prepare_process(threads=1)
     share = memory_share(chosen, 1)
     data, family = task.data, str(task.family)
     name, kernel = (text.rpartition(":")[2] for text in (name_of(settings["model"]), family))

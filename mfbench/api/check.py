@@ -19,7 +19,7 @@ from mfbench.study.evaluation import EvaluationSettings
 from mfbench.study.training import TrainingSettings
 from mfbench.training.capture import WARM_UP, Replayed, replayed, stream_of
 from mfbench.training.data import TrainingData
-from mfbench.training.device import choose_device, prepare_process
+from mfbench.training.device import choose_device, prepared
 from mfbench.training.memory import step_bytes
 from mfbench.training.trainer import Member, Trainer, initial_model
 
@@ -87,6 +87,7 @@ class Check:
         return any(outcome.state == "broken" for outcome in self.promises)
 
 
+@prepared(threads=1)
 def check(
     model: Architecture,
     *,
@@ -123,7 +124,6 @@ def check(
     """
     settings = settings_of(model, options or {}, width=width, length=length)
     chosen = choose_device(device)
-    prepare_process(threads=1)
     build = partial(build_model, settings, width=width, length=length)
     longer = [factor * length for factor in EvaluationSettings().length_factors]
     promises = judge_promises(build, length=length, lengths_of_evaluation=longer, device=chosen)
