@@ -20,9 +20,11 @@ from typing import Annotated
 
 import typer
 
-from mfbench.commands import check, compare, cube, floors, merge, status, try_
+from mfbench.commands import check, clean, compare, cube, floors, merge, new, status, try_
 
+# In the order of the help.
 _COMMANDS: tuple[ModuleType, ...] = (
+    new,
     check,
     try_,
     status,
@@ -30,7 +32,8 @@ _COMMANDS: tuple[ModuleType, ...] = (
     merge,
     compare,
     floors,
-)  # in the order of the help
+    clean,
+)
 
 app = typer.Typer(
     name="mfbench",
@@ -95,7 +98,8 @@ def main(arguments: list[str] | None = None) -> int:
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "mfbench"
-        message = error.format_message().removeprefix("Invalid value: ").rstrip(".")
+        message = error.format_message().removeprefix("Invalid value: ")
+        message = message.replace("Value error, ", "").rstrip(".")
         typer.echo(f"{command}: {message} (see {command} --help)", err=True)
         return error.exit_code
     except typer.Abort:

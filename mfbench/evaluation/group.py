@@ -210,7 +210,7 @@ def _measure_all(
     if share is None:
         x = members[0].level.data.x[: settings.batch_size]
         needed = x.nbytes * model.width
-        size = members_at_once(bytes_of_a_member=needed, share=_CPU_BYTES)
+        size = max(1, _CPU_BYTES // needed)
     else:
         # The first one shows how much memory a member takes.
         first, left = members[:1], members[1:]

@@ -82,11 +82,8 @@ def resolved_options(
     OptionsError
         An option is unknown or missing, or its annotation excludes its value.
     """
-    options, resolved, problems = (
-        options_of(architecture),
-        dict[str, Any](),
-        list[tuple[str, str]](),
-    )
+    options = options_of(architecture)
+    resolved, problems = dict[str, Any](), list[tuple[str, str]]()
     kinds = {p.kind for p in constructor_parameters(architecture).values()}
     for name in sorted(given.keys() - options.keys()):
         if Parameter.VAR_KEYWORD in kinds and name not in _GIVEN_BY_NAME:

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import FunctionType
 from typing import Any, TypeVar
 
 ENTRY_POINTS = "mfbench.models"
@@ -120,7 +121,7 @@ def load_class(source: Source) -> Any:
     Raises
     ------
     ValueError
-        The file has no such class. Errors in the file itself pass unchanged.
+        The file has no such class or function. Errors in the file itself pass unchanged.
     """
     if source.module is not None:
         found: Any = importlib.import_module(source.module)
@@ -142,9 +143,9 @@ def load_class(source: Source) -> Any:
         sys.path.remove(folder)
     if not hasattr(module, source.class_name):
         own = [n for n, v in vars(module).items() if getattr(v, "__module__", "") == spec.name]
-        classes = [name for name in own if isinstance(getattr(module, name), type)]
+        named = [n for n in own if isinstance(getattr(module, n), type | FunctionType)]
         raise ValueError(
-            f"{source.path} has no class {source.class_name!r}; it has: "
-            f"{', '.join(classes) or 'none'}"
+            f"{source.path} has no class or function {source.class_name!r}; it has: "
+            f"{', '.join(named) or 'none'}"
         )
     return getattr(module, source.class_name)

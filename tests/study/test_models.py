@@ -125,7 +125,7 @@ def test_what_cannot_be_built_is_named(own: str, tmp_path: Path) -> None:
         ),
         "missing": (
             {"model": f"{own}:Missing"},
-            "has no class 'Missing'; it has: Wide, Passing, Free, Other, Ends, Dies",
+            "has no class or function 'Missing'; it has: Wide, Passing, Free, Other, Ends, Dies",
         ),
         "other": (
             {"model": f"{own}:Other"},
