@@ -119,7 +119,7 @@ def attempt(
     chosen = choose_device(device)
     share = memory_share(chosen, 1)
     data, family = task.data, str(task.family)
-    name, kernel = (text.rpartition(":")[2] for text in (name_of(settings["model"]), family))
+    name, kernel = name_of(settings["model"]).rpartition(":")[2], Path(family).name
     study = {
         "name": "try",
         "task": task.settings.model_dump(),
