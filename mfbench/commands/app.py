@@ -20,11 +20,13 @@ from typing import Annotated
 
 import typer
 
-from mfbench.commands import clean, compare, cube, floors, merge, new, status
+from mfbench.commands import check, clean, compare, cube, floors, merge, new, status, try_
 
 # In the order of the help.
 _COMMANDS: tuple[ModuleType, ...] = (
     new,
+    check,
+    try_,
     status,
     cube,
     merge,
@@ -82,7 +84,7 @@ def _in_one_line(name: str, run: Callable[..., None]) -> Callable[..., None]:
 
 
 for _module in _COMMANDS:
-    _name = _module.__name__.rpartition(".")[2]
+    _name = _module.__name__.rpartition(".")[2].rstrip("_")  # try is a keyword
     _examples = "\n".join(["\b", "Examples:", *(f"  {line}" for line in _module.EXAMPLES)])
     app.command(_name, epilog=_examples)(_in_one_line(_name, _module.run))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import xarray as xr
 
@@ -60,3 +62,38 @@ def selected(cube: xr.Dataset) -> xr.Dataset:
         picked = picked.where(there).assign(status=status)
     rest = cube.drop_vars([*per_member, "learning_rate"])
     return rest.assign(picked.drop_vars("learning_rate").data_vars)
+
+
+def nearest_level(cube: xr.Dataset, *, family: str, memory_length: int) -> xr.Dataset:
+    """The part of a cube at the trained level that is nearest to a task in log M99.
+
+    Parameters
+    ----------
+    cube : Dataset
+        A benchmark cube at one budget.
+    family : str
+        The family of the task's memory function.
+    memory_length : int
+        Its M99 in steps.
+
+    Returns
+    -------
+    Dataset
+        With the same dimensions, of which kernel and level have one entry.
+
+    Raises
+    ------
+    ValueError
+        The cube has no kernel of this family.
+    """
+    levels = json.loads(cube.attrs["settings"])["kernels"]
+    names = [n for n in cube.kernel.values if any(v["family"] == family for v in levels[n])]
+    if not names:
+        raise ValueError(
+            f"the cube has no kernel of the family {family}; it has: {', '.join(levels)}"
+        )
+    here = cube.sel(kernel=names)
+    run = trained(here).any(["architecture", "width", "learning_rate", "seed"])
+    far = abs(np.log(here.memory_length / memory_length)).where(run).fillna(np.inf)
+    at = far.argmin(["kernel", "level"])
+    return here.isel({dim: [int(i)] for dim, i in at.items()})

@@ -2,8 +2,9 @@
 
 Each promise is a function of a trial, which holds an untrained model in evaluation mode. The
 function raises a BrokenPromiseError that says what was found and what to change, or adds a warning
-to the trial. Promises about the map from x to y are checked again at disturbed parameters, because
-a gate that starts at zero hides what it lets through later.
+to the trial. `check_promises` stops at the first broken promise; `judge_promises` goes on with
+those that can still be judged. Promises about the map from x to y are checked again at disturbed
+parameters, because a gate that starts at zero hides what it lets through later.
 
 A difference breaks a promise if it exceeds the tolerance times the largest output in float32 and,
 if the model runs in float64, there as well. So the rounding errors that a chaotic or
@@ -14,9 +15,10 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -56,12 +58,37 @@ class Promise:
         Largest difference that counts as rounding, relative to the largest output.
     disturbed : bool
         Whether it is also checked at disturbed parameters.
+    needs : tuple of str
+        Promises without which it cannot be judged.
     """
 
     name: str
     check: Callable[[Trial, float], None]
     tolerance: float = 0.0
     disturbed: bool = False
+    needs: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """What is promised, in one line."""
+        return (self.check.__doc__ or "").partition("\n")[0]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a model makes of a promise.
+
+    Attributes
+    ----------
+    promise : Promise
+    state : {"holds", "warning", "broken", "not judged"}
+    message : str
+        What was found and what to change; empty for one that holds.
+    """
+
+    promise: Promise
+    state: Literal["holds", "warning", "broken", "not judged"]
+    message: str = ""
 
 
 def check_promises(
@@ -95,17 +122,77 @@ def check_promises(
     ArchitectureError
         The model breaks a promise, or its code fails; the message says which.
     """
+    outcomes = _judged(build, length, lengths_of_evaluation, device, stop=True)
+    return [outcome.message for outcome in outcomes if outcome.state == "warning"]
+
+
+def judge_promises(
+    build: Callable[[], Model],
+    *,
+    length: int,
+    lengths_of_evaluation: Sequence[int] = (),
+    device: torch.device = _CPU,
+) -> list[Outcome]:
+    """Judge every promise of a model, also those after a broken one.
+
+    Parameters
+    ----------
+    build, length, lengths_of_evaluation, device
+        As for `check_promises`.
+
+    Returns
+    -------
+    list of Outcome
+        In the order of `PROMISES`.
+
+    Raises
+    ------
+    ArchitectureError
+        The model cannot be built.
+    """
+    return _judged(build, length, lengths_of_evaluation, device, stop=False)
+
+
+def _judged(
+    build: Callable[[], Model],
+    length: int,
+    longer: Sequence[int],
+    device: torch.device,
+    *,
+    stop: bool,
+) -> list[Outcome]:
+    """The outcomes of all promises; raises the error of the first broken one if `stop` is set."""
     with own_code(), seeded(0):
         model = copy.deepcopy(build().to(device).eval())  # an ensemble copies it too
-        trial = Trial(model, build, length, lengths_of_evaluation)
+        trial = Trial(model, build, length, longer)
+        found: dict[str, Outcome] = {}
         for promise in PROMISES:
-            _check(promise, trial)
+            found[promise.name] = _outcome(promise, trial, found, stop=stop)
         if (other := trial.disturb()) is not None:
             for promise in PROMISES:
-                if promise.disturbed:
-                    with during("once its parameters change"):
-                        _check(promise, other)
-    return trial.warnings
+                if promise.disturbed and found[promise.name].state == "holds":
+                    found[promise.name] = _outcome(
+                        promise, other, found, stop=stop, when="once its parameters change"
+                    )
+    return list(found.values())
+
+
+def _outcome(
+    promise: Promise, trial: Trial, found: Mapping[str, Outcome], *, stop: bool, when: str = ""
+) -> Outcome:
+    for name in promise.needs:
+        if found[name].state in ("broken", "not judged"):
+            return Outcome(promise, "not judged", f"needs the promise {name!r}")
+    said = len(trial.warnings)
+    try:
+        with during(when) if when else nullcontext():
+            _check(promise, trial)
+    except ArchitectureError as error:
+        if stop:
+            raise
+        return Outcome(promise, "broken", str(error))
+    more = trial.warnings[said:]
+    return Outcome(promise, "warning", "; ".join(more)) if more else Outcome(promise, "holds")
 
 
 def _check(promise: Promise, trial: Trial) -> None:
@@ -511,7 +598,7 @@ def step_form(trial: Trial, tolerance: float) -> None:
 
 
 def gradients(trial: Trial, _: float) -> None:
-    """The backward pass gives finite gradients; warn of parameters that get none."""
+    """The backward pass gives finite gradients, and every parameter gets some (or a warning)."""
     found = _gradients(trial)
     if broken := [name for name, gradient in found.items() if not gradient.isfinite().all()]:
         raise BrokenPromiseError(
@@ -541,7 +628,7 @@ def _gradients(trial: Trial) -> dict[str, Tensor]:
 
 
 def lengths(trial: Trial, _: float) -> None:
-    """Warn if the model cannot run at a length of the evaluation up to its `maximum_length`."""
+    """It runs at the lengths of the evaluation, up to its `maximum_length` (or a warning)."""
     limit = trial.model.maximum_length
     for length in sorted(trial.longer):
         if limit is not None and length > limit:
@@ -558,7 +645,7 @@ def lengths(trial: Trial, _: float) -> None:
 
 
 def in_training(trial: Trial, tolerance: float) -> None:
-    """Warn of outputs in training mode that depend on the batch or on the future."""
+    """In training mode, too, outputs depend on neither batch nor future (or a warning)."""
     x = trial.draw(4, trial.length)
     changed, half = trial.draw(*x.shape), trial.length // 2
     changed[0, :half] = x[0, :half]
@@ -575,23 +662,25 @@ def in_training(trial: Trial, tolerance: float) -> None:
 
 
 _EPS = float(torch.finfo(torch.float32).eps)
-# Each promise relies on those above it. The tolerances allow for FFTs and scans, which spread
-# rounding errors over time.
+# The tolerances allow for FFTs and scans, which spread rounding errors over time.
 PROMISES = (
     Promise("declarations", declarations),
     Promise("types", types),
     Promise("moved", moved),
-    Promise("output", output),
-    Promise("deterministic", deterministic, 1e-5),
-    Promise("stored", stored, 1e-5),
-    Promise("independent", independent, 1e-4, disturbed=True),
-    Promise("causal", causal, 1e-4, disturbed=True),
-    Promise("linear", linear, 1e-4, disturbed=True),
-    Promise("receptive field", receptive_field, 1e-4, disturbed=True),
-    Promise("reached", reached),
-    Promise("state size", state_size, 8 * _EPS, disturbed=True),
-    Promise("step form", step_form, 1e-3, disturbed=True),
-    Promise("gradients", gradients),
-    Promise("lengths", lengths),
-    Promise("in training", in_training, 1e-4),
-)
+    Promise("output", output, needs=("moved",)),
+    Promise("deterministic", deterministic, 1e-5, needs=("output",)),
+    Promise("stored", stored, 1e-5, needs=("deterministic",)),
+    Promise("independent", independent, 1e-4, disturbed=True, needs=("deterministic",)),
+    Promise("causal", causal, 1e-4, disturbed=True, needs=("independent",)),
+    Promise("linear", linear, 1e-4, disturbed=True, needs=("declarations", "independent")),
+    Promise(
+        "receptive field", receptive_field, 1e-4, disturbed=True,
+        needs=("declarations", "independent"),
+    ),
+    Promise("reached", reached, needs=("declarations", "independent")),
+    Promise("state size", state_size, 8 * _EPS, disturbed=True, needs=("linear",)),
+    Promise("step form", step_form, 1e-3, disturbed=True, needs=("deterministic",)),
+    Promise("gradients", gradients, needs=("output",)),
+    Promise("lengths", lengths, needs=("declarations", "output")),
+    Promise("in training", in_training, 1e-4, needs=("causal",)),
+)  # fmt: skip

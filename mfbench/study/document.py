@@ -20,7 +20,6 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\
 _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
 _OTHER_IN_1_1 = re.compile(r"yes|no|on|off", re.IGNORECASE)
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9]+(\..*)?")
-_COMMAND_LINE = "--config"
 _DEPTH = 20  # deeper means an alias that contains itself
 
 Location = tuple[str | int, ...]
@@ -56,7 +55,9 @@ class Document:
         return self.places.get(location, "")
 
 
-def read_documents(paths: Iterable[str | Path], settings: Iterable[str] = ()) -> Document:
+def read_documents(
+    paths: Iterable[str | Path], settings: Iterable[str] = (), *, flag: str = "--config"
+) -> Document:
     """Read study files; later files add to earlier ones and replace their values, key by key.
 
     Parameters
@@ -65,6 +66,8 @@ def read_documents(paths: Iterable[str | Path], settings: Iterable[str] = ()) ->
         YAML files.
     settings : iterable of str
         Values from the command line, as ``key=value`` with a value in YAML; they come last.
+    flag : str
+        The option of the command line that gives these values, for messages.
 
     Raises
     ------
@@ -75,7 +78,7 @@ def read_documents(paths: Iterable[str | Path], settings: Iterable[str] = ()) ->
     origin = " + ".join(document.origin for document in read)
     for setting in settings:
         key, _, value = setting.partition("=")
-        read.append(_parse(f"{key}: {value}", f"{_COMMAND_LINE} {key}"))
+        read.append(_parse(f"{key}: {value}", f"{flag} {key}"))
     content: dict[str, Any] = {}
     places: dict[Location, str] = {}
     for document in read:
@@ -201,7 +204,7 @@ def _plain(text: str, place: str) -> Any:
 
 
 def _place(origin: str, mark: yaml.Mark | None) -> str:
-    if mark is None or origin.startswith(_COMMAND_LINE):
+    if mark is None or origin.startswith("--"):
         return origin
     return f"{origin}:{mark.line + 1}:{mark.column + 1}"
 

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 WARM_UP = 3  # steps before the recording, in which libraries allocate their workspaces
 
 
-def replayed(step: Callable[[], None], device: torch.device) -> Callable[[], None]:
+def replayed(step: Callable[[], None], device: torch.device) -> Callable[[], None] | Replayed:
     """Wrap a step so that a GPU replays it after a few normal calls; a CPU always runs it normally.
 
     Parameters
@@ -35,7 +35,7 @@ def replayed(step: Callable[[], None], device: torch.device) -> Callable[[], Non
         Replacement for `step`. If the step cannot be recorded, or draws random numbers (which a
         replay would repeat), it keeps running normally and the log says why.
     """
-    return _Replayed(step, device) if device.type == "cuda" else step
+    return Replayed(step, device) if device.type == "cuda" else step
 
 
 def stream_of(device: torch.device) -> AbstractContextManager[object]:
@@ -57,7 +57,17 @@ def seed_generators(device: torch.device, seed: int) -> None:
         torch.cuda.default_generators[device.index or 0].manual_seed(seed)
 
 
-class _Replayed:
+class Replayed:
+    """A step on a GPU that is recorded after `WARM_UP` normal calls and then replayed.
+
+    Attributes
+    ----------
+    reason : str
+        Why it cannot be recorded; empty if it is, or before it is tried.
+    """
+
+    reason = ""
+
     def __init__(self, step: Callable[[], None], device: torch.device) -> None:
         self._step, self._device = step, device
         self._graph: torch.cuda.CUDAGraph | None = None
@@ -84,7 +94,7 @@ class _Replayed:
 
     def _record(self) -> None:
         if self._draws:
-            log.warning("no CUDA graph, each step runs normally: the model draws random numbers")
+            self._run_normally("the model draws random numbers")
             return
         graph = torch.cuda.CUDAGraph()
         stream = torch.cuda.current_stream(self._device)
@@ -94,7 +104,10 @@ class _Replayed:
         except torch.OutOfMemoryError:
             raise
         except (RuntimeError, ArchitectureError) as error:
-            reason = str(error).strip().splitlines()[0]
-            log.warning("no CUDA graph, each step runs normally: %s", reason)
+            self._run_normally(str(error).strip().splitlines()[0])
             return
         self._graph = graph
+
+    def _run_normally(self, reason: str) -> None:
+        self.reason = reason
+        log.warning("no CUDA graph, each step runs normally: %s", reason)

@@ -133,6 +133,7 @@ def train_cells(
     runs: Mapping[float, Sequence[Run]] | None = None,
     share: int | None = None,
     report: Report | None = None,
+    partial: bool = False,
 ) -> TrainedCells:
     """Train all members of some cells.
 
@@ -159,6 +160,9 @@ def train_cells(
         This job's share of the GPU's memory in bytes.
     report : callable, optional
         Called with the steps done and the steps to do, over all members, again and again.
+    partial : bool
+        Whether KeyboardInterrupt ends the training early: members then count with the steps that
+        they took, and those that took none do not count.
 
     Raises
     ------
@@ -192,10 +196,16 @@ def train_cells(
     size = _ensemble_size(left, architecture, width=width, settings=settings, share=share)
     broken: dict[float, ArchitectureError] = {}
     steps, total = 0, sum(member.steps for member in left)
-    for together in ensembles(left, size):
-        tell = _counting(report, before=steps, members=len(together), total=total)
-        _train(together, broken, architecture, width=width, settings=settings, report=tell)
-        steps += sum(member.steps for member in together)
+    try:
+        for together in ensembles(left, size):
+            tell = _counting(report, before=steps, members=len(together), total=total)
+            _train(together, broken, architecture, width=width, settings=settings, report=tell)
+            steps += sum(member.steps for member in together)
+    except KeyboardInterrupt:
+        members = [m for m in members if m.progress and m.progress.validation_error]
+        if not (partial and members):
+            raise
+        runs = {rho: [m.run for m in members if m.rho == rho] for rho in tasks}
     for member in members:
         if member.rho in broken:
             continue
@@ -358,11 +368,16 @@ def _train(
     members = [member for member in members if member.rho not in broken]
     if not members:
         return
+    trainer: Trainer | None = None
     try:
         trainer = Trainer(
             architecture, members, width=width, settings=settings, steps=members[0].steps
         )
         trainer.train(save=_save, report=report)
+    except KeyboardInterrupt:
+        if trainer is not None:
+            trainer.snapshot()
+        raise
     except ArchitectureError as error:
         if len(members) == 1:
             error.args = (f"{members[0].name}: {error}",)

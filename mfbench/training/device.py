@@ -36,18 +36,22 @@ def prepare_process(*, threads: int) -> None:
 
 
 @contextmanager
-def prepared() -> Iterator[None]:
-    """Set up torch as for a job while the block runs, in a process that is not only mfbench's."""
+def prepared(*, threads: int | None = None) -> Iterator[None]:
+    """Set up torch as for a job while the block runs, in a process that is not only mfbench's.
+
+    The number of threads stays as it is if none is given.
+    """
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    threads, tf32 = torch.get_num_threads(), (matmul.allow_tf32, cudnn.allow_tf32)
+    before, tf32 = torch.get_num_threads(), (matmul.allow_tf32, cudnn.allow_tf32)
     tiny = torch.full((1,), float(torch.finfo(torch.float32).tiny))
     flushed = not bool(tiny / 2)  # torch has no function that tells
-    prepare_process(threads=threads)
+    prepare_process(threads=threads or before)
     try:
         yield
     finally:
         matmul.allow_tf32, cudnn.allow_tf32 = tf32
         torch.set_flush_denormal(flushed)
+        torch.set_num_threads(before)
 
 
 def describe_device(device: torch.device) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -66,6 +67,7 @@ def peak_bytes(step: Callable[[], None], device: torch.device) -> int:
         before = torch.cuda.memory_allocated(device)
         step()
         return torch.cuda.max_memory_allocated(device) - before
+    os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # the profiler would write to stderr
     with profile(profile_memory=True) as recorded:
         step()
     events = [e for e in recorded.kineto_results.events() if e.name() == "[memory]"]

@@ -214,10 +214,10 @@ class Trainer:
                     progress.seconds += (now - counted) / len(self.members)
                 counted = now
                 if save is not None and now - saved >= interval:
-                    self._snapshot()
+                    self.snapshot()
                     save(self.members)
                     saved = now
-            self._snapshot()
+            self.snapshot()
             if save is not None:
                 save(self.members)
 
@@ -349,7 +349,7 @@ class Trainer:
             which = improved.view(-1, *(1 for _ in present.shape[1:]))
             best.copy_(torch.where(which, present, best))
 
-    def _snapshot(self) -> None:
+    def snapshot(self) -> None:
         """Copy into the progress what a checkpoint needs to continue."""
         vectors = {
             "parameters": self.ensemble.parameters.cpu(),

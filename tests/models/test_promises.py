@@ -15,7 +15,7 @@ import torch
 from mfbench.models.build import build_model
 from mfbench.models.model import SequenceModel
 from mfbench.models.own_code import ArchitectureError, own_code
-from mfbench.models.promises import PROMISES, check_promises, moved
+from mfbench.models.promises import PROMISES, check_promises, judge_promises, moved
 from mfbench.models.registry import registered
 from mfbench.models.trial import Trial
 from tests.conftest import architecture_settings
@@ -245,6 +245,34 @@ def test_a_tensor_that_does_not_move_with_the_model_is_named(tmp_path: Path) -> 
 def test_the_first_broken_promise_is_named(forward: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(ArchitectureError, match=message):
         check_promises(builder(write(tmp_path, forward)), length=LENGTH)
+
+
+@pytest.mark.parametrize(
+    ("parts", "states"),
+    [
+        (
+            {
+                "forward": "return self.gain * (u @ self.R.to(u.device)).roll(-1, 1)",
+                "init": GAIN + "; self.R = torch.randn(width, width); "
+                "self.unused = nn.Parameter(torch.ones(3))",
+            },
+            {"stored": "broken", "causal": "broken", "gradients": "warning"},
+        ),
+        (
+            {"forward": "return self.gain * u * float('nan')"},
+            {"output": "broken", "causal": "not judged", "gradients": "not judged"},
+        ),
+    ],
+)
+def test_promises_after_a_broken_one_are_judged_if_they_can_be(
+    parts: dict[str, str], states: dict[str, str], tmp_path: Path
+) -> None:
+    outcomes = judge_promises(builder(write(tmp_path, **parts)), length=LENGTH)
+    found = {outcome.promise.name: outcome.state for outcome in outcomes}
+    assert list(found) == [promise.name for promise in PROMISES]
+    assert states.items() <= found.items()
+    assert {name for name, state in found.items() if state == "broken"} <= states.keys()
+    assert all(bool(outcome.message) == (outcome.state != "holds") for outcome in outcomes)
 
 
 SOUND: dict[str, tuple[str, dict[str, str]]] = {

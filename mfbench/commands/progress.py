@@ -1,0 +1,32 @@
+"""A progress bar with the time left, where somebody looks at it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def progress_of_steps(name: str) -> Iterator[Callable[[int, int], None]]:
+    """Show the steps that are done, on stderr and only while stdout is a terminal.
+
+    Yields
+    ------
+    callable
+        Takes the steps done and all steps.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
+    shown = sys.stdout.isatty()
+    bar = Progress(*columns, console=Console(stderr=True), transient=True, disable=not shown)
+    with bar:
+        task = bar.add_task(f"{name}: checks the model", total=None)
+
+        def report(done: int, total: int) -> None:
+            doing = "trains" if done < total else "measures"
+            bar.update(task, description=f"{name}: {doing}", completed=done, total=total)
+
+        yield report

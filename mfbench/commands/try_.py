@@ -1,0 +1,115 @@
+"""``mfbench try``: a model on one task, in a minute."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mfbench.commands.arguments import Figure, Json
+from mfbench.commands.model_arguments import (
+    Device,
+    DeviceName,
+    Length,
+    ModelReference,
+    Options,
+    Width,
+    given_options,
+)
+
+EXAMPLES = (
+    "mfbench try mine.py:Mine --kernel airy --memory-length 16",
+    "mfbench try mine.py:Mine --kernel impulse --rho 20 --steps 2000 --figure mine.png",
+    "mfbench try rnn --kernel airy --memory-length 16 --with results/default/cubes/benchmark.nc",
+)
+
+
+def _rates(text: str) -> str:
+    try:
+        rates = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise typer.BadParameter(f"{text!r}: write numbers with commas, as in 0.01,0.03") from None
+    if not all(0 < rate < float("inf") for rate in rates) or len(set(rates)) < len(rates):
+        raise typer.BadParameter(f"{text!r}: rates must be positive and differ")
+    return text
+
+
+def run(
+    model: ModelReference,
+    *,
+    kernel: Annotated[
+        str, typer.Option(help="Family of the memory function, or path/to/file.py:FAMILY.")
+    ],
+    memory_length: Annotated[
+        int | None, typer.Option(min=1, help="Effective memory length M99 in steps.")
+    ] = None,
+    rho: Annotated[
+        float | None, typer.Option(help="In place of the memory length: the family's own knob.")
+    ] = None,
+    option: Options = None,
+    width: Width = 16,
+    length: Length = 64,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of each member.")] = 500,
+    learning_rates: Annotated[
+        str, typer.Option(metavar="NUMBERS", help="Peak learning rates.", callback=_rates)
+    ] = "0.01,0.03",
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds.")] = 2,
+    device: Device = DeviceName.auto,
+    others: Annotated[
+        Path | None,
+        typer.Option("--with", metavar="CUBE", help="Show the models of this cube beside it."),
+    ] = None,
+    figure: Figure = None,
+    as_json: Json = False,
+) -> None:
+    """Train a few members of a model on one task.
+
+    Shows the error beside the floor of its size, the memory function that it learned, and a hint
+    at the cause if it fails. Ctrl-C ends the training early and shows what there is.
+    """
+    options = given_options(option)
+    if (memory_length is None) == (rho is None):
+        raise typer.BadParameter("give either --memory-length or --rho")
+    from rich.console import Console
+
+    from mfbench.api.attempt import attempt
+    from mfbench.api.tasks import Task
+    from mfbench.commands.attempt_table import document, show
+    from mfbench.commands.progress import progress_of_steps
+    from mfbench.cube.read import open_benchmark
+    from mfbench.cube.select import longest, nearest_level
+
+    task = Task(kernel, memory_length, rho=rho, length=length)
+    other = None
+    if others is not None:  # before the training, which takes longer
+        assert task.memory_length is not None
+        cube = open_benchmark(others)
+        other = nearest_level(
+            longest(cube), family=str(task.family), memory_length=task.memory_length
+        )
+    with progress_of_steps(f"{model.rpartition(':')[2]} on {kernel}") as report:
+        found = attempt(
+            model,
+            task,
+            options=options,
+            width=width,
+            steps=steps,
+            learning_rates=[float(rate) for rate in learning_rates.split(",")],
+            seeds=seeds,
+            device=device,
+            report=report,
+            partial=True,
+        )
+    if as_json:
+        sys.stdout.write(json.dumps(document(found, other), indent=1) + "\n")
+    else:
+        console = Console(highlight=False, markup=False, emoji=False)
+        show(console, found, other, name=f"{others}")
+    if figure is not None:
+        from mfbench.figures.export import save_chart
+        from mfbench.figures.one_task import draw
+
+        save_chart(figure, draw(found.cube, other))

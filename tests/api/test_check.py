@@ -1,0 +1,49 @@
+"""`check`: promises, size and cost of a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from mfbench.api.check import check
+from tests.conftest import write_architecture
+
+
+def test_size_and_cost() -> None:
+    found = check("tcn", options={"kernel_size": 2, "layers": 3}, width=4, length=16, device="cpu")
+    assert not found.broken
+    assert found.receptive_field == 1 + 1 + 2 + 4  # dilations 1, 2, 4
+    assert found.state_size is None
+    assert found.cost is not None
+    assert found.cost.alone == ""
+    assert found.cost.milliseconds > 0
+    # At least the batch's output of each layer, with a float32 for each channel and step.
+    assert found.cost.memory > 3 * 16 * 16 * 4 * 4
+
+
+def test_why_members_train_alone(tmp_path: Path) -> None:
+    drops = "return torch.nn.functional.dropout(u * self.gain, 0.1, self.training)"
+    init = "self.gain = torch.nn.Parameter(torch.ones(width))"
+    found = check(write_architecture(tmp_path, drops, init=init), width=4, length=16, device="cpu")
+    assert not found.broken
+    assert found.cost is not None
+    assert "random" in found.cost.alone
+
+
+def test_a_model_that_does_not_run_has_no_cost(tmp_path: Path) -> None:
+    init = "self.gain = torch.nn.Parameter(torch.ones(width))"
+    found = check(write_architecture(tmp_path, "return u[:, 1:] * self.gain", init=init), length=16)
+    assert found.broken
+    assert found.cost is None
+    assert found.parameters > 0
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_whether_a_gpu_records_a_step(tmp_path: Path) -> None:
+    assert check("lru", width=4, length=16, device="cuda").cost.unrecorded == ""
+    init = "self.gain = torch.nn.Parameter(torch.ones(width))"
+    waits = "return u * self.gain * (1.0 if float(self.gain.sum()) > 0 else 2.0)"
+    cost = check(write_architecture(tmp_path, waits, init=init), length=16, device="cuda").cost
+    assert cost.unrecorded
