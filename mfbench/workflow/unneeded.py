@@ -88,7 +88,7 @@ class _Needed:
         own = levels.get(group, {})
         if "part" in names:
             part: int = names["part"]
-            return part <= len(parts(list(own), most=self.most(*group[:2])))
+            return part <= len(parts(list(own), most=self.most(*group[:2], phase)))
         if "rho" not in names:
             return bool(own)
         if names["rho"] not in own:
