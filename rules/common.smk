@@ -4,13 +4,17 @@ import functools
 import gc
 import os
 import sys
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-# This process and its jobs import mfbench from this tree, whatever else is installed.
-sys.path.insert(0, workflow.basedir)
+# This process and its jobs import mfbench from this tree, whatever else is installed. A wheel keeps
+# the Snakefile in mfbench/_workflow.
+TREE = Path(workflow.basedir)
+TREE = str(TREE if (TREE / "mfbench").is_dir() else TREE.parents[1])
+sys.path.insert(0, TREE)
 os.environ["PYTHONPATH"] = os.pathsep.join(
-    [workflow.basedir, *filter(None, [os.environ.get("PYTHONPATH")])]
+    [TREE, *filter(None, [os.environ.get("PYTHONPATH")])]
 )
 
 from mfbench.figures.order import FIGURES
