@@ -28,7 +28,7 @@ LAYERS: list[tuple[str, set[str]]] = [
     ("figures", {"numpy", "xarray", "pandas", "altair", "vl_convert"}),
     ("report", {"numpy", "xarray", "pandas", "altair", "jinja2", "yaml"}),
     ("workflow", {"grimp", "netCDF4"}),
-    ("commands", {"rich", "netCDF4"}),
+    ("commands", {"rich", "typer", "netCDF4"}),
     ("__main__", set()),
 ]
 

@@ -1,1 +1,1 @@
-"""Subcommands of ``mfbench``: each has ``add_to``, which says how it is called."""
+"""Commands of ``mfbench``, one per file; app.py puts them together."""

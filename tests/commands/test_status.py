@@ -163,8 +163,7 @@ def test_a_study_file_that_cannot_be_used_is_refused(
 
 @pytest.mark.parametrize("arguments", [["--watch", "0"], ["--json", "--watch", "1"]])
 def test_wrong_arguments_are_refused(arguments: list[str]) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        main(["status", *arguments])
+    assert main(["status", *arguments]) == 2
 
 
 def test_it_imports_neither_torch_nor_xarray(results: Results) -> None:
