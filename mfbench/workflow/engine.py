@@ -22,9 +22,17 @@ from mfbench.workflow.snakefile import snakefile
 _MARK = "\x1e"  # starts each event, as in RFC 7464; other lines come from jobs and libraries
 # What is passed on of Snakemake's events.
 _FIELDS = (
-    *("msg", "rule_name", "rule_msg", "jobid", "job_id", "jobs", "wildcards", "input", "output"),
-    *("log", "reason", "stats", "done", "total", "exception"),
+    *("rule_name", "jobid", "job_id", "wildcards", "input", "output", "log", "reason"),
+    *("stats", "done", "total", "exception"),
 )
+_LOCKED = (
+    "another run is at work in this folder, or one was killed here: if none is at work, remove its "
+    "lock with `mfbench run STUDY --unlock`"
+)
+
+
+class RunError(ValueError):
+    """A run of Snakemake ended with an error."""
 
 
 class Run:
@@ -51,8 +59,10 @@ class Run:
         config: Mapping[str, Any] | None = None,
     ) -> None:
         asked = {"study": str(study), "cores": cores, "task": task, "config": dict(config or {})}
+        self.problem = ""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "mfbench.workflow.engine", json.dumps(asked)],
+            # -P: no module of the current folder stands in for one of a library.
+            [sys.executable, "-P", "-m", "mfbench.workflow.engine", json.dumps(asked)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
@@ -65,23 +75,35 @@ class Run:
     def events(self) -> Iterator[dict[str, Any]]:
         """Yield what Snakemake says, until it ends.
 
-        Each event has a ``kind``, which is one of Snakemake's `LogEvent` or ``text``.
+        Each event has a ``kind``, which is one of Snakemake's `LogEvent`, ``text`` or ``output``, a line from elsewhere.
         """
         assert self._process.stdout is not None
         for line in self._process.stdout:
             if line.startswith(_MARK):
-                yield json.loads(line[1:])
+                event = json.loads(line[1:])
+                if event["kind"] == "error":
+                    self.problem = event["msg"]
+                yield event
             elif line.strip():
-                yield {"kind": "text", "level": "INFO", "msg": line.rstrip()}
+                yield {"kind": "output", "level": "INFO", "msg": line.rstrip()}
 
     def stop(self) -> None:
         """Tell Snakemake and its jobs to stop, as Ctrl-C would."""
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGINT)
 
-    def wait(self) -> bool:
-        """Wait for the end; whether all went well."""
-        return self._process.wait() == 0
+    def check(self) -> None:
+        """Read the events that are left and wait for the end.
+
+        Raises
+        ------
+        RunError
+            Not all went well; the message is Snakemake's last error, if it is not about a job.
+        """
+        for _ in self.events():
+            pass
+        if self._process.wait():
+            raise RunError(self.problem)
 
 
 def _with_this_tree() -> str:
@@ -95,15 +117,19 @@ class _Events(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         event = {"kind": str(getattr(record, "event", None) or "text"), "level": record.levelname}
         event |= {key: vars(record)[key] for key in _FIELDS if key in vars(record)}
-        with suppress(BrokenPipeError):  # who asked is gone; the run goes on
-            sys.__stdout__.write(_MARK + json.dumps(event, default=str) + "\n")  # type: ignore[union-attr]
-            sys.__stdout__.flush()  # type: ignore[union-attr]
+        event["msg"] = record.getMessage() if record.msg else ""
+        try:
+            print(_MARK + json.dumps(event, default=str), flush=True)  # noqa: T201
+        except BrokenPipeError:  # who asked was killed: stop, too
+            logging.getLogger("snakemake.logging").removeHandler(self)
+            os.killpg(0, signal.SIGINT)
 
 
 def _ask_snakemake(*, study: str, cores: int, task: str, config: Mapping[str, Any]) -> bool:
     """Use Snakemake's API with the settings of profiles/default; whether all went well."""
     import yaml
     from snakemake.api import SnakemakeApi
+    from snakemake.exceptions import LockException, WorkflowError
     from snakemake.scheduling.greedy import SchedulerSettings as GreedySettings
     from snakemake.settings.enums import RerunTrigger
     from snakemake.settings.types import (
@@ -114,13 +140,14 @@ def _ask_snakemake(*, study: str, cores: int, task: str, config: Mapping[str, An
         SchedulingSettings,
     )
 
+    log = logging.getLogger("snakemake.logging")
     file = snakefile()
     profile = yaml.safe_load((file.parent / "profiles/default/config.yaml").read_text())
     output = OutputSettings(
         dryrun=task == "plan", show_failed_logs=profile.pop("show-failed-logs"), nocolor=True
     )
     with SnakemakeApi(output) as snakemake:
-        logging.getLogger("snakemake.logging").handlers[:] = [_Events()]  # not to the terminal
+        log.handlers[:] = [_Events()]  # in place of the one that writes to the terminal
         try:
             workflow = snakemake.workflow(
                 ResourceSettings(cores=cores, resources=profile.pop("resources")),
@@ -145,6 +172,12 @@ def _ask_snakemake(*, study: str, cores: int, task: str, config: Mapping[str, An
                     scheduling_settings=scheduling,
                     scheduler_settings=GreedySettings(),
                 )
+        except KeyboardInterrupt:
+            return False
+        except WorkflowError as error:
+            text = _LOCKED if isinstance(error, LockException) else str(error)
+            log.error("%s", text, extra={"event": "error"})
+            return False
         except Exception as error:
             snakemake.print_exception(error)
             return False

@@ -1,0 +1,4 @@
+"""x"""
+EXAMPLES=("x",)
+def run()->None:
+    """x"""
