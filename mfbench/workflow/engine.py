@@ -66,7 +66,7 @@ class Run:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            env=os.environ | {"PYTHONPATH": _with_this_tree()},
+            env=os.environ | {"PYTHONPATH": python_path()},
             encoding="utf-8",
             errors="replace",
             start_new_session=True,
@@ -106,7 +106,8 @@ class Run:
             raise RunError(self.problem)
 
 
-def _with_this_tree() -> str:
+def python_path() -> str:
+    """PYTHONPATH with the folder of this package first, for a process that imports it, too."""
     tree = str(Path(__file__).parent.parent.parent)
     return os.pathsep.join([tree, *filter(None, [os.environ.get("PYTHONPATH")])])
 
