@@ -79,7 +79,8 @@ def _calling(run: Run, display: _Display) -> Iterator[None]:
         display.stopping = True
         run.stop()
 
-    before = {number: signal.signal(number, stop) for number in _SIGNALS}
+    heard = [n for n in _SIGNALS if n != signal.SIGHUP or signal.getsignal(n) != signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in heard}  # nohup stays in force
     try:
         yield
     finally:

@@ -186,4 +186,6 @@ def _ask_snakemake(*, study: str, cores: int, task: str, config: Mapping[str, An
 
 
 if __name__ == "__main__":
+    # Shells let programs in the background ignore it, and jobs would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(0 if _ask_snakemake(**json.loads(sys.argv[1])) else 1)
