@@ -27,7 +27,7 @@ LAYERS: list[tuple[str, set[str]]] = [
     ("predictions", {"numpy", "scipy", "xarray", "pandas"}),
     ("figures", {"numpy", "xarray", "pandas", "altair", "vl_convert"}),
     ("report", {"numpy", "xarray", "pandas", "altair", "jinja2", "yaml"}),
-    ("workflow", {"grimp", "netCDF4"}),
+    ("workflow", {"grimp", "netCDF4", "snakemake", "yaml"}),
     ("commands", {"rich", "typer", "netCDF4"}),
     ("__main__", set()),
 ]

@@ -22,7 +22,14 @@ import typer
 
 from mfbench.commands import cube, estimate, merge, run, status, why
 
-_COMMANDS: tuple[ModuleType, ...] = (run, estimate, why, status, cube, merge)  # in the order of the help
+_COMMANDS: tuple[ModuleType, ...] = (
+    run,
+    estimate,
+    why,
+    status,
+    cube,
+    merge,
+)  # in the order of the help
 
 app = typer.Typer(
     name="mfbench",

@@ -18,10 +18,11 @@ def run(
     cores: Annotated[int | None, typer.Option(min=1, help="Jobs at once; default: all.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Estimate the time, memory and disk that a study takes on this machine.
+    """Estimate the time, memory and disk of a study.
 
-    Uses the records of earlier jobs of the same models (in results/), or else trains each model for
-    a few steps, which takes about 20 seconds. The phases refine and diagnose are not included.
+    On this machine, from the records of earlier jobs of the same models (in results/), or else by
+    training each model for a few steps, which takes about 20 seconds. The phases refine and
+    diagnose are not included.
     """
     from mfbench.commands.estimation import estimate
     from mfbench.commands.progress import duration

@@ -212,7 +212,9 @@ def _models(study: Study, stages: Mapping[str, Stage], costs: Mapping[Model, _Co
         evaluation.disk += (_FILE + len(rhos) * members * _EVALUATION * length) / 1e6
     used = costs.values()
     basis = " and ".join({cost.basis: None for cost in used if cost.basis})
-    missed = [f"{architecture} {width}" for (architecture, width), c in costs.items() if not c.basis]
+    missed = [
+        f"{architecture} {width}" for (architecture, width), c in costs.items() if not c.basis
+    ]
     for stage in (training, evaluation):
         stage.basis = basis + (f"; not measured: {', '.join(missed)}" if missed else "")
         stage.memory = max((mb for cost in used for mb in cost.memory), default=stage.memory)

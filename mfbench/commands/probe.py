@@ -12,13 +12,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from mfbench.evaluation.member import EvaluationData, measure
 from mfbench.models.ensemble import Ensemble
+from mfbench.models.own_code import ArchitectureError
 from mfbench.study.study import Study, read_study
 from mfbench.tasks.datasets import Task, read_dataset, write_dataset
 from mfbench.training.cells import train_cells
@@ -38,18 +39,20 @@ def main(file: str, seconds: float, groups: list[tuple[str, int, int]]) -> None:
     study = read_study(file)
     device = choose_device(study.training.device)
     task = _task(study)
-    data = TrainingData.of(task.x, task.y, scored_from=task.scored_from, device=device)
-    # On a CPU, what other processes do does not count.
-    clock = time.process_time if device.type == "cpu" else time.perf_counter
-    ends = clock() + 0.7 * seconds
+    probe = _Probe(
+        study,
+        TrainingData.of(task.x, task.y, scored_from=task.scored_from, device=device),
+        EvaluationData.of(task, study.evaluation),
+        # On a CPU, what other processes do does not count.
+        time.process_time if device.type == "cpu" else time.perf_counter,
+    )
+    ends = probe.clock() + 0.7 * seconds
     for i, (architecture, width, members) in enumerate(groups):
-        share = (ends - clock()) / (len(groups) - i)
-        found = _training(study, architecture, width, members, data, share, clock)
+        share = (ends - probe.clock()) / (len(groups) - i)
+        found = probe.training(architecture, width, members=members, seconds=share)
         _say(architecture=architecture, width=width, **found)
-    measured = EvaluationData.of(task, study.evaluation)
     for architecture, width, _ in groups:
-        found = _evaluation(study, architecture, width, measured, device, clock)
-        _say(architecture=architecture, width=width, **found)
+        _say(architecture=architecture, width=width, **probe.evaluation(architecture, width))
 
 
 def _say(**found: Any) -> None:
@@ -75,79 +78,82 @@ def _task(study: Study) -> Task:
         return read_dataset(path)
 
 
-def _training(
-    study: Study,
-    architecture: str,
-    width: int,
-    members: int,
-    data: TrainingData,
-    seconds: float,
-    clock: Callable[[], float],
-) -> dict[str, float]:
-    """Seconds of a job beside its training, and of a step and a validation of a member."""
-    settings = study.training_of(architecture)
-    # 2 validations, at the first and at the last step.
-    settings = settings.model_copy(
-        update={"steps": [2], "validations": 2, "batch_size": min(settings.batch_size, len(data.x))}
-    )
-    model = study.models[architecture].settings
-    runs = [Run(2, settings.learning_rates[0], seed) for seed in range(min(members, _MEMBERS))]
-    start = clock()
-    with tempfile.TemporaryDirectory() as folder:
-        trained = train_cells(
-            model,
-            {1.0: data},
-            width=width,
-            settings=settings,
-            code="",
-            checkpoints={1.0: folder},
-            runs={1.0: runs},
-            share=memory_share(data.x.device, settings.jobs_per_gpu),
+@dataclass(frozen=True)
+class _Probe:
+    """What all measurements share."""
+
+    study: Study
+    data: TrainingData
+    measured: EvaluationData
+    clock: Callable[[], float]
+
+    def training(
+        self, architecture: str, width: int, *, members: int, seconds: float
+    ) -> dict[str, float]:
+        """Seconds of a job beside its training, and of a step and a validation of a member."""
+        study, data, clock = self.study, self.data, self.clock
+        settings = study.training_of(architecture)
+        # 2 validations, at the first and at the last step.
+        settings = settings.model_copy(
+            update={
+                "steps": [2],
+                "validations": 2,
+                "batch_size": min(settings.batch_size, len(data.x)),
+            }
         )
-    cell = trained.cells[1.0]
-    if cell.message:
+        model = study.models[architecture].settings
+        runs = [Run(2, settings.learning_rates[0], seed) for seed in range(min(members, _MEMBERS))]
+        start = clock()
+        with tempfile.TemporaryDirectory() as folder:
+            trained = train_cells(
+                model,
+                {1.0: data},
+                width=width,
+                settings=settings,
+                code="",
+                checkpoints={1.0: folder},
+                runs={1.0: runs},
+                share=memory_share(data.x.device, settings.jobs_per_gpu),
+            )
+        cell = trained.cells[1.0]
+        if cell.message:
+            return {}
+        whole = clock() - start
+        together = next(iter(cell.members.values())).ensemble_size
+
+        def train(steps: int) -> float:
+            one = [Member(data, settings.learning_rates[0], seed) for seed in range(together)]
+            trainer = Trainer(model, one, width=width, settings=settings, steps=steps)
+            return self._seconds(trainer.train) / together
+
+        few = train(2)
+        affordable = (start + seconds - clock()) / (together * few)
+        steps = 2 + int(min(_STEPS, max(4, affordable)))
+        step = max(1e-9, (train(steps) - few) / (steps - 2))
+        return {
+            "job": max(0.0, whole - few * len(runs)),
+            "step": step,
+            "validation": max(0.0, (few - 2 * step) / 2),
+            "parameters": trained.parameters or 0,
+        }
+
+    def evaluation(self, architecture: str, width: int) -> dict[str, float]:
+        """Seconds of the evaluation of a member."""
+        settings = self.study.models[architecture].settings
+        model = initial_model(settings, width=width, length=self.data.length, seed=0)
+        ensemble = Ensemble([model.eval().to(self.data.x.device)])
+        ensemble.freeze()
+        work = functools.partial(
+            measure, ensemble, [self.measured], self.study.evaluation, seeds=[0]
+        )
+        with suppress(ArchitectureError):
+            return {"evaluation": self._seconds(work)}
         return {}
-    whole = clock() - start
-    together = next(iter(cell.members.values())).ensemble_size
 
-    def train(steps: int) -> float:
-        one = [Member(data, settings.learning_rates[0], seed) for seed in range(together)]
-        trainer = Trainer(model, one, width=width, settings=settings, steps=steps)
-        return _seconds(trainer.train, clock) / together
-
-    few = train(2)
-    affordable = (start + seconds - clock()) / (together * few)
-    steps = 2 + int(min(_STEPS, max(4, affordable)))
-    step = max(1e-9, (train(steps) - few) / (steps - 2))
-    return {
-        "job": max(0.0, whole - few * len(runs)),
-        "step": step,
-        "validation": max(0.0, (few - 2 * step) / 2),
-        "parameters": trained.parameters or 0,
-    }
-
-
-def _evaluation(
-    study: Study,
-    architecture: str,
-    width: int,
-    data: EvaluationData,
-    device: torch.device,
-    clock: Callable[[], float],
-) -> dict[str, float]:
-    """Seconds of the evaluation of a member."""
-    settings = study.models[architecture].settings
-    model = initial_model(settings, width=width, length=study.task.length, seed=0)
-    ensemble = Ensemble([model.eval().to(device)])
-    ensemble.freeze()
-    work = functools.partial(measure, ensemble, [data], study.evaluation, seeds=[0])
-    return {"evaluation": _seconds(work, clock)}
-
-
-def _seconds(work: Callable[[], object], clock: Callable[[], float]) -> float:
-    start = clock()
-    work()
-    return clock() - start
+    def _seconds(self, work: Callable[[], object]) -> float:
+        start = self.clock()
+        work()
+        return self.clock() - start
 
 
 if __name__ == "__main__":

@@ -45,15 +45,13 @@ class PlannedStage:
     architectures: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
 
-def planned(study: Study, file: str, *, config: Mapping[str, Any]) -> dict[str, PlannedStage]:
+def planned(file: str, *, config: Mapping[str, Any]) -> dict[str, PlannedStage]:
     """The jobs that would run now, by Snakemake's rules, in the order of the data.
 
     Parameters
     ----------
-    study : Study
-        The study, checked.
     file : str
-        Its file.
+        The file of a study that has been checked.
     config : mapping
         Sections and keys that override the study file.
 
@@ -112,7 +110,11 @@ def reasons(text: str, makers: Mapping[str, str]) -> list[str]:
         elif label == "Updated input files":
             found.append(f"newer {files}")
         elif not part.startswith("Set of input files"):  # follows from a change that has its reason
-            found += [short for start, short in _REASONS.items() if part.startswith(start)] or [part]
+            found += [short for start, short in _REASONS.items() if part.startswith(start)] or [
+                part
+            ]
+    if "no result yet" in found:
+        return ["no result yet"]
     return found or ["other input files"]
 
 
@@ -160,7 +162,7 @@ def lines(study: Study, stages: Mapping[str, PlannedStage]) -> Iterator[str]:
         ]
         yield f"{names[rule]:<{width}}  {jobs:>9}  {'; '.join(shown)}"
     if study.phases[1:]:
-        yield f"The phases {' and '.join(study.phases[1:])} may add jobs that depend on results."
+        yield f"{' and '.join(study.phases[1:])} may add jobs, depending on results"
 
 
 def _who(study: Study, stage: PlannedStage, reason: str, count: int) -> str:

@@ -52,6 +52,6 @@ def run(
         return
     config = {"training": {"device": device}} if device else {}
     if dry_run:
-        typer.echo("\n".join(lines(found, planned(found, file, config=config))))
+        typer.echo("\n".join(lines(found, planned(file, config=config))))
         return
     run_to_the_end(found, file, cores=cores or len(os.sched_getaffinity(0)), config=config)

@@ -120,16 +120,17 @@ class _Display:
             for line in self.progress.failed[self._shown :]:
                 self._console.print(line, style="red", soft_wrap=True)
             self._shown = len(self.progress.failed)
-        if event["kind"] == "job_finished" and not self._console.is_terminal:
-            if (now := self.progress.clock()) >= self._said + _SECONDS:
-                self._said = now
-                self._console.print(self._line(), soft_wrap=True)
+        if event["kind"] != "job_finished" or self._console.is_terminal:
+            return
+        if (now := self.progress.clock()) >= self._said + _SECONDS:
+            self._said = now
+            self._console.print(self._line(), soft_wrap=True)
 
     def _line(self) -> str:
         stages = [
             f"{STAGES.get(rule, rule)} {stage.done}/{stage.jobs}"
             for rule, stage in self.progress.stages.items()
-            if 0 < stage.done
+            if stage.done
         ]
         return "; ".join([", ".join(stages), *self._pace()])
 

@@ -22,7 +22,7 @@ def run(study: StudyFile = "config.yaml", as_json: Json = False) -> None:
     from mfbench.study.study import read_study
 
     found = read_study(study)
-    stages = planned(found, os.path.relpath(study), config={})
+    stages = planned(os.path.relpath(study), config={})
     if not as_json:
         typer.echo("\n".join(lines(found, stages)))
         return

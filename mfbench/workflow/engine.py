@@ -75,7 +75,8 @@ class Run:
     def events(self) -> Iterator[dict[str, Any]]:
         """Yield what Snakemake says, until it ends.
 
-        Each event has a ``kind``, which is one of Snakemake's `LogEvent`, ``text`` or ``output``, a line from elsewhere.
+        Each event has a ``kind``: one of Snakemake's `LogEvent`, ``text`` for its other messages,
+        or ``output`` for a line that jobs or libraries print.
         """
         assert self._process.stdout is not None
         for line in self._process.stdout:
@@ -159,12 +160,16 @@ def _ask_snakemake(*, study: str, cores: int, task: str, config: Mapping[str, An
                 DAGSettings(
                     targets={"all"},
                     force_incomplete=profile.pop("rerun-incomplete"),
-                    rerun_triggers={RerunTrigger.parse_choice(t) for t in profile.pop("rerun-triggers")},
+                    rerun_triggers={
+                        RerunTrigger.parse_choice(t) for t in profile.pop("rerun-triggers")
+                    },
                 )
             )
             scheduling = SchedulingSettings(scheduler=profile.pop("scheduler"))
             if profile:
-                raise ValueError(f"mfbench run does not know {', '.join(profile)} of {file}'s profile")
+                raise ValueError(
+                    f"mfbench run does not know {', '.join(profile)} of {file}'s profile"
+                )
             if task == "unlock":
                 dag.unlock()
             else:
