@@ -1,9 +1,13 @@
 """mfbench: what can a sequence model remember?
 
-Every task is a target y_t = sum_s k(s) x_{t-s} with a known memory function k. The workflow in
-Snakefile trains architectures over a continuum of such tasks; this package holds its logic.
+Every task is a target y_t = sum_s k(s) x_{t-s} with a known memory function k. Usually,
+``import mfbench as mf``:
 
-Submodules are imported on first use, so that `import mfbench` costs next to nothing.
+- tasks: `Task`, `memory_function`, `memory_length`, `floor`;
+- models: `build`, `train`, `probe`, `load_model`;
+- results of a study: `open`, whose Dataset has further methods in ``.mf``.
+
+All is imported on first use, so that `import mfbench` costs next to nothing.
 """
 
 from __future__ import annotations
@@ -12,10 +16,37 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mfbench.cube.read import open_benchmark
+    from mfbench.api.cubes import open_cube as open  # noqa: A004
+    from mfbench.api.floors import floor
+    from mfbench.api.kernels import memory_function, memory_length
+    from mfbench.api.models import build, load_model
+    from mfbench.api.probe import probe
+    from mfbench.api.tasks import Task
+    from mfbench.api.training import train
 
-__all__ = ["open_benchmark"]
+__all__ = [
+    "Task",
+    "build",
+    "floor",
+    "load_model",
+    "memory_function",
+    "memory_length",
+    "open",
+    "probe",
+    "train",
+]
 
+_HOMES = {
+    "Task": "tasks.Task",
+    "build": "models.build",
+    "floor": "floors.floor",
+    "load_model": "models.load_model",
+    "memory_function": "kernels.memory_function",
+    "memory_length": "kernels.memory_length",
+    "open": "cubes.open_cube",
+    "probe": "probe.probe",
+    "train": "training.train",
+}
 _SUBMODULES = (
     "cube",
     "evaluation",
@@ -33,12 +64,13 @@ _SUBMODULES = (
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         return importlib.import_module("importlib.metadata").version("mfbench")
-    if name == "open_benchmark":
-        return importlib.import_module("mfbench.cube.read").open_benchmark
+    if name in _HOMES:
+        home, _, attribute = _HOMES[name].partition(".")
+        return getattr(importlib.import_module(f"mfbench.api.{home}"), attribute)
     if name in _SUBMODULES:
         return importlib.import_module(f"mfbench.{name}")
     raise AttributeError(f"module 'mfbench' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_SUBMODULES, *__all__])
+    return sorted([*__all__, *_SUBMODULES, "__version__"])

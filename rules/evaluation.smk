@@ -17,7 +17,9 @@ rule evaluate:
     resources:
         mem_mb=memory(STUDY, "evaluation"),
         runtime=runtime("evaluation"),
-        gpu=0,  # requests none on a cluster; on one machine, evaluations use any GPU
+        # A cluster gives it one if the study asks for `cuda`, because its models may run nowhere
+        # else; on one machine, evaluations use any GPU.
+        gpu=int(STUDY.training.device == "cuda"),
         gpu_slots=gpu_slots(STUDY.training),
     params:
         settings=lambda wildcards: EVALUATION_SETTINGS[model_of(wildcards)],

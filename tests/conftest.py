@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from mfbench.models.build import STACK
+from mfbench.models.options import is_mixer
 from mfbench.models.registry import load_class, locate
 
 REPOSITORY = Path(__file__).parent.parent
@@ -59,8 +61,8 @@ def study() -> dict[str, Any]:
 
 def architecture_settings(reference: str, **changes: Any) -> dict[str, Any]:
     """Resolved settings of an architecture with its own defaults but for the changes."""
-    mixer = load_class(locate(reference))
-    stack = {key: getattr(mixer, key) for key in ("layers", "norm", "residual", "activation")}
+    own = load_class(locate(reference))
+    stack = {key: getattr(own, key) for key in STACK} if is_mixer(own) else {}
     options = changes.pop("options", {})
     return {"model": reference, **stack, **changes, "options": options}
 
@@ -84,3 +86,13 @@ def write_architecture(folder: Path, forward: str, *, init: str = "pass") -> str
 @pytest.fixture
 def settings_of() -> Callable[..., dict[str, Any]]:
     return architecture_settings
+
+
+@pytest.fixture(scope="session")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results of a small study, which all tests share."""
+    from tests.api.results import make_results
+
+    folder = tmp_path_factory.mktemp("study") / "results" / "small"
+    make_results(folder)
+    return folder

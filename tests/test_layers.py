@@ -27,6 +27,7 @@ LAYERS: list[tuple[str, set[str]]] = [
     ("predictions", {"numpy", "scipy", "xarray", "pandas"}),
     ("figures", {"numpy", "xarray", "pandas", "altair", "vl_convert"}),
     ("report", {"numpy", "xarray", "pandas", "altair", "jinja2", "yaml"}),
+    ("api", {"numpy", "pydantic", "torch", "netCDF4", "xarray", "altair"}),
     ("workflow", {"grimp", "netCDF4", "snakemake", "yaml"}),
     ("commands", {"rich", "typer", "netCDF4"}),
     ("__main__", set()),
@@ -94,11 +95,13 @@ def test_importing_mfbench_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "['mfbench']"
 
 
-def test_submodules_are_there_on_first_use() -> None:
-    import mfbench
+def test_the_interface_is_there_on_first_use_and_listed() -> None:
+    import mfbench as mf
 
-    assert callable(mfbench.cube.selected)
-    assert callable(mfbench.open_benchmark)
-    assert mfbench.__version__
+    assert all(callable(getattr(mf, name)) for name in mf.__all__)
+    assert callable(mf.cube.selected)
+    assert mf.__version__
+    assert {*mf.__all__, "__version__", "cube", "tasks"} <= set(dir(mf))
+    assert not [name for name in dir(mf) if name.startswith("_") and name != "__version__"]
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
-        _ = mfbench.nonsense
+        _ = mf.nonsense

@@ -14,7 +14,7 @@ settings = snakemake.params.settings
 execution = settings["execution"]
 numbers = {key: value for key, value in settings.items() if key != "execution"}
 trained_with = {key: value for key, value in numbers.items() if key != "evaluation"}
-# "auto", because a cluster gives this job no GPU, whatever the training requests.
+# "auto", because a cluster may give this job no GPU, whatever the training requests.
 device = choose_device("cpu" if execution["device"] == "cpu" else "auto")
 files = zip(snakemake.input.datasets, snakemake.input.floors, strict=True)
 group = evaluate_group(

@@ -20,16 +20,32 @@ from typing import Annotated
 
 import typer
 
-from mfbench.commands import cube, estimate, merge, run, status, why
-
-_COMMANDS: tuple[ModuleType, ...] = (
-    run,
+from mfbench.commands import (
+    clean,
+    compare,
+    cube,
     estimate,
-    why,
+    floors,
+    merge,
+    new,
+    run,
     status,
+    why,
+)
+
+# In the order of the help.
+_COMMANDS: tuple[ModuleType, ...] = (
+    new,
+    estimate,
+    run,
+    status,
+    why,
     cube,
     merge,
-)  # in the order of the help
+    compare,
+    floors,
+    clean,
+)
 
 app = typer.Typer(
     name="mfbench",
@@ -94,7 +110,8 @@ def main(arguments: list[str] | None = None) -> int:
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "mfbench"
-        message = error.format_message().removeprefix("Invalid value: ").rstrip(".")
+        message = error.format_message().removeprefix("Invalid value: ")
+        message = message.replace("Value error, ", "").rstrip(".")
         typer.echo(f"{command}: {message} (see {command} --help)", err=True)
         return error.exit_code
     except typer.Abort:

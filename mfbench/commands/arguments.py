@@ -12,6 +12,22 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for other progra
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Cube to write.")]
 
 
+def _known_format(path: Path | None) -> Path | None:
+    from mfbench.figures.order import FORMATS
+
+    if path and path.suffix not in FORMATS:
+        raise typer.BadParameter(f"{path} must end in {', '.join(FORMATS)}")
+    return path
+
+
+Figure = Annotated[
+    Path | None,
+    typer.Option(
+        "--figure", metavar="FILE", help="Save a figure: .png, .svg, .html.", callback=_known_format
+    ),
+]
+
+
 def positive(value: float | None) -> float | None:
     """Refuse a number that is not positive and finite, as the callback of an option."""
     if value is not None and not 0 < value < float("inf"):

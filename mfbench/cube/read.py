@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from mfbench.cube.schema import check_version, upgraded
 from mfbench.files import BrokenFileError, check_identity, sealed
 from mfbench.training.status import STATUS
 
@@ -39,22 +40,20 @@ def open_benchmark(path: str | Path, *, made_for: Mapping[str, Any] | None = Non
     OSError
         The file is missing or not a NetCDF file.
     ValueError
-        The file is not a benchmark cube.
+        The file is not a benchmark cube, or has a layout of a newer version of mfbench.
     BrokenFileError
         The file is corrupt, or not a cube of the study `made_for`.
 
     Examples
     --------
-    >>> cube = open_benchmark("results/default/cubes/benchmark.nc")  # doctest: +SKIP
-    >>> cube.isel(architecture=[0]).to_netcdf("first.nc")  # doctest: +SKIP
-    >>> open_benchmark("first.nc").sizes["architecture"]  # doctest: +SKIP
-    1
+    >>> cube = open_benchmark("results/small/cubes/benchmark.nc")
     """
     with _opened(path if made_for is None else sealed(path)) as file:
         store = xr.backends.NetCDF4DataStore(file)  # type: ignore[no-untyped-call]
         cube = xr.open_dataset(store, mask_and_scale=False).load().drop_encoding()
-    problem = ""
-    if lacking := sorted(set(_NEEDED) - set(cube.variables)):
+    if problem := check_version(cube.attrs):
+        pass
+    elif lacking := sorted(set(_NEEDED) - set(cube.variables)):
         problem = f"not a benchmark cube of mfbench: it lacks {lacking}"
     elif unknown := sorted(set((words := _words(cube.status.values)).flat) - set(STATUS)):
         problem = f"not a benchmark cube of mfbench: it has the status {unknown}"
@@ -68,7 +67,7 @@ def open_benchmark(path: str | Path, *, made_for: Mapping[str, Any] | None = Non
         check_identity(path, json.loads(cube.attrs["settings"]), made_for)
     attributes = {k: v for k, v in cube.status.attrs.items() if not k.startswith("flag_")}
     cube["status"] = cube.status.dims, words, attributes
-    return cube
+    return upgraded(cube)
 
 
 def _opened(path: str | Path) -> netCDF4.Dataset:

@@ -13,6 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mfbench.cube.failure_boundaries import GROUP
+from mfbench.cube.schema import SCHEMA_VERSION
 from mfbench.files import atomic
 from mfbench.files.paths import rho_text
 from mfbench.tasks.kernels.lookup import families
@@ -81,14 +82,14 @@ def write_cube(
     derived : callable
         Returns variables derived from all cells of one architecture, as its failure boundaries.
     """
-    levels = {kernel: _ordered(kernel, found) for kernel, found in lengths.items()}
+    levels = {kernel: in_order(kernel, found) for kernel, found in lengths.items()}
     labels = {**labels, "level": range(max(map(len, levels.values())))}
     axes = {
         d: list(labels[d]) if d in ("architecture", "kernel") else sorted(labels[d])
         for d in (*GROUP, "level", *labels)
     }
     places = {d: {label: i for i, label in enumerate(axes[d])} for d in axes}
-    part = _empty(axes, like).assign_attrs(attributes)
+    part = _empty(axes, like).assign_attrs(attributes, schema_version=np.int32(SCHEMA_VERSION))
     arrays = {str(n): v.values for n, v in part.variables.items() if n not in axes}
     for kernel, rhos in levels.items():
         at = places["kernel"][kernel], slice(len(rhos))
@@ -120,7 +121,7 @@ def write_cube(
                 file[name][...] = arrays[name]
 
 
-def _ordered(kernel: str, lengths: Mapping[float, float]) -> list[float]:
+def in_order(kernel: str, lengths: Mapping[float, float]) -> list[float]:
     """The rho of a kernel from easy to hard."""
     sign = 0  # levels of one memory length keep their order if the family is not registered
     if kernel in families():

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mfbench.evaluation.statistics import mean_and_standard_error
 from mfbench.models.ensemble import Ensemble
-from mfbench.models.model import SequenceModel
+from mfbench.models.model import Model
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def of_each(tensors: Sequence[Tensor], like: Tensor) -> Tensor:
 
 
 def predict(
-    model: SequenceModel | Ensemble, x: Tensor, *, scored_from: int, batch_size: int
+    model: Model | Ensemble, x: Tensor, *, scored_from: int, batch_size: int
 ) -> NDArray[np.float64]:
     """Predictions (..., N, T - t0) at the scored steps of sequences (..., N, T).
 
@@ -68,7 +68,7 @@ def error_of_predictions(
 
 
 def relative_mse(
-    model: SequenceModel | Ensemble,
+    model: Model | Ensemble,
     x: Tensor,
     y: Tensor,
     *,
@@ -79,7 +79,7 @@ def relative_mse(
 
     Parameters
     ----------
-    model : SequenceModel or Ensemble
+    model : Model or Ensemble
     x, y : (..., N, T) tensors
         Sequences; (M, N, T) for an ensemble.
     scored_from : int

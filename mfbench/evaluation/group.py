@@ -25,7 +25,7 @@ from mfbench.files import atomic, provenance
 from mfbench.floors.netcdf import Floors
 from mfbench.models.build import build_model
 from mfbench.models.ensemble import Ensemble, ensemble_error
-from mfbench.models.model import SequenceModel
+from mfbench.models.model import Model
 from mfbench.models.own_code import ArchitectureError, own_code
 from mfbench.study.evaluation import EvaluationSettings
 from mfbench.tasks.datasets import Task
@@ -78,7 +78,7 @@ class _Member:
     at: tuple[int, ...]
     run: Run
 
-    def load(self, model: SequenceModel) -> SequenceModel:
+    def load(self, model: Model) -> Model:
         """Give a model its weights."""
         name = weight_name(self.level.task.rho, self.run, "")
         load_member(model, self.level.found.weights, name)
@@ -199,7 +199,7 @@ def _members(level: _Level) -> list[_Member]:
 
 def _measure_all(
     members: Sequence[_Member],
-    model: SequenceModel,
+    model: Model,
     settings: EvaluationSettings,
     *,
     share: int | None,
@@ -209,12 +209,12 @@ def _measure_all(
     left = members
     if share is None:
         x = members[0].level.data.x[: settings.batch_size]
-        needed = x.nbytes * model.encoder.out_features
+        needed = x.nbytes * model.width
         size = members_at_once(bytes_of_a_member=needed, share=_CPU_BYTES)
     else:
         # The first one shows how much memory a member takes.
         first, left = members[:1], members[1:]
-        device = model.encoder.weight.device
+        device = model.like.device
         peak = peak_bytes(lambda: _measure(first, model, settings, fail=fail), device)
         size = members_at_once(bytes_of_a_member=int(_MARGIN * peak), share=share)
     if min(size, len(left)) > 1 and (reason := _no_ensemble(members, model)) is not None:
@@ -224,9 +224,9 @@ def _measure_all(
         _measure(left[start : start + size], model, settings, fail=fail)
 
 
-def _no_ensemble(members: Sequence[_Member], model: SequenceModel) -> str | None:
+def _no_ensemble(members: Sequence[_Member], model: Model) -> str | None:
     """Why members cannot run together; None if they can."""
-    x = members[0].level.data.x.to(model.encoder.weight)
+    x = members[0].level.data.x.to(model.like)
     count = min(2, len(x) // 2) or 1
     try:
         models = [members[i].load(copy.deepcopy(model)) for i in (0, -1)]
@@ -237,7 +237,7 @@ def _no_ensemble(members: Sequence[_Member], model: SequenceModel) -> str | None
 
 def _measure(
     members: Sequence[_Member],
-    model: SequenceModel,
+    model: Model,
     settings: EvaluationSettings,
     *,
     fail: Callable[[_Level, ArchitectureError, str], None],

@@ -13,7 +13,7 @@ import xarray as xr
 from safetensors import safe_open
 
 from mfbench.files import check_identity, check_variables, sealed
-from mfbench.models.model import SequenceModel
+from mfbench.models.model import Model
 from mfbench.models.own_code import during, own_code
 
 _OF_THE_MODEL = ("parameters", "linear", "state_size", "receptive_field")
@@ -91,12 +91,12 @@ def _check_weights(path: str | Path, expected: Mapping[str, Any]) -> None:
     check_identity(path, json.loads(metadata["settings"]), expected)
 
 
-def load_member(model: SequenceModel, path: str | Path, prefix: str) -> None:
+def load_member(model: Model, path: str | Path, prefix: str) -> None:
     """Give a model the weights of one member, which `read_trained` has checked.
 
     Parameters
     ----------
-    model : SequenceModel
+    model : Model
         Of the member's architecture and width.
     path : path
         File of weights.

@@ -13,7 +13,7 @@ from altair.utils.html import spec_to_html
 
 from mfbench.cube.select import longest, trained
 from mfbench.figures import theme
-from mfbench.figures.order import FIGURES
+from mfbench.figures.order import FIGURES, FORMATS
 from mfbench.files import atomic, write_json, write_text
 
 PIXELS_PER_POINT = 2.0  # sharp on a projector
@@ -47,16 +47,17 @@ def write_figures(folder: str | Path, cube: xr.Dataset) -> dict[str, dict[str, A
 
 def draw(figure: str, cube: xr.Dataset) -> dict[str, Any]:
     """Draw one figure and return its Vega-Lite specification."""
+    return _specification(chart_of(figure, cube))
+
+
+def chart_of(figure: str, cube: xr.Dataset) -> Any:
+    """Draw one figure as an altair chart."""
     if not trained(cube).any():  # every cell failed
         title = figure.replace("_", " ").capitalize()
-        chart = theme.nothing(title=title, why="No model of this study was trained.")
-    else:
-        module = importlib.import_module(f"mfbench.figures.{figure}")
-        whole = getattr(module, "ALL_BUDGETS", False)
-        chart = module.draw(cube if whole else longest(cube))
-    with alt.data_transformers.enable("default", max_rows=None):
-        specification: dict[str, Any] = chart.to_dict()
-    return specification
+        return theme.nothing(title=title, why="No model of this study was trained.")
+    module = importlib.import_module(f"mfbench.figures.{figure}")
+    whole = getattr(module, "ALL_BUDGETS", False)
+    return module.draw(cube if whole else longest(cube))
 
 
 def write_figure(path: Path, specification: dict[str, Any]) -> None:
@@ -70,19 +71,55 @@ def write_figure(path: Path, specification: dict[str, Any]) -> None:
         The figure in Vega-Lite.
     """
     write_json(path.with_suffix(".json"), specification)
-    svg = vl_convert.vegalite_to_svg(specification, vl_version=_VEGA_LITE)
+    svg = _svg(specification)
     write_text(path.with_suffix(".svg"), svg)
     with atomic(path.with_suffix(".png")) as temporary:
         temporary.write_bytes(vl_convert.svg_to_png(svg, scale=PIXELS_PER_POINT))
-    page = spec_to_html(
-        specification,
-        mode="vega-lite",
-        vega_version=alt.VEGA_VERSION,
-        vegalite_version=alt.VEGALITE_VERSION,
-        vegaembed_version=alt.VEGAEMBED_VERSION,
-        template="inline",
+    write_text(path.with_suffix(".html"), _page(specification))
+
+
+def save_chart(path: Path, chart: Any) -> None:
+    """Write a chart in the format that the file's name says: .png, .svg or .html.
+
+    Raises
+    ------
+    ValueError
+        The name ends otherwise.
+    """
+    if path.suffix not in FORMATS:
+        raise ValueError(f"{path}: the name of a figure must end in {', '.join(FORMATS)}")
+    specification = _specification(chart)
+    if path.suffix == ".html":
+        write_text(path, _page(specification))
+    elif path.suffix == ".svg":
+        write_text(path, _svg(specification))
+    else:
+        with atomic(path) as temporary:
+            png = vl_convert.svg_to_png(_svg(specification), scale=PIXELS_PER_POINT)
+            temporary.write_bytes(png)
+
+
+def _specification(chart: Any) -> dict[str, Any]:
+    with alt.data_transformers.enable("default", max_rows=None):
+        specification: dict[str, Any] = chart.to_dict()
+    return specification
+
+
+def _svg(specification: dict[str, Any]) -> str:
+    return str(vl_convert.vegalite_to_svg(specification, vl_version=_VEGA_LITE))
+
+
+def _page(specification: dict[str, Any]) -> str:
+    return str(
+        spec_to_html(
+            specification,
+            mode="vega-lite",
+            vega_version=alt.VEGA_VERSION,
+            vegalite_version=alt.VEGALITE_VERSION,
+            vegaembed_version=alt.VEGAEMBED_VERSION,
+            template="inline",
+        )
     )
-    write_text(path.with_suffix(".html"), page)
 
 
 def javascript() -> str:

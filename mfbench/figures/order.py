@@ -1,4 +1,4 @@
-"""Names of all figures in the order of the report, without importing altair."""
+"""Names of all figures in the order of the report, and formats, without importing altair."""
 
 FIGURES = (
     "error_by_memory_length",
@@ -13,3 +13,4 @@ FIGURES = (
     "length_generalisation",
     "boundary_by_budget",
 )
+FORMATS = (".png", ".svg", ".html")  # of a chart that a user saves

@@ -18,6 +18,7 @@ WILDCARDS = {
     "rho": r"[0-9.e+-]+",
     "phase": "study|refine|diagnose",
     "part": r"\d+",
+    "run": r"steps=\d+,learning_rate=[0-9.e+-]+,seed=\d+",
 }
 _GROUP = "{architecture}/width={width}/{kernel}"
 _PATTERNS = {
@@ -27,6 +28,7 @@ _PATTERNS = {
     "weights": f"training/{{phase}}/{_GROUP}/part={{part}}.safetensors",
     "job": f"jobs/{_GROUP}/rho={{rho}}.json",
     "checkpoints": f"checkpoints/{_GROUP}/rho={{rho}}",
+    "checkpoint": f"checkpoints/{_GROUP}/rho={{rho}}/{{run}}.safetensors",
     "evaluation": f"evaluation/{{phase}}/{_GROUP}.nc",
     "cells": "phases/{phase}.json",
     "evaluated": "phases/{phase}_evaluated.json",
@@ -43,7 +45,7 @@ _PARSED = {
         + re.sub(r"\\{(\w+)\\}", lambda m: f"(?P<{m[1]}>{WILDCARDS[m[1]]})", re.escape(pattern))
     )
     for kind, pattern in _PATTERNS.items()
-    if kind in ("dataset", "floors", "record", "weights", "job", "evaluation")
+    if kind in ("dataset", "floors", "record", "weights", "job", "checkpoint", "evaluation")
 }
 
 
@@ -97,8 +99,8 @@ def named(path: str | Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        Of ``kernel``, ``rho`` (a float), ``phase``, ``architecture``, ``width`` (an int) and
-        ``part`` (an int), those that the name says.
+        Of ``kernel``, ``rho`` (a float), ``phase``, ``architecture``, ``width`` (an int), ``part``
+        (an int) and ``run``, those that the name says.
 
     Examples
     --------

@@ -14,6 +14,7 @@ import numpy as np
 from mfbench.files import atomic, check_identity, check_variables, provenance, sealed
 from mfbench.files.paths import rho_text
 from mfbench.floors.finite import fir_floor
+from mfbench.floors.model import model_floor
 from mfbench.floors.problem import Array
 from mfbench.study.floors import FloorSettings
 from mfbench.study.task import TaskSettings
@@ -45,36 +46,14 @@ class Floors:
     def of_model(
         self, *, state_size: int | None, receptive_field: int | None
     ) -> tuple[float, float]:
-        """Lower and upper floor of a linear time-invariant model.
-
-        With both arguments, the upper floor is that of a recurrence whose response is cut off at
-        the receptive field.
-
-        Parameters
-        ----------
-        state_size : int or None
-            Real numbers carried from step to step; None where their number is not fixed. From T
-            on, every memory function can be stored and the floor is 0.
-        receptive_field : int or None
-            Lags that reach the output; None where there is no limit. Beyond it nothing is
-            predicted, which binds nonlinear models just as well.
-        """
-        seen = len(self.k) if receptive_field is None else min(receptive_field, len(self.k))
-        tail = fir_floor(self.k, self.weights, seen)
-        if state_size is None or state_size >= seen:
-            return tail, tail
-        if seen == len(self.k) and state_size in self.bounds:
-            return self.bounds[state_size]
-        k, weights = self.k[:seen], self.weights[:seen]
-        if not np.any(k):
-            return tail, tail
-        # To read floors takes none of these, and with scipy they take long to import.
-        from mfbench.floors.lower import lower_bound
-        from mfbench.floors.upper import upper_bound
-
-        lower = lower_bound(k, weights, state_size, feedthrough=True)
-        upper = upper_bound(k, weights, state_size, feedthrough=True).error
-        return tail + (1 - tail) * lower, tail + (1 - tail) * upper
+        """Lower and upper floor of a linear time-invariant model (`model_floor`)."""
+        unlimited = receptive_field is None or receptive_field >= len(self.k)
+        size = len(self.k) if state_size is None else state_size
+        if unlimited and size < len(self.k) and size in self.bounds:
+            return self.bounds[size]
+        return model_floor(
+            self.k, self.weights, state_size=state_size, receptive_field=receptive_field
+        )
 
 
 def write_floors(

@@ -15,13 +15,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mfbench.models.build import build_model, load_mixer
-from mfbench.models.options import OptionsError, resolved_options
+from mfbench.models.build import STACK, Architecture, build_model, load_architecture, no_stack
+from mfbench.models.options import (
+    OptionsError,
+    constructor_parameters,
+    is_mixer,
+    resolved_options,
+)
 from mfbench.models.own_code import ArchitectureError
 from mfbench.models.registry import Source, locate
 
 _PACKAGE = Path(__file__).parent.parent
-_STACK = ("layers", "norm", "residual", "activation")
 
 Problem = tuple[tuple[str | int, ...], str]
 """A location in the architecture's section, and a message."""
@@ -44,16 +48,24 @@ def build_all(entry: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
         Why it cannot be built.
     """
     try:
-        mixer = load_mixer(entry["model"])
+        architecture = load_architecture(entry["model"])
     except ArchitectureError as error:
         return {}, [(("model",), _said(error, entry["model"]))]
-    try:
-        options = resolved_options(mixer, entry["options"])
-    except OptionsError as error:
-        return {}, [(("options", name), message) for name, message in error.problems]
-    stack = {key: entry["stack"].get(key, getattr(mixer, key)) for key in _STACK}
-    settings = {"model": entry["model"], **stack, "options": options}
     problems: list[Problem] = []
+    stack: dict[str, Any] = {}
+    if is_mixer(architecture):
+        stack = {key: entry["stack"].get(key, getattr(architecture, key)) for key in STACK}
+    else:
+        problems += [((key,), no_stack(architecture)) for key in entry["stack"]]
+        if len(entry["widths"]) > 1 and "width" not in constructor_parameters(architecture):
+            problems.append((("widths",), "its constructor has no argument width: list one width"))
+    try:
+        options = resolved_options(architecture, entry["options"])
+    except OptionsError as error:
+        problems += [(("options", name), message) for name, message in error.problems]
+    if problems:
+        return {}, problems
+    settings = {"model": entry["model"], **stack, "options": options}
     for i, width in enumerate(entry["widths"]):
         try:
             build_model(settings, width=width, length=entry["length"])
@@ -70,16 +82,21 @@ def loaded_files(source: Source) -> tuple[dict[str, str], dict[str, str]]:
     package : dict
         Files of mfbench's models.
     own : dict
-        Files in or below the folder of a user's file; none for a registered architecture.
+        Files in or below the folder of a user's file, or of the package of an entry point; none
+        for a registered architecture.
     """
     package, own = {}, {}
     folder = source.path.resolve().parent
-    for module in list(sys.modules.values()):
+    installed = (source.module or "").partition(".")[0] if source.distribution else None
+    for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
         # Some modules of torch name a file that does not exist.
         if not isinstance(file, str) or not (path := Path(file).resolve()).is_file():
             continue
-        if _PACKAGE / "models" in path.parents:
+        if name.partition(".")[0] == installed:
+            if path.suffix == ".py":
+                own[path.as_posix()] = digest(path)
+        elif _PACKAGE / "models" in path.parents:
             package[path.relative_to(_PACKAGE).as_posix()] = digest(path)
         elif source.module or "site-packages" in path.parts or _PACKAGE in path.parents:
             continue
@@ -106,8 +123,10 @@ def _answer(entry: Mapping[str, Any], known: set[str]) -> dict[str, Any]:
     }
 
 
-def _said(error: ArchitectureError, reference: str) -> str:
+def _said(error: ArchitectureError, reference: str | Architecture) -> str:
     """The message of an error, with the last line of the user's file in its traceback."""
+    if not isinstance(reference, str):
+        return str(error)
     source, cause = locate(reference), error.__cause__ or error
     frames = traceback.extract_tb(cause.__traceback__)
     lines = [f.lineno for f in frames if Path(f.filename).resolve() == source.path.resolve()]

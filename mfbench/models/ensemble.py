@@ -6,10 +6,10 @@ import copy
 from collections.abc import Mapping, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from mfbench.models.model import SequenceModel
+from mfbench.models.model import Model
 from mfbench.models.own_code import of_the_machine, own_code
 
 
@@ -21,7 +21,7 @@ class Ensemble:
 
     Parameters
     ----------
-    models : sequence of SequenceModel
+    models : sequence of Model
         Models of one architecture, width and length; they are copied.
 
     Attributes
@@ -30,11 +30,11 @@ class Ensemble:
         The flattened trained parameters of each member; change them in place.
     buffers : dict of (M, ...) tensors
         Buffers, and parameters without gradient.
-    model : SequenceModel
+    model : Model
         Has the properties that the members declare, such as `linear` and `maximum_length`.
     """
 
-    def __init__(self, models: Sequence[SequenceModel]) -> None:
+    def __init__(self, models: Sequence[Model]) -> None:
         with own_code():  # the model may have its own __deepcopy__ or state_dict
             self.model = copy.deepcopy(models[0])
             stored = list(self.model.state_dict())
@@ -135,12 +135,12 @@ class Ensemble:
         return self.model.maximum_length
 
 
-def trained_parameters(model: SequenceModel) -> dict[str, Tensor]:
+def trained_parameters(model: nn.Module) -> dict[str, Tensor]:
     """The parameters that training changes, by name: those with a gradient."""
     return {name: p for name, p in model.named_parameters() if p.requires_grad}
 
 
-def _constant(model: SequenceModel) -> dict[str, Tensor]:
+def _constant(model: nn.Module) -> dict[str, Tensor]:
     """Buffers and parameters without gradient, by name."""
     frozen = {name: p for name, p in model.named_parameters() if not p.requires_grad}
     return {**dict(model.named_buffers()), **frozen}
@@ -148,6 +148,8 @@ def _constant(model: SequenceModel) -> dict[str, Tensor]:
 
 def flat(parameters: Mapping[str, Tensor]) -> Tensor:
     """Flatten and join parameters to (P,)."""
+    if not parameters:
+        return torch.empty(0)
     return torch.cat([parameter.detach().reshape(-1) for parameter in parameters.values()])
 
 
@@ -155,7 +157,7 @@ class _DiffersError(Exception):
     """An ensemble gives different results than its members alone."""
 
 
-def ensemble_error(models: Sequence[SequenceModel], x: Tensor) -> str | None:
+def ensemble_error(models: Sequence[Model], x: Tensor) -> str | None:
     """Why models cannot run as one; None if together they give the same results as alone.
 
     Compares outputs, gradients and buffers of copies with perturbed parameters, in training and in
@@ -164,7 +166,7 @@ def ensemble_error(models: Sequence[SequenceModel], x: Tensor) -> str | None:
 
     Parameters
     ----------
-    models : sequence of SequenceModel
+    models : sequence of Model
         Two or more of one architecture, width and length.
     x : (M, B, T) tensor
         Inputs, different for each model.
@@ -184,7 +186,7 @@ def ensemble_error(models: Sequence[SequenceModel], x: Tensor) -> str | None:
     return None
 
 
-def _compare(alone: Sequence[SequenceModel], x: Tensor) -> None:
+def _compare(alone: Sequence[Model], x: Tensor) -> None:
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for one in alone:

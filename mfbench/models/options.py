@@ -1,19 +1,24 @@
-"""The options of an architecture: its constructor's arguments besides width, layer, length."""
+"""The options of an architecture: its constructor's arguments besides those that mfbench gives.
+
+A mixer gets width, layer and length by place. A whole model gets width, length and d_in by name,
+where its constructor has them.
+"""
 
 from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from inspect import Parameter
-from typing import Any
+from typing import Any, TypeGuard
 
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from torch import nn
 
 from mfbench.models.mixer import Mixer
 
-_GIVEN = 4  # self, width, layer and length are not options
+_GIVEN = 4  # self, width, layer and length of a mixer
+_GIVEN_BY_NAME = frozenset({"width", "length", "d_in"})  # of a whole model
 
 
 class OptionsError(ValueError):
@@ -24,23 +29,49 @@ class OptionsError(ValueError):
         self.problems = problems
 
 
-def options_of(mixer: type[Mixer]) -> dict[str, Parameter]:
-    """The options by name, including a base class's if the constructor takes ``**others``."""
+def is_mixer(architecture: Callable[..., nn.Module]) -> TypeGuard[type[Mixer]]:
+    """Whether it is a class of mixers; otherwise its result is a whole model."""
+    return isinstance(architecture, type) and issubclass(architecture, Mixer)
+
+
+def constructor_parameters(architecture: Callable[..., nn.Module]) -> dict[str, Parameter]:
+    """The arguments by name, including a base class's if the constructor takes ``**others``.
+
+    The last one is of the kind VAR_KEYWORD if any other name is accepted too.
+    """
     found: dict[str, Parameter] = {}
-    for owner in mixer.__mro__:
-        if owner is nn.Module or "__init__" not in vars(owner):
-            continue
-        parameters = list(_signature(vars(owner)["__init__"]).parameters.values())
+    rest: list[Parameter] = []
+    skipped, functions = 0, [architecture]
+    if isinstance(architecture, type):
+        skipped = _GIVEN if is_mixer(architecture) else 1
+        owners = [o for o in architecture.__mro__ if o not in (nn.Module, object)]
+        functions = [vars(owner)["__init__"] for owner in owners if "__init__" in vars(owner)]
+    for function in functions:
+        parameters = list(_signature(function).parameters.values())
         by_place = [p for p in parameters if p.kind is Parameter.POSITIONAL_OR_KEYWORD]
         by_name = [p for p in parameters if p.kind is Parameter.KEYWORD_ONLY]
-        for parameter in [*by_place[_GIVEN:], *by_name]:
+        for parameter in [*by_place[skipped:], *by_name]:
             found.setdefault(parameter.name, parameter)
-        if not any(p.kind is Parameter.VAR_KEYWORD for p in parameters):
+        rest = [p for p in parameters if p.kind is Parameter.VAR_KEYWORD]
+        if not rest:
             break
-    return found
+    return found | {p.name: p for p in rest}
 
 
-def resolved_options(mixer: type[Mixer], given: Mapping[str, Any]) -> dict[str, Any]:
+def options_of(architecture: Callable[..., nn.Module]) -> dict[str, Parameter]:
+    """The options by name."""
+    found = constructor_parameters(architecture)
+    given = frozenset() if is_mixer(architecture) else _GIVEN_BY_NAME
+    return {
+        name: p
+        for name, p in found.items()
+        if name not in given and p.kind is not Parameter.VAR_KEYWORD
+    }
+
+
+def resolved_options(
+    architecture: Callable[..., nn.Module], given: Mapping[str, Any]
+) -> dict[str, Any]:
     """The options that a study gives, checked, with the defaults of the others.
 
     Values are checked against annotations that pydantic understands. A default that JSON cannot
@@ -51,10 +82,19 @@ def resolved_options(mixer: type[Mixer], given: Mapping[str, Any]) -> dict[str, 
     OptionsError
         An option is unknown or missing, or its annotation excludes its value.
     """
-    options, resolved, problems = options_of(mixer), dict[str, Any](), list[tuple[str, str]]()
-    for name in given.keys() - options.keys():
+    options, resolved, problems = (
+        options_of(architecture),
+        dict[str, Any](),
+        list[tuple[str, str]](),
+    )
+    kinds = {p.kind for p in constructor_parameters(architecture).values()}
+    for name in sorted(given.keys() - options.keys()):
+        if Parameter.VAR_KEYWORD in kinds and name not in _GIVEN_BY_NAME:
+            resolved[name] = given[name]
+            continue
         allowed = ", ".join(options) or "none"
-        problems.append((name, f"{mixer.__name__} has no such option; it has: {allowed}"))
+        owner = getattr(architecture, "__name__", "it")
+        problems.append((name, f"{owner} has no such option; it has: {allowed}"))
     for name, parameter in options.items():
         if name in given:
             try:
@@ -70,10 +110,10 @@ def resolved_options(mixer: type[Mixer], given: Mapping[str, Any]) -> dict[str, 
     return resolved
 
 
-def options_schema(mixer: type[Mixer]) -> dict[str, Any]:
+def options_schema(architecture: Callable[..., nn.Module]) -> dict[str, Any]:
     """JSON schema of the options."""
     properties = {}
-    for name, parameter in options_of(mixer).items():
+    for name, parameter in options_of(architecture).items():
         adapter = _adapter(parameter)
         properties[name] = adapter.json_schema() if adapter else {}
         if _plain(parameter.default):

@@ -13,6 +13,7 @@ ill-conditioned model amplifies break no promise.
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,8 +23,8 @@ import torch
 from torch import Tensor, nn
 
 from mfbench.models.ensemble import trained_parameters
-from mfbench.models.mixer import Mixer, RecurrentMixer
-from mfbench.models.model import SequenceModel
+from mfbench.models.mixer import Mixer
+from mfbench.models.model import Model, Part
 from mfbench.models.own_code import ArchitectureError, during, own_code
 from mfbench.models.trial import Trial, apart, changes, seeded, size_of
 
@@ -35,6 +36,7 @@ STORED = frozenset(
 )
 _STEPS = 1024  # at most, because the step form of a recurrence is slow
 _MODULE = frozenset(vars(nn.Module()))  # torch's own attributes
+_GPU_ALONE = re.compile("cuda|triton|gpu", re.IGNORECASE)  # in an error on the CPU
 
 
 class BrokenPromiseError(ValueError):
@@ -63,7 +65,7 @@ class Promise:
 
 
 def check_promises(
-    build: Callable[[], SequenceModel],
+    build: Callable[[], Model],
     *,
     length: int,
     lengths_of_evaluation: Sequence[int] = (),
@@ -124,19 +126,45 @@ def _holds_in_double(promise: Promise, trial: Trial) -> bool:
     return True
 
 
+def check_measurable(model: Model, *, length: int) -> None:
+    """Check what measurements take for granted, of a model that may be trained.
+
+    Parameters
+    ----------
+    model : Model
+        In evaluation mode.
+    length : int
+        Sequence length T in steps.
+
+    Raises
+    ------
+    ArchitectureError
+        The model is not causal, has outputs of the wrong shape, is random, mixes sequences, or is
+        not linear in spite of its declaration.
+    """
+    needed = ("output", "deterministic", "independent", "causal", "linear")
+    with seeded(0):
+        trial = Trial(copy.deepcopy(model), lambda: copy.deepcopy(model), length)
+        for promise in PROMISES:
+            if promise.name in needed:
+                _check(promise, trial)
+
+
 def declarations(trial: Trial, _: float) -> None:
     """What the model declares about itself has the right type."""
     model = trial.model
-    for mixer in model.mixers():
+    for part in model.parts():
+        declared: Any = part.module
         for name in ("state_size", "receptive_field", "maximum_length"):
-            value = getattr(mixer, name)
+            value = getattr(declared, name)
             if value is not None and not (isinstance(value, int) and value >= 1):
                 raise BrokenPromiseError(
                     f"{name} is {value!r}: declare a number of at least 1, or None"
                 )
-        if not isinstance(mixer.linear, bool):
-            raise BrokenPromiseError(f"linear is {mixer.linear!r}: declare True or False")
-        if taken := {"layers", "norm", "residual", "activation"} & mixer._modules.keys():
+        if not isinstance(declared.linear, bool):
+            raise BrokenPromiseError(f"linear is {declared.linear!r}: declare True or False")
+        taken = {"layers", "norm", "residual", "activation"} & part.module._modules.keys()
+        if isinstance(part.module, Mixer) and taken:
             names = ", ".join(sorted(taken))
             raise BrokenPromiseError(
                 f"self.{names} has the name of a setting of the stack: rename the submodule"
@@ -152,7 +180,12 @@ def declarations(trial: Trial, _: float) -> None:
 
 def types(trial: Trial, _: float) -> None:
     """Trained parameters are float32, and everything can be stored."""
-    model, right = trial.model, torch.get_default_dtype()
+    model, right = trial.model.root, torch.get_default_dtype()
+    if not trained_parameters(model):
+        raise BrokenPromiseError(
+            "the model has no parameter to train: a list of modules must be an nn.ModuleList, and "
+            "a tensor an nn.Parameter"
+        )
     held = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     for name, tensor in held.items():
         if tensor.requires_grad and tensor.is_complex():
@@ -180,10 +213,10 @@ def _name(kind: Tensor | torch.dtype) -> str:
 def moved(trial: Trial, _: float) -> None:
     """The model runs on the device to which it was moved."""
     left = [
-        f"{at}.{key}"
-        for at, module in trial.model.named_modules()
+        _named(at, key)
+        for at, module in trial.model.root.named_modules()
         for key, value in vars(module).items()
-        if isinstance(value, Tensor) and value.device != trial.model.encoder.weight.device
+        if isinstance(value, Tensor) and value.device != trial.model.like.device
     ]
     if not left:
         return
@@ -199,17 +232,29 @@ def moved(trial: Trial, _: float) -> None:
 
 def output(trial: Trial, _: float) -> None:
     """The output is finite and has the right type. (The model itself checks the shape.)"""
-    u = trial.draw(2, trial.length, trial.width)
-    for i, mixer in enumerate(trial.model.mixers()):
-        with torch.no_grad():
-            y = mixer(u)
-        if isinstance(y, Tensor) and y.dtype != u.dtype:
+    for part in trial.model.parts():
+        x = trial.draw(2, trial.length, part.channels)
+        try:
+            with torch.no_grad(), own_code():
+                y = part.module(x)
+        except ArchitectureError as error:
+            raise BrokenPromiseError(f"{error}{_hint(error, x)}") from error
+        if isinstance(y, Tensor) and y.dtype != x.dtype:
             raise BrokenPromiseError(
-                f"layers.{i}.mixer makes {_name(y)} of {_name(u)}: a tensor in it has another type "
-                "than the input; return y.to(u.dtype)"
+                f"{part.name} makes {_name(y)} of {_name(x)}: a tensor in it has another type "
+                f"than the input; return y.to({'x' if part.module is trial.model else 'u'}.dtype)"
             )
     if not trial.run(trial.draw(2, trial.length)).isfinite().all():
         raise BrokenPromiseError("the output of the untrained model is not finite")
+
+
+def _hint(error: ArchitectureError, x: Tensor) -> str:
+    """What the author may want to know about an error in forward()."""
+    if x.device.type == "cpu" and _GPU_ALONE.search(str(error)):
+        return "; if the model runs on a GPU only, train it on a machine that has one"
+    if isinstance(error.__cause__, RuntimeError):  # as those of torch about shapes
+        return f" (the input has the shape {tuple(x.shape)}: batch, time, channels)"
+    return ""
 
 
 def deterministic(trial: Trial, tolerance: float) -> None:
@@ -225,7 +270,7 @@ def deterministic(trial: Trial, tolerance: float) -> None:
 
 def stored(trial: Trial, tolerance: float) -> None:
     """A second model, built from another random state, equals the first once it loads its state."""
-    model = trial.model
+    model = trial.model.root
     state = model.state_dict()
     named = {
         name
@@ -238,20 +283,22 @@ def stored(trial: Trial, tolerance: float) -> None:
             "make it one"
         )
     with seeded(1):
-        other = trial.build().to(model.encoder.weight.device).eval()
+        other = trial.build().to(trial.model.like.device).eval()
     try:
-        other.load_state_dict({name: tensor.clone() for name, tensor in state.items()})
+        other.root.load_state_dict({name: tensor.clone() for name, tensor in state.items()})
     except RuntimeError as error:
+        text = " ".join(str(error).split())
         raise BrokenPromiseError(
-            f"a second model cannot load the saved state of the first: {error}"
+            f"a second model cannot load the saved state of the first: {text}"
         ) from error
     x = trial.draw(2, trial.length)
     first = trial.run(x)
     if apart(first, replace(trial, model=other).run(x)) > tolerance * size_of(first):
-        names = ", ".join(_unsaved(model, other)) or "something random in its constructor"
+        names = ", ".join(_unsaved(model, other.root)) or "something random in its constructor"
         raise BrokenPromiseError(
             f"a second model with the saved state has a different output: {names} is not saved; "
-            "use self.register_buffer(name, tensor) or nn.Parameter(tensor)"
+            "use self.register_buffer(name, tensor), nn.Parameter(tensor), or nn.ModuleList for a "
+            "list of modules"
         )
 
 
@@ -264,12 +311,19 @@ def _unsaved(one: nn.Module, other: nn.Module) -> Iterator[str]:
                 twin = theirs.get(at)
                 found = twin and {**vars(twin), **twin._buffers}.get(key)
                 if key not in _MODULE and _differ(value, found):
-                    yield f"{at}.{key}"
+                    yield _named(at, key)
+
+
+def _named(at: str, key: str) -> str:
+    """The name of an attribute of a module with the name `at`; that of the root is empty."""
+    return f"{at or 'self'}.{key}"
 
 
 def _differ(one: Any, other: Any) -> bool:
     if type(one) is not type(other):
         return True
+    if isinstance(one, nn.Module):  # in a list, so it is no submodule
+        one, other = dict(one.state_dict()), dict(other.state_dict())
     if isinstance(one, Tensor):
         return not torch.equal(one, other)
     if isinstance(one, np.ndarray):
@@ -297,8 +351,8 @@ def independent(trial: Trial, tolerance: float) -> None:
         raise BrokenPromiseError(
             "a sequence's output depends on the other sequences in its batch"
             + (
-                ": the model mistakes the batch for time. The mixer gets (B, T, C); some "
-                "modules of torch expect (T, B, C) unless batch_first=True"
+                ": the model mistakes the batch for time. It gets (B, T, C); some modules of "
+                "torch expect (T, B, C) unless batch_first=True"
                 if _axes_swapped(trial, x, y, tolerance)
                 else ", in evaluation mode: mix steps (dim 1) and channels (dim 2) only"
             )
@@ -356,42 +410,47 @@ def linear(trial: Trial, tolerance: float) -> None:
 
 
 def receptive_field(trial: Trial, tolerance: float) -> None:
-    """Nothing from beyond a mixer's declared receptive field reaches its output."""
-    for mixer in trial.model.mixers():
-        declared = mixer.receptive_field
+    """Nothing from beyond a declared receptive field reaches the output."""
+    for part in trial.model.parts():
+        declared = _receptive_field(part)
         if declared is None or declared >= trial.length:
             continue
-        lags, change, size = _past(trial, mixer)
+        lags, change, size = _past(trial, part)
         far = lags[change > tolerance * size]
         if far.numel() and far.max() >= declared:
             raise BrokenPromiseError(
-                f"the mixer declares receptive_field = {declared}, the lags 0 to "
+                f"{part.name} declares receptive_field = {declared}, the lags 0 to "
                 f"{declared - 1}, but its output depends on its input at lag {far.max()}: "
                 f"declare {far.max() + 1} or more"
             )
 
 
 def reached(trial: Trial, tolerance: float) -> None:
-    """The last lag of a mixer's declared receptive field reaches its output somewhere."""
-    for i, mixer in enumerate(trial.model.mixers()):
-        declared = mixer.receptive_field
+    """The last lag of a declared receptive field reaches the output somewhere."""
+    for i, part in enumerate(trial.model.parts()):
+        declared = _receptive_field(part)
         if declared is None or declared > trial.length:
             continue
         most = 0
         for _attempt in range(8):  # a gate may be closed at some parameters
             if most < declared - 1 and (other := trial.disturb(1.0)) is not None:
-                lags, change, _ = _past(other, other.model.mixers()[i])
+                lags, change, _ = _past(other, other.model.parts()[i])
                 most = max([most, *lags[change > tolerance].tolist()])
         if most < declared - 1:
             raise BrokenPromiseError(
-                f"the mixer declares receptive_field = {declared}, but no input beyond lag "
+                f"{part.name} declares receptive_field = {declared}, but no input beyond lag "
                 f"{most} reaches its output: declare {most + 1}"
             )
 
 
-def _past(trial: Trial, mixer: Mixer) -> tuple[Tensor, Tensor, float]:
+def _receptive_field(part: Part) -> int | None:
+    declares: Any = part.module
+    return declares.receptive_field
+
+
+def _past(trial: Trial, part: Part) -> tuple[Tensor, Tensor, float]:
     """Smallest lag of a changed input, and the change it makes, both (S, T); largest output."""
-    cuts, change, size = changes(trial, mixer, trial.width, from_cut_on=False)
+    cuts, change, size = changes(trial, part.module, part.channels, from_cut_on=False)
     return torch.arange(trial.length) - (cuts[:, None] - 1), change, size
 
 
@@ -430,18 +489,24 @@ def state_size(trial: Trial, tolerance: float) -> None:
 
 def step_form(trial: Trial, tolerance: float) -> None:
     """A recurrence gives the same output step by step as all at once."""
-    for i, mixer in enumerate(trial.model.mixers()):
-        if not isinstance(mixer, RecurrentMixer) or type(mixer).step is RecurrentMixer.step:
+    for part in trial.model.parts():
+        if part.recur is None:
             continue
-        u = trial.draw(2, min(trial.length, _STEPS), trial.width)
+        x = trial.draw(2, min(trial.length, _STEPS), part.channels)
         with torch.no_grad():
-            parallel, slow = mixer(u), mixer.recur(u)
+            parallel, slow = part.module(x), part.recur(x)
+        if slow.shape != parallel.shape:
+            raise BrokenPromiseError(
+                f"{part.name} maps {tuple(x.shape)} to {tuple(slow.shape)} step by step and to "
+                f"{tuple(parallel.shape)} all at once: step() gets (B, {part.channels}) and a "
+                f"state, and must return (B, {parallel.shape[-1]}) and the next state"
+            )
         apart = (parallel - slow).abs().amax((0, 2))
         if apart.max() > tolerance * size_of(parallel):
             t = int(torch.nonzero(apart > tolerance * size_of(parallel))[0])
             raise BrokenPromiseError(
-                f"layers.{i}.mixer gives different outputs step by step and all at once, from step "
-                f"{t} on: step() and forward() must compute the same"
+                f"{part.name} gives different outputs step by step and all at once, from step {t} "
+                "on: step() and forward() must compute the same"
             )
 
 
@@ -468,7 +533,7 @@ def gradients(trial: Trial, _: float) -> None:
 def _gradients(trial: Trial) -> dict[str, Tensor]:
     """Gradients of a loss by name."""
     model = copy.deepcopy(trial.model).train()
-    parameters = trained_parameters(model)
+    parameters = trained_parameters(model.root)
     x, y = trial.draw(2, 4, trial.length, 1)
     loss = (model(x) - y).square().mean()
     found = torch.autograd.grad(loss, list(parameters.values()), materialize_grads=True)

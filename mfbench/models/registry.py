@@ -1,22 +1,24 @@
 """Find architectures by name, without importing them.
 
 Registered architectures are the modules in this folder that have a class with ``@register``. A
-study may also name a class in any other file, as ``path/to/file.py:Class``.
+study may also name a class or function in any other file, as ``path/to/file.py:Class``, or the
+entry point of an installed package in the group ``mfbench.models``.
 """
 
 from __future__ import annotations
 
 import functools
+import importlib.metadata
 import importlib.util
 import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import Any, TypeVar
 
-if TYPE_CHECKING:
-    from mfbench.models.mixer import Mixer
+ENTRY_POINTS = "mfbench.models"
+"""The group of entry points with which packages offer architectures."""
 
 _HERE = Path(__file__).parent
 _PACKAGE = "mfbench.models"
@@ -37,7 +39,8 @@ class Source:
     reference: str
     path: Path
     class_name: str
-    module: str | None  # dotted name inside mfbench; None for a user's own file
+    module: str | None  # dotted name; None for a user's own file
+    distribution: str = ""  # name and version of the package of an entry point
 
 
 @functools.cache
@@ -51,27 +54,57 @@ def registered() -> Mapping[str, Source]:
     return found
 
 
+def installed() -> Mapping[str, tuple[Source, ...]]:
+    """The architectures of installed packages by the names of their entry points."""
+    return _installed(tuple(sys.path))
+
+
+@functools.cache
+def _installed(_path: tuple[str, ...]) -> Mapping[str, tuple[Source, ...]]:
+    found: dict[str, tuple[Source, ...]] = {}
+    for point in importlib.metadata.entry_points(group=ENTRY_POINTS):
+        package = point.module.partition(".")[0]
+        # Of a package alone: to look for a module in it would import the package.
+        spec = importlib.util.find_spec(package)
+        places = [spec.origin, *(spec.submodule_search_locations or [])] if spec else []
+        path = next((Path(place) for place in places if place), Path(package))
+        version = f"{point.dist.name} {point.dist.version}" if point.dist else point.value
+        source = Source(point.name, path, point.attr, point.module, version)
+        found[point.name] = (*found.get(point.name, ()), source)
+    return found
+
+
 def locate(reference: str) -> Source:
     """Find the source that a study's ``model`` names.
 
     Parameters
     ----------
     reference : str
-        A registered name, or ``path/to/file.py:Class`` relative to the working directory.
+        A registered name, the name of an entry point, or ``path/to/file.py:Class`` with an
+        absolute path or one relative to the working directory.
 
     Raises
     ------
     ValueError
-        The reference is neither; the message lists what is allowed.
+        The reference is none of these, and the message lists what is allowed; or two architectures
+        have this name.
     """
-    if reference in registered():
-        return registered()[reference]
+    own = (registered()[reference],) if reference in registered() else ()
+    if len(found := own + installed().get(reference, ())) > 1:
+        texts = [f"{s.module}:{s.class_name} of {s.distribution or 'mfbench'}" for s in found]
+        raise ValueError(
+            f"two architectures are named {reference!r}: {' and '.join(texts)}; rename an entry "
+            "point, or give path/to/file.py:Class"
+        )
+    if found:
+        return found[0]
     file, separator, class_name = reference.rpartition(":")
     if reference.endswith(".py"):
         raise ValueError(f"{reference!r} names a file but no class: give {reference}:Class")
     if not separator or not file.endswith(".py"):
         raise ValueError(
-            f"no architecture named {reference!r}; choose from {', '.join(registered())}, "
+            f"no architecture named {reference!r}; choose from "
+            f"{', '.join([*registered(), *installed()])}, "
             "or give path/to/file.py:Class"
         )
     path = Path(file)
@@ -81,8 +114,8 @@ def locate(reference: str) -> Source:
     return Source(reference, path, class_name, None)
 
 
-def load_class(source: Source) -> type[Mixer]:
-    """Import the class of an architecture (and torch with it).
+def load_class(source: Source) -> Any:
+    """Import the class, or the function, of an architecture (and torch with it).
 
     Raises
     ------
@@ -90,7 +123,10 @@ def load_class(source: Source) -> type[Mixer]:
         The file has no such class. Errors in the file itself pass unchanged.
     """
     if source.module is not None:
-        return getattr(importlib.import_module(source.module), source.class_name)
+        found: Any = importlib.import_module(source.module)
+        for name in source.class_name.split("."):
+            found = getattr(found, name)
+        return found
     folder = str(source.path.resolve().parent)
     sys.path.insert(0, folder)  # a user's file may import its neighbours
     try:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from mfbench.models.ensemble import trained_parameters
-from mfbench.models.model import SequenceModel
+from mfbench.models.model import Model
 from mfbench.models.own_code import ArchitectureError, own_code
 
 # Numbers in one layer's output, summed over cut points; and sequences that always fit into one
@@ -27,7 +27,7 @@ class Trial:
 
     Attributes
     ----------
-    model : SequenceModel
+    model : Model
         In evaluation mode, on the device that will train it.
     build : callable
         Builds another model of the same kind.
@@ -41,8 +41,8 @@ class Trial:
         Source of all random numbers.
     """
 
-    model: SequenceModel
-    build: Callable[[], SequenceModel]
+    model: Model
+    build: Callable[[], Model]
     length: int
     longer: Sequence[int] = ()
     warnings: list[str] = field(default_factory=list)
@@ -51,7 +51,7 @@ class Trial:
     def draw(self, *shape: int) -> Tensor:
         """Gaussian numbers with the model's type, on its device."""
         drawn = torch.randn(shape, generator=self.generator, dtype=torch.float64)
-        return drawn.to(self.model.encoder.weight)
+        return drawn.to(self.model.like)
 
     def run(self, x: Tensor) -> Tensor:
         """Outputs (B, T) for inputs (B, T)."""
@@ -66,7 +66,7 @@ class Trial:
     @property
     def width(self) -> int:
         """Number of channels."""
-        return self.model.encoder.out_features
+        return self.model.width
 
     def double(self) -> Trial:
         """The same trial in float64."""

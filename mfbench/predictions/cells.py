@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from mfbench.cube.intervals import decades
 from mfbench.cube.select import longest, trained
 from mfbench.predictions.verdict import NotDecidedError
 from mfbench.study.training import TrainingChanges, merged
@@ -19,7 +20,6 @@ _TRAINED = tuple(TrainingChanges.model_fields)  # training settings an architect
 SEEDS = 3  # fewer runs than this decide nothing
 _MODEL = ("model", "layers", "norm", "residual", "activation", "options")
 LEARNED = 0.1  # relative error of a solved task: the default of evaluation.success
-LEAST, MOST = 1e-8, 10.0  # relative errors are clipped to these before a mean of logarithms
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,10 +49,10 @@ class Cell:
     study: str
     architecture: str
     model: str
-    layers: int
-    norm: str
-    residual: bool
-    activation: str
+    layers: int | None
+    norm: str | None
+    residual: bool | None
+    activation: str | None
     options: Mapping[str, Any]
     training: Mapping[str, Any]
     task: Mapping[str, Any]
@@ -170,7 +170,7 @@ def cells(cube: xr.Dataset) -> list[Cell]:
     found = []
     for architecture in cube.architecture.values.tolist():
         entry = settings["architectures"][architecture]
-        stack = {key: entry[key] for key in _MODEL}
+        stack = {key: entry.get(key) for key in _MODEL}
         training = merged(settings["training"], entry["training"])
         for width in cube.width.values.tolist():
             model = cube.sel(architecture=architecture, width=width)
@@ -198,15 +198,6 @@ def cells(cube: xr.Dataset) -> list[Cell]:
                         )
                     )
     return found
-
-
-def decades(errors: Iterable[float]) -> NDArray[np.float64]:
-    """log10 of relative errors, clipped to 1e-8 .. 10.
-
-    A diverged run counts as 10, worse than predicting zero; errors below 1e-8 are float32
-    rounding.
-    """
-    return np.asarray(np.log10(np.clip(np.array(list(errors), float), LEAST, MOST)))
 
 
 def require(found: Sequence[Cell], what: str) -> Sequence[Cell]:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from mfbench.cube.intervals import RESOLUTION, mean_interval
 from mfbench.predictions.cells import SEEDS, Cell, count
-from mfbench.predictions.intervals import RESOLUTION, mean_interval
 from mfbench.predictions.verdict import NotDecidedError, Verdict, compare
 
 Pair = tuple[Sequence[Cell], Sequence[Cell]]

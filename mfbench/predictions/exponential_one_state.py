@@ -18,8 +18,8 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 
+from mfbench.cube.intervals import Interval, mean_interval
 from mfbench.predictions.cells import SEEDS, Cell, count, require, score
-from mfbench.predictions.intervals import Interval, mean_interval
 from mfbench.predictions.prediction import Prediction
 from mfbench.predictions.verdict import (
     CONTRADICTED,

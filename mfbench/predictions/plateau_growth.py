@@ -22,8 +22,8 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from mfbench.cube.intervals import mean_interval
 from mfbench.predictions.cells import SEEDS, Cell, count, require
-from mfbench.predictions.intervals import mean_interval
 from mfbench.predictions.prediction import Prediction
 from mfbench.predictions.verdict import NotDecidedError, Verdict, compare
 

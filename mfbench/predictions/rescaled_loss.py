@@ -18,7 +18,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mfbench.predictions.cells import Cell, decades, require
+from mfbench.cube.intervals import decades
+from mfbench.predictions.cells import Cell, require
 from mfbench.predictions.differences import judge_difference, matched
 from mfbench.predictions.prediction import Prediction
 from mfbench.predictions.verdict import Verdict

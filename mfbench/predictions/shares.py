@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from mfbench.cube.intervals import share_difference_interval, share_interval
 from mfbench.predictions.cells import Cell, count
-from mfbench.predictions.intervals import share_difference_interval, share_interval
 from mfbench.predictions.verdict import CONTRADICTED, SUPPORTED, Verdict, decide
 
 RARE = 0.1  # successes above this share are not luck

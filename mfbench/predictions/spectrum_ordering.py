@@ -42,7 +42,7 @@ PAIRS = 5  # minimum number of pairs
 
 def spectrum_term(cell: Cell) -> float:
     """Sum over all cuts of the squared singular values beyond the number of channels."""
-    size, depth = int(cell.options["kernel_size"]), cell.layers
+    size, depth = int(cell.options["kernel_size"]), int(cell.layers or 0)
     k = cell.data.memory_function.values
     seen = np.zeros(size**depth)
     seen[: len(k)] = k[: len(seen)]

@@ -18,9 +18,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mfbench.cube.intervals import mean_interval
 from mfbench.predictions.cells import Cell, count, require, score
 from mfbench.predictions.differences import differences_by_seed
-from mfbench.predictions.intervals import mean_interval
 from mfbench.predictions.prediction import Prediction
 from mfbench.predictions.verdict import CONTRADICTED, SUPPORTED, NotDecidedError, Verdict, decide
 

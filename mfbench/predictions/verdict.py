@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from mfbench.predictions.intervals import LEVEL, Interval
+from mfbench.cube.intervals import LEVEL, Interval
 
 SUPPORTED: Literal["supported"] = "supported"
 CONTRADICTED: Literal["contradicted"] = "contradicted"

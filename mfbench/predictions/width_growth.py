@@ -24,8 +24,8 @@ from collections.abc import Hashable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from mfbench.cube.intervals import mean_interval
 from mfbench.predictions.cells import LEARNED, SEEDS, Cell, count, require, score
-from mfbench.predictions.intervals import mean_interval
 from mfbench.predictions.prediction import Prediction
 from mfbench.predictions.verdict import NotDecidedError, Verdict, compare
 

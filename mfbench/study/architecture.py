@@ -15,7 +15,9 @@ class ArchitectureSettings(Section):
     """One architecture of a study; omitted keys take the architecture's own defaults."""
 
     model: str = Field(
-        "", description="A registered name or path/to/file.py:Class; default: the entry's name."
+        "",
+        description="A registered name, the name of an installed package's entry point, or "
+        "path/to/file.py:Class; default: the entry's name.",
     )
     widths: Annotated[list[PositiveInt], Field(min_length=1), Distinct] = Field(
         [16], description="Numbers of channels."

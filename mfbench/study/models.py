@@ -40,14 +40,18 @@ class Model:
     settings : dict
         All settings except its width, with defaults filled in.
     files : tuple of Path
-        The files of a user's model: its own, and those below its folder that it loads.
+        The files of a user's model: its own, and those below its folder that it loads; or those of
+        an installed package that it loads.
     modules : tuple of str
         Modules of `mfbench.models` that it loads, without the prefix ``mfbench.``.
+    distribution : str
+        Name and version of the installed package that offers it; empty if none does.
     """
 
     settings: dict[str, Any]
     files: tuple[Path, ...]
     modules: tuple[str, ...]
+    distribution: str = ""
 
 
 def build_models(
@@ -79,6 +83,7 @@ def build_models(
                 answer["settings"],
                 tuple(sorted(_folder(entries[name]) / file for file in answer["own"])),
                 tuple(answer["modules"]),
+                locate(entries[name]["model"]).distribution,
             )
     return models, problems
 
@@ -118,7 +123,10 @@ def _kept(entry: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _file(entry: Mapping[str, Any]) -> str:
-    text = json.dumps(entry, sort_keys=True)
+    source = locate(entry["model"])
+    # Another environment may have another version of a package.
+    package = f"{source.distribution} {source.path}" if source.distribution else ""
+    text = json.dumps({**entry, "package": package}, sort_keys=True)
     return f"{_KEPT}/{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
 
 

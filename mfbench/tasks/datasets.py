@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from mfbench.files import atomic, check_identity, check_variables, provenance, sealed
 from mfbench.files.paths import rho_text
 from mfbench.study.task import TaskSettings
+from mfbench.tasks.kernels.family import Family
 from mfbench.tasks.kernels.memory import memory_function, memory_length, window_weights
 
 SPLITS = ("train", "validation", "test")
@@ -42,8 +43,8 @@ class Task:
         Memory function, normalised, and window weights over lag.
     scored_from : int
         First scored step.
-    family : str
-        Name of a registered family, or a reference to a user's file.
+    family : str or Family
+        Name of a registered family, a reference to a user's file, or a family itself.
     rho : float
         Its knob.
     memory_length : int
@@ -59,7 +60,7 @@ class Task:
     kernel: NDArray[np.float64]
     weights: NDArray[np.float64]
     scored_from: int
-    family: str
+    family: str | Family
     rho: float
     memory_length: int
     distribution: str

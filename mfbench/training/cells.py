@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import torch
 
 from mfbench.files import package_versions
 from mfbench.files.paths import rho_text
-from mfbench.models.build import build_model
+from mfbench.models.build import build_model, name_of
 from mfbench.models.ensemble import ensemble_error, trained_parameters
 from mfbench.models.own_code import ArchitectureError
 from mfbench.models.promises import check_promises
@@ -30,6 +30,7 @@ from mfbench.training.trainer import Member, Trainer, initial_model
 log = logging.getLogger(__name__)
 # The defaults, because a changed setting of the evaluation must not retrain anything.
 _FACTORS = EvaluationSettings().length_factors
+Report = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -88,14 +89,14 @@ class CellMember(Member):
         Its budget.
     key : str
         Digest of everything from which its checkpoint must have been made.
-    checkpoints : Checkpoints
-        The folder of the checkpoint.
+    checkpoints : Checkpoints or None
+        The folder of the checkpoint; None if it has none.
     """
 
     rho: float
     steps: int
     key: str
-    checkpoints: Checkpoints
+    checkpoints: Checkpoints | None
 
     @property
     def run(self) -> Run:
@@ -112,11 +113,13 @@ class CellMember(Member):
 
     def load(self) -> None:
         """Restore its progress from the last checkpoint, if there is one."""
-        self.progress = self.checkpoints.load(self.run, self.key)
+        kept = self.checkpoints
+        self.progress = None if kept is None else kept.load(self.run, self.key)
 
     def save(self) -> None:
         """Write its checkpoint."""
-        self.checkpoints.save(self.run, self.key, _progress(self))
+        if self.checkpoints is not None:
+            self.checkpoints.save(self.run, self.key, _progress(self))
 
 
 def train_cells(
@@ -125,10 +128,11 @@ def train_cells(
     *,
     width: int,
     settings: TrainingSettings,
-    code: str,
-    checkpoints: Mapping[float, str | Path],
+    code: str = "",
+    checkpoints: Mapping[float, str | Path] | None = None,
     runs: Mapping[float, Sequence[Run]] | None = None,
     share: int | None = None,
+    report: Report | None = None,
 ) -> TrainedCells:
     """Train all members of some cells.
 
@@ -146,13 +150,15 @@ def train_cells(
     settings : TrainingSettings
         The training section of the study.
     code : str
-        Digest of the code that trains.
-    checkpoints : mapping
-        Folder for the members of each rho.
+        Digest of the code that trains, for checkpoints.
+    checkpoints : mapping, optional
+        Folder for the members of each rho; by default there are no checkpoints.
     runs : mapping, optional
         The runs of each rho; by default all those that the settings name.
     share : int, optional
         This job's share of the GPU's memory in bytes.
+    report : callable, optional
+        Called with the steps done and the steps to do, over all members, again and again.
 
     Raises
     ------
@@ -160,7 +166,7 @@ def train_cells(
         The architecture cannot be built or run, or breaks a promise of all models, and
         `settings.broken` is 'stop'. Otherwise its cells are recorded as failed.
     """
-    where = f"architecture {architecture['model']}, width {width}"
+    where = f"architecture {name_of(architecture['model'])}, width {width}"
     data = next(iter(tasks.values()))
     length = data.length
     runs = runs or dict.fromkeys(tasks, runs_of(settings))
@@ -185,8 +191,11 @@ def train_cells(
     left = [member for member in members if not member.finished]
     size = _ensemble_size(left, architecture, width=width, settings=settings, share=share)
     broken: dict[float, ArchitectureError] = {}
+    steps, total = 0, sum(member.steps for member in left)
     for together in ensembles(left, size):
-        _train(together, broken, architecture, width=width, settings=settings)
+        tell = _counting(report, before=steps, members=len(together), total=total)
+        _train(together, broken, architecture, width=width, settings=settings, report=tell)
+        steps += sum(member.steps for member in together)
     for member in members:
         if member.rho in broken:
             continue
@@ -218,23 +227,25 @@ def _members(
     width: int,
     settings: TrainingSettings,
     code: str,
-    folders: Mapping[float, str | Path],
+    folders: Mapping[float, str | Path] | None,
 ) -> list[CellMember]:
     """All members by cell, with their progress in earlier jobs."""
     members = []
     for rho, data in tasks.items():
-        common = {
-            "architecture": dict(architecture),
-            "width": width,
-            "settings": settings.model_dump(
-                exclude={"steps", "learning_rates", "seeds", *EXECUTION}
-            ),
-            "data": _fingerprint(data),
-            "code": code,
-            "torch": package_versions().get("torch"),
-            "device": data.x.device.type,
-        }
-        kept = Checkpoints(folders[rho])
+        kept, common = None, dict[str, Any]()
+        if folders is not None:
+            kept = Checkpoints(folders[rho])
+            common = {
+                "architecture": dict(architecture),
+                "width": width,
+                "settings": settings.model_dump(
+                    exclude={"steps", "learning_rates", "seeds", *EXECUTION}
+                ),
+                "data": _fingerprint(data),
+                "code": code,
+                "torch": package_versions().get("torch"),
+                "device": data.x.device.type,
+            }
         for run in runs[rho]:
             member = CellMember(
                 data,
@@ -248,6 +259,15 @@ def _members(
             member.load()
             members.append(member)
     return members
+
+
+def _counting(
+    report: Report | None, *, before: int, members: int, total: int
+) -> Callable[[int], None] | None:
+    """Count the steps of members that train together as steps of all members."""
+    if report is None:
+        return None
+    return lambda step: report(before + members * step, total)
 
 
 def _ensemble_size(
@@ -285,7 +305,10 @@ def _ensemble_size(
     inputs = torch.stack((data.x[:count], data.x[-count:]))
     if (reason := ensemble_error(models, inputs)) is not None:
         log.warning(
-            "%s, width %d, trains one member at a time: %s", architecture["model"], width, reason
+            "%s, width %d, trains one member at a time: %s",
+            name_of(architecture["model"]),
+            width,
+            reason,
         )
         return 1
     return size
@@ -326,6 +349,7 @@ def _train(
     *,
     width: int,
     settings: TrainingSettings,
+    report: Callable[[int], None] | None = None,
 ) -> None:
     """Train members together, except those of cells that have failed.
 
@@ -338,7 +362,7 @@ def _train(
         trainer = Trainer(
             architecture, members, width=width, settings=settings, steps=members[0].steps
         )
-        trainer.train(save=_save)
+        trainer.train(save=_save, report=report)
     except ArchitectureError as error:
         if len(members) == 1:
             error.args = (f"{members[0].name}: {error}",)

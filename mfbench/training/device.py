@@ -6,6 +6,8 @@ import fcntl
 import os
 import platform
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
 
@@ -31,6 +33,21 @@ def prepare_process(*, threads: int) -> None:
     # TF32 has a mantissa of 10 bits: float32 must mean the same on every device.
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
+
+
+@contextmanager
+def prepared() -> Iterator[None]:
+    """Set up torch as for a job while the block runs, in a process that is not only mfbench's."""
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    threads, tf32 = torch.get_num_threads(), (matmul.allow_tf32, cudnn.allow_tf32)
+    tiny = torch.full((1,), float(torch.finfo(torch.float32).tiny))
+    flushed = not bool(tiny / 2)  # torch has no function that tells
+    prepare_process(threads=threads)
+    try:
+        yield
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32 = tf32
+        torch.set_flush_denormal(flushed)
 
 
 def describe_device(device: torch.device) -> str:

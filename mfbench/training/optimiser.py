@@ -28,7 +28,7 @@ class AdamW:
     sizes : mapping
         Number of elements of each parameter by name, in the order of a row.
     groups : mapping
-        Names of parameters by group (`SequenceModel.parameter_groups`).
+        Names of parameters by group (`Model.parameter_groups`).
     settings : Optimiser
         The optimiser section of the study.
     """

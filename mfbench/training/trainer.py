@@ -20,7 +20,7 @@ from torch import Tensor
 from mfbench.models.build import build_model
 from mfbench.models.ensemble import Ensemble, trained_parameters
 from mfbench.models.jacobian import mean_over_steps, probe_jacobians
-from mfbench.models.model import SequenceModel
+from mfbench.models.model import Model
 from mfbench.models.own_code import during, own_code
 from mfbench.study.training import VALIDATION_BATCH, TrainingSettings
 from mfbench.training.capture import replayed, seed_generators, stream_of
@@ -61,12 +61,14 @@ class Member:
         return self.progress is not None and self.progress.finished
 
 
-def initial_model(
-    architecture: Mapping[str, Any], *, width: int, length: int, seed: int
-) -> SequenceModel:
-    """Build the untrained model of a member without changing torch's global generator."""
-    with torch.random.fork_rng(devices=[]):
+def initial_model(architecture: Mapping[str, Any], *, width: int, length: int, seed: int) -> Model:
+    """Build the untrained model of a member without changing torch's global generators."""
+    # A constructor may draw on a GPU, too.
+    gpus = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
+    with torch.random.fork_rng(devices=gpus):
         torch.default_generator.manual_seed(initialisation_seed(seed))
+        for gpu in gpus:
+            torch.cuda.default_generators[gpu].manual_seed(initialisation_seed(seed))
         return build_model(architecture, width=width, length=length)
 
 
@@ -169,6 +171,7 @@ class Trainer:
         self,
         *,
         save: Callable[[Sequence[Member]], None] | None = None,
+        report: Callable[[int], None] | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         """Train all members to the end, from the start or from their progress.
@@ -179,6 +182,8 @@ class Trainer:
         ----------
         save : callable, optional
             Called with the members every ``checkpoints.minutes`` and at the end.
+        report : callable, optional
+            Called with the step whenever losses are read.
         clock : callable
             Returns monotonic seconds.
 
@@ -202,6 +207,8 @@ class Trainer:
                 self._look()
                 if self.step in self.validated:
                     self._validate()
+                if report is not None:
+                    report(self.step)
                 now = clock()
                 for progress in self.progress:
                     progress.seconds += (now - counted) / len(self.members)

@@ -50,7 +50,7 @@ STAGES = {
     "cube": Stage("cube.assemble", ("cube",), ("evaluation",)),
     "refinement": Stage("cube.refinement", ("cube", "tasks.kernels"), ("cube",)),
     "diagnosis": Stage("cube.diagnosis", ("cube", "evaluation", "training.run"), ("cube",)),
-    "scoreboard": Stage("predictions.scoreboard", ("predictions",), ("cube",)),
+    "scoreboard": Stage("predictions.scoreboard", ("predictions", "cube.intervals"), ("cube",)),
 }
 # What a stage may reach without a change of its numbers: files, settings, messages and machines.
 # (Who trains together, and where, changes them by rounding.)
@@ -117,6 +117,7 @@ def model_digest(model: Model, name: str) -> str:
     ]
     parts = [_source_of_module(m) for m in modules]
     parts += [normalised(file.read_text(encoding="utf-8")) for file in model.files]
+    parts += [model.distribution] if model.distribution else []
     return f"model {name} {_digest(parts)}"
 
 

@@ -15,6 +15,7 @@ _BASE = {"dataset": 1000, "floors": 1000, "training": 1500, "evaluation": 2000, 
 _CUDA = 3000  # MB of the host that CUDA's libraries take; not measured
 # Minutes. Training goes on from its checkpoints, the others start again.
 _MINUTES = {"dataset": 60, "floors": 360, "training": 1440, "evaluation": 360, "cube": 60}
+_LAYERS = 4  # of a whole model, whose depth is unknown
 _TENSORS = 40  # of (batch, T, channels) that a layer keeps for its gradient, at most
 _MB_OF_A_FLOAT = 4e-6
 # Seconds. What one core trains in it makes one job under `training.cells_per_job: auto`.
@@ -113,6 +114,7 @@ def _sizes(study: Study) -> dict[tuple[str, int], tuple[int, int]]:
     for name, entry in study.architectures.items():
         settings = study.models[name].settings
         state = settings["options"].get("state")
+        layers = settings.get("layers", _LAYERS)
         least = max(16, state if isinstance(state, int) else 0)
-        sizes |= {(name, width): (max(least, width), settings["layers"]) for width in entry.widths}
+        sizes |= {(name, width): (max(least, width), layers) for width in entry.widths}
     return sizes

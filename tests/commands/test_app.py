@@ -49,7 +49,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["merge", "a.nc"], "mfbench merge: Missing option '--output' / '-o' (see mfbench merge -"),
         (
             ["status", "--watch", "x"],
-            "mfbench status: Invalid value for '--watch': Input should be",
+            "mfbench status: Invalid value for '--watch': Input should",
         ),
     ],
 )

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import lzma
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
 
 import mfbench
 from mfbench.cube.read import open_benchmark
+from mfbench.cube.schema import SCHEMA_VERSION
 from mfbench.cube.select import selected, trained
 from mfbench.files import BrokenFileError, atomic
 from tests.cube.evaluations import STUDY, assemble, whole_study
@@ -33,7 +36,7 @@ def path(made: Path, tmp_path: Path) -> Path:
 
 
 def test_the_status_is_in_words_and_all_else_as_in_the_file(path: Path) -> None:
-    cube = mfbench.open_benchmark(path)
+    cube = mfbench.open(path)
     with xr.open_dataset(path, mask_and_scale=False) as file:
         xr.testing.assert_identical(cube.drop_vars("status"), file.load().drop_vars("status"))
         np.testing.assert_array_equal(cube.status == "ok", file.status == 1)
@@ -100,6 +103,29 @@ def test_the_workflow_refuses_a_cube_that_has_changed(path: Path) -> None:
     path.write_bytes(whole[:-200] + bytes([whole[-200] ^ 1]) + whole[-199:])
     with pytest.raises(BrokenFileError, match="does not match its seal"):
         open_benchmark(path, made_for=STUDY)
+
+
+@pytest.mark.parametrize("name", ["without_budgets", "with_causes"])
+def test_cubes_of_earlier_versions_open(name: str, tmp_path: Path) -> None:
+    """Real cubes of the days before cubes had a version."""
+    stored = Path(__file__).parent / "data" / f"{name}.nc.xz"
+    (tmp_path / "old.nc").write_bytes(lzma.decompress(stored.read_bytes()))
+    cube = mfbench.open(tmp_path / "old.nc")
+    assert "schema_version" not in cube.attrs
+    counts = {"without_budgets": 8, "with_causes": 24}
+    assert trained(cube).sum() == counts[name]
+    best = cube.mf.selected()
+    assert best.relative_mse.dims == ("architecture", "width", "kernel", "level", "seed")
+    assert best.relative_mse.notnull().sum() == (best.status == "ok").sum() > 0
+    assert cube.mf.plot.error().to_dict()["datasets"]
+
+
+def test_a_cube_of_a_newer_version_is_refused(path: Path) -> None:
+    with netCDF4.Dataset(path, "a") as file:
+        assert file.schema_version == SCHEMA_VERSION
+        file.schema_version = SCHEMA_VERSION + 1
+    with pytest.raises(ValueError, match=r"cube\.nc: its layout has version 2, .*upgrade mfbench"):
+        open_benchmark(path)
 
 
 def test_what_is_no_cube_is_named(path: Path, tmp_path: Path) -> None:

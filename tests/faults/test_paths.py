@@ -30,7 +30,7 @@ def test_a_study_runs_whatever_its_folders_are_called(tmp_path: Path) -> None:
     targets = [f"{results}/cubes/benchmark.nc", f"{results}/figures/error_map.svg"]
     for message in ("steps (100%) done", "Nothing to be done"):
         assert message in project.run(*targets)
-    cube = mfbench.open_benchmark(project.folder / targets[0])
+    cube = mfbench.open(project.folder / targets[0])
     assert (cube.status == "ok").all()
 
 

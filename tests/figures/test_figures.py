@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from mfbench.figures.export import draw, write_figure, write_figures
+from mfbench.cube.compare import compare_cubes
+from mfbench.figures import comparison
+from mfbench.figures.export import draw, save_chart, write_figure, write_figures
 from mfbench.figures.order import FIGURES
 from mfbench.figures.theme import PALETTE, error_domain
 from mfbench.files import read_json
@@ -291,3 +293,15 @@ def test_the_slider_starts_at_a_level_that_most_panels_have(cube: xr.Dataset) ->
     assert draw("memory_functions", cube)["params"][0]["value"] == 1
     cube.status[{"architecture": 0, "level": 1}] = "absent"  # only the other has the added level
     assert draw("memory_functions", cube)["params"][0]["value"] == 2
+
+
+def test_a_comparison_is_drawn_and_saved_as_its_name_says(cube: xr.Dataset, tmp_path: Path) -> None:
+    found = compare_cubes(cube, cube.assign(relative_mse=cube.relative_mse / 2))
+    for suffix, start in ((".png", b"\x89PNG"), (".svg", b"<svg"), (".html", b"<!DOCTYPE html>")):
+        save_chart(tmp_path / f"f{suffix}", comparison.draw(found))
+        assert (tmp_path / f"f{suffix}").read_bytes().lstrip().startswith(start)
+    table = comparison.comparison_table(found)
+    np.testing.assert_allclose(table.ratio, 0.5)
+    with pytest.raises(ValueError, match=r"must end in \.png"):
+        save_chart(tmp_path / "f.pdf", comparison.draw(found))
+    assert "nothing to show" in str(comparison.draw(found.where(False)).to_dict())

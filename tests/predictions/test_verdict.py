@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from scipy import stats
 
-from mfbench.predictions.intervals import Interval
+from mfbench.cube.intervals import Interval
 from mfbench.predictions.verdict import (
     CONTRADICTED,
     NO_EFFECT,

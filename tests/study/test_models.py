@@ -127,7 +127,10 @@ def test_what_cannot_be_built_is_named(own: str, tmp_path: Path) -> None:
             {"model": f"{own}:Missing"},
             "has no class 'Missing'; it has: Wide, Passing, Free, Other, Ends, Dies",
         ),
-        "other": ({"model": f"{own}:Other"}, "Other is not a subclass of mfbench.models.mixer"),
+        "other": (
+            {"model": f"{own}:Other"},
+            "Other is neither a subclass of torch.nn.Module nor a function",
+        ),
         "bad": ({"model": f"{tmp_path}/bad.py:Own"}, "SyntaxError: "),
         "lacks": (
             {"model": f"{tmp_path}/lacks.py:Own"},

@@ -55,7 +55,7 @@ def requests(project: Project, path: str, *arguments: str) -> dict[str, dict[str
     ],
     ids=["cluster", "CPUs of a cluster", "this machine"],
 )
-def test_a_training_job_asks_for_a_gpu_and_no_other_job_for_any(
+def test_jobs_of_models_ask_for_a_gpu_and_no_other_job_for_any(
     fresh: Project, bare_path: str, training: dict[str, Any], arguments: list[str], gpus: str
 ) -> None:
     fresh.configure(lambda s: s["training"].update(training))
@@ -63,7 +63,9 @@ def test_a_training_job_asks_for_a_gpu_and_no_other_job_for_any(
     asked = requests(fresh, bare_path, *arguments, *(site if arguments else []))
     assert asked["train"]["gpu"] == {gpus}
     assert "gpu_model" not in asked["train"]
-    others = [asked[rule] for rule in asked if rule != "train"]
+    # A model may run on a GPU only; then its study asks for `cuda`.
+    assert asked["evaluate"]["gpu"] == {"1" if training["device"] == "cuda" else "0"}
+    others = [asked[rule] for rule in asked if rule not in ("train", "evaluate")]
     assert all(one["gpu"] == {"0"} for one in others)
     if arguments:
         for one in asked.values():

@@ -41,6 +41,9 @@ class Family:
     function: Callable[[float, NDArray[np.float64]], NDArray[np.float64]]
     grid: Callable[[int], NDArray[np.float64]] | None = None
 
+    def __str__(self) -> str:
+        return self.formula
+
     def points(self, length: int) -> NDArray[np.float64]:
         """The grid, from easy to hard."""
         if self.grid is not None:

@@ -21,19 +21,22 @@ def families() -> tuple[str, ...]:
     return tuple(f.stem for f in files if "\nFAMILY = " in f.read_text(encoding="utf-8"))
 
 
-def family(name: str) -> Family:
+def family(name: str | Family) -> Family:
     """Return the family with this name.
 
     Parameters
     ----------
-    name : str
-        Name of a registered family, or a reference to a user's file (`own_kernel`).
+    name : str or Family
+        Name of a registered family, or a reference to a user's file (`own_kernel`); a family
+        stands for itself.
 
     Raises
     ------
     ValueError
         The name is neither; the message lists what is allowed.
     """
+    if isinstance(name, Family):
+        return name
     if name not in families():
         if ".py:" in name or name.endswith((".npy", ".nc")):
             return own_kernel(name).family

@@ -53,14 +53,14 @@ def window_weights(length: int, scored_from: int) -> NDArray[np.float64]:
 
 
 def memory_function(
-    family: str, rho: float, length: int, weights: NDArray[np.float64] | None = None
+    family: str | Family, rho: float, length: int, weights: NDArray[np.float64] | None = None
 ) -> NDArray[np.float64]:
     """The memory function k(s) of one task.
 
     Parameters
     ----------
-    family : str
-        Name of a registered family, or a reference to a user's file.
+    family : str or Family
+        Name of a registered family, a reference to a user's file, or a family itself.
     rho : float
         The family's knob.
     length : int
@@ -93,7 +93,7 @@ def memory_function(
     return np.asarray(k / np.sqrt(np.sum(weights * k**2)))
 
 
-def _values(family: str, member: Family, rho: float, length: int) -> NDArray[np.float64]:
+def _values(family: str | Family, member: Family, rho: float, length: int) -> NDArray[np.float64]:
     """The values of a family's function, checked to be one finite real number per lag."""
     where = f"{family}, rho = {rho:g}: its function"
     try:
@@ -111,7 +111,9 @@ def _values(family: str, member: Family, rho: float, length: int) -> NDArray[np.
     return k.astype(np.float64)
 
 
-def continued(family: str, rho: float, k: NDArray[np.float64], length: int) -> NDArray[np.float64]:
+def continued(
+    family: str | Family, rho: float, k: NDArray[np.float64], length: int
+) -> NDArray[np.float64]:
     """The memory function k of a task at more lags, scaled as k.
 
     Raises
@@ -156,7 +158,7 @@ def _tail_energy(k: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArra
 
 
 def rho_for_memory_length(
-    family: str, m99: int, length: int, weights: NDArray[np.float64]
+    family: str | Family, m99: int, length: int, weights: NDArray[np.float64]
 ) -> float:
     """The hardest `rho` whose effective memory length is exactly `m99`.
 
@@ -209,7 +211,7 @@ def rho_for_memory_length(
 
 
 def _ordered_points(
-    family: str,
+    family: str | Family,
     grid: NDArray[np.float64],
     m99: int,
     length: int,

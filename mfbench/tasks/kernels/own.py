@@ -96,13 +96,24 @@ def _from_python(path: Path, name: str) -> OwnKernel:
 
 
 def _from_values(path: Path) -> Family:
-    """The rows of an array (lag,) or (level, lag) as a family; a row is 0 beyond its last lag."""
     rows = _read_npy(path) if path.suffix == ".npy" else _read_netcdf(path)
-    if rows.ndim not in (1, 2) or not rows.size:
-        raise ValueError(f"must have the shape (lag,) or (level, lag), but has {rows.shape}")
-    if rows.dtype.kind not in "fiu":
-        raise ValueError(f"must hold real numbers, but holds {rows.dtype}")
-    rows = np.atleast_2d(rows).astype(np.float64)
+    return family_of_values(rows, path.name)
+
+
+def family_of_values(values: NDArray[Any], name: str) -> Family:
+    """The rows of an array (lag,) or (level, lag) as a family; a row is 0 beyond its last lag.
+
+    Raises
+    ------
+    ValueError
+        The array has another shape, or a row without energy or with values that are not finite
+        real numbers.
+    """
+    if values.ndim not in (1, 2) or not values.size:
+        raise ValueError(f"must have the shape (lag,) or (level, lag), but has {values.shape}")
+    if values.dtype.kind not in "fiu":
+        raise ValueError(f"must hold real numbers, but holds {values.dtype}")
+    rows = np.atleast_2d(values).astype(np.float64)
     for wrong, what in (
         (~np.isfinite(rows).all(1), "has values that are not finite"),
         (~rows.any(1), "has no energy: all its values are 0"),
@@ -110,18 +121,18 @@ def _from_values(path: Path) -> Family:
         if wrong.any():
             raise ValueError(f"row {np.argmax(wrong)} {what}")
 
-    def values(rho: float, lag: NDArray[np.float64]) -> NDArray[np.float64]:
+    def function(rho: float, lag: NDArray[np.float64]) -> NDArray[np.float64]:
         row = rows[int(rho), : len(lag)]
         return np.pad(row, (0, len(lag) - len(row)))
 
     return Family(
-        formula=f"k(s) = row rho of {path.name}",
-        knob="row of the file, from 0",
+        formula=f"k(s) = row rho of {name}",
+        knob=f"row of {name}, from 0",
         low=0.0,
         high=len(rows) - 1.0,
         integer=True,
         harder_when_larger=True,
-        function=values,
+        function=function,
         grid=lambda _: np.arange(len(rows), dtype=np.float64),
     )
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mfbench.predictions.intervals import (
+from mfbench.cube.intervals import (
     Interval,
+    difference_interval,
     mean_interval,
     share_difference_interval,
     share_interval,
@@ -33,10 +34,11 @@ def test_seeds_that_agree_do_not_make_an_effect_certain(resolution: float) -> No
     "found",
     [
         mean_interval(np.array([1.0, 2.0, 4.0])),
+        difference_interval(np.array([1.0, 2.0, 4.0]), np.array([3.0, 3.5])),
         share_interval(3, 10),
         share_difference_interval(4, 5, 1, 9),
     ],
-    ids=["mean", "share", "difference"],
+    ids=["mean", "difference", "share", "share difference"],
 )
 def test_the_p_value_is_five_percent_at_the_ends_of_the_interval(found: Interval) -> None:
     assert found.at_most(found.low) == pytest.approx(0.05, abs=1e-6)

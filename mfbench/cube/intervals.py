@@ -6,7 +6,7 @@ Not the bootstrap: with three seeds its real coverage is far below 90 %.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from scipy import optimize, special, stats
 LEVEL = 0.9
 TAIL = (1 - LEVEL) / 2
 RESOLUTION = 0.05  # decades: sampling error of a test set of a few hundred sequences
+_LEAST, _MOST = 1e-8, 10.0  # relative errors are clipped to these before a mean of logarithms
 _GRID = 1000  # quantiles per posterior: enough for three digits
 
 
@@ -42,6 +43,15 @@ class Interval:
     at_most: Callable[[float], float]
 
 
+def decades(errors: Iterable[Any]) -> NDArray[np.float64]:
+    """log10 of relative errors, clipped to 1e-8 .. 10.
+
+    A diverged run counts as 10, worse than predicting zero; errors below 1e-8 are float32
+    rounding.
+    """
+    return np.asarray(np.log10(np.clip(np.array(list(errors), float), _LEAST, _MOST)))
+
+
 def mean_interval(values: NDArray[np.float64], resolution: float = RESOLUTION) -> Interval:
     """Mean of independent values with Student's t interval.
 
@@ -60,9 +70,7 @@ def mean_interval(values: NDArray[np.float64], resolution: float = RESOLUTION) -
     ValueError
         Fewer than two values, or a value is not finite.
     """
-    values = np.asarray(values, float)
-    if len(values) < 2 or not np.isfinite(values).all():
-        raise ValueError(f"an interval needs at least two values, all finite, not {values}")
+    values = _checked(values)
     mean = float(values.mean())
     freedom, spread = len(values) - 1, max(float(values.std(ddof=1)), resolution / np.sqrt(12))
     error = spread / np.sqrt(len(values))
@@ -73,6 +81,35 @@ def mean_interval(values: NDArray[np.float64], resolution: float = RESOLUTION) -
         mean + half,
         f"t interval over {len(values)} seeds",
         lambda x: float(special.stdtr(freedom, (x - mean) / error)),
+    )
+
+
+def difference_interval(
+    values: NDArray[np.float64], others: NDArray[np.float64], resolution: float = RESOLUTION
+) -> Interval:
+    """Mean of independent values minus that of others, with Welch's t interval.
+
+    As in `mean_interval`, neither spread counts as less than that of rounding.
+
+    Raises
+    ------
+    ValueError
+        Fewer than two values of a kind, or a value is not finite.
+    """
+    kinds = [_checked(values), _checked(others)]
+    least = resolution / np.sqrt(12)
+    errors = np.array([max(float(v.std(ddof=1)), least) ** 2 / len(v) for v in kinds])
+    freedom = errors.sum() ** 2 / sum(
+        e**2 / (len(v) - 1) for e, v in zip(errors, kinds, strict=True)
+    )
+    difference, error = float(kinds[0].mean() - kinds[1].mean()), float(np.sqrt(errors.sum()))
+    half = float(error * special.stdtrit(freedom, 1 - TAIL))
+    return Interval(
+        difference,
+        difference - half,
+        difference + half,
+        f"Welch's t interval over {len(kinds[0])} and {len(kinds[1])} seeds",
+        lambda x: float(special.stdtr(freedom, (x - difference) / error)),
     )
 
 
@@ -122,6 +159,13 @@ def share_difference_interval(
     method = f"Jeffreys posteriors of {trials} and {other_trials} seeds"
     # The estimate from shares of 0 and 1 can lie outside the equal-tailed interval: include it.
     return Interval(value, min(low, value), max(high, value), method, at_most)
+
+
+def _checked(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    values = np.asarray(values, float)
+    if len(values) < 2 or not np.isfinite(values).all():
+        raise ValueError(f"an interval needs at least two values, all finite, not {values}")
+    return values
 
 
 def _posterior(successes: float, trials: int) -> Any:

@@ -1,0 +1,27 @@
+"""Settings given as arguments, checked as in a study file, with errors of one line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from mfbench.study.section import Section
+
+S = TypeVar("S", bound=Section)
+
+
+def checked(section: type[S], given: Mapping[str, Any]) -> S:
+    """A section of a study.
+
+    Raises
+    ------
+    ValueError
+        A value is not allowed; the message names its argument.
+    """
+    try:
+        return section.model_validate(given)
+    except ValidationError as error:
+        said = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        raise ValueError("; ".join(said)) from None

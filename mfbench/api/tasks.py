@@ -1,0 +1,162 @@
+"""A task: which memory function, on how many sequences of which length."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mfbench.api.kernels import Kernel, resolved
+from mfbench.api.notebook import curves, table
+from mfbench.api.sections import checked
+from mfbench.study.task import TaskSettings
+from mfbench.tasks import datasets
+from mfbench.tasks.kernels import memory
+from mfbench.tasks.kernels.family import Family
+
+_SEQUENCES = {"train": 2048, "validation": 256, "test": 512}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Task:
+    """A task: predict y_t = sum_s k(s) x_{t-s} from white input x.
+
+    The sequences are generated when they are first used; the same seed gives the same input in
+    every task of the same length.
+
+    Parameters
+    ----------
+    kernel : str, Family or array
+        A registered family, a reference to a file as in studies, a family, or the values of the
+        memory function over lag.
+    memory_length : int, optional
+        Effective memory length M99 in steps.
+    rho : float, optional
+        Instead of `memory_length`: the knob of the family. Both are set once the task exists.
+    length : int
+        Sequence length T in steps.
+    scored_from : int, optional
+        First scored step; default: half of the length.
+    sequences : int or mapping
+        Number of sequences to train on, or numbers for ``train``, ``validation`` and ``test``.
+    noise : float
+        Standard deviation of white noise on training and validation targets.
+    distribution : {"normal", "uniform", "rademacher"}
+        Distribution of the input.
+    seed : int
+        Seed of all inputs and noise.
+
+    Raises
+    ------
+    ValueError
+        The kernel has no such task, or a number lies outside its range.
+
+    Examples
+    --------
+    >>> import mfbench as mf
+    >>> task = mf.Task("exponential", memory_length=8, length=32, sequences=100)
+    >>> task
+    Task('exponential', memory_length=8, rho=0.749931, length=32)
+    >>> task.x["train"].shape, task.y["test"].shape
+    ((100, 32), (512, 32))
+    """
+
+    kernel: Kernel
+    memory_length: int | None = None
+    rho: float | None = field(default=None, kw_only=True)
+    length: int = field(default=64, kw_only=True)
+    scored_from: int | None = field(default=None, kw_only=True)
+    sequences: int | Mapping[str, int] = field(default=2048, kw_only=True)
+    noise: float = field(default=0.0, kw_only=True)
+    distribution: Literal["normal", "uniform", "rademacher"] = field(default="normal", kw_only=True)
+    seed: int = field(default=0, kw_only=True)
+
+    family: str | Family = field(init=False)
+
+    def __post_init__(self) -> None:
+        family, rho = resolved(
+            self.kernel, self.rho, self.memory_length, self.settings.length, self.weights
+        )
+        # A frozen dataclass sets what it derives from its arguments in this way.
+        for name, value in {"family": family, "rho": rho}.items():
+            object.__setattr__(self, name, value)
+        m99 = memory.memory_length(self.memory_function, self.weights)
+        object.__setattr__(self, "memory_length", m99)
+
+    @cached_property
+    def settings(self) -> TaskSettings:
+        """The task section of a study with this task."""
+        counts = {"train": self.sequences} if isinstance(self.sequences, int) else self.sequences
+        start = self.length // 2 if self.scored_from is None else self.scored_from
+        given = {
+            "length": self.length,
+            "scored_from": start,
+            "sequences": {**_SEQUENCES, **counts},
+            "noise": self.noise,
+            "input": {"distribution": self.distribution},
+            "seed": self.seed,
+        }
+        return checked(TaskSettings, given)
+
+    @cached_property
+    def weights(self) -> NDArray[np.float64]:
+        """Share of scored steps that see each lag, (T,)."""
+        return memory.window_weights(self.settings.length, self.settings.scored_from)
+
+    @cached_property
+    def memory_function(self) -> NDArray[np.float64]:
+        """The memory function k(s) over lag, (T,)."""
+        assert self.rho is not None
+        return memory.memory_function(self.family, self.rho, self.length, self.weights)
+
+    @cached_property
+    def data(self) -> datasets.Task:
+        """The task in memory, as training and evaluation take it."""
+        assert self.rho is not None
+        assert self.memory_length is not None
+        x, y = {}, {}
+        for split in datasets.SPLITS:
+            blocks = list(datasets.blocks(self.settings, split, self.memory_function))
+            x[split] = np.concatenate([block for _, block, _ in blocks])
+            y[split] = np.concatenate([block for _, _, block in blocks])
+        return datasets.Task(
+            x=x,
+            y=y,
+            kernel=self.memory_function,
+            weights=self.weights,
+            scored_from=self.settings.scored_from,
+            family=self.family,
+            rho=self.rho,
+            memory_length=self.memory_length,
+            distribution=self.distribution,
+            seed=self.seed,
+        )
+
+    @property
+    def x(self) -> dict[str, NDArray[np.float32]]:
+        """Input (N, T) of each split."""
+        return self.data.x
+
+    @property
+    def y(self) -> dict[str, NDArray[np.float32]]:
+        """Target (N, T) of each split; test targets have no noise."""
+        return self.data.y
+
+    def __repr__(self) -> str:
+        # The formula tells families and arrays apart in a line.
+        kernel = repr(self.family) if isinstance(self.family, str) else str(self.family)
+        sizes = f"memory_length={self.memory_length}, rho={self.rho:g}, length={self.length}"
+        return f"Task({kernel}, {sizes})"
+
+    def _repr_html_(self) -> str:
+        rows = {
+            "kernel": str(self.family),
+            "memory length M99": f"{self.memory_length} steps",
+            "rho": f"{self.rho:g}",
+            "sequences": f"{self.settings.sequences.train} of {self.length} steps to train on",
+        }
+        return table(rows) + curves({"target": self.memory_function})

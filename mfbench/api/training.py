@@ -1,0 +1,259 @@
+"""Train a model on a task, at several learning rates and seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import nn
+
+from mfbench.api.models import Architecture, settings_of
+from mfbench.api.notebook import table
+from mfbench.api.sections import checked
+from mfbench.api.tasks import Task
+from mfbench.evaluation.error import relative_mse
+from mfbench.evaluation.statistics import select_learning_rates
+from mfbench.models.build import build_model, name_of
+from mfbench.models.ensemble import Ensemble
+from mfbench.models.model import Model
+from mfbench.models.own_code import own_code
+from mfbench.models.trial import seeded
+from mfbench.study.training import TrainingSettings
+from mfbench.training.cells import Report, train_cells
+from mfbench.training.data import TrainingData
+from mfbench.training.device import choose_device, memory_share, prepared
+from mfbench.training.progress import Progress
+from mfbench.training.run import Run
+from mfbench.training.schedule import validation_steps
+
+_BATCH = 256  # test sequences at once
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Training:
+    """What `train` returns: all runs, and the best module.
+
+    Attributes
+    ----------
+    runs : Dataset
+        Over learning_rate and seed, with the names of a cube: ``status`` ('ok' or 'diverged'),
+        ``relative_mse`` on the test split (NaN if it diverged), ``validation_error`` and
+        ``train_error`` over step, ``best_validation_error``, ``best_step``, ``seconds``, and by
+        seed the ``selected_learning_rate``.
+    module : Module
+        The run with the lowest validation error, in evaluation mode.
+    task : Task
+        The task.
+    """
+
+    runs: xr.Dataset
+    module: nn.Module
+    task: Task
+
+    @property
+    def best(self) -> xr.Dataset:
+        """The run of `module`."""
+        errors = self.runs.best_validation_error.where(self.runs.status == "ok", np.inf)
+        return self.runs.isel(errors.argmin(...))
+
+    @property
+    def error(self) -> float:
+        """Relative test error of `module`."""
+        return float(self.best.relative_mse)
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{name}: {text}" for name, text in self._summary().items())
+
+    def _repr_html_(self) -> str:
+        errors = self.runs.relative_mse.to_series().unstack("seed")
+        return table(self._summary()) + str(errors.to_html(float_format="{:.3g}".format))
+
+    def _summary(self) -> dict[str, str]:
+        best, runs = self.best, self.runs
+        diverged = int((runs.status == "diverged").sum())
+        return {
+            "Training": str(runs.attrs["model"]),
+            "task": repr(self.task),
+            "best test error": f"{self.error:.3g} (1 = predicting zero), at learning rate "
+            f"{float(best.learning_rate):g}, seed {int(best.seed)}",
+            "runs": f"{runs.status.size}, of which {diverged} diverged",
+        }
+
+
+def train(
+    model: Architecture | nn.Module,
+    task: Task,
+    *,
+    steps: int = 1000,
+    learning_rates: float | Sequence[float] = (0.003, 0.01),
+    seeds: int | Sequence[int] = (0, 1),
+    device: str = "auto",
+    progress: Report | None = None,
+    width: int = 16,
+    options: Mapping[str, Any] | None = None,
+    training: Mapping[str, Any] | None = None,
+) -> Training:
+    """Train a model once for each learning rate and seed, as a study does.
+
+    The promises of all models are checked first (docs/models.md). Runs train together where that
+    is faster; up to rounding, each gets the same numbers as alone.
+
+    Parameters
+    ----------
+    model : str, callable or Module
+        As in `build`; a class or function builds one model per seed, from torch's generator. A
+        module is copied, and all runs start from its weights.
+    task : Task
+    steps : int
+        Number of optimiser steps.
+    learning_rates, seeds : number or sequence
+        Peak learning rates, and seeds of initialisation and batch order.
+    device : {"auto", "cpu", "cuda"}
+        auto: a GPU, if there is one.
+    progress : callable, optional
+        Called as ``progress(done, total)`` with steps of all runs.
+    width : int
+        Number of channels.
+    options : mapping, optional
+        Arguments of the architecture's constructor, and the settings of a stack of mixers.
+    training : mapping, optional
+        Other settings of the section ``training`` of a study, such as ``batch_size``.
+
+    Raises
+    ------
+    ValueError
+        The model cannot be built, breaks a promise, or its code fails; or every run diverged.
+
+    Notes
+    -----
+    While it trains, torch is set up as in a study: no TF32, and denormal numbers are flushed to
+    zero.
+
+    Examples
+    --------
+    >>> import mfbench as mf
+    >>> task = mf.Task("exponential", memory_length=4, length=16, sequences=64)
+    >>> found = mf.train("lru", task, steps=20, seeds=0, width=4)
+    >>> found.runs.sizes["learning_rate"], found.error < 2
+    (2, True)
+    """
+    given: dict[str, Any] = {"memory_probes": 0, "batch_size": min(64, len(task.x["train"]))}
+    given |= {**(training or {}), "steps": [steps], "device": device, "broken": "stop"}
+    given |= {"learning_rates": _listed(learning_rates), "seeds": _listed(seeds)}
+    settings = checked(TrainingSettings, given)
+    architecture = settings_of(model, options or {}, width=width, length=task.length)
+    where, data = choose_device(settings.device), task.data
+    assert task.rho is not None
+    with prepared():
+        trained = train_cells(
+            architecture,
+            {task.rho: TrainingData.of(data.x, data.y, scored_from=data.scored_from, device=where)},
+            width=width,
+            settings=settings,
+            share=memory_share(where, 1),
+            report=progress,
+        )
+        members = trained.cells[task.rho].members
+        modules = {
+            run: _module(architecture, member, width=width, task=task, device=where)
+            for run, member in members.items()
+            if member.diverged_step < 0
+        }
+        errors = _test_errors(modules, task, where)
+    if not modules:
+        lowest = min(settings.learning_rates)
+        raise ValueError(f"all {len(members)} runs diverged: try learning rates below {lowest:g}")
+    best = min(modules, key=lambda run: members[run].best_error)
+    declared = ("parameters", "state_size", "receptive_field", "linear")
+    about = {"model": name_of(architecture["model"])} | {
+        name: int(value) for name in declared if (value := getattr(trained, name)) is not None
+    }
+    return Training(_runs(members, errors, settings).assign_attrs(about), modules[best].root, task)
+
+
+def _listed(values: Any) -> list[Any]:
+    return list(np.atleast_1d(values).tolist())
+
+
+def _module(
+    architecture: Mapping[str, Any],
+    member: Progress,
+    *,
+    width: int,
+    task: Task,
+    device: torch.device,
+) -> Model:
+    """The model of a run at its best step."""
+    weights = {name: torch.from_numpy(array) for name, array in member.best_weights().items()}
+    with own_code(), seeded(0):
+        model = build_model(architecture, width=width, length=task.length)
+        model.load_state_dict(weights)
+        return model.to(device).eval()
+
+
+def _test_errors(
+    modules: Mapping[Run, Model], task: Task, device: torch.device
+) -> dict[Run, float]:
+    x, y = (torch.from_numpy(split["test"]).to(device)[None] for split in (task.x, task.y))
+    return {
+        run: float(
+            relative_mse(
+                Ensemble([model]), x, y, scored_from=task.data.scored_from, batch_size=_BATCH
+            )[0]
+        )
+        for run, model in modules.items()
+    }
+
+
+def _runs(
+    members: Mapping[Run, Progress], errors: Mapping[Run, float], settings: TrainingSettings
+) -> xr.Dataset:
+    """All runs, with the names of a cube."""
+    rates, seeds = settings.learning_rates, settings.seeds
+    steps = validation_steps(settings.steps[0], settings.validations)
+    grid = [[Run(settings.steps[0], rate, seed) for seed in seeds] for rate in rates]
+
+    def each(value: Callable[[Run], Any]) -> Any:
+        return [[value(run) for run in row] for row in grid]
+
+    def curve(values: Sequence[float]) -> list[float]:
+        return [*values, *[np.nan] * (len(steps) - len(values))]
+
+    diverged = np.array(each(lambda run: members[run].diverged_step >= 0))
+    best = np.array(each(lambda run: members[run].best_error))
+    chosen = np.array(rates)[select_learning_rates(best, diverged)]
+    dims = ("learning_rate", "seed")
+    error = "relative mean squared error"
+    return xr.Dataset(
+        {
+            "status": (dims, np.where(diverged, "diverged", "ok").astype(object)),
+            "relative_mse": (
+                dims,
+                each(lambda run: errors.get(run, np.nan)),
+                {"long_name": f"{error} on the test split"},
+            ),
+            "validation_error": (
+                (*dims, "step"),
+                each(lambda run: curve(members[run].validation_error)),
+                {"long_name": f"{error} on the validation split"},
+            ),
+            "train_error": (
+                (*dims, "step"),
+                each(lambda run: curve(members[run].train_error)),
+                {"long_name": "mean training loss since the previous validation"},
+            ),
+            "best_validation_error": (dims, best, {"long_name": "lowest validation error"}),
+            "best_step": (dims, each(lambda run: members[run].best_step)),
+            "seconds": (dims, each(lambda run: members[run].seconds)),
+            "selected_learning_rate": (
+                "seed",
+                chosen,
+                {"long_name": "learning rate that is best for the other seeds"},
+            ),
+        },
+        coords={"learning_rate": rates, "seed": seeds, "step": steps},
+    )

@@ -1,0 +1,85 @@
+"""``mfbench clean``: remove results that a study needs no more."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mfbench.commands.arguments import Json, StudyFile
+
+EXAMPLES = ("mfbench clean my-study.yaml", "mfbench clean my-study.yaml --yes")
+
+
+def run(
+    study: StudyFile = "config.yaml",
+    yes: Annotated[bool, typer.Option("--yes", help="Remove them without asking.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Remove results that a study needs no more.
+
+    These belong to levels, kernels, architectures, learning rates, seeds or phases that the study
+    file no longer has. They are listed first. Other files in the folder are left alone. Call it in
+    the folder in which Snakemake runs.
+    """
+    from mfbench.study.study import read_study
+    from mfbench.workflow.claim import check_claim
+    from mfbench.workflow.unneeded import unneeded
+
+    found = read_study(study)
+    check_claim(found.results, os.path.relpath(study))
+    if not Path(found.results).is_dir():
+        raise ValueError(f"there is no folder {found.results} here: call it where Snakemake runs")
+    sizes = {path: path.stat().st_size for path in unneeded(found)}
+    if as_json:
+        files = [{"file": str(path), "bytes": size} for path, size in sizes.items()]
+        sys.stdout.write(json.dumps({"removed": yes, "files": files}, indent=1) + "\n")
+    else:
+        _list(sizes, found.results)
+    if not sizes:
+        return
+    if not yes and not as_json and sys.stdin.isatty():
+        yes = typer.confirm("Remove them?")
+    if yes:
+        for path in sizes:
+            path.unlink()
+            _remove_empty(path.parent, Path(found.results))
+    elif not as_json:
+        typer.echo("Nothing was removed; --yes removes them.")
+
+
+def _list(sizes: dict[Path, int], results: str) -> None:
+    """A line per folder."""
+    folders: dict[Path, list[int]] = defaultdict(list)
+    for path, size in sizes.items():
+        folders[path.parent].append(size)
+    for folder, files in folders.items():
+        typer.echo(f"{_text(sum(files)):>10}  {folder} ({_count(len(files))})")
+    if not sizes:
+        typer.echo(f"{results} holds nothing that the study needs no more.")
+    else:
+        typer.echo(f"{_text(sum(sizes.values())):>10}  in all ({_count(len(sizes))})")
+
+
+def _count(files: int) -> str:
+    return "1 file" if files == 1 else f"{files} files"
+
+
+def _text(size: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} GB"
+
+
+def _remove_empty(folder: Path, top: Path) -> None:
+    """Remove a folder and those above it, up to the results, as far as they are empty."""
+    while folder != top and not any(folder.iterdir()):
+        folder.rmdir()
+        folder = folder.parent

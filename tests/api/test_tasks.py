@@ -1,0 +1,93 @@
+"""Tasks, memory functions and floors, by name, file, family and values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mfbench as mf
+from mfbench.files.paths import Paths
+from mfbench.tasks.datasets import convolve_directly, read_dataset
+from mfbench.tasks.kernels.lookup import family
+from tests.api.results import KERNEL, RHOS
+
+LENGTH = 16
+DECAY = 0.6 ** np.arange(LENGTH)
+
+
+@pytest.fixture(params=["name", "family", "values", "file"])
+def exponential(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Any, dict[str, float]]:
+    """The same memory function, given in each way, with its knob."""
+    np.save(tmp_path / "own.npy", DECAY)
+    return {
+        "name": ("exponential", {"rho": 0.6}),
+        "family": (family("exponential"), {"rho": 0.6}),
+        "values": (DECAY, {}),
+        "file": (f"{tmp_path}/own.npy", {"rho": 0}),
+    }[request.param]
+
+
+def test_a_task_is_the_same_however_its_kernel_is_given(
+    exponential: tuple[Any, dict[str, float]],
+) -> None:
+    kernel, knob = exponential
+    task = mf.Task(kernel, **knob, length=LENGTH, sequences=8)
+    weights = np.minimum(1, (LENGTH - np.arange(LENGTH)) / 8)
+    k = DECAY / np.sqrt(np.sum(weights * DECAY**2))
+    np.testing.assert_allclose(task.memory_function, k, rtol=1e-12)
+    np.testing.assert_allclose(mf.memory_function(kernel, **knob, length=LENGTH), k, rtol=1e-12)
+    energy = np.cumsum(weights * k**2)
+    assert task.memory_length == 1 + np.argmax(energy >= 0.99)
+    assert task.memory_length == mf.memory_length(kernel, **knob, length=LENGTH)
+    assert {name: x.shape for name, x in task.x.items()} == {
+        "train": (8, LENGTH), "validation": (256, LENGTH), "test": (512, LENGTH)
+    }  # fmt: skip
+    expected = convolve_directly(task.x["test"].astype(float), k)
+    np.testing.assert_allclose(task.y["test"], expected, atol=1e-6)
+    seen = mf.floor(task, receptive_field=3)
+    np.testing.assert_allclose([seen.lower, seen.upper], 1 - energy[2], rtol=1e-10)
+    assert mf.floor(kernel, **knob, length=LENGTH, state=1).upper < 1e-12  # it has one state
+
+
+def test_a_task_is_that_of_a_study(results: Path) -> None:
+    stored = read_dataset(Paths(results).file("dataset", kernel=KERNEL, rho=RHOS[1]))
+    counts = {"train": 64, "validation": 16, "test": 32}
+    task = mf.Task(KERNEL, memory_length=stored.memory_length, length=LENGTH, sequences=counts)
+    assert task.memory_length == stored.memory_length
+    same = mf.Task(KERNEL, rho=RHOS[1], length=LENGTH, sequences=counts)
+    for split in counts:
+        np.testing.assert_array_equal(same.x[split], stored.x[split])
+        np.testing.assert_array_equal(same.y[split], stored.y[split])
+    assert f"rho={RHOS[1]}" in repr(same)
+    assert "<svg" in same._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("kernel", "given", "message"),
+    [
+        ("airy", {}, "airy: give either rho or memory_length"),
+        ("airy", {"rho": 3, "memory_length": 4}, "give either rho or memory_length"),
+        ("airy", {"memory_length": 100}, r"memory_length = 100 must lie in 1\.\.64"),
+        ("nope", {"rho": 3}, "no kernel family named 'nope'"),
+        ("airy", {"rho": 3, "length": 2}, "^length: Input should be greater than or equal to 4$"),
+        ("airy", {"rho": 3, "sequences": {"trian": 3}}, "sequences.trian: Extra inputs"),
+        ([1j], {}, "values of a kernel: must hold real numbers"),
+        ([0.0, np.nan], {}, "values of a kernel: row 0 has values that are not finite"),
+    ],
+)
+def test_what_is_no_task_is_said_in_one_line(
+    kernel: Any, given: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message) as error:
+        mf.Task(kernel, **given)
+    assert "\n" not in str(error.value)
+
+
+def test_a_floor_needs_a_size() -> None:
+    with pytest.raises(ValueError, match=r"state=8 or receptive_field=31"):
+        mf.floor("airy", rho=4)
+    with pytest.raises(ValueError, match=r"state = -1 must be 0 or more"):
+        mf.floor("airy", rho=4, state=-1)
