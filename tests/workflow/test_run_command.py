@@ -69,7 +69,7 @@ def test_a_wheel_runs_a_study_in_an_empty_folder(installed: Path, tmp_path: Path
     assert ran("run", "study.yaml", "--cores", "2").endswith("report: results/small/report.html\n")
     [log] = (tmp_path / ".snakemake/log").iterdir()
     assert f"Snakefile: {installed}/mfbench/_workflow/Snakefile" in log.read_text()
-    cube = mfbench.open_benchmark(tmp_path / "results/small/cubes/benchmark.nc")
+    cube = mfbench.open(tmp_path / "results/small/cubes/benchmark.nc")
     assert (cube.status == "ok").all()
     assert "nothing to be done, the report is up to date" in ran("run", "study.yaml")
     estimate = json.loads(ran("estimate", "study.yaml", "--json"))
