@@ -136,7 +136,8 @@ class _Display:
 
     def _pace(self) -> Iterator[str]:
         if speed := self.progress.members_per_second:
-            yield f"{speed:.2g} members per second"
+            number, unit = (speed, "second") if speed >= 0.1 else (60 * speed, "minute")
+            yield f"{number:.2g} members per {unit}"
         if left := self.progress.seconds_left:
             yield f"about {duration(left)} left"
 
