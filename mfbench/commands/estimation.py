@@ -22,10 +22,10 @@ from mfbench.commands.study_status import study_status
 from mfbench.files.paths import WILDCARDS, Paths, named
 from mfbench.study.study import Study
 from mfbench.training.schedule import validation_steps
-from mfbench.workflow.engine import python_path
 from mfbench.workflow.gpus import GPU_SLOTS, gpu_slots, gpus_for
 from mfbench.workflow.plan import parts, training_settings
 from mfbench.workflow.resources import levels_per_job
+from mfbench.workflow.snakefile import python_path
 
 Model = tuple[str, int]  # architecture, width
 _PROBE_SECONDS = 12.0  # of its measurements; it is ended after twice as long
@@ -42,7 +42,7 @@ _START = 3.0  # seconds until a job that needs torch does its work
 _UNKNOWN = {"step": 0.01, "evaluation": 1.0}  # seconds of a member, where nothing is known
 # Bytes: of a NetCDF file beside its numbers, of figures and report, and for each step of the
 # sequence in the evaluation of a member.
-_FILE, _REPORT, _EVALUATION = 60_000, 25_000_000, 110
+_FILE, _REPORT, _EVALUATION = 60_000, 18_000_000, 110
 
 
 @dataclass

@@ -135,7 +135,9 @@ class _Display:
         return "; ".join([", ".join(stages), *self._pace()])
 
     def _pace(self) -> Iterator[str]:
-        if speed := self.progress.members_per_second:
+        training = self.progress.stages.get("train")
+        at_work = training is not None and training.done < training.jobs
+        if at_work and (speed := self.progress.members_per_second):
             number, unit = (speed, "second") if speed >= 0.1 else (60 * speed, "minute")
             yield f"{number:.2g} members per {unit}"
         if left := self.progress.seconds_left:

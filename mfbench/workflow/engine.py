@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from mfbench.workflow.snakefile import snakefile
+from mfbench.workflow.snakefile import python_path, snakefile
 
 _MARK = "\x1e"  # starts each event, as in RFC 7464; other lines come from jobs and libraries
 # What is passed on of Snakemake's events.
@@ -105,12 +105,6 @@ class Run:
             pass
         if self._process.wait():
             raise RunError(self.problem)
-
-
-def python_path() -> str:
-    """PYTHONPATH with the folder of this package first, for a process that imports it, too."""
-    tree = str(Path(__file__).parent.parent.parent)
-    return os.pathsep.join([tree, *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
 class _Events(logging.Handler):
