@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-StudyFile = Annotated[str, typer.Argument(metavar="[STUDY]", help="Study file.")]
+StudyFile = Annotated[str, typer.Argument(metavar="STUDY", help="Study file.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")]
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Cube to write.")]
 

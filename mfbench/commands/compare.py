@@ -23,8 +23,10 @@ _SHOWN = 20  # cells without --all
 
 
 def run(
-    a: Annotated[Path, typer.Argument(help="A cube, such as results/NAME/cubes/benchmark.nc.")],
-    b: Annotated[Path, typer.Argument(help="Another cube.")],
+    a: Annotated[
+        Path, typer.Argument(metavar="A", help="A cube, as in results/NAME/cubes/benchmark.nc.")
+    ],
+    b: Annotated[Path, typer.Argument(metavar="B", help="Another cube.")],
     every: Annotated[bool, typer.Option("--all", help="List all cells that both have.")] = False,
     figure: Figure = None,
     as_json: Json = False,

@@ -13,7 +13,7 @@ EXAMPLES = ("mfbench merge results/a/cubes/benchmark.nc results/b/cubes/benchmar
 
 
 def run(
-    cubes: Annotated[list[Path], typer.Argument(help="Cubes, or saved parts of some.")],
+    cubes: Annotated[list[Path], typer.Argument(metavar="CUBES", help="Cubes, or saved parts.")],
     output: Output,
 ) -> None:
     """Put several cubes together.
