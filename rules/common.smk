@@ -4,14 +4,14 @@ import functools
 import gc
 import os
 import sys
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-# This process and its jobs import mfbench from this tree, whatever else is installed.
-sys.path.insert(0, workflow.basedir)
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    [workflow.basedir, *filter(None, [os.environ.get("PYTHONPATH")])]
-)
+# This process and its jobs import mfbench from this tree, whatever else is installed. A wheel keeps
+# the Snakefile in mfbench/_workflow.
+TREE = Path(workflow.basedir)
+sys.path.insert(0, str(TREE if (TREE / "mfbench").is_dir() else TREE.parents[1]))
 
 from mfbench.figures.order import FIGURES
 from mfbench.files import BrokenFileError, read_json
@@ -33,6 +33,9 @@ from mfbench.workflow.plan import (
     training_settings,
 )
 from mfbench.workflow.resources import levels_per_job, memory, runtime
+from mfbench.workflow.snakefile import python_path
+
+os.environ.update(PYTHONPATH=python_path())
 
 # A plan keeps millions of objects. Python would look for garbage among them after every 700 new
 # ones, which takes a tenth of the planning time.

@@ -28,7 +28,7 @@ LAYERS: list[tuple[str, set[str]]] = [
     ("figures", {"numpy", "xarray", "pandas", "altair", "vl_convert"}),
     ("report", {"numpy", "xarray", "pandas", "altair", "jinja2", "yaml"}),
     ("api", {"numpy", "pydantic", "torch", "netCDF4", "xarray", "altair"}),
-    ("workflow", {"grimp", "netCDF4"}),
+    ("workflow", {"grimp", "netCDF4", "snakemake", "yaml"}),
     ("commands", {"rich", "typer", "netCDF4"}),
     ("__main__", set()),
 ]

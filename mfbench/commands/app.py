@@ -20,14 +20,30 @@ from typing import Annotated
 
 import typer
 
-from mfbench.commands import check, clean, compare, cube, floors, merge, new, status, try_
+from mfbench.commands import (
+    check,
+    clean,
+    compare,
+    cube,
+    estimate,
+    floors,
+    merge,
+    new,
+    run,
+    status,
+    try_,
+    why,
+)
 
 # In the order of the help.
 _COMMANDS: tuple[ModuleType, ...] = (
     new,
     check,
     try_,
+    estimate,
+    run,
     status,
+    why,
     cube,
     merge,
     compare,

@@ -78,7 +78,7 @@ def run(
     from mfbench.api.attempt import attempt
     from mfbench.api.tasks import Task
     from mfbench.commands.attempt_table import document, show
-    from mfbench.commands.progress import progress_of_steps
+    from mfbench.commands.try_progress import progress_of_steps
     from mfbench.cube.read import open_benchmark
     from mfbench.cube.select import longest, nearest_level
 

@@ -1,0 +1,75 @@
+"""``mfbench estimate``: time, memory and disk that a study will take."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Annotated
+
+import typer
+
+from mfbench.commands.arguments import Json, StudyFile
+
+EXAMPLES = ("mfbench estimate my-study.yaml", "mfbench estimate my-study.yaml --cores 8 --json")
+
+
+def run(
+    study: StudyFile = "config.yaml",
+    cores: Annotated[int | None, typer.Option(min=1, help="Jobs at once; default: all.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Estimate the time, memory and disk of a study.
+
+    On this machine, from the records of earlier jobs of the same models (in results/), or else by
+    training each model for a few steps, which takes about 20 seconds. The phases refine and
+    diagnose are not included.
+    """
+    from mfbench.commands.estimation import estimate
+    from mfbench.commands.run_progress import duration
+    from mfbench.study.study import read_study
+
+    found = read_study(study)
+    _ = found.models  # builds them all
+    cores = cores or len(os.sched_getaffinity(0))
+    result = estimate(found, os.path.relpath(study), cores=cores)
+    document = {
+        "study": found.name,
+        "jobs_at_once": result.parallel,
+        "seconds": round(result.seconds()),
+        "seconds_left": round(result.seconds(left=True)),
+        "memory_mb": round(result.memory),
+        "disk_mb": round(result.disk),
+        "stages": [
+            {
+                "stage": name,
+                "jobs": len(stage.jobs),
+                "jobs_left": len(stage.left),
+                "job_seconds": round(sum(stage.jobs)),
+                "job_seconds_left": round(sum(stage.left)),
+                "memory_mb": round(stage.memory),
+                "disk_mb": round(stage.disk, 1),
+                "basis": stage.basis,
+            }
+            for name, stage in result.stages.items()
+        ],
+    }
+    if as_json:
+        typer.echo(json.dumps(document, indent=1))
+        return
+    for name, stage in result.stages.items():
+        typer.echo(
+            f"{name:<10} {len(stage.jobs):>5} x {_size(stage.memory):>6}  "
+            f"{duration(sum(stage.jobs)):>6}  {_size(stage.disk):>6} on disk  {stage.basis}"
+        )
+    whole, left = duration(result.seconds()), duration(result.seconds(left=True))
+    typer.echo(
+        f"about {whole} with {result.parallel} jobs at once, {left} of it still to do; "
+        f"{_size(result.memory)} of memory, {_size(result.disk)} of disk"
+    )
+    if found.phases[1:]:
+        typer.echo(f"not included: {' and '.join(found.phases[1:])}")
+
+
+def _size(megabytes: float) -> str:
+    """A size in MB or GB."""
+    return f"{megabytes:.0f} MB" if megabytes < 1000 else f"{megabytes / 1000:.1f} GB"

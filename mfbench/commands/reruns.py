@@ -1,0 +1,173 @@
+"""Which jobs would run and why, from a plan of Snakemake, in a line per stage."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mfbench.commands.run_progress import STAGES
+from mfbench.files.paths import Paths
+from mfbench.study.study import Study
+from mfbench.workflow.engine import Run
+
+_PARAMS = re.compile(r"Params have changed since last execution: .*?before: (.*) now: (.*)")
+_LIST = re.compile(r"(.+) = \[(.*)\]")
+_DIGEST = re.compile(r"(.+) [0-9a-f]{8}")
+# The starts of Snakemake's reasons, and what they mean here.
+_REASONS = {
+    "Missing output files": "no result yet",
+    "Incomplete output files": "was stopped",
+    "Forced execution": "forced",
+    "Software environment": "other software environment",
+    "Code has changed": "its script has changed",
+}
+
+
+@dataclass
+class PlannedStage:
+    """The jobs of one stage that would run.
+
+    Attributes
+    ----------
+    jobs : int
+        Their number.
+    reasons : Counter
+        By reason, the number of jobs that have it.
+    architectures : dict
+        By reason, the architectures of these jobs.
+    """
+
+    jobs: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    architectures: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+
+def planned(file: str, *, config: Mapping[str, Any]) -> dict[str, PlannedStage]:
+    """The jobs that would run now, by Snakemake's rules, in the order of the data.
+
+    Parameters
+    ----------
+    file : str
+        The file of a study that has been checked.
+    config : mapping
+        Sections and keys that override the study file.
+
+    Raises
+    ------
+    ValueError
+        Snakemake cannot plan the study.
+    """
+    run = Run(file, task="plan", config=config)
+    jobs = [event for event in run.events() if event["kind"] == "job_info"]
+    run.check()
+    makers = {path: job["rule_name"] for job in jobs for path in job["output"]}
+    stages: dict[str, PlannedStage] = {}
+    for job in jobs:
+        if (rule := job["rule_name"]) == "all":
+            continue
+        stage = stages.setdefault(rule, PlannedStage())
+        stage.jobs += 1
+        for reason in set(reasons(job["reason"], makers)):
+            stage.reasons[reason] += 1
+            if architecture := job["wildcards"].get("architecture"):
+                stage.architectures[reason].add(architecture)
+    order = [*STAGES, *stages]
+    return {rule: stages[rule] for rule in sorted(stages, key=order.index)}
+
+
+def reasons(text: str, makers: Mapping[str, str]) -> list[str]:
+    """Snakemake's reason for a job in few words.
+
+    Parameters
+    ----------
+    text : str
+        What Snakemake says.
+    makers : mapping
+        By file, the rule that makes it anew.
+
+    Examples
+    --------
+    >>> reasons("Input files updated by another job: a.nc, b.nc", {"a.nc": "dataset"})
+    ['after datasets']
+    >>> reasons(
+    ...     "Params have changed since last execution: Union of exclusive params before and now "
+    ...     "across all output: before: training.seeds = [0, 1] now: training.seeds = [0, 1, 2] ",
+    ...     {},
+    ... )
+    ['training.seeds: +2']
+    """
+    found: list[str] = []
+    for part in text.split("; "):
+        label, _, files = part.partition(": ")
+        if changed := _PARAMS.match(part):
+            found += _changes(_items(changed[1]), _items(changed[2]))
+        elif label == "Input files updated by another job":
+            rules = {makers[path] for path in files.split(", ") if path in makers}
+            found.append("after " + ", ".join(n for rule, n in STAGES.items() if rule in rules))
+        elif label == "Updated input files":
+            found.append(f"newer {files}")
+        elif not part.startswith("Set of input files"):  # follows from a change that has its reason
+            found += [short for start, short in _REASONS.items() if part.startswith(start)] or [
+                part
+            ]
+    if "no result yet" in found:
+        return ["no result yet"]
+    return found or ["other input files"]
+
+
+def _items(text: str) -> list[str]:
+    """Params as Snakemake prints them, split at commas that are in no brackets."""
+    items, depth = [""], 0
+    for character in text.strip():
+        depth += (character in "[{(") - (character in "]})")
+        if character == "," and not depth:
+            items.append("")
+        else:
+            items[-1] += character
+    return [item.strip().strip("'") for item in items if item != "<nothing exclusive>"]
+
+
+def _changes(before: list[str], now: list[str]) -> Iterator[str]:
+    """What differs, a word for each setting or piece of code."""
+    lists: dict[str, list[list[str]]] = {}
+    for i, items in enumerate((before, now)):
+        for item in items:
+            if match := _LIST.fullmatch(item):
+                both = lists.setdefault(match[1], [[], []])
+                both[i] = match[2].split(", ")
+    for name, (old, new) in lists.items():
+        changes = [f"+{value}" for value in new if value not in old]
+        changes += [f"-{value}" for value in old if value not in new]
+        yield f"{name}: {' '.join(changes)}" if changes else f"{name}: other order"
+    digests = {m[1]: None for item in (*before, *now) if (m := _DIGEST.fullmatch(item))}
+    yield from (f"{name} changed" for name in digests)
+    if not lists and not digests:
+        yield "settings changed"
+
+
+def lines(study: Study, stages: Mapping[str, PlannedStage]) -> Iterator[str]:
+    """A line per stage, and what else a reader must know."""
+    if not stages:
+        yield f"nothing to be done: {Paths(study.results).file('report')} is up to date"
+        return
+    names = {rule: STAGES.get(rule, rule) for rule in stages}
+    width = max(map(len, names.values()))
+    for rule, stage in stages.items():
+        jobs = f"{stage.jobs} job{'s' if stage.jobs > 1 else ''}"
+        shown = [
+            reason + _who(study, stage, reason, count) for reason, count in stage.reasons.items()
+        ]
+        yield f"{names[rule]:<{width}}  {jobs:>9}  {'; '.join(shown)}"
+    if study.phases[1:]:
+        yield f"{' and '.join(study.phases[1:])} may add jobs, depending on results"
+
+
+def _who(study: Study, stage: PlannedStage, reason: str, count: int) -> str:
+    """Which of the stage's jobs have a reason, if not all of them do."""
+    architectures = stage.architectures[reason]
+    if architectures and len(architectures) < len(study.architectures):
+        return f" ({', '.join(a for a in study.architectures if a in architectures)})"
+    return f" ({count} of them)" if count < stage.jobs else ""

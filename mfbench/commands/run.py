@@ -1,0 +1,57 @@
+"""``mfbench run``: check a study, run it with Snakemake, and show how far it is."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Literal
+
+import typer
+
+from mfbench.commands.arguments import StudyFile
+
+EXAMPLES = (
+    "mfbench run my-study.yaml",
+    "mfbench run my-study.yaml --cores 8 --device cuda",
+    "mfbench run my-study.yaml --dry-run",
+)
+
+
+def run(
+    study: StudyFile = "config.yaml",
+    cores: Annotated[
+        int | None, typer.Option(min=1, help="Jobs at once; default: all cores.")
+    ] = None,
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"] | None,
+        typer.Option(help="Where to train; default: what the study says."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Show what would run.")] = False,
+    unlock: Annotated[
+        bool, typer.Option("--unlock", help="Remove the lock of a run that was killed.")
+    ] = False,
+) -> None:
+    """Run a study to its report.
+
+    The study is checked first. What is finished is kept, so that the same command goes on with a
+    run that was stopped, or with a study that has grown. Results go to the study's folder below
+    the current one. On a cluster, use Snakemake itself (docs/cluster.md).
+    """
+    from mfbench.commands.reruns import lines, planned
+    from mfbench.commands.running import run_to_the_end
+    from mfbench.study.study import read_study
+    from mfbench.workflow.claim import check_claim
+    from mfbench.workflow.engine import Run
+
+    found = read_study(study)
+    _ = found.models  # builds them all
+    file = os.path.relpath(study)
+    check_claim(found.results, file)
+    if unlock:
+        Run(file, task="unlock").check()
+        typer.echo("unlocked")
+        return
+    config = {"training": {"device": device}} if device else {}
+    if dry_run:
+        typer.echo("\n".join(lines(found, planned(file, config=config))))
+        return
+    run_to_the_end(found, file, cores=cores or len(os.sched_getaffinity(0)), config=config)

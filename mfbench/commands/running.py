@@ -1,0 +1,152 @@
+"""Run a study with Snakemake and show how far it is, until it ends or is stopped."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from mfbench.commands.run_progress import STAGES, Progress, duration
+from mfbench.files.paths import Paths
+from mfbench.study.study import Study
+from mfbench.workflow.engine import Run
+
+_SECONDS = 10.0  # between two plain lines
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def run_to_the_end(study: Study, file: str, *, cores: int, config: Mapping[str, Any]) -> None:
+    """Run a study; Ctrl-C stops its jobs.
+
+    Parameters
+    ----------
+    study : Study
+        The study, checked.
+    file : str
+        Its file.
+    cores : int
+        Jobs at once.
+    config : mapping
+        Sections and keys that override the study file.
+
+    Raises
+    ------
+    ValueError
+        A job failed, or Snakemake cannot run the study.
+    typer.Exit
+        The run was stopped.
+    """
+    progress = Progress(study, cores)
+    display = _Display(progress)
+    run = Run(file, cores=cores, config=config)
+    with display, _calling(run, display):
+        for event in run.events():
+            progress.see(event)
+            display.see(event)
+    if display.stopping:
+        sys.stderr.write(f"stopped: {_to_go_on(study, file)}\n")
+        raise typer.Exit(130)
+    if failed := len(progress.failed):
+        raise ValueError(
+            f"{failed} job{'s' if failed > 1 else ''} failed; once the cause is removed, "
+            f"{_to_go_on(study, file)}"
+        )
+    run.check()
+    what = "report" if progress.stages else "nothing to be done, the report is up to date"
+    sys.stdout.write(f"{what}: {Paths(study.results).file('report')}\n")
+
+
+def _to_go_on(study: Study, file: str) -> str:
+    return (
+        f"`mfbench run {file}` goes on from here (training from its last checkpoints, written "
+        f"every {study.training.checkpoints.minutes:g} minutes)"
+    )
+
+
+@contextmanager
+def _calling(run: Run, display: _Display) -> Iterator[None]:
+    """Pass on signals to the run's jobs. Nothing is raised, so that no event is lost."""
+
+    def stop(*_: object) -> None:
+        display.stopping = True
+        run.stop()
+
+    heard = [n for n in _SIGNALS if n != signal.SIGHUP or signal.getsignal(n) != signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in heard}  # nohup stays in force
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Display:
+    """What a run shows: a table in a terminal, else a line now and then."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.stopping = False
+        self._console = Console(highlight=False, markup=False, emoji=False)
+        self._live = Live(
+            get_renderable=self._table,
+            console=self._console,
+            refresh_per_second=1,
+            transient=True,
+            redirect_stderr=False,
+        )
+        self._said, self._shown = 0.0, 0
+
+    def __enter__(self) -> _Display:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def see(self, event: Mapping[str, Any]) -> None:
+        """Show what is new."""
+        if event["kind"] == "output":
+            self._console.print(event["msg"])
+        if not self.stopping:  # then every job fails
+            for line in self.progress.failed[self._shown :]:
+                self._console.print(line, style="red", soft_wrap=True)
+            self._shown = len(self.progress.failed)
+        if event["kind"] != "job_finished" or self._console.is_terminal:
+            return
+        if (now := self.progress.clock()) >= self._said + _SECONDS:
+            self._said = now
+            self._console.print(self._line(), soft_wrap=True)
+
+    def _line(self) -> str:
+        stages = [
+            f"{STAGES.get(rule, rule)} {stage.done}/{stage.jobs}"
+            for rule, stage in self.progress.stages.items()
+            if stage.done
+        ]
+        return "; ".join([", ".join(stages), *self._pace()])
+
+    def _pace(self) -> Iterator[str]:
+        training = self.progress.stages.get("train")
+        at_work = training is not None and training.done < training.jobs
+        if at_work and (speed := self.progress.members_per_second):
+            number, unit = (speed, "second") if speed >= 0.1 else (60 * speed, "minute")
+            yield f"{number:.2g} members per {unit}"
+        if left := self.progress.seconds_left:
+            yield f"about {duration(left)} left"
+
+    def _table(self) -> Group:
+        table = Table.grid(padding=(0, 2))
+        for rule, stage in self.progress.stages.items():
+            done = "green" if stage.done == stage.jobs else ""
+            table.add_row(STAGES.get(rule, rule), Text(f"{stage.done}/{stage.jobs}", done))
+        words = "planning" if not self.progress.stages else ", ".join(self._pace())
+        return Group(table, Text("stopping the jobs" if self.stopping else words))

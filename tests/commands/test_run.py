@@ -1,0 +1,44 @@
+"""What is wrong with a study file is one line, before anything runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mfbench.__main__ import main
+from tests.commands.results import Results
+
+
+@pytest.mark.parametrize("command", ["run", "estimate", "why"])
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "study.yaml: No such file or directory"),
+        ("folder", "study.yaml: Is a directory"),
+        (b"name: caf\xe9\n", "study.yaml:1: save the file as UTF-8 (found byte 0xe9)"),
+        (b"name: x\nkernels: [1\n", "study.yaml:3:1: not valid YAML"),
+    ],
+)
+def test_an_unusable_file_is_named(
+    command: str, content, says: str, results: Results, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = Path("study.yaml")
+    if content == "folder":
+        file.mkdir()
+    elif content:
+        file.write_bytes(content)
+    assert main([command, "study.yaml"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"mfbench {command}: {says}")
+    assert err.count("\n") == 1
+    assert not Path(".snakemake").exists()
+
+
+def test_results_of_another_study_stay(results: Results, capsys) -> None:
+    marker = Path(results.study.results, ".study")
+    marker.parent.mkdir(parents=True)
+    marker.write_text("other.yaml\n")
+    assert main(["run"]) == 1
+    assert "belongs to the study file other.yaml, not to config.yaml" in capsys.readouterr().err

@@ -1,0 +1,127 @@
+"""`mfbench run` in a folder without a clone, stopped, and with a job that fails."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import mfbench
+from tests.conftest import REPOSITORY, small_study
+from tests.workflow.conftest import FILES, said
+
+
+def write(folder: Path, **changes: Any) -> None:
+    """A study of one cell and a model of one's own."""
+    study = small_study() | {"kernels": {"impulse": {"rho": [0]}}, "floors": {"state_sizes": [1]}}
+    study["architectures"] = {"own": {"model": "mine/own.py:Own", "widths": [4]}}
+    study["training"] |= {"learning_rates": [0.01]} | changes
+    (folder / "mine").mkdir(exist_ok=True)
+    for name in ("mine/gain.py", "mine/own.py"):
+        (folder / name).write_text(FILES[name])
+    (folder / "study.yaml").write_text(yaml.safe_dump(study))
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-P", "-m", "mfbench", *arguments]
+
+
+def environment(tree: Path) -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(tree)}
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package as a wheel installs it."""
+    folder = tmp_path_factory.mktemp("installed")
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    options = ["install", "--no-deps", "--no-build-isolation", "--target", str(folder)]
+    done = subprocess.run(
+        [*pip, *options, str(REPOSITORY)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, said(done)
+    return folder
+
+
+def test_a_wheel_runs_a_study_in_an_empty_folder(installed: Path, tmp_path: Path) -> None:
+    def ran(*arguments: str) -> str:
+        done = subprocess.run(
+            command(*arguments),
+            cwd=tmp_path,
+            env=environment(installed),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, said(done)
+        return done.stdout
+
+    write(tmp_path)
+    assert "datasets        1 job  no result yet" in ran("run", "study.yaml", "--dry-run")
+    assert ran("run", "study.yaml", "--cores", "2").endswith("report: results/small/report.html\n")
+    [log] = (tmp_path / ".snakemake/log").iterdir()
+    assert f"Snakefile: {installed}/mfbench/_workflow/Snakefile" in log.read_text()
+    cube = mfbench.open(tmp_path / "results/small/cubes/benchmark.nc")
+    assert (cube.status == "ok").all()
+    assert "nothing to be done, the report is up to date" in ran("run", "study.yaml")
+    estimate = json.loads(ran("estimate", "study.yaml", "--json"))
+    assert estimate["seconds_left"] == 0 < estimate["seconds"]
+    files = [file for file in (tmp_path / "results").rglob("*") if file.is_file()]
+    assert 0.5 < estimate["disk_mb"] * 1e6 / sum(file.stat().st_size for file in files) < 2
+    write(tmp_path, seeds=[0, 1, 2])
+    assert ran("why", "study.yaml").splitlines() == [
+        "training        1 job  training.seeds: +2",
+        "evaluation      1 job  after training",
+        "cube            1 job  after evaluation",
+        "report          1 job  after cube",
+    ]
+
+
+def test_a_run_that_is_stopped_tells_its_jobs_and_goes_on_next_time(tmp_path: Path) -> None:
+    write(tmp_path, steps=10**6, checkpoints={"minutes": 0})
+    running = subprocess.Popen(
+        command("run", "study.yaml"),
+        cwd=tmp_path,
+        env=environment(REPOSITORY),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    state = tmp_path / "results/small/jobs/own/width=4/impulse/rho=0.json"
+    while not list(tmp_path.glob("results/small/checkpoints/**/*.safetensors")):
+        assert running.poll() is None
+        time.sleep(0.1)
+    running.send_signal(signal.SIGINT)
+    _, error = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert error.startswith("stopped: `mfbench run study.yaml` goes on from here (training from")
+    assert json.loads(state.read_text())["state"] == "interrupted"
+    assert not list((tmp_path / ".snakemake/locks").glob("*"))
+
+
+def test_a_failed_job_is_a_line_and_an_exit_status(tmp_path: Path) -> None:
+    write(tmp_path, broken="stop")
+    (tmp_path / "mine/own.py").write_text(FILES["broken.py"])
+    done = subprocess.run(
+        command("run", "study.yaml", "--device", "cpu"),
+        cwd=tmp_path,
+        env=environment(REPOSITORY),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    log = "results/small/logs/training/study/own/width=4/impulse/part=1.log"
+    [line] = [line for line in done.stdout.splitlines() if "failed" in line]
+    assert line.startswith("training own 4 impulse failed: ")
+    assert line.endswith(f"KeyError: 'mine'; see {log}")
+    assert done.stderr.startswith("mfbench run: 1 job failed; once the cause is removed, ")
+    assert done.stderr.count("\n") == 1
