@@ -199,7 +199,7 @@ def _models(study: Study, stages: Mapping[str, Stage], costs: Mapping[Model, _Co
         )
         curves = each * sum(4 * n + 8 * validations[n] * length for n in settings.steps)
         start, rhos = _known(cost, "start"), [level.rho for level in study.levels(kernel)]
-        for part in parts(rhos, most=most(architecture, width)):
+        for part in parts(rhos, most=most(architecture, width, "study")):
             cells = [states[architecture, width, kernel, rho] for rho in part]
             training.jobs.append(start + cell * len(part))
             if missing := sum(c.state in ("missing", "running") for c in cells):
@@ -294,7 +294,7 @@ def _from_probe(study: Study, file: str, costs: Mapping[Model, _Cost]) -> None:
     members = len(settings.learning_rates) * len(settings.seeds)
     levels = max(len(study.levels(kernel)) for kernel in study.kernels)
     most = levels_per_job(study)
-    groups = [(*model, members * min(levels, most(*model))) for model in costs]
+    groups = [(*model, members * min(levels, most(*model, "study"))) for model in costs]
     asked = {"file": file, "seconds": _PROBE_SECONDS, "groups": groups}
     with subprocess.Popen(
         [sys.executable, "-P", "-m", "mfbench.commands.probe", json.dumps(asked)],
