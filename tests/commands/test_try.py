@@ -101,6 +101,8 @@ def test_ctrl_c_ends_it_with_what_there_is(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # The tests may run in the background of a shell, where Ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     ) as running:
         deadline = time.monotonic() + 120
         while not (tmp_path / "trains").exists() and time.monotonic() < deadline:

@@ -1,0 +1,46 @@
+"""Write docs/findings.md from findings/template.md and the cubes in this folder.
+
+python -m findings                       write the page
+python -m findings keep CUBE NAME        keep the part of a cube that the page needs as NAME.nc
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import jinja2
+
+from findings.study import Study, keep
+from mfbench.files import write_text
+
+FOLDER = Path(__file__).parent
+PAGE = FOLDER.parent / "docs" / "findings.md"
+
+
+def page() -> str:
+    """The page."""
+    studies = {path.stem: Study(path) for path in sorted(FOLDER.glob("*.nc"))}
+    template = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(FOLDER),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701: it is Markdown, not HTML
+    ).get_template("template.md")
+    return template.render(studies)
+
+
+def main(arguments: list[str]) -> None:
+    """Run a command."""
+    match arguments:
+        case []:
+            write_text(PAGE, page())
+        case ["keep", cube, name]:
+            keep(cube, FOLDER / f"{name}.nc")
+        case _:
+            sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

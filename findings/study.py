@@ -1,0 +1,146 @@
+"""What the page says of one study, as short texts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from mfbench.cube.read import open_benchmark
+from mfbench.cube.select import longest, selected
+from mfbench.figures.tables import cause_table
+from mfbench.report.boundary import boundary_texts
+
+# What the page needs of a cube.
+_KEPT = (
+    *("status", "relative_mse", "best_validation_error", "diverged_step", "message"),
+    *("kernel_error", "nonlinear_residual", "time_variation", "squared_bias", "plateau_length"),
+    *("generalisation_error", "perturbation_error", "lower_floor", "upper_floor"),
+    *("selected_learning_rate", "selected_rate_edge", "cause", "cause_evidence"),
+)
+
+
+def keep(cube: str | Path, path: str | Path) -> None:
+    """Save the part of a cube that the page needs."""
+    with xr.open_dataset(cube, mask_and_scale=False) as whole:
+        kept = [n for n in map(str, whole) if n in _KEPT or n.startswith("boundary_")]
+        part = whole[kept].load()
+    part.to_netcdf(path, encoding={name: {"zlib": True, "complevel": 9} for name in kept})
+
+
+def short(error: float) -> str:
+    """An error in two or so digits: <.0001, .0003, .012, .12, 1.0."""
+    if not math.isfinite(error):
+        return "diverged"
+    if error < 5e-5:
+        return "<.0001"
+    digits = 4 if error < 0.001 else 3 if error < 0.095 else 2 if error < 0.995 else 1
+    return f"{error:.{digits}f}".removeprefix("0")
+
+
+class Study:
+    """A study whose cube is kept in this folder.
+
+    Parameters
+    ----------
+    path : path
+        The cube, or a part of it.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.cube = longest(open_benchmark(path))
+        self.best = selected(self.cube)
+        self.success = 0.1
+        self.boundaries = boundary_texts(self.cube)
+        self.causes = cause_table(self.cube)
+
+    def seeds(self, architecture: str, kernel: str, memory_length: float, what: str) -> Any:
+        """A variable of a cell at its learning rates, by seed."""
+        of_kernel = self.best.sel(architecture=architecture, kernel=kernel).isel(width=0)
+        at = int(np.abs(of_kernel.memory_length - memory_length).argmin("level"))
+        return of_kernel[what].isel(level=at)
+
+    def value(self, architecture: str, kernel: str, memory_length: float, **how: Any) -> float:
+        """The median over seeds of a variable, by default of the relative error."""
+        found = self.seeds(architecture, kernel, memory_length, how.pop("what", "relative_mse"))
+        return float(found.sel(how).median())
+
+    def error(self, architecture: str, kernel: str, memory_length: float, **how: Any) -> str:
+        """The median error over seeds."""
+        return short(self.value(architecture, kernel, memory_length, **how))
+
+    def range(self, architecture: str, kernel: str, memory_length: float) -> str:
+        """Errors of the best and the worst seed."""
+        found = self.seeds(architecture, kernel, memory_length, "relative_mse")
+        return f"{short(float(found.min()))} to {short(float(found.max()))}"
+
+    def lengths(self, kernel: str) -> list[int]:
+        """The memory lengths of a kernel, from easy to hard."""
+        found = self.cube.memory_length.sel(kernel=kernel)
+        found = found.isel({d: 0 for d in found.dims if d != "level"})
+        return [round(m) for m in found.values.tolist() if math.isfinite(m)]
+
+    def errors(self, architecture: str, kernel: str, lengths: Sequence[int] | None = None) -> str:
+        """Median errors by memory length; unsolved ones in bold."""
+        texts = []
+        for memory_length in lengths or self.lengths(kernel):
+            value = self.value(architecture, kernel, memory_length)
+            solved = value < self.success
+            texts.append(short(value) if solved else f"**{short(value)}**")
+        return " ".join(texts)
+
+    def table(self, kernels: Sequence[str], architectures: Sequence[str] | None = None) -> str:
+        """A row per architecture with the errors on each kernel."""
+        lines = ["| | " + " | ".join(kernels) + " |", "|---" * (len(kernels) + 1) + "|"]
+        for name in architectures or self.cube.architecture.values:
+            cells = [self.errors(str(name), kernel) for kernel in kernels]
+            lines.append(f"| {name} | " + " | ".join(cells) + " |")
+        return "\n".join(lines)
+
+    def boundary_table(self) -> str:
+        """A row per architecture with its failure boundary on each kernel."""
+        kernels = [str(k) for k in self.cube.kernel.values]
+        lines = [
+            "| fails from M99 | " + " | ".join(kernels) + " |",
+            "|---" * (len(kernels) + 1) + "|",
+        ]
+        width = int(self.cube.width[0])
+        for name in map(str, self.cube.architecture.values):
+            cells = [self.boundaries[name, width, kernel]["text"] for kernel in kernels]
+            lines.append(f"| {name} | " + " | ".join(cells) + " |")
+        return "\n".join(lines)
+
+    def cells(self) -> int:
+        """Number of pairs of architecture and task."""
+        return int(self.best.relative_mse.median("seed").notna().sum())
+
+    def unsolved(self, kernel: str | None = None) -> int:
+        """Number of unsolved pairs of architecture and task."""
+        return len(self.causes if kernel is None else self.causes[self.causes.kernel == kernel])
+
+    def caused_by(self, *causes: str) -> int:
+        """Number of unsolved pairs with one of these causes."""
+        return int(self.causes.cause.isin(causes).sum())
+
+    def first_failures(self) -> pd.DataFrame:
+        """The causes of the easiest failure of each architecture on each kernel."""
+        ordered = self.causes.sort_values("memory_length", kind="stable")
+        first = ordered.groupby(["architecture", "kernel"], sort=False).head(1)
+        order = {str(name): i for i, name in enumerate(self.cube.architecture.values)}
+        return first.sort_values("architecture", key=lambda c: c.map(order), kind="stable")
+
+    def cause_table(self) -> str:
+        """A row per first failure: its cause and the evidence."""
+        lines = ["| | M99 | error | cause | evidence |", "|---|---|---|---|---|"]
+        for row in self.first_failures().to_dict("records"):
+            task = (row["architecture"], row["kernel"], row["memory_length"])
+            lines.append(
+                f"| {row['architecture']}, {row['kernel']} | {row['memory_length']:.0f} | "
+                f"{self.error(*task)} | {row['cause']} | {row['evidence']} |"
+            )
+        return "\n".join(lines)
