@@ -26,7 +26,7 @@ def page() -> str:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701: it is Markdown, not HTML
+        autoescape=False,  # noqa: S701 (Markdown)
     ).get_template("template.md")
     return template.render(studies)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,9 +56,43 @@ class Study:
     def __init__(self, path: str | Path) -> None:
         self.cube = longest(open_benchmark(path))
         self.best = selected(self.cube)
-        self.success = 0.1
+        self.settings = json.loads(self.cube.attrs["settings"])
+        self.success = self.settings["evaluation"]["success"]
         self.boundaries = boundary_texts(self.cube)
         self.causes = cause_table(self.cube)
+
+    def count(self, axis: str) -> int:
+        """Number of seeds, learning rates, and so on."""
+        return self.cube.sizes[axis]
+
+    @property
+    def members(self) -> int:
+        """Number of models trained."""
+        return int((self.cube.status != "absent").sum())
+
+    @property
+    def steps(self) -> int:
+        """Training steps."""
+        return int(self.cube.budget)
+
+    @property
+    def length(self) -> int:
+        """Steps of a sequence."""
+        return int(self.settings["task"]["length"])
+
+    def upper_edge(self) -> int:
+        """Percentage of the trained cells in which most seeds are best at the highest rate."""
+        edge = self.cube.selected_rate_edge
+        return round(100 * float((edge == 1).sum() / edge.notnull().sum()))
+
+    def out_of_reach(self) -> int:
+        """Number of unsolved tasks that no linear model with the same state could solve."""
+        rows = self.causes.to_dict("records")
+        at = [(r["architecture"], r["kernel"], r["level"]) for r in rows]
+        floors = self.cube.lower_floor.isel(width=0)
+        return sum(
+            float(floors.sel(architecture=a, kernel=k, level=n)) > self.success for a, k, n in at
+        )
 
     def seeds(self, architecture: str, kernel: str, memory_length: float, what: str) -> Any:
         """A variable of a cell at its learning rates, by seed."""
@@ -115,13 +150,14 @@ class Study:
             lines.append(f"| {name} | " + " | ".join(cells) + " |")
         return "\n".join(lines)
 
-    def cells(self) -> int:
+    def cells(self, *kernels: str) -> int:
         """Number of pairs of architecture and task."""
-        return int(self.best.relative_mse.median("seed").notna().sum())
+        wanted = self.best.relative_mse.sel(kernel=list(kernels or self.cube.kernel.values))
+        return int(wanted.notnull().any("seed").sum())
 
-    def unsolved(self, kernel: str | None = None) -> int:
+    def unsolved(self, *kernels: str) -> int:
         """Number of unsolved pairs of architecture and task."""
-        return len(self.causes if kernel is None else self.causes[self.causes.kernel == kernel])
+        return int(self.causes.kernel.isin(kernels or self.cube.kernel.values).sum())
 
     def caused_by(self, *causes: str) -> int:
         """Number of unsolved pairs with one of these causes."""

@@ -144,13 +144,13 @@ def hints(cell: xr.Dataset, threshold: float) -> list[str]:
     if len(curves):
         curve, steps = np.median(curves, 0), cell.step.values
         at = int(np.searchsorted(steps, 2 * steps[-1] / 3, side="right")) - 1
+        stuck = steps[int(np.argmax(curve <= curve[-1] + _PLATEAU))]
         if curve[-1] < _FALLS * curve[at]:
             found.append(
                 f"the error still falls: {curve[at]:.2g} at step {steps[at]}, "
                 f"{curve[-1]:.2g} at step {steps[-1]}"
             )
-        stuck = steps[int(np.argmax(curve <= curve[-1] + _PLATEAU))]
-        if 2 * stuck <= steps[-1]:
+        elif 2 * stuck <= steps[-1]:
             found.append(f"on a plateau at {curve[-1]:.2g} since step {stuck}")
     edge = rate_edge(chosen.learning_rate.values, cell.learning_rate.values)
     if edge in (-1, 1):
