@@ -83,7 +83,7 @@ class Study:
     def upper_edge(self) -> int:
         """Percentage of the trained cells in which most seeds are best at the highest rate."""
         edge = self.cube.selected_rate_edge
-        return round(100 * float((edge == 1).sum() / edge.notnull().sum()))
+        return round(100 * float((edge == 1).sum() / edge.notna().sum()))
 
     def out_of_reach(self) -> int:
         """Number of unsolved tasks that no linear model with the same state could solve."""
@@ -153,7 +153,7 @@ class Study:
     def cells(self, *kernels: str) -> int:
         """Number of pairs of architecture and task."""
         wanted = self.best.relative_mse.sel(kernel=list(kernels or self.cube.kernel.values))
-        return int(wanted.notnull().any("seed").sum())
+        return int(wanted.notna().any("seed").sum())
 
     def unsolved(self, *kernels: str) -> int:
         """Number of unsolved pairs of architecture and task."""
