@@ -80,11 +80,18 @@ class Study:
         """Steps of a sequence."""
         return int(self.settings["task"]["length"])
 
-    def upper_edge(self) -> int:
+    @property
+    def edge_percent(self) -> int:
         """Percentage of the trained cells in which most seeds are best at the highest rate."""
         edge = self.cube.selected_rate_edge
-        return round(100 * float((edge == 1).sum() / edge.notna().sum()))
+        return round(100 * float((edge == 1).sum() / edge.count()))
 
+    @property
+    def diverged(self) -> int:
+        """Number of models that diverged."""
+        return int((self.cube.status == "diverged").sum())
+
+    @property
     def out_of_reach(self) -> int:
         """Number of unsolved tasks that no linear model with the same state could solve."""
         rows = self.causes.to_dict("records")
@@ -113,6 +120,23 @@ class Study:
         """Errors of the best and the worst seed."""
         found = self.seeds(architecture, kernel, memory_length, "relative_mse")
         return f"{short(float(found.min()))} to {short(float(found.max()))}"
+
+    def perturbed(self, architecture: str, kernel: str, memory_length: float) -> str:
+        """The median error after a change of all weights by 1 % of their norm."""
+        how = {"what": "perturbation_error", "perturbation": 0.01}
+        return self.error(architecture, kernel, memory_length, **how)
+
+    def longer(self, architecture: str, kernel: str, memory_length: float, factor: int) -> str:
+        """The median error on sequences that are longer by a factor."""
+        how = {"what": "generalisation_error", "length_factor": factor}
+        return self.error(architecture, kernel, memory_length, **how)
+
+    def share(self, part: str, *architectures: str, solved: bool = True) -> int:
+        """Median percentage of a part of the error over seeds and (un)solved tasks."""
+        best = self.best.sel(architecture=list(architectures or self.cube.architecture.values))
+        error = best.relative_mse
+        which = error < self.success if solved else error >= self.success
+        return round(100 * float((best[part] / error).where(which).median()))
 
     def lengths(self, kernel: str) -> list[int]:
         """The memory lengths of a kernel, from easy to hard."""
@@ -153,7 +177,7 @@ class Study:
     def cells(self, *kernels: str) -> int:
         """Number of pairs of architecture and task."""
         wanted = self.best.relative_mse.sel(kernel=list(kernels or self.cube.kernel.values))
-        return int(wanted.notna().any("seed").sum())
+        return int((wanted.count("seed") > 0).sum())
 
     def unsolved(self, *kernels: str) -> int:
         """Number of unsolved pairs of architecture and task."""
