@@ -146,9 +146,9 @@ def train(
     given |= {"learning_rates": _listed(learning_rates), "seeds": _listed(seeds)}
     settings = checked(TrainingSettings, given)
     architecture = settings_of(model, options or {}, width=width, length=task.length)
-    where, data = choose_device(settings.device), task.data
     assert task.rho is not None
     with prepared():
+        where, data = choose_device(settings.device), task.data
         trained = train_cells(
             architecture,
             {task.rho: TrainingData.of(data.x, data.y, scored_from=data.scored_from, device=where)},
