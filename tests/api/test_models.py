@@ -11,7 +11,7 @@ import torch
 
 import mfbench as mf
 from mfbench.training.trainer import initial_model
-from tests.api.models import Fir, Gated
+from tests.api.models import Active, Fir, Gated
 from tests.api.results import ARCHITECTURES, KERNEL, RHOS, TRAINING, WIDTH
 
 COUNTS = {"train": 64, "validation": 16, "test": 32}
@@ -43,11 +43,15 @@ def test_a_class_gets_its_options() -> None:
     built = mf.build(Gated, width=3, taps=2, norm=True)
     assert isinstance(built, Gated)
     assert (built.conv.out_channels, built.taps, built.norm) == (3, 2, True)
+    active = mf.build(Active, act=torch.nn.Tanh, size=np.int64(3))
+    assert isinstance(active.act, torch.nn.Tanh)
+    assert active.linear.out_features == 3
 
 
 @pytest.mark.parametrize(
     ("model", "options", "message"),
     [
+        (Active, {"act": dict}, "act: <class 'dict'>: Input should be a subclass of Module"),
         ("s4e", {}, "no architecture named 's4e'; choose from"),
         ("s4d", {"sate": 4}, "sate: S4D has no such option; it has: state"),
         ("s4d", {"state": "four"}, "state: 'four': Input should be a valid integer"),
