@@ -186,6 +186,18 @@ BROKEN = {
     ),
     "state": ("state_size = 2, but", TAPS.replace("DECLARED", "linear = True; state_size = 2")),
     "short": ("declares maximum_length = 8", TAPS.replace("DECLARED", "maximum_length = 8")),
+    "absent attribute of a property": (
+        "state_size: AttributeError: 'Own' object has no attribute 'width'",
+        TAPS.replace("DECLARED", "state_size = property(lambda self: self.width)"),
+    ),
+    "ssm_parameters": (
+        "ssm_parameters: KeyError: 'a'",
+        TAPS.replace("DECLARED", "def ssm_parameters(self): return [{}['a']]"),
+    ),
+    "half a step form": (
+        "the model has step but not initial_state: a step form needs both; rename step if it is",
+        TAPS.replace("DECLARED", "def step(self, x_t, state): return x_t, state"),
+    ),
     "two forms": ("the model gives different outputs step by", LEAKY.replace("FACTOR", "2 * ")),
     "shape of a step": (
         r"maps \(2, 24, 1\) to \(2, 24\) step by step .* must return \(B, 1\) and the next",
