@@ -12,7 +12,7 @@ from typing import Any
 import xarray as xr
 
 from mfbench.api.models import Architecture, settings_of
-from mfbench.api.sections import checked
+from mfbench.api.sections import checked, seed_list
 from mfbench.api.tasks import Task
 from mfbench.cube.assemble import assemble_cube
 from mfbench.cube.causes import cause_variables
@@ -68,7 +68,7 @@ def attempt(
     width: int = 16,
     steps: int = 500,
     learning_rates: Sequence[float] = (0.01, 0.03),
-    seeds: int = 2,
+    seeds: int | Sequence[int] = 2,
     device: str = "auto",
     report: Callable[[int, int], None] | None = None,
     partial: bool = False,
@@ -84,8 +84,8 @@ def attempt(
         Arguments of its constructor, and the settings of a stack of mixers.
     width, steps, learning_rates, device
         As in a study.
-    seeds : int
-        Number of seeds.
+    seeds : int or sequence
+        As in `train`.
     report : callable, optional
         Called with the steps done and the steps to do, over all members, again and again.
     partial : bool
@@ -111,7 +111,7 @@ def attempt(
             "steps": [steps],
             "batch_size": min(_BATCH, task.settings.sequences.train),
             "learning_rates": list(learning_rates),
-            "seeds": list(range(seeds)),
+            "seeds": seed_list(seeds),
             "memory_probes": 0,
             "broken": "stop",
         },

@@ -118,7 +118,18 @@ def test_a_model_that_cannot_be_trained_is_refused(task: mf.Task) -> None:
     with pytest.raises(ValueError, match="architecture Sequential, width 16: the model is not cau"):
         mf.train(ahead, task)
     with pytest.raises(ValueError, match="all 1 runs diverged: try learning rates below 1e"):
-        mf.train("rnn", task, steps=20, learning_rates=1e30, seeds=0, width=2, device="cpu")
+        mf.train("rnn", task, steps=20, learning_rates=1e30, seeds=1, width=2, device="cpu")
+
+
+def test_a_number_of_seeds_starts_at_0_and_a_list_names_them(task: mf.Task) -> None:
+    given = {"steps": 2, "learning_rates": 0.01, "width": 2, "device": "cpu"}
+    for seeds, expected in ((2, [0, 1]), (np.arange(1, 3), [1, 2])):
+        assert mf.train("rnn", task, seeds=seeds, **given).runs.seed.values.tolist() == expected
+
+
+def test_settings_that_are_arguments_of_train_are_refused(task: mf.Task) -> None:
+    with pytest.raises(ValueError, match="training: device, steps: set by train itself, from its"):
+        mf.train("rnn", task, training={"steps": [2], "device": "cpu", "batch_size": 8})
 
 
 def test_a_loaded_model_is_the_one_of_the_cube(results: Path, task: mf.Task) -> None:
