@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
+import netCDF4
 import numpy as np
 import pytest
 import torch
 
 import mfbench as mf
+from mfbench.files.integrity import seal
 from mfbench.training.trainer import initial_model
 from tests.api.models import Active, Fir, Gated
 from tests.api.results import ARCHITECTURES, KERNEL, RHOS, TRAINING, WIDTH
@@ -141,6 +145,25 @@ def test_a_loaded_model_is_the_one_of_the_cube(results: Path, task: mf.Task) -> 
             assert not loaded.training
             found = mf.probe(loaded, task, probes=16)
             assert float(found.relative_mse) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_a_model_of_ones_own_loads_from_any_folder_and_draws_no_numbers(
+    results: Path, tmp_path: Path
+) -> None:
+    copied = shutil.copytree(results, tmp_path / "results" / "small")
+    (tmp_path / "mine.py").write_text("from mfbench.models.rnn import RNN\nclass Mine(RNN): ...\n")
+    for record in copied.glob("training/*/rnn/**/*.nc"):
+        with netCDF4.Dataset(record, "a") as file:
+            settings = json.loads(file.settings)
+            settings["architecture"]["model"] = "mine.py:Mine"
+            file.settings = json.dumps(settings)
+        seal(record, ".nc")
+    state = torch.get_rng_state()
+    which = {"architecture": "rnn", "kernel": KERNEL, "level": 0}
+    loaded, own = (mf.load_model(folder, **which) for folder in (results, copied))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(weights_of(loaded), weights_of(own))
+    assert type(own.layers[0].mixer).__name__ == "Mine"
 
 
 @pytest.mark.parametrize(
