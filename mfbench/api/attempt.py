@@ -11,7 +11,7 @@ from typing import Any
 
 import xarray as xr
 
-from mfbench.api.models import Architecture, settings_of
+from mfbench.api.models import settings_of
 from mfbench.api.sections import checked, seed_list
 from mfbench.api.tasks import Task
 from mfbench.cube.assemble import assemble_cube
@@ -61,7 +61,7 @@ class Attempt:
 
 @prepared(threads=1)
 def attempt(
-    model: Architecture,
+    model: str,
     task: Task,
     *,
     options: Mapping[str, Any] | None = None,
@@ -77,8 +77,8 @@ def attempt(
 
     Parameters
     ----------
-    model : str or callable
-        As in `build`.
+    model : str
+        A reference as in `build`, because the cube records it.
     task : Task
     options : mapping, optional
         Arguments of its constructor, and the settings of a stack of mixers.

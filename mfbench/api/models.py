@@ -182,11 +182,10 @@ def load_model(
     run = _run(trained[knob], where, seed=seed, learning_rate=learning_rate, steps=steps)
     with netCDF4.Dataset(records[0]) as file:
         settings = json.loads(file.settings)
-    architecture = settings["architecture"] | {
-        "model": _found(settings["architecture"]["model"], Path(results).resolve())
-    }
+    own = settings["architecture"]
+    own["model"] = _found(own["model"], Path(results).resolve())
     with seeded(0):  # the weights are those of the study
-        model = build_model(architecture, width=width, length=settings["task"]["length"])
+        model = build_model(own, width=width, length=settings["task"]["length"])
     load_member(model, trained[knob].weights, weight_name(knob, run, ""))
     return model.eval().root
 
