@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import heapq
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -25,7 +24,7 @@ from mfbench.training.schedule import validation_steps
 from mfbench.workflow.gpus import GPU_SLOTS, gpu_slots, gpus_for
 from mfbench.workflow.plan import parts, training_settings
 from mfbench.workflow.resources import levels_per_job
-from mfbench.workflow.snakefile import python_path
+from mfbench.workflow.snakefile import environment
 
 Model = tuple[str, int]  # architecture, width
 _PROBE_SECONDS = 12.0  # of its measurements; it is ended after twice as long
@@ -300,7 +299,7 @@ def _from_probe(study: Study, file: str, costs: Mapping[Model, _Cost]) -> None:
         [sys.executable, "-P", "-m", "mfbench.commands.probe", json.dumps(asked)],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env=os.environ | {"PYTHONPATH": python_path()},
+        env=environment(),
         text=True,
     ) as probe:
         ending = threading.Timer(2 * _PROBE_SECONDS, probe.kill)

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from mfbench.workflow.snakefile import python_path, snakefile
+from mfbench.workflow.snakefile import environment, snakefile
 
 _MARK = "\x1e"  # starts each event, as in RFC 7464; other lines come from jobs and libraries
 # What is passed on of Snakemake's events.
@@ -66,7 +66,7 @@ class Run:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            env=os.environ | {"PYTHONPATH": python_path()},
+            env=environment(),
             encoding="utf-8",
             errors="replace",
             start_new_session=True,
