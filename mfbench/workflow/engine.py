@@ -60,6 +60,7 @@ class Run:
     ) -> None:
         asked = {"study": str(study), "cores": cores, "task": task, "config": dict(config or {})}
         self.problem = ""
+        self._last = ""  # line that was printed
         self._process = subprocess.Popen(
             # -P: no module of the current folder stands in for one of a library.
             [sys.executable, "-P", "-m", "mfbench.workflow.engine", json.dumps(asked)],
@@ -86,6 +87,7 @@ class Run:
                     self.problem = event["msg"]
                 yield event
             elif line.strip():
+                self._last = line.strip()
                 yield {"kind": "output", "level": "INFO", "msg": line.rstrip()}
 
     def stop(self) -> None:
@@ -99,12 +101,15 @@ class Run:
         Raises
         ------
         RunError
-            Not all went well; the message is Snakemake's last error, if it is not about a job.
+            Not all went well; the message is Snakemake's last error, or else how its process ended.
         """
-        for _ in self.events():
-            pass
-        if self._process.wait():
-            raise RunError(self.problem)
+        with self._process:
+            for _ in self.events():
+                pass
+        if status := self._process.returncode:
+            ended = f"signal {-status}" if status < 0 else f"exit status {status}"
+            last = f": {self._last}" if self._last else ""
+            raise RunError(self.problem or f"Snakemake ended with {ended}{last}")
 
 
 class _Events(logging.Handler):
