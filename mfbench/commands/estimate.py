@@ -26,11 +26,12 @@ def run(
     """
     from mfbench.commands.estimation import estimate
     from mfbench.commands.run_progress import duration
+    from mfbench.files.machine import usable_cores
     from mfbench.study.study import read_study
 
     found = read_study(study)
     _ = found.models  # builds them all
-    cores = cores or len(os.sched_getaffinity(0))
+    cores = cores or usable_cores()
     result = estimate(found, os.path.relpath(study), cores=cores)
     document = {
         "study": found.name,

@@ -38,6 +38,7 @@ def run(
     """
     from mfbench.commands.reruns import lines, planned
     from mfbench.commands.running import run_to_the_end
+    from mfbench.files.machine import usable_cores
     from mfbench.study.study import read_study
     from mfbench.workflow.claim import check_claim
     from mfbench.workflow.engine import Run
@@ -54,4 +55,4 @@ def run(
     if dry_run:
         typer.echo("\n".join(lines(found, planned(file, config=config))))
         return
-    run_to_the_end(found, file, cores=cores or len(os.sched_getaffinity(0)), config=config)
+    run_to_the_end(found, file, cores=cores or usable_cores(), config=config)
