@@ -103,7 +103,7 @@ class Estimate:
 
 
 def makespan(jobs: Iterable[float], parallel: int) -> float:
-    """Time of some jobs, of which so many run at once and each starts as soon as one ends.
+    """Time until all jobs end, with `parallel` at once.
 
     Examples
     --------

@@ -86,7 +86,7 @@ def reasons(text: str, makers: Mapping[str, str]) -> list[str]:
     text : str
         What Snakemake says.
     makers : mapping
-        By file, the rule that makes it anew.
+        By file, the rule that makes it.
 
     Examples
     --------

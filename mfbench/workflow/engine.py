@@ -20,7 +20,7 @@ from typing import Any
 from mfbench.workflow.snakefile import environment, snakefile
 
 _MARK = "\x1e"  # starts each event, as in RFC 7464; other lines come from jobs and libraries
-# What is passed on of Snakemake's events.
+# Event fields to pass on.
 _FIELDS = (
     *("rule_name", "jobid", "job_id", "wildcards", "input", "output", "log", "reason"),
     *("stats", "done", "total", "exception"),
