@@ -10,7 +10,6 @@ import typer
 from mfbench.commands.arguments import Json
 from mfbench.commands.model_arguments import (
     Device,
-    DeviceName,
     Length,
     ModelReference,
     Options,
@@ -31,7 +30,7 @@ def run(
     option: Options = None,
     width: Width = 16,
     length: Length = 64,
-    device: Device = DeviceName.auto,
+    device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Check a model before training it.

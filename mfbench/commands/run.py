@@ -32,9 +32,9 @@ def run(
 ) -> None:
     """Run a study to its report.
 
-    The study is checked first. What is finished is kept, so that the same command goes on with a
-    run that was stopped, or with a study that has grown. Results go to the study's folder below
-    the current one. On a cluster, use Snakemake itself (docs/cluster.md).
+    The study is checked first. What is finished is kept. Repeat the command to continue a stopped
+    run, or after adding to the study. Results go to the study's folder below the current one. On a
+    cluster, use Snakemake itself (docs/cluster.md).
     """
     from mfbench.commands.reruns import lines, planned
     from mfbench.commands.running import run_to_the_end

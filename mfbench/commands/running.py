@@ -15,7 +15,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from mfbench.commands.run_progress import STAGES, Progress, duration
+from mfbench.commands.run_progress import STAGES, Progress
+from mfbench.commands.units import duration
 from mfbench.files.paths import Paths
 from mfbench.study.study import Study
 from mfbench.workflow.engine import Run

@@ -12,7 +12,6 @@ import typer
 from mfbench.commands.arguments import Figure, Json
 from mfbench.commands.model_arguments import (
     Device,
-    DeviceName,
     Length,
     ModelReference,
     Options,
@@ -47,7 +46,7 @@ def run(
         int | None, typer.Option(min=1, help="Effective memory length M99 in steps.")
     ] = None,
     rho: Annotated[
-        float | None, typer.Option(help="In place of the memory length: the family's own knob.")
+        float | None, typer.Option(help="Instead of the memory length: the family's knob.")
     ] = None,
     option: Options = None,
     width: Width = 16,
@@ -57,7 +56,7 @@ def run(
         str, typer.Option(metavar="NUMBERS", help="Peak learning rates.", callback=_rates)
     ] = "0.01,0.03",
     seeds: Annotated[int, typer.Option(min=1, help="Number of seeds.")] = 2,
-    device: Device = DeviceName.auto,
+    device: Device = "auto",
     others: Annotated[
         Path | None,
         typer.Option("--with", metavar="CUBE", help="Show the models of this cube beside it."),
