@@ -43,8 +43,10 @@ def run(
 
     from mfbench.api.check import check
     from mfbench.commands.check_table import document, show
+    from mfbench.commands.model_output import model_output_to_stderr
 
-    found = check(model, options=options, width=width, length=length, device=device)
+    with model_output_to_stderr():
+        found = check(model, options=options, width=width, length=length, device=device)
     if as_json:
         sys.stdout.write(json.dumps(document(found), indent=1) + "\n")
     else:

@@ -77,6 +77,7 @@ def run(
     from mfbench.api.attempt import attempt
     from mfbench.api.tasks import Task
     from mfbench.commands.attempt_table import document, show
+    from mfbench.commands.model_output import model_output_to_stderr
     from mfbench.commands.try_progress import progress_of_steps
     from mfbench.cube.read import open_benchmark
     from mfbench.cube.select import longest, nearest_level
@@ -89,7 +90,10 @@ def run(
         other = nearest_level(
             longest(cube), family=str(task.family), memory_length=task.memory_length
         )
-    with progress_of_steps(f"{model.rpartition(':')[2]} on {kernel}") as report:
+    with (
+        progress_of_steps(f"{model.rpartition(':')[2]} on {kernel}") as report,
+        model_output_to_stderr(),
+    ):
         found = attempt(
             model,
             task,
