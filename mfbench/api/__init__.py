@@ -1,1 +1,4 @@
-"""The Python interface: what `import mfbench as mf` offers, one idea per module."""
+"""What `import mfbench as mf` offers, one idea per module.
+
+`check` and `attempt` do the work of ``mfbench check`` and ``mfbench try``.
+"""

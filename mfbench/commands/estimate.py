@@ -24,10 +24,10 @@ def run(
     training each model for a few steps, which takes about 20 seconds. The phases refine and
     diagnose are not included.
     """
-    from mfbench.commands.estimation import estimate
     from mfbench.commands.units import duration, size
     from mfbench.files.machine import usable_cores
     from mfbench.study.study import read_study
+    from mfbench.workflow.estimate import estimate
 
     found = read_study(study)
     _ = found.models  # builds them all

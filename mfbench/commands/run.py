@@ -36,12 +36,13 @@ def run(
     run, or after adding to the study. Results go to the study's folder below the current one. On a
     cluster, use Snakemake itself (docs/cluster.md).
     """
-    from mfbench.commands.reruns import lines, planned
     from mfbench.commands.running import run_to_the_end
+    from mfbench.commands.why import lines
     from mfbench.files.machine import usable_cores
     from mfbench.study.study import read_study
     from mfbench.workflow.claim import check_claim
     from mfbench.workflow.engine import Run
+    from mfbench.workflow.reruns import planned
 
     found = read_study(study)
     _ = found.models  # builds them all

@@ -15,11 +15,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from mfbench.commands.run_progress import STAGES, Progress
 from mfbench.commands.units import duration
 from mfbench.files.paths import Paths
 from mfbench.study.study import Study
 from mfbench.workflow.engine import Run
+from mfbench.workflow.progress import STAGES, Progress
 
 _SECONDS = 10.0  # between two plain lines
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

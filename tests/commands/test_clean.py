@@ -11,8 +11,8 @@ import yaml
 
 from mfbench.__main__ import main
 from mfbench.files import write_json
-from tests.commands.results import Results
 from tests.conftest import small_study
+from tests.results import Results
 
 FOLDER = Path("results/small")
 REFINE = {

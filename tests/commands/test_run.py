@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mfbench.__main__ import main
-from tests.commands.results import Results
+from tests.results import Results
 
 
 @pytest.mark.parametrize("command", ["run", "estimate", "why"])

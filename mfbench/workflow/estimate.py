@@ -17,7 +17,6 @@ from typing import Any
 
 import netCDF4
 
-from mfbench.commands.study_status import study_status
 from mfbench.files.paths import WILDCARDS, Paths, named
 from mfbench.study.study import Study
 from mfbench.training.schedule import validation_steps
@@ -25,6 +24,7 @@ from mfbench.workflow.gpus import GPU_SLOTS, gpu_slots, gpus_for
 from mfbench.workflow.plan import parts, training_settings
 from mfbench.workflow.resources import levels_per_job
 from mfbench.workflow.snakefile import environment
+from mfbench.workflow.status import study_status
 
 Model = tuple[str, int]  # architecture, width
 _PROBE_SECONDS = 12.0  # of its measurements; it is ended after twice as long
@@ -296,7 +296,7 @@ def _from_probe(study: Study, file: str, costs: Mapping[Model, _Cost]) -> None:
     groups = [(*model, members * min(levels, most(*model, "study"))) for model in costs]
     asked = {"file": file, "seconds": _PROBE_SECONDS, "groups": groups}
     with subprocess.Popen(
-        [sys.executable, "-P", "-m", "mfbench.commands.probe", json.dumps(asked)],
+        [sys.executable, "-P", "-m", "mfbench.workflow.timing", json.dumps(asked)],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env=environment(),

@@ -8,10 +8,10 @@ import netCDF4
 import pytest
 import yaml
 
-from mfbench.commands.estimation import estimate, makespan
 from mfbench.study.study import load_study
-from tests.commands.results import OK, Results
+from mfbench.workflow.estimate import estimate, makespan
 from tests.conftest import small_study
+from tests.results import OK, Results
 
 
 @pytest.mark.parametrize(
