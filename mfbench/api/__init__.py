@@ -1,4 +1,1 @@
-"""What `import mfbench as mf` offers, one idea per module.
-
-`check` and `attempt` do the work of ``mfbench check`` and ``mfbench try``.
-"""
+"""The Python interface: what `import mfbench as mf` offers, one idea per module."""
