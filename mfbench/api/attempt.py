@@ -11,8 +11,8 @@ from typing import Any
 
 import xarray as xr
 
-from mfbench.api.models import Architecture, settings_of
-from mfbench.api.sections import checked
+from mfbench.api.models import settings_of
+from mfbench.api.sections import checked, seed_list
 from mfbench.api.tasks import Task
 from mfbench.cube.assemble import assemble_cube
 from mfbench.cube.causes import cause_variables
@@ -61,14 +61,14 @@ class Attempt:
 
 @prepared(threads=1)
 def attempt(
-    model: Architecture,
+    model: str,
     task: Task,
     *,
     options: Mapping[str, Any] | None = None,
     width: int = 16,
     steps: int = 500,
     learning_rates: Sequence[float] = (0.01, 0.03),
-    seeds: int = 2,
+    seeds: int | Sequence[int] = 2,
     device: str = "auto",
     report: Callable[[int, int], None] | None = None,
     partial: bool = False,
@@ -77,15 +77,15 @@ def attempt(
 
     Parameters
     ----------
-    model : str or callable
-        As in `build`.
+    model : str
+        A reference as in `build`, because the cube records it.
     task : Task
     options : mapping, optional
         Arguments of its constructor, and the settings of a stack of mixers.
     width, steps, learning_rates, device
         As in a study.
-    seeds : int
-        Number of seeds.
+    seeds : int or sequence
+        As in `train`.
     report : callable, optional
         Called with the steps done and the steps to do, over all members, again and again.
     partial : bool
@@ -111,7 +111,7 @@ def attempt(
             "steps": [steps],
             "batch_size": min(_BATCH, task.settings.sequences.train),
             "learning_rates": list(learning_rates),
-            "seeds": list(range(seeds)),
+            "seeds": seed_list(seeds),
             "memory_probes": 0,
             "broken": "stop",
         },

@@ -13,7 +13,8 @@ import torch
 from mfbench.api.models import Architecture, settings_of
 from mfbench.models.build import build_model, name_of
 from mfbench.models.ensemble import ensemble_error, trained_parameters
-from mfbench.models.own_code import ArchitectureError
+from mfbench.models.model import Model
+from mfbench.models.own_code import ArchitectureError, own_code
 from mfbench.models.promises import Outcome, judge_promises
 from mfbench.study.evaluation import EvaluationSettings
 from mfbench.study.training import TrainingSettings
@@ -128,6 +129,9 @@ def check(
     longer = [factor * length for factor in EvaluationSettings().length_factors]
     promises = judge_promises(build, length=length, lengths_of_evaluation=longer, device=chosen)
     built = initial_model(settings, width=width, length=length, seed=0)
+    state, field, linear = (
+        _declared(built, name) for name in ("state_size", "receptive_field", "linear")
+    )
     try:
         cost = _cost(settings, width=width, length=length, device=chosen)
     except ArchitectureError:  # the broken promises say why
@@ -139,11 +143,20 @@ def check(
         device=chosen.type,
         promises=tuple(promises),
         parameters=sum(p.numel() for p in trained_parameters(built).values()),
-        state_size=built.state_size,
-        receptive_field=built.receptive_field,
-        linear=built.linear,
+        state_size=state,
+        receptive_field=field,
+        linear=bool(linear),
         cost=cost,
     )
+
+
+def _declared(model: Model, name: str) -> Any:
+    """What a model declares; None if its code fails, which breaks a promise."""
+    try:
+        with own_code():
+            return getattr(model, name)
+    except ArchitectureError:
+        return None
 
 
 def _cost(settings: Mapping[str, Any], *, width: int, length: int, device: torch.device) -> Cost:

@@ -105,16 +105,18 @@ def resolved(
     """
     if isinstance(kernel, str | Family):
         family: Any = kernel
+        name = f"{family}"
     else:
+        name = "the values of a kernel"
         values = np.asarray(kernel)
         try:
             family = family_of_values(values, "the values")
         except ValueError as error:
-            raise ValueError(f"the values of a kernel: {error}") from None
+            raise ValueError(f"{name}: {error}") from None
         if values.ndim == 1 and rho is None and memory_length is None:
             rho = 0.0
     if (rho is None) == (memory_length is None):
-        raise ValueError(f"{family}: give either rho or memory_length")
+        raise ValueError(f"{name}: give either rho or memory_length")
     if memory_length is not None:
         rho = memory.rho_for_memory_length(family, memory_length, length, weights)
     assert rho is not None

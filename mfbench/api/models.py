@@ -182,9 +182,19 @@ def load_model(
     run = _run(trained[knob], where, seed=seed, learning_rate=learning_rate, steps=steps)
     with netCDF4.Dataset(records[0]) as file:
         settings = json.loads(file.settings)
-    model = build_model(settings["architecture"], width=width, length=settings["task"]["length"])
+    own = settings["architecture"]
+    own["model"] = _found(own["model"], Path(results).resolve())
+    with seeded(0):  # the weights are those of the study
+        model = build_model(own, width=width, length=settings["task"]["length"])
     load_member(model, trained[knob].weights, weight_name(knob, run, ""))
     return model.eval().root
+
+
+def _found(reference: str, results: Path) -> str:
+    """The reference of a model; a path is relative to the study's folder, which holds results."""
+    file, _, name = reference.rpartition(":")
+    places = [folder / file for folder in results.parents] if file else []
+    return next((f"{path}:{name}" for path in places if path.is_file()), reference)
 
 
 def _level(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
 from pydantic import ValidationError
 
 from mfbench.study.section import Section
@@ -25,3 +26,10 @@ def checked(section: type[S], given: Mapping[str, Any]) -> S:
     except ValidationError as error:
         said = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         raise ValueError("; ".join(said)) from None
+
+
+def seed_list(seeds: int | Sequence[int]) -> list[int]:
+    """Seeds as a list; a number n stands for 0 to n - 1."""
+    if isinstance(seeds, int | np.integer):
+        return list(range(seeds))
+    return list(np.atleast_1d(seeds).tolist())

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfbench.api.kernels import Kernel, resolved
-from mfbench.api.notebook import curves, table
+from mfbench.api.notebook import curve, table
 from mfbench.api.sections import checked
 from mfbench.study.task import TaskSettings
 from mfbench.tasks import datasets
@@ -36,7 +36,8 @@ class Task:
     memory_length : int, optional
         Effective memory length M99 in steps.
     rho : float, optional
-        Instead of `memory_length`: the knob of the family. Both are set once the task exists.
+        Instead of `memory_length`: the knob of the family. Both are set once the task exists. If
+        both are given, as by ``dataclasses.replace``, they must agree.
     length : int
         Sequence length T in steps.
     scored_from : int, optional
@@ -78,13 +79,18 @@ class Task:
     family: str | Family = field(init=False)
 
     def __post_init__(self) -> None:
-        family, rho = resolved(
-            self.kernel, self.rho, self.memory_length, self.settings.length, self.weights
-        )
+        both = None not in (self.rho, self.memory_length)
+        wanted = None if both else self.memory_length
+        family, rho = resolved(self.kernel, self.rho, wanted, self.settings.length, self.weights)
         # A frozen dataclass sets what it derives from its arguments in this way.
         for name, value in {"family": family, "rho": rho}.items():
             object.__setattr__(self, name, value)
         m99 = memory.memory_length(self.memory_function, self.weights)
+        if both and m99 != self.memory_length:
+            raise ValueError(
+                f"{family}: rho = {rho:g} has memory_length = {m99}, not {self.memory_length}: "
+                "give either rho or memory_length, and None for the other"
+            )
         object.__setattr__(self, "memory_length", m99)
 
     @cached_property
@@ -159,4 +165,4 @@ class Task:
             "rho": f"{self.rho:g}",
             "sequences": f"{self.settings.sequences.train} of {self.length} steps to train on",
         }
-        return table(rows) + curves({"target": self.memory_function})
+        return table(rows) + curve(self.memory_function, "target")

@@ -13,7 +13,7 @@ from torch import nn
 
 from mfbench.api.models import Architecture, settings_of
 from mfbench.api.notebook import table
-from mfbench.api.sections import checked
+from mfbench.api.sections import checked, seed_list
 from mfbench.api.tasks import Task
 from mfbench.evaluation.error import relative_mse
 from mfbench.evaluation.statistics import select_learning_rates
@@ -90,7 +90,7 @@ def train(
     *,
     steps: int = 1000,
     learning_rates: float | Sequence[float] = (0.003, 0.01),
-    seeds: int | Sequence[int] = (0, 1),
+    seeds: int | Sequence[int] = 2,
     device: str = "auto",
     progress: Report | None = None,
     width: int = 16,
@@ -110,8 +110,10 @@ def train(
     task : Task
     steps : int
         Number of optimiser steps.
-    learning_rates, seeds : number or sequence
-        Peak learning rates, and seeds of initialisation and batch order.
+    learning_rates : number or sequence
+        Peak learning rates.
+    seeds : int or sequence
+        Seeds of initialisation and batch order: a number n stands for 0 to n - 1.
     device : {"auto", "cpu", "cuda"}
         auto: a GPU, if there is one.
     progress : callable, optional
@@ -121,12 +123,13 @@ def train(
     options : mapping, optional
         Arguments of the architecture's constructor, and the settings of a stack of mixers.
     training : mapping, optional
-        Other settings of the section ``training`` of a study, such as ``batch_size``.
+        Further settings of the section ``training`` of a study, such as ``batch_size``.
 
     Raises
     ------
     ValueError
-        The model cannot be built, breaks a promise, or its code fails; or every run diverged.
+        The model cannot be built, breaks a promise, or its code fails; every run diverged; or
+        `training` has a setting that is an argument here.
 
     Notes
     -----
@@ -137,18 +140,20 @@ def train(
     --------
     >>> import mfbench as mf
     >>> task = mf.Task("exponential", memory_length=4, length=16, sequences=64)
-    >>> found = mf.train("lru", task, steps=20, seeds=0, width=4)
+    >>> found = mf.train("lru", task, steps=20, seeds=1, width=4)
     >>> found.runs.sizes["learning_rate"], found.error < 2
     (2, True)
     """
-    given: dict[str, Any] = {"memory_probes": 0, "batch_size": min(64, len(task.x["train"]))}
-    given |= {**(training or {}), "steps": [steps], "device": device, "broken": "stop"}
-    given |= {"learning_rates": _listed(learning_rates), "seeds": _listed(seeds)}
-    settings = checked(TrainingSettings, given)
+    own = {"steps": [steps], "seeds": seed_list(seeds), "device": device, "broken": "stop"}
+    own["learning_rates"] = np.atleast_1d(learning_rates).tolist()
+    if twice := sorted(own.keys() & (training or {}).keys()):
+        raise ValueError(f"training: {', '.join(twice)}: set by train itself, from its arguments")
+    usual = {"memory_probes": 0, "batch_size": min(64, len(task.x["train"]))}
+    settings = checked(TrainingSettings, {**usual, **(training or {}), **own})
     architecture = settings_of(model, options or {}, width=width, length=task.length)
-    where, data = choose_device(settings.device), task.data
     assert task.rho is not None
     with prepared():
+        where, data = choose_device(settings.device), task.data
         trained = train_cells(
             architecture,
             {task.rho: TrainingData.of(data.x, data.y, scored_from=data.scored_from, device=where)},
@@ -173,10 +178,6 @@ def train(
         name: int(value) for name in declared if (value := getattr(trained, name)) is not None
     }
     return Training(_runs(members, errors, settings).assign_attrs(about), modules[best].root, task)
-
-
-def _listed(values: Any) -> list[Any]:
-    return list(np.atleast_1d(values).tolist())
 
 
 def _module(

@@ -50,14 +50,18 @@ def compare_cubes(a: xr.Dataset, b: xr.Dataset) -> xr.Dataset:
 
     Examples
     --------
-    >>> comparison = compare_cubes(before, after)  # doctest: +SKIP
-    >>> comparison.log10_ratio.where(comparison.differs)  # doctest: +SKIP
+    >>> import mfbench as mf
+    >>> cube = mf.open("results/small/cubes/benchmark.nc")
+    >>> comparison = compare_cubes(cube, cube)
+    >>> float(abs(comparison.log10_ratio).max()), int(comparison.differs.sum())
+    (0.0, 0)
     """
     one, other = _scores(a), _scores(b)
     shared = {name: [v for v in one[name].values if v in other[name].values] for name in GROUP}
-    first, second = one.sel(shared), _at_levels_of(one.sel(shared), other.sel(shared))
+    first = one.sel(shared)
+    second = _at_levels_of(first, other.sel(shared), same_task=_same_task(a, b))
     both = (first.notnull().any("seed") & second.notnull().any("seed")).values
-    same_seeds = bool(np.array_equal(one.seed, other.seed))
+    seeds = first.seed.values, second.seed.values
     numbers = {
         name: np.full(both.shape, np.nan)
         for name in ("error_a", "error_b", "log10_ratio", "low", "high", "p_value")
@@ -67,7 +71,7 @@ def compare_cubes(a: xr.Dataset, b: xr.Dataset) -> xr.Dataset:
         means = [float(np.nanmean(scores)) for scores in pair]
         numbers["error_a"][at], numbers["error_b"][at] = (10**mean for mean in means)
         numbers["log10_ratio"][at] = means[1] - means[0]
-        if found := _interval(*pair, same_seeds=same_seeds):
+        if found := _interval(*pair, *seeds):
             numbers["low"][at], numbers["high"][at] = found.low, found.high
             below = found.at_most(0.0)
             numbers["p_value"][at] = 2 * min(below, 1 - below)
@@ -93,10 +97,10 @@ def _scores(cube: xr.Dataset) -> xr.DataArray:
         "budget", errors="ignore"
     )
     scores = scores.assign_coords({name: cube[name] for name in ("rho", "memory_length")})
-    return scores.transpose(*GROUP, "level", "seed")
+    return scores.transpose(*GROUP, "level", "seed").sortby("seed")
 
 
-def _at_levels_of(one: xr.DataArray, other: xr.DataArray) -> xr.DataArray:
+def _at_levels_of(one: xr.DataArray, other: xr.DataArray, *, same_task: bool) -> xr.DataArray:
     """The scores of another cube at the levels of this one, NaN where it has no such level."""
     found = np.full((*one.shape[:-1], other.sizes["seed"]), np.nan)
     for k in range(one.sizes["kernel"]):
@@ -106,15 +110,15 @@ def _at_levels_of(one: xr.DataArray, other: xr.DataArray) -> xr.DataArray:
             )
             for cube in (one, other)
         )
-        for i, j in _same_levels(tasks, others).items():
+        for i, j in _same_levels(tasks, others, same_task=same_task).items():
             found[:, :, k, i] = other.values[:, :, k, j]
-    return xr.DataArray(found, dims=one.dims)
+    return xr.DataArray(found, dims=one.dims, coords={"seed": other.seed})
 
 
-def _same_levels(tasks: list[_Task], others: list[_Task]) -> dict[int, int]:
-    """Match levels of the same rho and memory length, and then those of the same memory length."""
+def _same_levels(tasks: list[_Task], others: list[_Task], *, same_task: bool) -> dict[int, int]:
+    """Match levels of the same rho; if the task differs, then those of the same memory length."""
     pairs: dict[int, int] = {}
-    for parts in (slice(None), slice(1, None)):
+    for parts in (slice(None), slice(1, None))[: 1 if same_task else 2]:
         for i, task in enumerate(tasks):
             if i not in pairs:
                 left = (j for j, t in enumerate(others) if t[parts] == task[parts])
@@ -124,15 +128,18 @@ def _same_levels(tasks: list[_Task], others: list[_Task]) -> dict[int, int]:
 
 
 def _interval(
-    one: NDArray[np.float64], other: NDArray[np.float64], *, same_seeds: bool
+    one: NDArray[np.float64],
+    other: NDArray[np.float64],
+    seeds: NDArray[np.int64],
+    other_seeds: NDArray[np.int64],
 ) -> Interval | None:
     """The interval of the second minus the first, if there are enough seeds."""
-    there = [~np.isnan(one), ~np.isnan(other)]
-    if min(map(np.sum, there)) < 2:
+    here, there = ~np.isnan(one), ~np.isnan(other)
+    if min(here.sum(), there.sum()) < 2:
         return None
-    if same_seeds and np.array_equal(there[0], there[1]):
-        return mean_interval((other - one)[there[0]])
-    return difference_interval(other[there[1]], one[there[0]])
+    if np.array_equal(seeds[here], other_seeds[there]):
+        return mean_interval(other[there] - one[here])
+    return difference_interval(other[there], one[here])
 
 
 def _discoveries(p_values: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -142,6 +149,12 @@ def _discoveries(p_values: NDArray[np.float64]) -> NDArray[np.bool_]:
     if known.any():
         found[known] = false_discovery_control(p_values[known]) <= FALSE_SHARE
     return found
+
+
+def _same_task(a: xr.Dataset, b: xr.Dataset) -> bool:
+    """Whether the section `task` of their settings is known and the same."""
+    sections = [json.loads(cube.attrs.get("settings", "{}")).get("task") for cube in (a, b)]
+    return None not in sections and not difference(*sections, exact=True)
 
 
 def _other_settings(a: xr.Dataset, b: xr.Dataset, architectures: list[str]) -> list[str]:

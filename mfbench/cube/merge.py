@@ -49,7 +49,14 @@ def merge_cubes(paths: Sequence[str | Path], out: str | Path) -> None:
 
     Examples
     --------
-    >>> merge_cubes(["a.nc", "b.nc"], "all.nc")  # doctest: +SKIP
+    >>> import mfbench as mf
+    >>> cube = mf.open("results/small/cubes/benchmark.nc")
+    >>> for name in ("s4d", "rnn"):
+    ...     cube.sel(architecture=[name]).to_netcdf(f"{name}.nc")
+    >>> merge_cubes(["s4d.nc", "rnn.nc"], "both.nc")
+    >>> mf.open("both.nc").mf
+    mfbench cube 'small': 2 architectures, 1 kernel, 1 width, 2 levels, 2 seeds
+    .mf has selected, boundary, cause, profile, compare, plot
     """
     cubes = {str(path): _read(path) for path in paths}
     settings = _merged_settings(cubes)

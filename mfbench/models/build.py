@@ -10,7 +10,7 @@ from torch.nn.parameter import is_lazy
 
 from mfbench.models.mixer import Mixer
 from mfbench.models.model import Model, SequenceModel
-from mfbench.models.options import constructor_parameters, is_mixer
+from mfbench.models.options import arguments, constructor_parameters, is_mixer
 from mfbench.models.own_code import own_code
 from mfbench.models.registry import load_class, locate
 from mfbench.models.whole import WholeModel
@@ -47,9 +47,9 @@ def build_model(settings: Mapping[str, Any], *, width: int, length: int, d_in: i
         another way.
     """
     architecture = load_architecture(settings["model"])
-    options = settings.get("options", {})
     model: Model
     with own_code():
+        options = arguments(architecture, settings.get("options", {}))
         if is_mixer(architecture):
             stack = {key: settings.get(key, getattr(architecture, key)) for key in STACK}
             model = SequenceModel(

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from inspect import Parameter
 from typing import Any, TypeGuard
 
+import numpy as np
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from torch import nn
 
@@ -74,8 +75,9 @@ def resolved_options(
 ) -> dict[str, Any]:
     """The options that a study gives, checked, with the defaults of the others.
 
-    Values are checked against annotations that pydantic understands. A default that JSON cannot
-    hold is left to the constructor.
+    Values are checked against annotations that pydantic understands. They are in the form that JSON
+    gives them, as records store them; a default that JSON cannot hold is left out. Only from Python
+    come values that JSON cannot hold; these stay as they are.
 
     Raises
     ------
@@ -107,6 +109,19 @@ def resolved_options(
     return resolved
 
 
+def arguments(architecture: Callable[..., nn.Module], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments to call it with: resolved options as values of their annotations.
+
+    Defaults are left to the constructor, because JSON has no tuples, for example.
+    """
+    known = options_of(architecture)
+    return {
+        name: _read(known[name], value) if name in known else value
+        for name, value in options.items()
+        if name not in known or not _same(value, known[name].default)
+    }
+
+
 def options_schema(architecture: Callable[..., nn.Module]) -> dict[str, Any]:
     """JSON schema of the options."""
     properties = {}
@@ -136,14 +151,44 @@ def _adapter(parameter: Parameter) -> TypeAdapter[Any] | None:
 
 
 def _checked(parameter: Parameter, value: Any) -> Any:
+    """The value in JSON's form, or as it is if it has none."""
     adapter = _adapter(parameter)
     if adapter is None:
         return value
     try:
-        read = adapter.validate_json(json.dumps(value), strict=True)
+        text = json.dumps(value, default=_numbers)
+    except TypeError:  # a class, for example
+        text = None
+    try:
+        if text is None:
+            adapter.validate_python(value, strict=True)
+            return value
+        return adapter.dump_python(adapter.validate_json(text, strict=True), mode="json")
     except ValidationError as error:
         raise ValueError("; ".join(e["msg"] for e in error.errors())) from None
-    return adapter.dump_python(read, mode="json")
+
+
+def _numbers(value: Any) -> Any:
+    """Python's numbers for numpy's."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError
+
+
+def _read(parameter: Parameter, value: Any) -> Any:
+    """The value that a form in JSON stands for."""
+    adapter = _adapter(parameter)
+    if adapter is None or not _plain(value):
+        return value
+    try:
+        return adapter.validate_json(json.dumps(value), strict=True)
+    except ValidationError:  # never checked; the constructor may take it
+        return value
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether JSON has the same form for both."""
+    return _plain(one) and _plain(other) and json.dumps(one) == json.dumps(other)
 
 
 def _plain(value: Any) -> bool:

@@ -29,6 +29,7 @@ from mfbench.models.mixer import Mixer
 from mfbench.models.model import Model, Part
 from mfbench.models.own_code import ArchitectureError, during, own_code
 from mfbench.models.trial import Trial, apart, changes, seeded, size_of
+from mfbench.models.whole import WholeModel
 
 _CPU = torch.device("cpu")
 # Types that numpy, safetensors and every step of training can hold.
@@ -76,7 +77,7 @@ class Promise:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a model makes of a promise.
+    """The result of checking a promise.
 
     Attributes
     ----------
@@ -240,6 +241,13 @@ def check_measurable(model: Model, *, length: int) -> None:
 def declarations(trial: Trial, _: float) -> None:
     """What the model declares about itself has the right type."""
     model = trial.model
+    if isinstance(model, WholeModel) and len(model.step_form) == 1:
+        (found,) = model.step_form
+        (other,) = {"initial_state", "step"} - {found}
+        raise BrokenPromiseError(
+            f"the model has {found} but not {other}: a step form needs both; rename {found} if it "
+            "is something else"
+        )
     for part in model.parts():
         declared: Any = part.module
         for name in ("state_size", "receptive_field", "maximum_length"):

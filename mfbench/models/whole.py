@@ -7,7 +7,9 @@ no declaration.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
+from functools import cached_property
 from itertools import chain
 from typing import Any
 
@@ -15,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from mfbench.models.model import Model, Part
+from mfbench.models.own_code import during, own_code
 
 
 class WholeModel(Model):
@@ -39,9 +42,9 @@ class WholeModel(Model):
         return y
 
     def recur(self, x: Tensor) -> Tensor:
-        start, step = self._declared("initial_state", None), self._declared("step", None)
-        if not (callable(start) and callable(step)):
+        if self.step_form != {"initial_state", "step"}:
             raise TypeError("this architecture has no step-by-step form")
+        start, step = self._declared("initial_state", None), self._declared("step", None)
         state = start(x.shape[0])
         outputs = []
         for x_t in x.unbind(1):
@@ -50,8 +53,13 @@ class WholeModel(Model):
         return torch.stack(outputs, 1)
 
     def parts(self) -> list[Part]:
-        steps = all(callable(self._declared(name, None)) for name in ("initial_state", "step"))
-        return [Part("the model", self, self.d_in, self.recur if steps else None)]
+        recur = self.recur if self.step_form == {"initial_state", "step"} else None
+        return [Part("the model", self, self.d_in, recur)]
+
+    @property
+    def step_form(self) -> set[str]:
+        """Which of the two methods of a step form the module has."""
+        return {name for name in ("initial_state", "step") if callable(self._declared(name, None))}
 
     @property
     def root(self) -> nn.Module:
@@ -83,9 +91,16 @@ class WholeModel(Model):
 
     def ssm_parameters(self) -> Iterable[nn.Parameter]:
         declared = self._declared("ssm_parameters", tuple)
-        parameters: Iterable[nn.Parameter] = declared()
+        with during("ssm_parameters"), own_code():
+            parameters: list[nn.Parameter] = list(declared())
         return parameters
 
     def _declared(self, name: str, default: Any) -> Any:
+        """The module's attribute; errors in the code of a property are its own."""
+        found = inspect.getattr_static(self.module, name, None)
+        if isinstance(found, property | cached_property):
+            # getattr would take an AttributeError in a property for an absent attribute.
+            with during(name), own_code():
+                return found.__get__(self.module, type(self.module))
         value = getattr(self.module, name, default)
         return default if isinstance(value, nn.Module) else value

@@ -8,6 +8,7 @@ import platform
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from itertools import product
 from pathlib import Path
 
@@ -39,12 +40,14 @@ def prepare_process(*, threads: int) -> None:
 def prepared(*, threads: int | None = None) -> Iterator[None]:
     """Set up torch as for a job while the block runs, in a process that is not only mfbench's.
 
-    The number of threads stays as it is if none is given.
+    The number of threads stays as it is if none is given. Afterwards, the current GPU is the one
+    from before.
     """
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
     before, tf32 = torch.get_num_threads(), (matmul.allow_tf32, cudnn.allow_tf32)
     tiny = torch.full((1,), float(torch.finfo(torch.float32).tiny))
     flushed = not bool(tiny / 2)  # torch has no function that tells
+    current = torch.cuda.current_device() if torch.cuda.is_initialized() else 0
     prepare_process(threads=threads or before)
     try:
         yield
@@ -52,6 +55,8 @@ def prepared(*, threads: int | None = None) -> Iterator[None]:
         matmul.allow_tf32, cudnn.allow_tf32 = tf32
         torch.set_flush_denormal(flushed)
         torch.set_num_threads(before)
+        if torch.cuda.is_initialized():
+            torch.cuda.set_device(current)
 
 
 def describe_device(device: torch.device) -> str:
@@ -62,7 +67,9 @@ def describe_device(device: torch.device) -> str:
 
 
 def choose_device(name: str) -> torch.device:
-    """Choose the device of a job; ``auto`` means a GPU if torch finds one. Call this once per job.
+    """Choose the device of a job; ``auto`` means a GPU if torch finds one.
+
+    The first call in a process chooses the GPU, and all later ones return the same.
 
     Raises
     ------
@@ -73,9 +80,15 @@ def choose_device(name: str) -> torch.device:
         raise ValueError("training.device is 'cuda', but torch finds no GPU here; use auto or cpu")
     if name == "cpu" or not torch.cuda.is_available():
         return torch.device("cpu")
-    device = torch.device("cuda", take_gpu(torch.cuda.device_count()))
+    device = torch.device("cuda", _own_gpu())
     torch.cuda.set_device(device)  # streams and graphs follow the current device
     return device
+
+
+@cache
+def _own_gpu() -> int:
+    """The GPU of this process."""
+    return take_gpu(torch.cuda.device_count())
 
 
 def take_gpu(count: int) -> int:

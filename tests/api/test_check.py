@@ -40,6 +40,32 @@ def test_a_model_that_does_not_run_has_no_cost(tmp_path: Path) -> None:
     assert found.parameters > 0
 
 
+PROPERTY = """
+import torch
+from mfbench.models.mixer import Mixer
+class Own(BASE):
+    def __init__(self, width, *others):
+        super().__init__()
+        self.linear_map = torch.nn.Linear(FEATURES, FEATURES)
+    def forward(self, x):
+        return self.linear_map(x)
+    NAME = property(lambda self: {}["key"])
+"""
+
+
+@pytest.mark.parametrize("name", ["state_size", "receptive_field"])
+@pytest.mark.parametrize(("base", "features"), [("torch.nn.Module", "1"), ("Mixer", "width")])
+def test_a_property_that_fails_breaks_a_promise(
+    base: str, features: str, name: str, tmp_path: Path
+) -> None:
+    source = PROPERTY.replace("BASE", base).replace("FEATURES", features).replace("NAME", name)
+    (tmp_path / "own.py").write_text(source)
+    found = check(f"{tmp_path}/own.py:Own", width=4, length=16, device="cpu")
+    outcome = found.promises[0]
+    assert (outcome.promise.name, outcome.state) == ("declarations", "broken")
+    assert "KeyError: 'key'" in outcome.message
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_whether_a_gpu_records_a_step(tmp_path: Path) -> None:
     assert check("lru", width=4, length=16, device="cuda").cost.unrecorded == ""

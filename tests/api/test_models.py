@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
+import netCDF4
 import numpy as np
 import pytest
 import torch
 
 import mfbench as mf
+from mfbench.files.integrity import seal
 from mfbench.training.trainer import initial_model
-from tests.api.models import Fir, Gated
+from tests.api.models import Active, Fir, Gated
 from tests.api.results import ARCHITECTURES, KERNEL, RHOS, TRAINING, WIDTH
 
 COUNTS = {"train": 64, "validation": 16, "test": 32}
@@ -43,11 +47,15 @@ def test_a_class_gets_its_options() -> None:
     built = mf.build(Gated, width=3, taps=2, norm=True)
     assert isinstance(built, Gated)
     assert (built.conv.out_channels, built.taps, built.norm) == (3, 2, True)
+    active = mf.build(Active, act=torch.nn.Tanh, size=np.int64(3))
+    assert isinstance(active.act, torch.nn.Tanh)
+    assert active.linear.out_features == 3
 
 
 @pytest.mark.parametrize(
     ("model", "options", "message"),
     [
+        (Active, {"act": dict}, "act: <class 'dict'>: Input should be a subclass of Module"),
         ("s4e", {}, "no architecture named 's4e'; choose from"),
         ("s4d", {"sate": 4}, "sate: S4D has no such option; it has: state"),
         ("s4d", {"state": "four"}, "state: 'four': Input should be a valid integer"),
@@ -114,7 +122,18 @@ def test_a_model_that_cannot_be_trained_is_refused(task: mf.Task) -> None:
     with pytest.raises(ValueError, match="architecture Sequential, width 16: the model is not cau"):
         mf.train(ahead, task)
     with pytest.raises(ValueError, match="all 1 runs diverged: try learning rates below 1e"):
-        mf.train("rnn", task, steps=20, learning_rates=1e30, seeds=0, width=2, device="cpu")
+        mf.train("rnn", task, steps=20, learning_rates=1e30, seeds=1, width=2, device="cpu")
+
+
+def test_a_number_of_seeds_starts_at_0_and_a_list_names_them(task: mf.Task) -> None:
+    given = {"steps": 2, "learning_rates": 0.01, "width": 2, "device": "cpu"}
+    for seeds, expected in ((2, [0, 1]), (np.arange(1, 3), [1, 2])):
+        assert mf.train("rnn", task, seeds=seeds, **given).runs.seed.values.tolist() == expected
+
+
+def test_settings_that_are_arguments_of_train_are_refused(task: mf.Task) -> None:
+    with pytest.raises(ValueError, match="training: device, steps: set by train itself, from its"):
+        mf.train("rnn", task, training={"steps": [2], "device": "cpu", "batch_size": 8})
 
 
 def test_a_loaded_model_is_the_one_of_the_cube(results: Path, task: mf.Task) -> None:
@@ -126,6 +145,25 @@ def test_a_loaded_model_is_the_one_of_the_cube(results: Path, task: mf.Task) -> 
             assert not loaded.training
             found = mf.probe(loaded, task, probes=16)
             assert float(found.relative_mse) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_a_model_of_ones_own_loads_from_any_folder_and_draws_no_numbers(
+    results: Path, tmp_path: Path
+) -> None:
+    copied = shutil.copytree(results, tmp_path / "results" / "small")
+    (tmp_path / "mine.py").write_text("from mfbench.models.rnn import RNN\nclass Mine(RNN): ...\n")
+    for record in copied.glob("training/*/rnn/**/*.nc"):
+        with netCDF4.Dataset(record, "a") as file:
+            settings = json.loads(file.settings)
+            settings["architecture"]["model"] = "mine.py:Mine"
+            file.settings = json.dumps(settings)
+        seal(record, ".nc")
+    state = torch.get_rng_state()
+    which = {"architecture": "rnn", "kernel": KERNEL, "level": 0}
+    loaded, own = (mf.load_model(folder, **which) for folder in (results, copied))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(weights_of(loaded), weights_of(own))
+    assert type(own.layers[0].mixer).__name__ == "Mine"
 
 
 @pytest.mark.parametrize(

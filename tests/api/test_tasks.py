@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,15 +66,31 @@ def test_a_task_is_that_of_a_study(results: Path) -> None:
     assert "<svg" in same._repr_html_()
 
 
+@pytest.mark.parametrize("kernel", ["airy", DECAY])
+def test_a_task_can_be_changed(kernel: Any) -> None:
+    knob = {"memory_length": 4} if isinstance(kernel, str) else {}
+    task = mf.Task(kernel, **knob, length=LENGTH, sequences=8)
+    other = replace(task, seed=1)
+    assert repr(other) == repr(task)
+    assert not np.allclose(other.x["train"], task.x["train"])
+
+
+def test_a_task_has_one_memory_length() -> None:
+    task = mf.Task("airy", memory_length=4, length=LENGTH)
+    assert replace(task, memory_length=6, rho=None).memory_length == 6
+    with pytest.raises(ValueError, match=r"has memory_length = 4, not 6: give either rho or mem"):
+        replace(task, memory_length=6)
+
+
 @pytest.mark.parametrize(
     ("kernel", "given", "message"),
     [
         ("airy", {}, "airy: give either rho or memory_length"),
-        ("airy", {"rho": 3, "memory_length": 4}, "give either rho or memory_length"),
         ("airy", {"memory_length": 100}, r"memory_length = 100 must lie in 1\.\.64"),
         ("nope", {"rho": 3}, "no kernel family named 'nope'"),
         ("airy", {"rho": 3, "length": 2}, "^length: Input should be greater than or equal to 4$"),
         ("airy", {"rho": 3, "sequences": {"trian": 3}}, "sequences.trian: Extra inputs"),
+        (np.eye(3), {}, "^the values of a kernel: give either rho or memory_length$"),
         ([1j], {}, "values of a kernel: must hold real numbers"),
         ([0.0, np.nan], {}, "values of a kernel: row 0 has values that are not finite"),
     ],

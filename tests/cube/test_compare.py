@@ -75,6 +75,27 @@ def test_cells_of_one_cube_only_are_counted() -> None:
     assert found.attrs["other_settings"] == []
 
 
+def test_levels_of_the_same_task_are_matched_by_rho_alone() -> None:
+    one = cube(lambda member: 0.1)
+    other = one.assign_coords(rho=one.rho + 0.001)
+    assert compare_cubes(one, other).log10_ratio.isnull().all()
+
+
+def test_a_cell_is_paired_by_its_own_seeds(rng: np.random.Generator) -> None:
+    draw = noisy(rng, 0.3)
+    a = cube(draw)
+    b = cube(
+        lambda member: np.nan if member.seed == 7 else draw(member),
+        training={"seeds": [4, 3, 2, 1, 0, 7], "learning_rates": [0.01]},
+    )
+    x, y = (np.log10(c.relative_mse.squeeze(["width", "learning_rate", "kernel"])) for c in (a, b))
+    paired = stats.ttest_rel(y.sel(seed=x.seed), x, axis=-1)
+    found = compare_cubes(a, b).squeeze(["width", "kernel"])
+    np.testing.assert_allclose(found.p_value, paired.pvalue)
+    back = compare_cubes(a, b.isel(seed=slice(None, None, -1))).squeeze(["width", "kernel"])
+    np.testing.assert_allclose(back.p_value, paired.pvalue)
+
+
 def test_other_tasks_are_named_and_matched_by_memory_length() -> None:
     task = {"length": 128, "sequences": {"train": 64, "validation": 8, "test": 8}}
     a = cube(lambda member: 0.1)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from mfbench.models.build import build_model, load_architecture
+from mfbench.models.build_all import build_all
 from mfbench.models.options import resolved_options
 from mfbench.models.own_code import ArchitectureError
 from mfbench.models.promises import check_promises
@@ -183,6 +186,18 @@ BROKEN = {
     ),
     "state": ("state_size = 2, but", TAPS.replace("DECLARED", "linear = True; state_size = 2")),
     "short": ("declares maximum_length = 8", TAPS.replace("DECLARED", "maximum_length = 8")),
+    "absent attribute of a property": (
+        "state_size: AttributeError: 'Own' object has no attribute 'width'",
+        TAPS.replace("DECLARED", "state_size = property(lambda self: self.width)"),
+    ),
+    "ssm_parameters": (
+        "ssm_parameters: KeyError: 'a'",
+        TAPS.replace("DECLARED", "def ssm_parameters(self): return [{}['a']]"),
+    ),
+    "half a step form": (
+        "the model has step but not initial_state: a step form needs both; rename step if it is",
+        TAPS.replace("DECLARED", "def step(self, x_t, state): return x_t, state"),
+    ),
     "two forms": ("the model gives different outputs step by", LEAKY.replace("FACTOR", "2 * ")),
     "shape of a step": (
         r"maps \(2, 24, 1\) to \(2, 24\) step by step .* must return \(B, 1\) and the next",
@@ -221,3 +236,34 @@ def test_options_are_all_arguments_that_mfbench_does_not_give(tmp_path: Path) ->
         resolved_options(own, {"width": 3})
     free = load_architecture(write(tmp_path, "def Own(*args, depth=2, **others): ..."))
     assert resolved_options(free, {"state": 3}) == {"state": 3, "depth": 2}
+
+
+TYPED = """
+class Own(nn.Module):
+    def __init__(self, taps=(1, 4), size: tuple[int, int] = (2, 3), depth: int = 2):
+        super().__init__()
+        self.linear, self.given = nn.Linear(1, 1), (taps, size, depth)
+    def forward(self, x): return self.linear(x)
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "given", "recorded"),
+    [
+        ({}, ((1, 4), (2, 3), 2), {"taps": [1, 4], "size": [2, 3], "depth": 2}),
+        (
+            {"taps": [2], "size": [4, 5], "depth": 3},
+            ([2], (4, 5), 3),
+            {"taps": [2], "size": [4, 5], "depth": 3},
+        ),
+    ],
+)
+def test_a_constructor_gets_its_own_types_and_records_get_those_of_json(
+    options: dict[str, Any], given: tuple[Any, ...], recorded: dict[str, Any], tmp_path: Path
+) -> None:
+    reference = write(tmp_path, TYPED)
+    entry = {"model": reference, "stack": {}, "options": options, "widths": [4], "length": LENGTH}
+    settings, problems = build_all(entry)
+    assert not problems
+    assert json.dumps(settings["options"]) == json.dumps(recorded)
+    assert build_model(settings, width=4, length=LENGTH).root.given == given

@@ -83,15 +83,18 @@ def test_a_job_gets_a_gpu_even_if_all_slots_are_taken_or_the_folder_cannot_be_us
     assert take_gpu(3) == os.getpid() % 3
 
 
-def test_a_job_is_bound_to_its_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bound: list[torch.device] = []
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    monkeypatch.setattr(torch.cuda, "set_device", bound.append)
-    chosen = [choose_device("auto"), choose_device("cuda")]
-    assert chosen == bound == [torch.device("cuda", 0), torch.device("cuda", 1)]
-    assert choose_device("cpu") == torch.device("cpu")
+def test_a_process_chooses_one_gpu_and_is_bound_to_it(tmp_path: Path) -> None:
+    job = start(  # in a process of its own, because the choice lasts
+        "import sys, torch; from mfbench.training.device import choose_device; "
+        "gpu = torch.cuda; gpu.is_available = lambda: True; gpu.device_count = lambda: 2; "
+        "bound = []; gpu.set_device = bound.append; "
+        "print([choose_device(name).index for name in ('auto', 'cuda', 'cpu')]); "
+        "print([device.index for device in bound])",
+        TMPDIR=str(tmp_path),
+    )
+    out, errors = job.communicate("\n")
+    assert out == "[0, 0, None]\n[0, 0]\n", errors
+    assert len(list(tmp_path.rglob("gpu=*"))) == 1
 
 
 def test_jobs_on_a_gpu_share_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
