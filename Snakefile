@@ -2,7 +2,7 @@
 
 from snakemake.utils import min_version
 
-min_version("9.0")
+min_version("9.10")
 
 
 # Shares of this machine's GPUs. They limit jobs on this machine, not those sent to a cluster.

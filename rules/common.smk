@@ -8,10 +8,9 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-# This process and its jobs import mfbench from this tree, whatever else is installed. A wheel keeps
-# the Snakefile in mfbench/_workflow.
-TREE = Path(workflow.basedir)
-sys.path.insert(0, str(TREE if (TREE / "mfbench").is_dir() else TREE.parents[1]))
+# In a clone, this process and its jobs import mfbench from there, whatever else is installed.
+if (TREE := Path(workflow.basedir)).joinpath("mfbench").is_dir():
+    sys.path.insert(0, str(TREE))
 
 from mfbench.figures.order import FIGURES
 from mfbench.files import BrokenFileError, read_json
@@ -33,9 +32,9 @@ from mfbench.workflow.plan import (
     training_settings,
 )
 from mfbench.workflow.resources import levels_per_job, memory, runtime
-from mfbench.workflow.snakefile import python_path
+from mfbench.workflow.snakefile import environment
 
-os.environ.update(PYTHONPATH=python_path())
+os.environ.update(environment())
 
 # A plan keeps millions of objects. Python would look for garbage among them after every 700 new
 # ones, which takes a tenth of the planning time.

@@ -10,7 +10,6 @@ import typer
 from mfbench.commands.arguments import Json
 from mfbench.commands.model_arguments import (
     Device,
-    DeviceName,
     Length,
     ModelReference,
     Options,
@@ -31,7 +30,7 @@ def run(
     option: Options = None,
     width: Width = 16,
     length: Length = 64,
-    device: Device = DeviceName.auto,
+    device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Check a model before training it.
@@ -44,8 +43,10 @@ def run(
 
     from mfbench.api.check import check
     from mfbench.commands.check_table import document, show
+    from mfbench.commands.model_output import model_output_to_stderr
 
-    found = check(model, options=options, width=width, length=length, device=device)
+    with model_output_to_stderr():
+        found = check(model, options=options, width=width, length=length, device=device)
     if as_json:
         sys.stdout.write(json.dumps(document(found), indent=1) + "\n")
     else:

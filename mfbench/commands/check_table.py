@@ -65,7 +65,7 @@ def show(console: Console, check: Check) -> None:
     console.print()
     console.print(facts)
     count = sum(outcome.state == "broken" for outcome in check.promises)
-    verdict = f"\n{count} broken: mend them from the top" if count else "\nready to train"
+    verdict = f"\n{count} broken: fix them from the top" if count else "\nready to train"
     console.print(verdict, style="bold red" if count else "bold green")
 
 

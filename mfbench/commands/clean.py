@@ -1,4 +1,4 @@
-"""``mfbench clean``: remove results that a study needs no more."""
+"""``mfbench clean``: remove results that a study no longer needs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from mfbench.commands.arguments import Json, StudyFile
+from mfbench.commands.units import size
 
 EXAMPLES = ("mfbench clean my-study.yaml", "mfbench clean my-study.yaml --yes")
 
@@ -21,7 +22,7 @@ def run(
     yes: Annotated[bool, typer.Option("--yes", help="Remove them without asking.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Remove results that a study needs no more.
+    """Remove results that a study no longer needs.
 
     These belong to levels, kernels, architectures, learning rates, seeds or phases that the study
     file no longer has. They are listed first. Other files in the folder are left alone. Call it in
@@ -37,7 +38,7 @@ def run(
         raise ValueError(f"there is no folder {found.results} here: call it where Snakemake runs")
     sizes = {path: path.stat().st_size for path in unneeded(found)}
     if as_json:
-        files = [{"file": str(path), "bytes": size} for path, size in sizes.items()]
+        files = [{"file": str(path), "bytes": count} for path, count in sizes.items()]
         sys.stdout.write(json.dumps({"removed": yes, "files": files}, indent=1) + "\n")
     else:
         _list(sizes, found.results)
@@ -56,26 +57,18 @@ def run(
 def _list(sizes: dict[Path, int], results: str) -> None:
     """A line per folder."""
     folders: dict[Path, list[int]] = defaultdict(list)
-    for path, size in sizes.items():
-        folders[path.parent].append(size)
+    for path, count in sizes.items():
+        folders[path.parent].append(count)
     for folder, files in folders.items():
-        typer.echo(f"{_text(sum(files)):>10}  {folder} ({_count(len(files))})")
+        typer.echo(f"{size(sum(files)):>10}  {folder} ({_count(len(files))})")
     if not sizes:
-        typer.echo(f"{results} holds nothing that the study needs no more.")
+        typer.echo(f"{results} holds nothing that the study no longer needs.")
     else:
-        typer.echo(f"{_text(sum(sizes.values())):>10}  in all ({_count(len(sizes))})")
+        typer.echo(f"{size(sum(sizes.values())):>10}  in all ({_count(len(sizes))})")
 
 
 def _count(files: int) -> str:
     return "1 file" if files == 1 else f"{files} files"
-
-
-def _text(size: float) -> str:
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} GB"
 
 
 def _remove_empty(folder: Path, top: Path) -> None:

@@ -24,13 +24,14 @@ def run(
     training each model for a few steps, which takes about 20 seconds. The phases refine and
     diagnose are not included.
     """
-    from mfbench.commands.estimation import estimate
-    from mfbench.commands.run_progress import duration
+    from mfbench.commands.units import duration, size
+    from mfbench.files.machine import usable_cores
     from mfbench.study.study import read_study
+    from mfbench.workflow.estimate import estimate
 
     found = read_study(study)
     _ = found.models  # builds them all
-    cores = cores or len(os.sched_getaffinity(0))
+    cores = cores or usable_cores()
     result = estimate(found, os.path.relpath(study), cores=cores)
     document = {
         "study": found.name,
@@ -58,18 +59,13 @@ def run(
         return
     for name, stage in result.stages.items():
         typer.echo(
-            f"{name:<10} {len(stage.jobs):>5} x {_size(stage.memory):>6}  "
-            f"{duration(sum(stage.jobs)):>6}  {_size(stage.disk):>6} on disk  {stage.basis}"
+            f"{name:<10} {len(stage.jobs):>5} x {size(1e6 * stage.memory):>6}  "
+            f"{duration(sum(stage.jobs)):>6}  {size(1e6 * stage.disk):>6} on disk  {stage.basis}"
         )
     whole, left = duration(result.seconds()), duration(result.seconds(left=True))
     typer.echo(
         f"about {whole} with {result.parallel} jobs at once, {left} of it still to do; "
-        f"{_size(result.memory)} of memory, {_size(result.disk)} of disk"
+        f"{size(1e6 * result.memory)} of memory, {size(1e6 * result.disk)} of disk"
     )
     if found.phases[1:]:
         typer.echo(f"not included: {' and '.join(found.phases[1:])}")
-
-
-def _size(megabytes: float) -> str:
-    """A size in MB or GB."""
-    return f"{megabytes:.0f} MB" if megabytes < 1000 else f"{megabytes / 1000:.1f} GB"

@@ -21,7 +21,6 @@ EXAMPLES = (
     "mfbench floors --kernel mine.py:FAMILY --rho 0.9 --receptive-field 31 --length 128",
 )
 _STATES = (1, 2, 4, 8, 16, 32, 64)
-_RESOLVED = 1e-6  # training in float32 cannot resolve smaller errors
 
 
 def run(
@@ -32,7 +31,9 @@ def run(
     memory_length: Annotated[
         int | None, typer.Option(help="Effective memory length M99 in steps.")
     ] = None,
-    rho: Annotated[float | None, typer.Option(help="Instead of it: the family's knob.")] = None,
+    rho: Annotated[
+        float | None, typer.Option(help="Instead of the memory length: the family's knob.")
+    ] = None,
     state: Annotated[
         str | None, typer.Option(metavar="N,N,...", help="State sizes (default: 1,2,4,.. to 1e-6).")
     ] = None,
@@ -73,6 +74,7 @@ def _sizes(text: str | None) -> list[int] | None:
 def _floors(task: Task, sizes: list[int] | None, receptive_field: int | None) -> Iterator[Floor]:
     """The floors one by one, because each takes seconds."""
     from mfbench.api.floors import floor
+    from mfbench.evaluation.optimum import RESOLVED
 
     if sizes is None and receptive_field is not None:
         yield floor(task, receptive_field=receptive_field)
@@ -80,7 +82,7 @@ def _floors(task: Task, sizes: list[int] | None, receptive_field: int | None) ->
     for size in sizes or _STATES:
         found = floor(task, state=size, receptive_field=receptive_field)
         yield found
-        if sizes is None and found.upper < _RESOLVED:
+        if sizes is None and found.upper < RESOLVED:
             return
 
 

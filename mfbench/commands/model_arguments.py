@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -24,17 +23,9 @@ Options = Annotated[
 ]
 Width = Annotated[int, typer.Option(min=1, help="Number of channels.")]
 Length = Annotated[int, typer.Option(min=4, help="Sequence length in steps.")]
-
-
-class DeviceName(StrEnum):
-    """Where a model runs."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-
-
-Device = Annotated[DeviceName, typer.Option(help="auto: the GPU, if the machine has one.")]
+Device = Annotated[
+    Literal["auto", "cpu", "cuda"], typer.Option(help="auto: the GPU, if the machine has one.")
+]
 
 
 def given_options(texts: Sequence[str] | None) -> dict[str, Any]:

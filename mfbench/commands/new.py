@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from enum import StrEnum
 from pathlib import Path
 from string import Template
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -16,26 +15,17 @@ EXAMPLES = (
     "mfbench new kernel bell",
 )
 _TEMPLATES = Path(__file__).parent / "templates"
-
-
-class Kind(StrEnum):
-    """What a file can be about."""
-
-    STUDY = "study"
-    ARCHITECTURE = "architecture"
-    KERNEL = "kernel"
-
-
 _NEXT = {
-    Kind.STUDY: "mfbench run $name.yaml",
-    Kind.ARCHITECTURE: "mfbench check $name.py:$class",
-    Kind.KERNEL: "mfbench floors --kernel $name.py:FAMILY --memory-length 16",
+    "study": "mfbench run $name.yaml",
+    "architecture": "mfbench check $name.py:$class",
+    "kernel": "mfbench floors --kernel $name.py:FAMILY --memory-length 16",
 }
 
 
 def run(
     kind: Annotated[
-        Kind, typer.Argument(metavar="KIND", help="What to write: study, architecture or kernel.")
+        Literal["study", "architecture", "kernel"],
+        typer.Argument(metavar="KIND", help="What to write: study, architecture or kernel."),
     ],
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="Its name; the file is NAME.yaml or NAME.py.")
@@ -45,7 +35,7 @@ def run(
 
     It goes into the current folder and runs as it is. Files are never overwritten.
     """
-    suffix = ".yaml" if kind is Kind.STUDY else ".py"
+    suffix = ".yaml" if kind == "study" else ".py"
     name = name.removesuffix(suffix)
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
         raise typer.BadParameter(f"{name!r}: use letters, digits, _ and -, and begin with a letter")

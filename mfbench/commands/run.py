@@ -32,15 +32,17 @@ def run(
 ) -> None:
     """Run a study to its report.
 
-    The study is checked first. What is finished is kept, so that the same command goes on with a
-    run that was stopped, or with a study that has grown. Results go to the study's folder below
-    the current one. On a cluster, use Snakemake itself (docs/cluster.md).
+    The study is checked first. What is finished is kept. Repeat the command to continue a stopped
+    run, or after adding to the study. Results go to the study's folder below the current one. On a
+    cluster, use Snakemake itself (docs/cluster.md).
     """
-    from mfbench.commands.reruns import lines, planned
     from mfbench.commands.running import run_to_the_end
+    from mfbench.commands.why import lines
+    from mfbench.files.machine import usable_cores
     from mfbench.study.study import read_study
     from mfbench.workflow.claim import check_claim
     from mfbench.workflow.engine import Run
+    from mfbench.workflow.reruns import planned
 
     found = read_study(study)
     _ = found.models  # builds them all
@@ -54,4 +56,4 @@ def run(
     if dry_run:
         typer.echo("\n".join(lines(found, planned(file, config=config))))
         return
-    run_to_the_end(found, file, cores=cores or len(os.sched_getaffinity(0)), config=config)
+    run_to_the_end(found, file, cores=cores or usable_cores(), config=config)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -14,10 +15,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from mfbench.commands.run_progress import STAGES, Progress, duration
+from mfbench.commands.units import duration
 from mfbench.files.paths import Paths
 from mfbench.study.study import Study
 from mfbench.workflow.engine import Run
+from mfbench.workflow.progress import STAGES, Progress
 
 _SECONDS = 10.0  # between two plain lines
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -49,7 +51,6 @@ def run_to_the_end(study: Study, file: str, *, cores: int, config: Mapping[str, 
     run = Run(file, cores=cores, config=config)
     with display, _calling(run, display):
         for event in run.events():
-            progress.see(event)
             display.see(event)
     if display.stopping:
         sys.stderr.write(f"stopped: {_to_go_on(study, file)}\n")
@@ -94,6 +95,7 @@ class _Display:
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
         self.stopping = False
+        self._lock = threading.Lock()  # the table is drawn in a thread of its own
         self._console = Console(highlight=False, markup=False, emoji=False)
         self._live = Live(
             get_renderable=self._table,
@@ -113,7 +115,9 @@ class _Display:
         self._live.stop()
 
     def see(self, event: Mapping[str, Any]) -> None:
-        """Show what is new."""
+        """Take in an event and show what is new."""
+        with self._lock:
+            self.progress.see(event)
         if event["kind"] == "output":
             self._console.print(event["msg"])
         if not self.stopping:  # then every job fails
@@ -145,8 +149,9 @@ class _Display:
 
     def _table(self) -> Group:
         table = Table.grid(padding=(0, 2))
-        for rule, stage in self.progress.stages.items():
-            done = "green" if stage.done == stage.jobs else ""
-            table.add_row(STAGES.get(rule, rule), Text(f"{stage.done}/{stage.jobs}", done))
-        words = "planning" if not self.progress.stages else ", ".join(self._pace())
+        with self._lock:
+            for rule, stage in self.progress.stages.items():
+                done = "green" if stage.done == stage.jobs else ""
+                table.add_row(STAGES.get(rule, rule), Text(f"{stage.done}/{stage.jobs}", done))
+            words = "planning" if not self.progress.stages else ", ".join(self._pace())
         return Group(table, Text("stopping the jobs" if self.stopping else words))

@@ -38,8 +38,8 @@ def run(
     from rich.console import Console
 
     from mfbench.commands.status_table import SHOWN, document, show
-    from mfbench.commands.study_status import study_status
     from mfbench.study.study import read_study
+    from mfbench.workflow.status import study_status
 
     found = read_study(study)
     if as_json:

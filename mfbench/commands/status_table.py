@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mfbench.commands.study_status import StudyStatus
 from mfbench.study.study import Study
 from mfbench.study.training import MEMBERS
+from mfbench.workflow.status import StudyStatus
 
 SHOWN = 10  # lines of each listing without --failed
 _COLOURS = {"running": "cyan", "failed": "red", "diverged": "yellow", "missing": "bright_black"}

@@ -12,7 +12,6 @@ import typer
 from mfbench.commands.arguments import Figure, Json
 from mfbench.commands.model_arguments import (
     Device,
-    DeviceName,
     Length,
     ModelReference,
     Options,
@@ -47,7 +46,7 @@ def run(
         int | None, typer.Option(min=1, help="Effective memory length M99 in steps.")
     ] = None,
     rho: Annotated[
-        float | None, typer.Option(help="In place of the memory length: the family's own knob.")
+        float | None, typer.Option(help="Instead of the memory length: the family's knob.")
     ] = None,
     option: Options = None,
     width: Width = 16,
@@ -57,7 +56,7 @@ def run(
         str, typer.Option(metavar="NUMBERS", help="Peak learning rates.", callback=_rates)
     ] = "0.01,0.03",
     seeds: Annotated[int, typer.Option(min=1, help="Number of seeds.")] = 2,
-    device: Device = DeviceName.auto,
+    device: Device = "auto",
     others: Annotated[
         Path | None,
         typer.Option("--with", metavar="CUBE", help="Show the models of this cube beside it."),
@@ -78,6 +77,7 @@ def run(
     from mfbench.api.attempt import attempt
     from mfbench.api.tasks import Task
     from mfbench.commands.attempt_table import document, show
+    from mfbench.commands.model_output import model_output_to_stderr
     from mfbench.commands.try_progress import progress_of_steps
     from mfbench.cube.read import open_benchmark
     from mfbench.cube.select import longest, nearest_level
@@ -90,7 +90,10 @@ def run(
         other = nearest_level(
             longest(cube), family=str(task.family), memory_length=task.memory_length
         )
-    with progress_of_steps(f"{model.rpartition(':')[2]} on {kernel}") as report:
+    with (
+        progress_of_steps(f"{model.rpartition(':')[2]} on {kernel}") as report,
+        model_output_to_stderr(),
+    ):
         found = attempt(
             model,
             task,

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import typer
 
 from mfbench.commands.arguments import Json, StudyFile
+
+if TYPE_CHECKING:
+    from mfbench.study.study import Study
+    from mfbench.workflow.reruns import PlannedStage
 
 EXAMPLES = ("mfbench why my-study.yaml", "mfbench why my-study.yaml --json")
 
@@ -18,8 +24,8 @@ def run(study: StudyFile = "config.yaml", as_json: Json = False) -> None:
     A job runs if it has no result, if its settings, its inputs or the code that can change its
     numbers have changed, or if a job before it runs. Changes nothing.
     """
-    from mfbench.commands.reruns import lines, planned
     from mfbench.study.study import read_study
+    from mfbench.workflow.reruns import planned
 
     found = read_study(study)
     stages = planned(os.path.relpath(study), config={})
@@ -38,3 +44,31 @@ def run(study: StudyFile = "config.yaml", as_json: Json = False) -> None:
         for rule, stage in stages.items()
     ]
     typer.echo(json.dumps({"study": found.name, "stages": content}, indent=1))
+
+
+def lines(study: Study, stages: Mapping[str, PlannedStage]) -> Iterator[str]:
+    """A line per stage, and what else a reader must know."""
+    from mfbench.files.paths import Paths
+    from mfbench.workflow.progress import STAGES
+
+    if not stages:
+        yield f"nothing to be done: {Paths(study.results).file('report')} is up to date"
+        return
+    names = {rule: STAGES.get(rule, rule) for rule in stages}
+    width = max(map(len, names.values()))
+    for rule, stage in stages.items():
+        jobs = f"{stage.jobs} job{'s' if stage.jobs > 1 else ''}"
+        shown = [
+            reason + _who(study, stage, reason, count) for reason, count in stage.reasons.items()
+        ]
+        yield f"{names[rule]:<{width}}  {jobs:>9}  {'; '.join(shown)}"
+    if study.phases[1:]:
+        yield f"{' and '.join(study.phases[1:])} may add jobs, depending on results"
+
+
+def _who(study: Study, stage: PlannedStage, reason: str, count: int) -> str:
+    """Which of the stage's jobs have a reason, if not all of them do."""
+    architectures = stage.architectures[reason]
+    if architectures and len(architectures) < len(study.architectures):
+        return f" ({', '.join(a for a in study.architectures if a in architectures)})"
+    return f" ({count} of them)" if count < stage.jobs else ""

@@ -1,10 +1,11 @@
-"""Where the number of a process means that process."""
+"""The machine that this process runs on: its processes and its cores."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import platform
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -27,6 +28,13 @@ def this_machine() -> str:
     except OSError:
         pass  # no Linux: the name has to do
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
+
+
+def usable_cores() -> int:
+    """Number of cores that this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def alive(pid: int) -> bool:

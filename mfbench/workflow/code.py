@@ -32,7 +32,7 @@ class Stage:
     counts : tuple of str
         Packages and modules whose code can change the stage's numbers, where it is reached.
     after : tuple of str
-        Stages whose files it reads: what counts for them makes these files anew.
+        Stages whose files it reads: what counts for them makes these files.
     """
 
     root: str

@@ -17,10 +17,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from mfbench.workflow.snakefile import python_path, snakefile
+from mfbench.workflow.snakefile import environment, snakefile
 
 _MARK = "\x1e"  # starts each event, as in RFC 7464; other lines come from jobs and libraries
-# What is passed on of Snakemake's events.
+# Event fields to pass on.
 _FIELDS = (
     *("rule_name", "jobid", "job_id", "wildcards", "input", "output", "log", "reason"),
     *("stats", "done", "total", "exception"),
@@ -60,13 +60,14 @@ class Run:
     ) -> None:
         asked = {"study": str(study), "cores": cores, "task": task, "config": dict(config or {})}
         self.problem = ""
+        self._last = ""  # line that was printed
         self._process = subprocess.Popen(
             # -P: no module of the current folder stands in for one of a library.
             [sys.executable, "-P", "-m", "mfbench.workflow.engine", json.dumps(asked)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            env=os.environ | {"PYTHONPATH": python_path()},
+            env=environment(),
             encoding="utf-8",
             errors="replace",
             start_new_session=True,
@@ -86,6 +87,7 @@ class Run:
                     self.problem = event["msg"]
                 yield event
             elif line.strip():
+                self._last = line.strip()
                 yield {"kind": "output", "level": "INFO", "msg": line.rstrip()}
 
     def stop(self) -> None:
@@ -99,12 +101,15 @@ class Run:
         Raises
         ------
         RunError
-            Not all went well; the message is Snakemake's last error, if it is not about a job.
+            Not all went well; the message is Snakemake's last error, or else how its process ended.
         """
-        for _ in self.events():
-            pass
-        if self._process.wait():
-            raise RunError(self.problem)
+        with self._process:
+            for _ in self.events():
+                pass
+        if status := self._process.returncode:
+            ended = f"signal {-status}" if status < 0 else f"exit status {status}"
+            last = f": {self._last}" if self._last else ""
+            raise RunError(self.problem or f"Snakemake ended with {ended}{last}")
 
 
 class _Events(logging.Handler):

@@ -14,6 +14,13 @@ def snakefile() -> Path:
     return shipped if shipped.is_file() else _PACKAGE.parent / "Snakefile"
 
 
-def python_path() -> str:
-    """PYTHONPATH with the folder of this package first, for a process that imports it, too."""
-    return os.pathsep.join([str(_PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+def environment() -> dict[str, str]:
+    """The environment of a process that imports this package, too.
+
+    In a clone, PYTHONPATH begins with it. Without one, Python and Snakemake find the package, and
+    PYTHONPATH would put its neighbours before the standard library and into conda environments.
+    """
+    if snakefile().parent != _PACKAGE.parent:
+        return dict(os.environ)
+    before = filter(None, [os.environ.get("PYTHONPATH")])
+    return os.environ | {"PYTHONPATH": os.pathsep.join([str(_PACKAGE.parent), *before])}

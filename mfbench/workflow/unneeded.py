@@ -1,4 +1,4 @@
-"""Results in a study's folder that the study needs no more."""
+"""Results in a study's folder that the study no longer needs."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from mfbench.study.study import load_study
-from tests.commands.results import Results
 from tests.conftest import small_study
+from tests.results import Results
 
 
 @pytest.fixture

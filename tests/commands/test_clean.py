@@ -1,4 +1,4 @@
-"""`mfbench clean` removes what a study needs no more, and nothing else."""
+"""`mfbench clean` removes what a study no longer needs, and nothing else."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import yaml
 
 from mfbench.__main__ import main
 from mfbench.files import write_json
-from tests.commands.results import Results
 from tests.conftest import small_study
+from tests.results import Results
 
 FOLDER = Path("results/small")
 REFINE = {
@@ -79,7 +79,7 @@ def test_nothing_of_the_study_is_removed(
     results: Results, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cleaned(written(results)) == set()
-    assert "holds nothing that the study needs no more" in capsys.readouterr().out
+    assert "holds nothing that the study no longer needs" in capsys.readouterr().out
 
 
 def test_what_was_removed_from_the_study_is_removed(results: Results, hard: float) -> None:

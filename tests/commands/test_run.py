@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mfbench.__main__ import main
-from tests.commands.results import Results
+from tests.results import Results
 
 
 @pytest.mark.parametrize("command", ["run", "estimate", "why"])
@@ -34,6 +34,18 @@ def test_an_unusable_file_is_named(
     assert err.startswith(f"mfbench {command}: {says}")
     assert err.count("\n") == 1
     assert not Path(".snakemake").exists()
+
+
+@pytest.mark.parametrize("arguments", [["why"], ["run", "--dry-run"], ["run"]])
+def test_the_end_of_snakemake_is_named(
+    arguments: list[str], results: Results, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken/snakemake.py").write_text("raise ImportError('libmine.so is missing')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "broken"))
+    assert main(arguments) == 1
+    said = "Snakemake ended with exit status 1: ImportError: libmine.so is missing"
+    assert said in capsys.readouterr().err
 
 
 def test_results_of_another_study_stay(results: Results, capsys) -> None:

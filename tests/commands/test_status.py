@@ -18,8 +18,8 @@ import yaml
 
 from mfbench.__main__ import main
 from mfbench.study.study import load_study
-from tests.commands.results import FAILED, OK, Results
 from tests.conftest import REPOSITORY, small_study
+from tests.results import FAILED, OK, Results
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
 

@@ -44,13 +44,29 @@ def test_errors_memory_and_a_hint(tmp_path: Path) -> None:
     assert all(text in figure for text in ("rnn on impulse, M99 = 4", ">rnn<", ">a<", ">b<"))
 
 
-def test_json() -> None:
-    done = CliRunner().invoke(app, ["try", "rnn", *TASK, *SMALL, "--json"])
+def test_json_of_a_model_that_prints(tmp_path: Path) -> None:
+    (tmp_path / "loud.py").write_text(LOUD)
+    model = f"{tmp_path / 'loud.py'}:Loud"
+    done = CliRunner().invoke(app, ["try", model, *TASK, *SMALL, "--json"])
     found = json.loads(done.stdout)
     assert found["memory_length"] == 4
     assert [m["learning_rate"] for m in found["members"]] == [0.01, 0.03]
     assert found["models"][0]["median"] in [m["relative_mse"] for m in found["members"]]
     assert [row["lag"] for row in found["memory_function"]] == list(range(16))
+
+
+LOUD = """
+from torch import nn
+
+class Loud(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.conv = nn.Conv1d(1, 1, 4, padding=3)
+
+    def forward(self, x):
+        print("loud")
+        return self.conv(x.mT)[..., : x.shape[1]].mT
+"""
 
 
 @pytest.mark.parametrize(

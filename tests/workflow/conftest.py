@@ -17,6 +17,7 @@ import pytest
 import yaml
 from filelock import FileLock
 
+from tests.commands.conftest import easy, hard, results  # noqa: F401
 from tests.conftest import REPOSITORY, small_study
 
 OWN = """from gain import GAIN

@@ -23,7 +23,7 @@ EDITS_WITHOUT_EFFECT = [
     ("mfbench/files/atomic.py", '".tmp"', '".part"'),
     ("mfbench/training/checkpoints.py", "starting over", "starting again"),
     ("mfbench/workflow/job.py", "logging.INFO", "logging.DEBUG"),
-    ("mfbench/commands/status.py", "_SHOWN = 10", "_SHOWN = 20"),
+    ("mfbench/commands/status_table.py", "SHOWN = 10", "SHOWN = 20"),
     ("mfbench/figures/theme.py", "fontSize=17", "fontSize=18"),
     ("mfbench/report/page.html", "<h2>Tasks</h2>", "<h2>The tasks</h2>"),
     ("workflow_scripts/evaluate.py", 'broken"] == "stop"', 'broken"] in ("stop",)'),

@@ -40,14 +40,18 @@ def environment(tree: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package as a wheel installs it."""
-    folder = tmp_path_factory.mktemp("installed")
-    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    options = ["install", "--no-deps", "--no-build-isolation", "--target", str(folder)]
-    done = subprocess.run(
-        [*pip, *options, str(REPOSITORY)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, said(done)
+    """The package as a wheel installs it that was built from the source distribution."""
+    folder, source = tmp_path_factory.mktemp("installed"), tmp_path_factory.mktemp("source")
+
+    def ran(*arguments: str) -> None:
+        command = [sys.executable, "-m", *arguments]
+        done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, said(done)
+
+    ran("hatchling", "build", "--target", "sdist", "--directory", str(source))
+    [archive] = source.iterdir()
+    options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-build-isolation"]
+    ran("pip", "install", *options, "--target", str(folder), str(archive))
     return folder
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import resource
 import sys
 import tempfile
@@ -15,7 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from mfbench.evaluation.member import EvaluationData, measure
 from mfbench.models.ensemble import Ensemble
@@ -35,6 +36,8 @@ _SEQUENCES = 256  # to train on
 
 def main(file: str, seconds: float, groups: list[tuple[str, int, int]]) -> None:
     """Measure (architecture, width, members in a job) of a study, in about so many seconds."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # keep what models print out of the answers
     prepare_process(threads=1)
     study = read_study(file)
     device = choose_device(study.training.device)
@@ -50,15 +53,18 @@ def main(file: str, seconds: float, groups: list[tuple[str, int, int]]) -> None:
     for i, (architecture, width, members) in enumerate(groups):
         share = (ends - probe.clock()) / (len(groups) - i)
         found = probe.training(architecture, width, members=members, seconds=share)
-        _say(architecture=architecture, width=width, **found)
+        _say(answers, architecture=architecture, width=width, **found)
     for architecture, width, _ in groups:
-        _say(architecture=architecture, width=width, **probe.evaluation(architecture, width))
+        _say(
+            answers, architecture=architecture, width=width, **probe.evaluation(architecture, width)
+        )
 
 
-def _say(**found: Any) -> None:
-    rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    sys.stdout.write(json.dumps(found | {"mb": rss}) + "\n")
-    sys.stdout.flush()
+def _say(answers: TextIO, **found: Any) -> None:
+    unit = 1e6 if sys.platform == "darwin" else 1e3
+    rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    answers.write(json.dumps(found | {"mb": rss}) + "\n")
+    answers.flush()
 
 
 def _task(study: Study) -> Task:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import heapq
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -18,14 +17,14 @@ from typing import Any
 
 import netCDF4
 
-from mfbench.commands.study_status import study_status
 from mfbench.files.paths import WILDCARDS, Paths, named
 from mfbench.study.study import Study
 from mfbench.training.schedule import validation_steps
 from mfbench.workflow.gpus import GPU_SLOTS, gpu_slots, gpus_for
 from mfbench.workflow.plan import parts, training_settings
 from mfbench.workflow.resources import levels_per_job
-from mfbench.workflow.snakefile import python_path
+from mfbench.workflow.snakefile import environment
+from mfbench.workflow.status import study_status
 
 Model = tuple[str, int]  # architecture, width
 _PROBE_SECONDS = 12.0  # of its measurements; it is ended after twice as long
@@ -104,7 +103,7 @@ class Estimate:
 
 
 def makespan(jobs: Iterable[float], parallel: int) -> float:
-    """Time of some jobs, of which so many run at once and each starts as soon as one ends.
+    """Time until all jobs end, with `parallel` at once.
 
     Examples
     --------
@@ -297,10 +296,10 @@ def _from_probe(study: Study, file: str, costs: Mapping[Model, _Cost]) -> None:
     groups = [(*model, members * min(levels, most(*model, "study"))) for model in costs]
     asked = {"file": file, "seconds": _PROBE_SECONDS, "groups": groups}
     with subprocess.Popen(
-        [sys.executable, "-P", "-m", "mfbench.commands.probe", json.dumps(asked)],
+        [sys.executable, "-P", "-m", "mfbench.workflow.timing", json.dumps(asked)],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env=os.environ | {"PYTHONPATH": python_path()},
+        env=environment(),
         text=True,
     ) as probe:
         ending = threading.Timer(2 * _PROBE_SECONDS, probe.kill)

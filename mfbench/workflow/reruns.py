@@ -1,4 +1,4 @@
-"""Which jobs would run and why, from a plan of Snakemake, in a line per stage."""
+"""Which jobs would run and why, from a plan of Snakemake."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mfbench.commands.run_progress import STAGES
-from mfbench.files.paths import Paths
-from mfbench.study.study import Study
 from mfbench.workflow.engine import Run
+from mfbench.workflow.progress import STAGES
 
 _PARAMS = re.compile(r"Params have changed since last execution: .*?before: (.*) now: (.*)")
 _LIST = re.compile(r"(.+) = \[(.*)\]")
@@ -86,7 +84,7 @@ def reasons(text: str, makers: Mapping[str, str]) -> list[str]:
     text : str
         What Snakemake says.
     makers : mapping
-        By file, the rule that makes it anew.
+        By file, the rule that makes it.
 
     Examples
     --------
@@ -146,28 +144,3 @@ def _changes(before: list[str], now: list[str]) -> Iterator[str]:
     yield from (f"{name} changed" for name in digests)
     if not lists and not digests:
         yield "settings changed"
-
-
-def lines(study: Study, stages: Mapping[str, PlannedStage]) -> Iterator[str]:
-    """A line per stage, and what else a reader must know."""
-    if not stages:
-        yield f"nothing to be done: {Paths(study.results).file('report')} is up to date"
-        return
-    names = {rule: STAGES.get(rule, rule) for rule in stages}
-    width = max(map(len, names.values()))
-    for rule, stage in stages.items():
-        jobs = f"{stage.jobs} job{'s' if stage.jobs > 1 else ''}"
-        shown = [
-            reason + _who(study, stage, reason, count) for reason, count in stage.reasons.items()
-        ]
-        yield f"{names[rule]:<{width}}  {jobs:>9}  {'; '.join(shown)}"
-    if study.phases[1:]:
-        yield f"{' and '.join(study.phases[1:])} may add jobs, depending on results"
-
-
-def _who(study: Study, stage: PlannedStage, reason: str, count: int) -> str:
-    """Which of the stage's jobs have a reason, if not all of them do."""
-    architectures = stage.architectures[reason]
-    if architectures and len(architectures) < len(study.architectures):
-        return f" ({', '.join(a for a in study.architectures if a in architectures)})"
-    return f" ({count} of them)" if count < stage.jobs else ""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mfbench.commands.reruns import PlannedStage, lines, reasons
+from mfbench.commands.why import lines
 from mfbench.study.study import load_study
+from mfbench.workflow.reruns import PlannedStage, reasons
 from tests.conftest import small_study
 
 PARAMS = (

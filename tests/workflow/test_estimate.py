@@ -6,9 +6,12 @@ from pathlib import Path
 
 import netCDF4
 import pytest
+import yaml
 
-from mfbench.commands.estimation import estimate, makespan
-from tests.commands.results import OK, Results
+from mfbench.study.study import load_study
+from mfbench.workflow.estimate import estimate, makespan
+from tests.conftest import small_study
+from tests.results import OK, Results
 
 
 @pytest.mark.parametrize(
@@ -54,8 +57,30 @@ def test_earlier_jobs_say_what_a_study_takes(results: Results) -> None:
     assert found.seconds(left=True) < found.seconds()
 
 
+LOUD = """
+from torch import nn
+
+class Loud(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.gain = nn.Linear(1, 1)
+
+    def forward(self, x):
+        print("loud")
+        return self.gain(x)
+"""
+
+
 def test_models_without_records_are_timed(results: Results) -> None:
-    found = estimate(results.study, "config.yaml", cores=2)
+    """And what they print does not matter."""
+    Path("loud.py").write_text(LOUD)
+    study = small_study()
+    study["architectures"] = {
+        "rnn": {"widths": [4]},
+        "loud": {"model": "loud.py:Loud", "widths": [4]},
+    }
+    Path("config.yaml").write_text(yaml.safe_dump(study))
+    found = estimate(load_study(study), "config.yaml", cores=2)
     training = found.stages["training"]
     assert training.basis == "a probe of a few steps"
     assert all(3 < seconds < 60 for seconds in training.jobs)

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from mfbench.commands.run_progress import Progress
 from mfbench.study.study import load_study
 from mfbench.training.checkpoint_progress import members_trained
 from mfbench.training.checkpoints import Checkpoints
 from mfbench.training.progress import Progress as Member
 from mfbench.training.run import Run
-from tests.commands.results import Results
+from mfbench.workflow.progress import Progress
 from tests.conftest import small_study
+from tests.results import Results
 
 
 class Clock:

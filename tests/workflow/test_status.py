@@ -9,11 +9,11 @@ from typing import Any
 import netCDF4
 import pytest
 
-from mfbench.commands.study_status import STATES, CellStatus, StudyStatus, study_status
 from mfbench.files import write_json
 from mfbench.study.study import Study, load_study
-from tests.commands.results import FAILED, OK, Results
+from mfbench.workflow.status import STATES, CellStatus, StudyStatus, study_status
 from tests.conftest import small_study
+from tests.results import FAILED, OK, Results
 
 
 def cell(status: StudyStatus, architecture: str, kernel: str, rho: float) -> CellStatus:

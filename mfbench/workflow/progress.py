@@ -165,16 +165,3 @@ def _last_line(log: str) -> str:
         return ""
     said = [line.strip() for line in lines if line.strip()]
     return f"{said[-1][:200]}; " if said else ""
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words.
-
-    Examples
-    --------
-    >>> duration(42), duration(600), duration(9000)
-    ('42 s', '10 min', '2.5 h')
-    """
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
