@@ -37,8 +37,8 @@ onsuccess:
 
     if failed := count_failed(PATHS.file("benchmark")):
         print(
-            f"{failed} cells of this study failed because their architecture's own code broke; "
-            "`mfbench status --failed` shows the errors.",
+            f"Cells that failed because their architecture's own code broke: {failed}. "
+            f"`mfbench status {STUDY_FILES[0]} --failed` shows the errors.",
             file=sys.stderr,
         )
 

@@ -50,6 +50,8 @@ def run(
         for path in sizes:
             path.unlink()
             _remove_empty(path.parent, Path(found.results))
+        if not as_json:
+            typer.echo("removed")
     elif not as_json:
         typer.echo("Nothing was removed; --yes removes them.")
 
