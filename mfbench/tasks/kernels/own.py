@@ -88,7 +88,8 @@ def _from_python(path: Path, name: str) -> OwnKernel:
                 files.add(where)
                 del sys.modules[loaded]
     if not hasattr(module, name):
-        raise ValueError(f"has no {name}")
+        others = [n for n, value in vars(module).items() if isinstance(value, Family)]
+        raise ValueError(f"has no {name}; its families are: {', '.join(others) or 'none'}")
     found: Any = getattr(module, name)
     if not isinstance(found, Family):
         raise ValueError(f"{name} must be a {Family.__module__}.Family, not {type(found).__name__}")
