@@ -26,7 +26,7 @@ def exponential(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Any, di
         "name": ("exponential", {"rho": 0.6}),
         "family": (family("exponential"), {"rho": 0.6}),
         "values": (DECAY, {}),
-        "file": (f"{tmp_path}/own.npy", {"rho": 0}),
+        "file": (f"{tmp_path}/own.npy", {}),
     }[request.param]
 
 
@@ -71,6 +71,7 @@ def test_a_task_is_that_of_a_study(results: Path) -> None:
         ("airy", {}, "airy: give either rho or memory_length"),
         ("airy", {"rho": 3, "memory_length": 4}, "give either rho or memory_length"),
         ("airy", {"memory_length": 100}, r"memory_length = 100 must lie in 1\.\.64"),
+        (np.ones(4), {"memory_length": 9}, r"memory_length = 9 .* its memory length is 4$"),
         ("nope", {"rho": 3}, "no kernel family named 'nope'"),
         ("airy", {"rho": 3, "length": 2}, "^length: Input should be greater than or equal to 4$"),
         ("airy", {"rho": 3, "sequences": {"trian": 3}}, "sequences.trian: Extra inputs"),
