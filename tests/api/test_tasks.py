@@ -87,6 +87,12 @@ def test_what_is_no_task_is_said_in_one_line(
     assert "\n" not in str(error.value)
 
 
+def test_values_have_no_knob_to_show() -> None:
+    task = mf.Task([0.9, 0.5, 0.3])
+    assert repr(task) == "Task(k(s) = the values, memory_length=3, length=64)"
+    assert "rho" not in task._repr_html_()
+
+
 def test_a_floor_needs_a_size() -> None:
     with pytest.raises(ValueError, match=r"state=8 or receptive_field=31"):
         mf.floor("airy", rho=4)

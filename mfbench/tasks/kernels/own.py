@@ -127,7 +127,7 @@ def family_of_values(values: NDArray[Any], name: str) -> Family:
         return np.pad(row, (0, len(lag) - len(row)))
 
     return Family(
-        formula=f"k(s) = row rho of {name}",
+        formula=f"k(s) = {'row rho of ' if len(rows) > 1 else ''}{name}",
         knob=f"row of {name}, from 0",
         low=0.0,
         high=len(rows) - 1.0,
