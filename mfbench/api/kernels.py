@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from mfbench.files.paths import rho_text
 from mfbench.tasks.kernels import memory
 from mfbench.tasks.kernels.family import Family
+from mfbench.tasks.kernels.lookup import family as find_family
 from mfbench.tasks.kernels.own import family_of_values
 
 Kernel = str | Family | ArrayLike
@@ -31,7 +32,7 @@ def memory_function(
         A registered family (`mfbench.tasks.kernels.families`), a reference such as
         ``mine.py:FAMILY`` or ``mine.npy``, a family itself, or its values over lag.
     rho : float, optional
-        The knob of the family.
+        The knob of the family; an array (lag) needs none.
     memory_length : int, optional
         Instead of `rho`: the effective memory length M99 in steps.
     length : int
@@ -108,13 +109,12 @@ def resolved(
         name = f"{family}"
     else:
         name = "the values of a kernel"
-        values = np.asarray(kernel)
         try:
-            family = family_of_values(values, "the values")
+            family = family_of_values(np.asarray(kernel), "the values")
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
-        if values.ndim == 1 and rho is None and memory_length is None:
-            rho = 0.0
+    if rho is None and memory_length is None:
+        rho = find_family(family).only
     if (rho is None) == (memory_length is None):
         raise ValueError(f"{name}: give either rho or memory_length")
     if memory_length is not None:

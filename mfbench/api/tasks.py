@@ -17,6 +17,7 @@ from mfbench.study.task import TaskSettings
 from mfbench.tasks import datasets
 from mfbench.tasks.kernels import memory
 from mfbench.tasks.kernels.family import Family
+from mfbench.tasks.kernels.lookup import family as find_family
 
 _SEQUENCES = {"train": 2048, "validation": 256, "test": 512}
 
@@ -152,17 +153,22 @@ class Task:
         """Target (N, T) of each split; test targets have no noise."""
         return self.data.y
 
+    @property
+    def _only(self) -> bool:
+        """Whether the kernel has only one `rho`."""
+        return find_family(self.family).only is not None
+
     def __repr__(self) -> str:
         # The formula tells families and arrays apart in a line.
         kernel = repr(self.family) if isinstance(self.family, str) else str(self.family)
-        sizes = f"memory_length={self.memory_length}, rho={self.rho:g}, length={self.length}"
-        return f"Task({kernel}, {sizes})"
+        knob = "" if self._only else f"rho={self.rho:g}, "
+        return f"Task({kernel}, memory_length={self.memory_length}, {knob}length={self.length})"
 
     def _repr_html_(self) -> str:
         rows = {
             "kernel": str(self.family),
             "memory length M99": f"{self.memory_length} steps",
-            "rho": f"{self.rho:g}",
+            **({} if self._only else {"rho": f"{self.rho:g}"}),
             "sequences": f"{self.settings.sequences.train} of {self.length} steps to train on",
         }
         return table(rows) + curve(self.memory_function, "target")

@@ -70,8 +70,6 @@ def run(
     at the cause if it fails. Ctrl-C ends the training early and shows what there is.
     """
     options = given_options(option)
-    if (memory_length is None) == (rho is None):
-        raise typer.BadParameter("give either --memory-length or --rho")
     from rich.console import Console
 
     from mfbench.api.attempt import attempt

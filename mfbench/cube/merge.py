@@ -89,8 +89,10 @@ def merge_cubes(paths: Sequence[str | Path], out: str | Path) -> None:
         found = boundary_variables(part)
         for group in kept:
             if group.architecture == part.architecture.item():
+                cube = cubes[group.source]
+                there = _at(group) | {"budget": cube.budget.values}  # other budgets stay absent
                 for name, values in found.data_vars.items():
-                    values.loc[_at(group)] = cubes[group.source][name].sel(_at(group))
+                    values.loc[there] = cube[name].sel(_at(group))
         return found
 
     attributes = provenance(
@@ -141,17 +143,34 @@ def _levels(cube: xr.Dataset) -> dict[Names, list[float]]:
 def _refuse_other_numbers(
     group: Group, rho: float, path: str, cubes: Mapping[str, xr.Dataset]
 ) -> None:
-    """Refuse a cell that has different numbers in two cubes."""
+    """Refuse a cell that has other members or other numbers in two cubes."""
     cells = []
     for cube in (cubes[group.source], cubes[path]):
-        part = cube.sel(_at(group))
+        part = cube.sel(_at(group)).reset_coords()
         cells.append(part.isel(level=part.rho.values.tolist().index(rho), drop=True))
     shared = [n for n in cells[0].data_vars if n in cells[1] and not str(n).startswith("boundary_")]
     fills = {name: nothing(str(name), cells[0][name]) for name in shared}
     one, other = xr.align(*(cell[shared] for cell in cells), join="outer", fill_value=fills)
-    if not one.equals(other):
+    # Missing members first, because they lack all numbers; times of runs are no results.
+    for name in sorted(set(shared) - {"seconds"}, key=lambda name: (name != "status", str(name))):
+        a, b = xr.broadcast(one[name], other[name])
+        differ = np.argwhere(((a != b) & (a.notnull() | b.notnull())).values)
+        if not len(differ):
+            continue
+        at = {d: a[d].values[i].item() for d, i in zip(a.dims, differ[0], strict=True)}
+        where = ", ".join(f"{d} = {value}" for d, value in at.items())
+        x, y = (v.values[tuple(differ[0])].item() for v in (a, b))
         cell = group.cell(rho)
-        raise ValueError(f"{group.source} and {path} have different numbers for {cell}")
+        if name == "status" and (absent := STATUS.index("absent")) in (x, y):
+            lacks, has = (group.source, path) if x == absent else (path, group.source)
+            raise ValueError(
+                f"{lacks} lacks a member of {cell} that {has} has, with {where}: all members of a "
+                "cell must be in each cube that has it"
+            )
+        found = f"{name} at {where}" if where else name
+        raise ValueError(
+            f"{group.source} and {path} have different numbers for {cell}: {found} is {x} and {y}"
+        )
 
 
 def _refuse_other_tasks(

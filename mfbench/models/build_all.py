@@ -10,12 +10,11 @@ import hashlib
 import json
 import os
 import sys
-import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mfbench.models.build import STACK, Architecture, build_model, load_architecture, no_stack
+from mfbench.models.build import STACK, build_model, load_architecture, no_stack
 from mfbench.models.options import (
     OptionsError,
     constructor_parameters,
@@ -50,7 +49,7 @@ def build_all(entry: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
     try:
         architecture = load_architecture(entry["model"])
     except ArchitectureError as error:
-        return {}, [(("model",), _said(error, entry["model"]))]
+        return {}, [(("model",), str(error))]
     problems: list[Problem] = []
     stack: dict[str, Any] = {}
     if is_mixer(architecture):
@@ -70,7 +69,7 @@ def build_all(entry: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
         try:
             build_model(settings, width=width, length=entry["length"])
         except ArchitectureError as error:
-            problems.append((("widths", i), f"width {width}: {_said(error, entry['model'])}"))
+            problems.append((("widths", i), f"width {width}: {error}"))
     return settings, problems
 
 
@@ -121,17 +120,6 @@ def _answer(entry: Mapping[str, Any], known: set[str]) -> dict[str, Any]:
         "own": own,
         "modules": sorted(set(modules) - known),
     }
-
-
-def _said(error: ArchitectureError, reference: str | Architecture) -> str:
-    """The message of an error, with the last line of the user's file in its traceback."""
-    if not isinstance(reference, str):
-        return str(error)
-    source, cause = locate(reference), error.__cause__ or error
-    frames = traceback.extract_tb(cause.__traceback__)
-    lines = [f.lineno for f in frames if Path(f.filename).resolve() == source.path.resolve()]
-    where = f" ({source.path}, line {lines[-1]})" if lines and not source.module else ""
-    return f"{error}{where}"
 
 
 def main() -> None:

@@ -10,8 +10,11 @@ from __future__ import annotations
 import io
 import mmap
 import resource
+import sysconfig
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 
@@ -23,6 +26,7 @@ _OF_THE_CODE = (
     NotADirectoryError,
     io.UnsupportedOperation,
 )
+_NO_USERS = frozenset({Path(__file__).parents[1], Path(sysconfig.get_path("stdlib"))})
 _DEVICE_ASSERT = 710  # cudaErrorAssert: an index out of range, for example
 _WORKSPACE = 256 << 20  # bytes that CUDA's libraries allocate, at most
 
@@ -49,7 +53,17 @@ def own_code() -> Iterator[None]:
             raise
         named = isinstance(error, ValueError)
         text = f"{error}" if named else f"{type(error).__name__}: {error}"
-        raise ArchitectureError(text) from error
+        raise ArchitectureError(text + _place(error)) from error
+
+
+def _place(error: BaseException) -> str:
+    """The last line of a user's file in the traceback, as ' (mine.py:14)'; empty if none."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        path = Path(frame.filename)
+        installed = {"site-packages", "dist-packages"} & set(path.parts)
+        if path.is_file() and not installed and not _NO_USERS.intersection(path.parents):
+            return f" ({path.name}:{frame.lineno})"
+    return ""
 
 
 @contextmanager

@@ -516,7 +516,7 @@ def receptive_field(trial: Trial, tolerance: float) -> None:
             raise BrokenPromiseError(
                 f"{part.name} declares receptive_field = {declared}, the lags 0 to "
                 f"{declared - 1}, but its output depends on its input at lag {far.max()}: "
-                f"declare {far.max() + 1} or more"
+                f"declare {far.max() + 1} or more{_or_unlimited(trial, part)}"
             )
 
 
@@ -534,8 +534,20 @@ def reached(trial: Trial, tolerance: float) -> None:
         if most < declared - 1:
             raise BrokenPromiseError(
                 f"{part.name} declares receptive_field = {declared}, but no input beyond lag "
-                f"{most} reaches its output: declare {most + 1}"
+                f"{most} reaches its output: declare {most + 1}{_or_unlimited(trial, part)}"
             )
+
+
+def _or_unlimited(trial: Trial, part: Part) -> str:
+    """Further advice if the last lag reaches the output, however little of it."""
+    module = copy.deepcopy(part.module).train()  # cuDNN has no gradients in evaluation mode
+    x = trial.draw(4, trial.length, part.channels).requires_grad_()
+    y = module(x)[:, -1]
+    if not y.requires_grad:
+        return ""
+    # Gradients, because a decaying response soon vanishes in the rounding errors of outputs.
+    (gradient,) = torch.autograd.grad((y * trial.draw(*y.shape)).sum(), x, materialize_grads=True)
+    return ", or None, if it is unlimited" if gradient[:, 0].any() else ""
 
 
 def _receptive_field(part: Part) -> int | None:

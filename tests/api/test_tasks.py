@@ -27,7 +27,7 @@ def exponential(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Any, di
         "name": ("exponential", {"rho": 0.6}),
         "family": (family("exponential"), {"rho": 0.6}),
         "values": (DECAY, {}),
-        "file": (f"{tmp_path}/own.npy", {"rho": 0}),
+        "file": (f"{tmp_path}/own.npy", {}),
     }[request.param]
 
 
@@ -87,6 +87,7 @@ def test_a_task_has_one_memory_length() -> None:
     [
         ("airy", {}, "airy: give either rho or memory_length"),
         ("airy", {"memory_length": 100}, r"memory_length = 100 must lie in 1\.\.64"),
+        (np.ones(4), {"memory_length": 9}, r"memory_length = 9 .* its memory length is 4$"),
         ("nope", {"rho": 3}, "no kernel family named 'nope'"),
         ("airy", {"rho": 3, "length": 2}, "^length: Input should be greater than or equal to 4$"),
         ("airy", {"rho": 3, "sequences": {"trian": 3}}, "sequences.trian: Extra inputs"),
@@ -101,6 +102,12 @@ def test_what_is_no_task_is_said_in_one_line(
     with pytest.raises(ValueError, match=message) as error:
         mf.Task(kernel, **given)
     assert "\n" not in str(error.value)
+
+
+def test_values_have_no_knob_to_show() -> None:
+    task = mf.Task([0.9, 0.5, 0.3])
+    assert repr(task) == "Task(k(s) = the values, memory_length=3, length=64)"
+    assert "rho" not in task._repr_html_()
 
 
 def test_a_floor_needs_a_size() -> None:

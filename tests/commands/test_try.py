@@ -72,7 +72,7 @@ class Loud(nn.Module):
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [
-        (["rnn", "--kernel", "impulse"], 2, "give either --memory-length or --rho"),
+        (["rnn", "--kernel", "impulse"], 1, "impulse: give either rho or memory_length"),
         (["rnn", *TASK, "--learning-rates", "1;2"], 2, "write numbers with commas"),
         (["rnn", *TASK, "--figure", "a.gif"], 2, "a.gif must end in .png, .svg, .html"),
         (["rnn", "--kernel", "impulse", "--memory-length", "99"], 1, "memory_length = 99"),

@@ -142,16 +142,40 @@ def test_boundaries_of_a_cube_are_kept_unless_success_is_another(
 def test_a_cell_in_two_cubes_must_have_the_same_numbers(whole: xr.Dataset, tmp_path: Path) -> None:
     save(tmp_path, "x", whole.isel(seed=[0, 1]))
     save(tmp_path, "y", whole.isel(architecture=[1], width=[0]))
-    message = r"x\.nc and .*y\.nc have different numbers for a, width 4, impulse, rho = 0\.5"
+    message = (
+        r"x\.nc lacks a member of a, width 4, impulse, rho = 0\.5 that .*y\.nc has, with "
+        r"budget = 10, learning_rate = 0\.003, seed = 2"
+    )
     with pytest.raises(ValueError, match=message):
         merged(tmp_path, "x", "y")
+    whole["seconds"] = 0 * whole.relative_mse + 1
     save(tmp_path, "x", whole)
+    changed = whole.assign(seconds=1.1 * whole.seconds)  # times of runs are no results
+    save(tmp_path, "y", changed)
     xr.testing.assert_equal(merged(tmp_path, "x", "y"), whole)
-    changed = whole.copy(deep=True)
     changed.learned_memory_function[1, 0, 1, 2, 0, 1, 2, 3] += 1e-9
     save(tmp_path, "y", changed)
-    with pytest.raises(ValueError, match=r"different numbers for a, width 4, airy, rho = 2\.5"):
+    message = (
+        r"different numbers for a, width 4, airy, rho = 2\.5: learned_memory_function at "
+        r"budget = 10, learning_rate = 0\.01, seed = 2, lag = 3 is (\S+) and "
+    )
+    with pytest.raises(ValueError, match=message):
         merged(tmp_path, "x", "y")
+
+
+def test_cubes_of_other_budgets_are_merged(whole: xr.Dataset, tmp_path: Path) -> None:
+    save(tmp_path, "a", whole.sel(architecture=["a"]))
+    other = whole.sel(architecture=["b"]).assign_coords(budget=[20])
+    save(tmp_path, "b", other, training={"steps": [20]})
+    cube = merged(tmp_path, "a", "b")
+    settings = json.loads(cube.attrs["settings"])
+    assert settings["training"]["steps"] == cube.budget.values.tolist() == [10, 20]
+    there = (cube.status == "ok").any(["width", "kernel", "level", "learning_rate", "seed"])
+    assert there.values.tolist() == [[True, False], [False, True]]
+    for name, part in {"a": whole, "b": other}.items():
+        found = cube.sel(architecture=name, budget=part.budget)
+        for variable in boundary_variables(part):
+            xr.testing.assert_equal(found[variable], part[variable].sel(architecture=name))
 
 
 @pytest.mark.parametrize(

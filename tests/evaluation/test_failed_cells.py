@@ -68,7 +68,8 @@ def test_a_cell_that_failed_in_training_is_passed_on(tmp_path: Path) -> None:
     failed = make_level(tmp_path, reference, 0.5)
     group = evaluate(reference, [easy, failed, hard])
     check_failed(group, 1)
-    assert group.message.values[1] == f"architecture {reference}, width 4: KeyError: 'mine'"
+    message = f"architecture {reference}, width 4: KeyError: 'mine' (own.py:8)"
+    assert group.message.values[1] == message
     path = tmp_path / "e.nc"
     names: dict[str, Any] = {"architecture_name": "own", "width": 4, "kernel": "exponential"}
     write_evaluation(path, group, resolved=names, title="t")
@@ -162,7 +163,7 @@ def test_a_model_that_breaks_on_longer_sequences_loses_those_errors_alone(tmp_pa
     assert int(lost.sum()) == group.sizes["length_factor"]
     assert group.generalisation_message.values.tolist() == [
         "",
-        "on sequences of 32 steps: KeyError: 'long'",
+        "on sequences of 32 steps: KeyError: 'long' (own.py:8)",
     ]
 
 

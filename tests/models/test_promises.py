@@ -171,13 +171,22 @@ BREAKS: dict[str, tuple[str, str, dict[str, str]]] = {
     ),
     "wider field": (
         "receptive field",
-        "receptive_field = 2, .* but its output depends on its input at lag 7: declare 8",
+        "receptive_field = 2, .* but its output depends on its input at lag 7: declare 8 or more$",
         {"forward": FIR, "init": TAPS, "declared": "linear = True; receptive_field = 2"},
     ),
     "narrower field": (
         "reached",
-        "receptive_field = 12, but no input beyond lag 7 reaches its output: declare 8",
+        "receptive_field = 12, but no input beyond lag 7 reaches its output: declare 8$",
         {"forward": FIR, "init": TAPS, "declared": "linear = True; receptive_field = 12"},
+    ),
+    "field of a recurrence": (
+        "receptive field",
+        "receptive_field = 4, .*: declare [12]. or more, or None, if it is unlimited$",
+        {
+            "forward": "return self.gru(u)[0]",
+            "init": "self.gru = nn.GRU(width, width, batch_first=True)",
+            "declared": "receptive_field = 4",
+        },
     ),
     "small state": (
         "state size",

@@ -121,7 +121,7 @@ def test_what_cannot_be_built_is_named(own: str, tmp_path: Path) -> None:
         "required": ({"model": f"{own}:Free"}, "options.taps: this option is required"),
         "mode": (
             {"model": f"{own}:Free", "options": {"taps": 1, "mode": "c"}},
-            f"mode = c is not a or b ({own}, line 24)",
+            "mode = c is not a or b (own.py:24)",
         ),
         "missing": (
             {"model": f"{own}:Missing"},
@@ -134,9 +134,9 @@ def test_what_cannot_be_built_is_named(own: str, tmp_path: Path) -> None:
         "bad": ({"model": f"{tmp_path}/bad.py:Own"}, "SyntaxError: "),
         "lacks": (
             {"model": f"{tmp_path}/lacks.py:Own"},
-            f"No module named 'nowhere' ({tmp_path}/lacks.py, line 2)",
+            "No module named 'nowhere' (lacks.py:2)",
         ),
-        "ends": ({"model": f"{own}:Ends"}, f"widths[0]: width 16: SystemExit: 3 ({own}, line 31)"),
+        "ends": ({"model": f"{own}:Ends"}, "widths[0]: width 16: SystemExit: 3 (own.py:31)"),
         "dies": ({"model": f"{own}:Dies"}, "model: building it ended the process"),
     }
     study = load_study(study_of(**{name: entry for name, (entry, _) in cases.items()}))

@@ -99,7 +99,7 @@ def test_what_a_whole_model_does_not_take_is_named_with_its_place(folder: Path) 
         "7:24: architectures.gated.options.depth: [1]: Input should be a valid integer",
         "10:5: architectures.fixed.widths: its constructor has no argument width: list one width",
         "11:3: architectures.cuda.widths[0]: width 16: RuntimeError: no CUDA-capable device is "
-        "detected (mine.py, line 24)",
+        "detected (mine.py:24)",
     ]
 
 

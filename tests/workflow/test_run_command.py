@@ -126,6 +126,6 @@ def test_a_failed_job_is_a_line_and_an_exit_status(tmp_path: Path) -> None:
     log = "results/small/logs/training/study/own/width=4/impulse/part=1.log"
     [line] = [line for line in done.stdout.splitlines() if "failed" in line]
     assert line.startswith("training own 4 impulse failed: ")
-    assert line.endswith(f"KeyError: 'mine'; see {log}")
+    assert line.endswith(f"KeyError: 'mine' (own.py:13); see {log}")
     assert done.stderr.startswith("mfbench run: 1 job failed; once the cause is removed, ")
     assert done.stderr.count("\n") == 1

@@ -44,6 +44,11 @@ class Family:
     def __str__(self) -> str:
         return self.formula
 
+    @property
+    def only(self) -> float | None:
+        """The single allowed value of `rho`; None if there are more."""
+        return self.low if self.integer and self.low == self.high else None
+
     def points(self, length: int) -> NDArray[np.float64]:
         """The grid, from easy to hard."""
         if self.grid is not None:

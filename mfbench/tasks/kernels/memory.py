@@ -204,9 +204,10 @@ def rho_for_memory_length(
     ends = [
         memory_length(memory_function(family, r, length, weights), weights) for r in grid[[0, -1]]
     ]
+    there = "its memory length is {0}" if len(grid) == 1 else "its memory lengths lie in {0}..{1}"
     raise ValueError(
         f"{family} cannot have memory_length = {m99} on sequences of {length} steps: "
-        f"its memory lengths lie in {ends[0]}..{ends[1]}"
+        f"{there.format(*ends)}"
     )
 
 

@@ -88,7 +88,8 @@ def _from_python(path: Path, name: str) -> OwnKernel:
                 files.add(where)
                 del sys.modules[loaded]
     if not hasattr(module, name):
-        raise ValueError(f"has no {name}")
+        others = [n for n, value in vars(module).items() if isinstance(value, Family)]
+        raise ValueError(f"has no {name}; its families are: {', '.join(others) or 'none'}")
     found: Any = getattr(module, name)
     if not isinstance(found, Family):
         raise ValueError(f"{name} must be a {Family.__module__}.Family, not {type(found).__name__}")
@@ -126,7 +127,7 @@ def family_of_values(values: NDArray[Any], name: str) -> Family:
         return np.pad(row, (0, len(lag) - len(row)))
 
     return Family(
-        formula=f"k(s) = row rho of {name}",
+        formula=f"k(s) = {'row rho of ' if len(rows) > 1 else ''}{name}",
         knob=f"row of {name}, from 0",
         low=0.0,
         high=len(rows) - 1.0,

@@ -136,7 +136,11 @@ def test_a_lag_has_one_value_however_many_are_asked_for(function: str, tmp_path:
         ("import nowhere", "ModuleNotFoundError: No module named 'nowhere'"),
         ("raise SystemExit(3)", "SystemExit: 3"),
         ("raise RuntimeError('one\\ntwo')", "RuntimeError: one"),
-        ("OTHER = 1", "has no FAMILY"),
+        ("OTHER = 1", "has no FAMILY; its families are: none"),
+        (
+            "from mfbench.tasks.kernels.airy import FAMILY as BELL",
+            "has no FAMILY; its families are: BELL",
+        ),
         ("FAMILY = lambda rho, lag: lag", "FAMILY must be a .*Family, not function"),
     ],
 )
