@@ -10,11 +10,9 @@ import numpy as np
 import pytest
 import yaml
 
-from mfbench.models.build import build_model
-from mfbench.models.promises import check_promises
 from mfbench.study.study import load_study
 from mfbench.tasks.kernels import memory_function
-from tests.conftest import REPOSITORY, architecture_settings, small_study
+from tests.conftest import REPOSITORY, small_study
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
@@ -25,15 +23,6 @@ def block(containing: str, text: str = README) -> str:
     found = [textwrap.dedent(b).strip("\n") for b in blocks if containing in b]
     assert len(found) == 1, containing
     return found[0]
-
-
-def test_the_architecture_of_the_readme_keeps_the_contract(tmp_path: Path) -> None:
-    code = block("class Mine")
-    assert len(code.splitlines()) < 10
-    file = tmp_path / "mine.py"
-    file.write_text(code + "\n")
-    settings = architecture_settings(f"{file}:Mine", options={"taps": 3})
-    assert check_promises(lambda: build_model(settings, width=4, length=12), length=12) == []
 
 
 def test_the_kernels_of_the_readme_can_be_used(tmp_path: Path) -> None:

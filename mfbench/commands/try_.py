@@ -111,6 +111,6 @@ def run(
         show(console, found, other, name=f"{others}")
     if figure is not None:
         from mfbench.figures.export import save_chart
-        from mfbench.figures.one_task import draw
+        from mfbench.figures.one_task import chart_of_task
 
-        save_chart(figure, draw(found.cube, other))
+        save_chart(figure, chart_of_task(found.cube, other))

@@ -42,7 +42,7 @@ def compared(cube: xr.Dataset, other: xr.Dataset | None = None) -> pd.DataFrame:
     return both.sort_values("median", ignore_index=True)
 
 
-def draw(cube: xr.Dataset, other: xr.Dataset | None = None) -> Any:
+def chart_of_task(cube: xr.Dataset, other: xr.Dataset | None = None) -> Any:
     """Errors of all models on the left, the memory function of the model on the right.
 
     Parameters

@@ -44,7 +44,7 @@ def tiny_study() -> dict[str, Any]:
 
 def numbers(cube: Path) -> xr.Dataset:
     """All of a cube but where and when it was made."""
-    return mfbench.open_benchmark(cube).drop_vars("seconds").drop_attrs(deep=False)
+    return mfbench.open(cube).drop_vars("seconds").drop_attrs(deep=False)
 
 
 @pytest.fixture(scope="session")

@@ -61,7 +61,7 @@ class ClusterProject(Project):
 
     def cube(self) -> xr.Dataset:
         """The study's cube without what differs from run to run."""
-        return mfbench.open_benchmark(self.folder / CUBE).drop_vars("seconds")
+        return mfbench.open(self.folder / CUBE).drop_vars("seconds")
 
     def trained(self, cell: str) -> dict[str, Job]:
         """The jobs in which a cell was trained, by their SLURM id, in the order of their start."""
@@ -187,4 +187,4 @@ def copy_with(folder: Path, content: Mapping[str, Any], cluster: Cluster) -> Clu
 def run_undisturbed(folder: Path, content: Mapping[str, Any]) -> xr.Dataset:
     """The cube of a study that runs on this machine, without SLURM."""
     begin(folder, dict(content)).run(CUBE)
-    return mfbench.open_benchmark(folder / CUBE).drop_vars("seconds")
+    return mfbench.open(folder / CUBE).drop_vars("seconds")

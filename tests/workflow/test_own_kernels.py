@@ -35,7 +35,7 @@ def test_a_study_of_own_kernels_runs_and_follows_their_files(fresh: Project) -> 
     fresh.configure(configure)
     done = fresh.snakemake(CUBE)
     assert done.returncode == 0, done.stdout + done.stderr
-    cube = mfbench.open_benchmark(fresh.folder / CUBE)
+    cube = mfbench.open(fresh.folder / CUBE)
     assert cube.kernel.values.tolist() == ["Bell-1", "measured"]
     assert cube.memory_length.sel(kernel="Bell-1").values[0] == 3
     measured = cube.sel(kernel="measured")

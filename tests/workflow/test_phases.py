@@ -93,8 +93,8 @@ def test_levels_are_added_around_each_boundary_and_the_first_phase_stays(
 
 
 def test_the_cube_holds_both_phases(refined: Path) -> None:
-    cube = mfbench.open_benchmark(refined / CUBE)
-    first = mfbench.open_benchmark(refined / RESULTS / "cubes/study.nc")
+    cube = mfbench.open(refined / CUBE)
+    first = mfbench.open(refined / RESULTS / "cubes/study.nc")
     assert cube.memory_length.sel(kernel="impulse").values.tolist() == [1, 2, 3, 6]
     assert cube.rho.sel(kernel="impulse").values.tolist() == [0, 1, 2, 5]
     works = cube.sel(architecture=["rnn", "own"])
@@ -150,7 +150,7 @@ def test_a_broken_list_of_the_second_phase_is_named(project: Project) -> None:
 
 
 def test_each_failure_has_its_cause(diagnosed: Project) -> None:
-    cube = mfbench.open_benchmark(diagnosed.folder / CUBE)
+    cube = mfbench.open(diagnosed.folder / CUBE)
     # The study's own members alone: those of the diagnosis are evidence.
     members = {"budget": [20, 40], "learning_rate": [0.01, 0.03], "seed": [0, 1]}
     assert {name: cube[name].values.tolist() for name in members} == members

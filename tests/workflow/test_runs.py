@@ -31,7 +31,7 @@ def addresses(page: str) -> list[str]:
 
 
 def test_the_cube_of_a_run_is_complete_and_broken_code_stops_nothing(finished: Path) -> None:
-    cube = mfbench.open_benchmark(finished / RESULTS / "cubes/benchmark.nc")
+    cube = mfbench.open(finished / RESULTS / "cubes/benchmark.nc")
     assert cube.architecture.values.tolist() == ["rnn", "own", "broken"]
     works = cube.sel(architecture=["rnn", "own"])
     assert (works.status == "ok").all()
