@@ -45,7 +45,7 @@ def test_the_cube_of_a_run_is_complete_and_broken_code_stops_nothing(finished: P
     assert cube.attrs["seeds"] == '{"data": 0, "members": [0, 1]}'
     assert json.loads(cube.attrs["settings"])["training"]["optimiser"]["weight_decay"] == 0
     printed = (finished / "finished.log").read_text()
-    assert "2 cells of this study failed" in printed
+    assert "own code broke: 2" in printed
     assert "Width growth (curse of memory): NOT DECIDED BY THIS STUDY" in printed
 
 
