@@ -13,9 +13,9 @@ import torch
 from mfbench.api.models import Architecture, settings_of
 from mfbench.models.build import build_model, name_of
 from mfbench.models.ensemble import ensemble_error, trained_parameters
+from mfbench.models.judging import Outcome, judge_promises
 from mfbench.models.model import Model
 from mfbench.models.own_code import ArchitectureError, own_code
-from mfbench.models.promises import Outcome, judge_promises
 from mfbench.study.evaluation import EvaluationSettings
 from mfbench.study.training import TrainingSettings
 from mfbench.training.capture import WARM_UP, Replayed, replayed, stream_of

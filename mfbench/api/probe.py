@@ -13,7 +13,7 @@ from mfbench.api.sections import checked
 from mfbench.api.tasks import Task
 from mfbench.evaluation.member import MEASURED, EvaluationData, measure
 from mfbench.models.ensemble import Ensemble
-from mfbench.models.promises import check_measurable
+from mfbench.models.judging import check_measurable
 from mfbench.study.evaluation import EvaluationSettings
 
 

@@ -1,24 +1,17 @@
-"""What every model promises, checked before it is trained.
+"""What every model promises.
 
 Each promise is a function of a trial, which holds an untrained model in evaluation mode. The
 function raises a BrokenPromiseError that says what was found and what to change, or adds a warning
-to the trial. `check_promises` stops at the first broken promise; `judge_promises` goes on with
-those that can still be judged. Promises about the map from x to y are checked again at disturbed
-parameters, because a gate that starts at zero hides what it lets through later.
-
-A difference breaks a promise if it exceeds the tolerance times the largest output in float32 and,
-if the model runs in float64, there as well. So the rounding errors that a chaotic or
-ill-conditioned model amplifies break no promise.
+to the trial. `mfbench.models.judging` checks them all.
 """
 
 from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,12 +19,11 @@ from torch import Tensor, nn
 
 from mfbench.models.ensemble import trained_parameters
 from mfbench.models.mixer import Mixer
-from mfbench.models.model import Model, Part
-from mfbench.models.own_code import ArchitectureError, during, own_code
+from mfbench.models.model import Part
+from mfbench.models.own_code import ArchitectureError, own_code
 from mfbench.models.trial import Trial, apart, changes, seeded, size_of
 from mfbench.models.whole import WholeModel
 
-_CPU = torch.device("cpu")
 # Types that numpy, safetensors and every step of training can hold.
 STORED = frozenset(
     {torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64}
@@ -73,169 +65,6 @@ class Promise:
     def text(self) -> str:
         """What is promised, in one line."""
         return (self.check.__doc__ or "").partition("\n")[0]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The result of checking a promise.
-
-    Attributes
-    ----------
-    promise : Promise
-    state : {"holds", "warning", "broken", "not judged"}
-    message : str
-        What was found and what to change; empty for one that holds.
-    """
-
-    promise: Promise
-    state: Literal["holds", "warning", "broken", "not judged"]
-    message: str = ""
-
-
-def check_promises(
-    build: Callable[[], Model],
-    *,
-    length: int,
-    lengths_of_evaluation: Sequence[int] = (),
-    device: torch.device = _CPU,
-) -> list[str]:
-    """Check all promises of a model.
-
-    Parameters
-    ----------
-    build : callable
-        Builds an untrained model. It is called twice, with different states of all random
-        generators, which are restored afterwards.
-    length : int
-        Sequence length T in steps.
-    lengths_of_evaluation : sequence of int
-        Other lengths that the model should run on.
-    device : torch.device
-        Device that will train the model.
-
-    Returns
-    -------
-    list of str
-        Warnings to the author of a model that can be trained.
-
-    Raises
-    ------
-    ArchitectureError
-        The model breaks a promise, or its code fails; the message says which.
-    """
-    outcomes = _judged(build, length, lengths_of_evaluation, device, stop=True)
-    return [outcome.message for outcome in outcomes if outcome.state == "warning"]
-
-
-def judge_promises(
-    build: Callable[[], Model],
-    *,
-    length: int,
-    lengths_of_evaluation: Sequence[int] = (),
-    device: torch.device = _CPU,
-) -> list[Outcome]:
-    """Judge every promise of a model, also those after a broken one.
-
-    Parameters
-    ----------
-    build, length, lengths_of_evaluation, device
-        As for `check_promises`.
-
-    Returns
-    -------
-    list of Outcome
-        In the order of `PROMISES`.
-
-    Raises
-    ------
-    ArchitectureError
-        The model cannot be built.
-    """
-    return _judged(build, length, lengths_of_evaluation, device, stop=False)
-
-
-def _judged(
-    build: Callable[[], Model],
-    length: int,
-    longer: Sequence[int],
-    device: torch.device,
-    *,
-    stop: bool,
-) -> list[Outcome]:
-    """The outcomes of all promises; raises the error of the first broken one if `stop` is set."""
-    with own_code(), seeded(0):
-        model = copy.deepcopy(build().to(device).eval())  # an ensemble copies it too
-        trial = Trial(model, build, length, longer)
-        found: dict[str, Outcome] = {}
-        for promise in PROMISES:
-            found[promise.name] = _outcome(promise, trial, found, stop=stop)
-        if (other := trial.disturb()) is not None:
-            for promise in PROMISES:
-                if promise.disturbed and found[promise.name].state == "holds":
-                    found[promise.name] = _outcome(
-                        promise, other, found, stop=stop, when="once its parameters change"
-                    )
-    return list(found.values())
-
-
-def _outcome(
-    promise: Promise, trial: Trial, found: Mapping[str, Outcome], *, stop: bool, when: str = ""
-) -> Outcome:
-    for name in promise.needs:
-        if found[name].state in ("broken", "not judged"):
-            return Outcome(promise, "not judged", f"needs the promise {name!r}")
-    said = len(trial.warnings)
-    try:
-        with during(when) if when else nullcontext():
-            _check(promise, trial)
-    except ArchitectureError as error:
-        if stop:
-            raise
-        return Outcome(promise, "broken", str(error))
-    more = trial.warnings[said:]
-    return Outcome(promise, "warning", "; ".join(more)) if more else Outcome(promise, "holds")
-
-
-def _check(promise: Promise, trial: Trial) -> None:
-    with own_code():
-        try:
-            promise.check(trial, promise.tolerance)
-        except BrokenPromiseError:
-            if not (promise.tolerance and _holds_in_double(promise, trial)):
-                raise
-
-
-def _holds_in_double(promise: Promise, trial: Trial) -> bool:
-    try:
-        with own_code():
-            promise.check(trial.double(), promise.tolerance)
-    except ArchitectureError:
-        return False
-    return True
-
-
-def check_measurable(model: Model, *, length: int) -> None:
-    """Check what measurements take for granted, of a model that may be trained.
-
-    Parameters
-    ----------
-    model : Model
-        In evaluation mode.
-    length : int
-        Sequence length T in steps.
-
-    Raises
-    ------
-    ArchitectureError
-        The model is not causal, has outputs of the wrong shape, is random, mixes sequences, or is
-        not linear in spite of its declaration.
-    """
-    needed = ("output", "deterministic", "independent", "causal", "linear")
-    with seeded(0):
-        trial = Trial(copy.deepcopy(model), lambda: copy.deepcopy(model), length)
-        for promise in PROMISES:
-            if promise.name in needed:
-                _check(promise, trial)
 
 
 def declarations(trial: Trial, _: float) -> None:

@@ -16,8 +16,8 @@ from mfbench.files import package_versions
 from mfbench.files.paths import rho_text
 from mfbench.models.build import build_model, name_of
 from mfbench.models.ensemble import ensemble_error, trained_parameters
+from mfbench.models.judging import check_promises
 from mfbench.models.own_code import ArchitectureError
-from mfbench.models.promises import check_promises
 from mfbench.study.evaluation import EvaluationSettings
 from mfbench.study.training import EXECUTION, TrainingSettings
 from mfbench.training.checkpoints import Checkpoints, member_key

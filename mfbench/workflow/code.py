@@ -60,6 +60,7 @@ WITHOUT_NUMBERS = (
     "workflow",
     "models.build_all",
     "models.own_code",
+    "models.judging",
     "models.promises",
     "models.registry",
     "models.trial",

@@ -8,7 +8,7 @@ import pytest
 
 from mfbench.__main__ import main
 from mfbench.models.build import build_model
-from mfbench.models.promises import check_promises
+from mfbench.models.judging import check_promises
 from mfbench.study.study import read_study
 from tests.conftest import architecture_settings
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from mfbench.models.build import build_model
+from mfbench.models.judging import check_promises
 from mfbench.models.mixer import RecurrentMixer
 from mfbench.models.model import SequenceModel
-from mfbench.models.promises import check_promises
 from mfbench.models.registry import registered
 from tests.conftest import architecture_settings
 

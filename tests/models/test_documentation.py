@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mfbench.models.build import build_model
-from mfbench.models.promises import check_promises
+from mfbench.models.judging import check_promises
 from mfbench.models.registry import ENTRY_POINTS
 from tests.conftest import REPOSITORY
 

@@ -13,9 +13,10 @@ import pytest
 import torch
 
 from mfbench.models.build import build_model
+from mfbench.models.judging import check_promises, judge_promises
 from mfbench.models.model import SequenceModel
 from mfbench.models.own_code import ArchitectureError, own_code
-from mfbench.models.promises import PROMISES, check_promises, judge_promises, moved
+from mfbench.models.promises import PROMISES, moved
 from mfbench.models.registry import registered
 from mfbench.models.trial import Trial
 from tests.conftest import architecture_settings

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mfbench.models.build import build_model
-from mfbench.models.promises import check_promises
+from mfbench.models.judging import check_promises
 from mfbench.models.stable_ssm import StableSSM, pole, weight
 from tests.conftest import architecture_settings
 

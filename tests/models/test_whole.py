@@ -12,9 +12,9 @@ import torch
 
 from mfbench.models.build import build_model, load_architecture
 from mfbench.models.build_all import build_all
+from mfbench.models.judging import check_promises
 from mfbench.models.options import resolved_options
 from mfbench.models.own_code import ArchitectureError
-from mfbench.models.promises import check_promises
 
 LENGTH = 24
 HEAD = """
