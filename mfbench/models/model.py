@@ -10,6 +10,7 @@ returns x times a fixed vector, of which the norm keeps only the sign of x.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -52,7 +53,7 @@ class Part:
     recur: Callable[[Tensor], Tensor] | None
 
 
-class Model(nn.Module):
+class Model(nn.Module, ABC):
     """A causal model (B, T, d) -> (B, T, 1).
 
     Attributes
@@ -66,9 +67,9 @@ class Model(nn.Module):
     d_in: int
     width: int
 
+    @abstractmethod
     def outputs(self, x: Tensor) -> Tensor:
         """The outputs, not yet checked."""
-        raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
         with own_code():
@@ -85,13 +86,13 @@ class Model(nn.Module):
                 )
         return y
 
+    @abstractmethod
     def recur(self, x: Tensor) -> Tensor:
         """forward() step by step with a carried state; TypeError if there is no such form."""
-        raise NotImplementedError
 
+    @abstractmethod
     def parts(self) -> list[Part]:
         """The parts on which promises about declarations are checked."""
-        raise NotImplementedError
 
     @property
     def root(self) -> nn.Module:
@@ -99,33 +100,33 @@ class Model(nn.Module):
         return self
 
     @property
+    @abstractmethod
     def like(self) -> Tensor:
         """A trained parameter: inputs have its type and device."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def linear(self) -> bool:
         """Whether the model is exactly linear in x."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def state_size(self) -> int | None:
         """Number of reals carried from one step to the next; None if it is not fixed."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def receptive_field(self) -> int | None:
         """Number of lags, 0 included, that reach the output; None if unlimited."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def maximum_length(self) -> int | None:
         """Longest sequence that it can run, in steps; None if unlimited."""
-        raise NotImplementedError
 
+    @abstractmethod
     def ssm_parameters(self) -> Iterable[nn.Parameter]:
         """Parameters of the state dynamics."""
-        raise NotImplementedError
 
     def parameter_groups(self) -> dict[str, list[str]]:
         """Names of the parameters by how the optimiser treats them.
