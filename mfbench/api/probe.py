@@ -10,7 +10,7 @@ from torch import nn
 
 from mfbench.api.models import as_model
 from mfbench.api.sections import checked
-from mfbench.api.tasks import Task
+from mfbench.api.tasks import Task, check_task
 from mfbench.evaluation.member import MEASURED, EvaluationData, measure
 from mfbench.models.ensemble import Ensemble
 from mfbench.models.judging import check_measurable
@@ -56,6 +56,8 @@ def probe(
 
     Raises
     ------
+    TypeError
+        The task is not a Task.
     ValueError
         The module has the wrong shape, is not causal, mixes sequences or is random in evaluation
         mode, or its code fails.
@@ -69,6 +71,7 @@ def probe(
     >>> bool(abs(found.learned_memory_function[1:]).max() < 1e-6)
     True
     """
+    check_task(task)
     settings = checked(
         EvaluationSettings,
         {"probes": probes, "batch_size": batch_size, "length_factors": list(length_factors)},

@@ -172,3 +172,11 @@ class Task:
             "sequences": f"{self.settings.sequences.train} of {self.length} steps to train on",
         }
         return table(rows) + curve(self.memory_function, "target")
+
+
+def check_task(task: Task) -> None:
+    """Refuse the name of a kernel in place of a task."""
+    if not isinstance(task, Task):
+        raise TypeError(
+            f"the task is {task!r}: give a Task, as in mf.Task('airy', memory_length=16)"
+        )

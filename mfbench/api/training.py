@@ -14,7 +14,7 @@ from torch import nn
 from mfbench.api.models import Architecture, settings_of
 from mfbench.api.notebook import table
 from mfbench.api.sections import checked, seed_list
-from mfbench.api.tasks import Task
+from mfbench.api.tasks import Task, check_task
 from mfbench.evaluation.error import relative_mse
 from mfbench.evaluation.statistics import select_learning_rates
 from mfbench.models.build import build_model, name_of
@@ -127,6 +127,8 @@ def train(
 
     Raises
     ------
+    TypeError
+        The task is not a Task.
     ValueError
         The model cannot be built, breaks a promise, or its code fails; every run diverged; or
         `training` has a setting that is an argument here.
@@ -144,6 +146,7 @@ def train(
     >>> found.runs.sizes["learning_rate"], found.error < 2
     (2, True)
     """
+    check_task(task)
     own = {"steps": [steps], "seeds": seed_list(seeds), "device": device, "broken": "stop"}
     own["learning_rates"] = np.atleast_1d(learning_rates).tolist()
     if twice := sorted(own.keys() & (training or {}).keys()):

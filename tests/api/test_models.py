@@ -131,6 +131,12 @@ def test_a_number_of_seeds_starts_at_0_and_a_list_names_them(task: mf.Task) -> N
         assert mf.train("rnn", task, seeds=seeds, **given).runs.seed.values.tolist() == expected
 
 
+def test_the_name_of_a_kernel_is_no_task() -> None:
+    for call in (lambda: mf.train("rnn", "airy"), lambda: mf.probe(torch.nn.Linear(1, 1), "airy")):
+        with pytest.raises(TypeError, match=r"the task is 'airy': give a Task, as in mf\.Task"):
+            call()
+
+
 def test_settings_that_are_arguments_of_train_are_refused(task: mf.Task) -> None:
     with pytest.raises(ValueError, match="training: device, steps: set by train itself, from its"):
         mf.train("rnn", task, training={"steps": [2], "device": "cpu", "batch_size": 8})
