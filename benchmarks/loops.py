@@ -12,10 +12,10 @@ from torch.nn import functional as F
 
 from benchmarks.table import Options, Row, architectures, in_turns, over, repeated
 from benchmarks.worker import SETTINGS, advance, make_trainer, training_data
+from mfbench.models.architectures.gru import GRU
+from mfbench.models.architectures.lstm import LSTM
+from mfbench.models.architectures.rnn import RNN
 from mfbench.models.convolution import dilated_convolution
-from mfbench.models.gru import GRU
-from mfbench.models.lstm import LSTM
-from mfbench.models.rnn import RNN
 from mfbench.models.scans import diagonal
 from mfbench.study.training import TrainingSettings
 from mfbench.training.streams import BatchOrder

@@ -8,8 +8,8 @@ from pathlib import Path
 _TWINS = """
 import torch
 from torch import nn
-from mfbench.models.rnn import RNN
-from mfbench.models.stable_ssm import StableSSM
+from mfbench.models.architectures.rnn import RNN
+from mfbench.models.architectures.stable_ssm import StableSSM
 
 class Twin(nn.Module):
     def __init__(self, width, length):

@@ -1,6 +1,6 @@
 """Find architectures by name, without importing them.
 
-Registered architectures are the modules in this folder that have a class with ``@register``. A
+Registered architectures are the modules in `architectures/` that have a class with ``@register``. A
 study may also name a class or function in any other file, as ``path/to/file.py:Class``, or the
 entry point of an installed package in the group ``mfbench.models``.
 """
@@ -21,8 +21,8 @@ from typing import Any, TypeVar
 ENTRY_POINTS = "mfbench.models"
 """The group of entry points with which packages offer architectures."""
 
-_HERE = Path(__file__).parent
-_PACKAGE = "mfbench.models"
+_FOLDER = Path(__file__).with_name("architectures")
+_PACKAGE = "mfbench.models.architectures"
 _REGISTERED = re.compile(r"^@register\n(?:@.*\n)*class (\w+)", re.MULTILINE)
 
 T = TypeVar("T", bound=type)
@@ -48,7 +48,7 @@ class Source:
 def registered() -> Mapping[str, Source]:
     """All registered architectures by name."""
     found = {}
-    for path in sorted(_HERE.glob("*.py")):
+    for path in sorted(_FOLDER.glob("*.py")):
         # A regular expression, because parsing the files takes a third of a second in every job.
         if named := _REGISTERED.search(path.read_text(encoding="utf-8")):
             found[path.stem] = Source(path.stem, path, named[1], f"{_PACKAGE}.{path.stem}")

@@ -157,7 +157,9 @@ def test_a_model_of_ones_own_loads_from_any_folder_and_draws_no_numbers(
     results: Path, tmp_path: Path
 ) -> None:
     copied = shutil.copytree(results, tmp_path / "results" / "small")
-    (tmp_path / "mine.py").write_text("from mfbench.models.rnn import RNN\nclass Mine(RNN): ...\n")
+    (tmp_path / "mine.py").write_text(
+        "from mfbench.models.architectures.rnn import RNN\nclass Mine(RNN): ...\n"
+    )
     for record in copied.glob("training/*/rnn/**/*.nc"):
         with netCDF4.Dataset(record, "a") as file:
             settings = json.loads(file.settings)

@@ -12,15 +12,15 @@ from pytorch_tcn.conv import TemporalConv1d
 from rotary_embedding_torch import RotaryEmbedding
 from scipy.signal import cont2discrete
 
-from mfbench.models.gru import GRU
-from mfbench.models.lru import LRU
-from mfbench.models.lstm import LSTM
+from mfbench.models.architectures.gru import GRU
+from mfbench.models.architectures.lru import LRU
+from mfbench.models.architectures.lstm import LSTM
+from mfbench.models.architectures.rnn import RNN
+from mfbench.models.architectures.s4d import S4D, initial_poles
+from mfbench.models.architectures.stable_ssm import StableSSM
+from mfbench.models.architectures.tcn import TCN
+from mfbench.models.architectures.transformer import Transformer
 from mfbench.models.positions import alibi, rotate, rotations, sinusoidal
-from mfbench.models.rnn import RNN
-from mfbench.models.s4d import S4D, initial_poles
-from mfbench.models.stable_ssm import StableSSM
-from mfbench.models.tcn import TCN
-from mfbench.models.transformer import Transformer
 
 with warnings.catch_warnings():  # it uses torch.jit.script, which torch has deprecated
     warnings.simplefilter("ignore", DeprecationWarning)

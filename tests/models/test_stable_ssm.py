@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from mfbench.models.architectures.stable_ssm import StableSSM, pole, weight
 from mfbench.models.build import build_model
 from mfbench.models.judging import check_promises
-from mfbench.models.stable_ssm import StableSSM, pole, weight
 from tests.conftest import architecture_settings
 
 NAMES = ["direct", "exp", "softplus", "best"]

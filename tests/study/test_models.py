@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from mfbench.models.mixer import Mixer
-from mfbench.models.tcn import TCN
+from mfbench.models.architectures.tcn import TCN
 if TYPE_CHECKING:
     from nowhere import Thing
 
@@ -88,7 +88,7 @@ def test_models_have_their_own_defaults(own: str) -> None:
     expected = {"mode": "a", "taps": {"a": [1]}, "thing": None, "both": 1, "fast": False}
     assert free["options"] == expected  # JSON cannot hold a Path: left to the constructor
     assert models["wide"].files == (Path(own).resolve(),)
-    assert "models.tcn" in models["wide"].modules
+    assert "models.architectures.tcn" in models["wide"].modules
 
 
 def test_what_cannot_be_built_is_named(own: str, tmp_path: Path) -> None:

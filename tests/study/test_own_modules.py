@@ -158,8 +158,9 @@ def test_names_that_collide_are_refused(packages: Path, monkeypatch: pytest.Monk
         StudyError, match=r"study.yaml:3:3: architectures.lstm.model: two "
     ) as error:
         read_study(write_study(packages.parent, "  lstm: {}\n"))
-    assert "mfbench.models.lstm:LSTM of mfbench and gates.model:make of gates 1.2" in str(
-        error.value
+    assert (
+        "mfbench.models.architectures.lstm:LSTM of mfbench and gates.model:make of gates 1.2"
+        in str(error.value)
     )
     install(packages / "other", "others", "0.1", "gated = gates.model:make\n")
     monkeypatch.syspath_prepend(packages / "other")

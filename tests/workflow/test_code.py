@@ -83,7 +83,7 @@ def test_every_version_of_python_gives_the_same_digests() -> None:
 
 
 def test_an_architecture_reaches_its_own_file_and_what_that_uses() -> None:
-    reached = reached_modules(frozenset({"models.transformer"}))
+    reached = reached_modules(frozenset({"models.architectures.transformer"}))
     assert "models.positions" in reached
     assert "models.convolution" not in reached
 
@@ -106,7 +106,7 @@ MODEL = """
 import importlib
 import near
 from kit.part import Y
-from mfbench.models.tcn import TCN
+from mfbench.models.architectures.tcn import TCN
 Z = importlib.import_module("kit.named").Z
 class Own(TCN):
     pass

@@ -29,9 +29,13 @@ EDITS_WITHOUT_EFFECT = [
     ("workflow_scripts/evaluate.py", 'broken"] == "stop"', 'broken"] in ("stop",)'),
     ("workflow_scripts/train.py", "    device = choose", "    # It has\n    device = choose"),
     ("README.md", "mfbench", "MFBench"),
-    ("mfbench/models/gru.py", "(1 - z)", "(1.0 - z)"),
+    ("mfbench/models/architectures/gru.py", "(1 - z)", "(1.0 - z)"),
     ("mfbench/tasks/kernels/airy.py", "import numpy as np", "import numpy as np\n\nX = 1"),
-    ("mfbench/models/rnn.py", '"""Elman recurrent network', '"""The recurrent network'),
+    (
+        "mfbench/models/architectures/rnn.py",
+        '"""Elman recurrent network',
+        '"""The recurrent network',
+    ),
     ("mfbench/training/trainer.py", "# (M, B, T)", "# member, batch, time"),
     (
         "mfbench/tasks/datasets.py",
@@ -97,7 +101,7 @@ def test_a_changed_setting_reruns_what_depends_on_it(
 @pytest.mark.parametrize(
     ("path", "old", "new", "expected"),
     [
-        ("mfbench/models/rnn.py", "self.b + self.c", "self.b - self.c", ONE_MODEL),
+        ("mfbench/models/architectures/rnn.py", "self.b + self.c", "self.b - self.c", ONE_MODEL),
         ("mine/gain.py", "1.5", "1.6", ONE_MODEL),
         ("mfbench/training/schedule.py", "return 1.0", "return 1.01", TRAINING),
         ("mfbench/tasks/kernels/impulse.py", "1.0, 0.0", "1.5, 0.0", EVERYTHING),
@@ -128,7 +132,7 @@ def test_a_cube_that_is_gone_is_made_again_even_under_its_report(project: Projec
 
 def test_reasons_say_what_has_changed(project: Project) -> None:
     project.set("training.seeds", [0, 1, 2])
-    project.edit("mfbench/models/rnn.py", "self.b + self.c", "self.b - self.c")
+    project.edit("mfbench/models/architectures/rnn.py", "self.b + self.c", "self.b - self.c")
     done = project.snakemake("--dry-run", "all")
     reasons = [line for line in done.stdout.splitlines() if "reason: Params" in line]
     assert len(reasons) == 3

@@ -1,0 +1,1 @@
+"""Architectures, one file each. The file name is the name of the architecture."""
