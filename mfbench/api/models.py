@@ -94,7 +94,7 @@ def settings_of(
     given["options"] = {key: value for key, value in options.items() if key not in shaping}
     section = checked(ArchitectureSettings, {**given, "widths": [width]})
     with seeded(0):  # to look at a model draws no numbers from torch's generator
-        settings, problems = build_all({**section.entry(length), "model": made})
+        settings, _, problems = build_all({**section.entry(length), "model": made})
     if problems:
         said = [f"{at[-1]}: {text}" if at[0] == "options" else text for at, text in problems]
         raise ValueError("; ".join(said))

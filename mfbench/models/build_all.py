@@ -6,6 +6,7 @@ Each architecture is built in a fork, so that it cannot affect the others.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from mfbench.models.build import STACK, build_model, load_architecture, no_stack
+from mfbench.models.matching import matching_width
+from mfbench.models.model import Model
 from mfbench.models.options import (
     OptionsError,
     constructor_parameters,
@@ -30,47 +33,64 @@ Problem = tuple[tuple[str | int, ...], str]
 """A location in the architecture's section, and a message."""
 
 
-def build_all(entry: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+def build_all(entry: Mapping[str, Any]) -> tuple[dict[str, Any], list[int], list[Problem]]:
     """Build an architecture at all its widths.
 
     Parameters
     ----------
     entry : mapping
         ``model``, ``stack`` (what the study sets of layers, norm, residual and activation),
-        ``options``, ``widths`` and ``length``.
+        ``options``, ``widths`` or ``match`` (the size that the width is chosen for), and
+        ``length``.
 
     Returns
     -------
     settings : dict
         All settings of the model except its width, with defaults filled in.
+    widths : list of int
     problems : list of Problem
         Why it cannot be built.
     """
     try:
         architecture = load_architecture(entry["model"])
     except ArchitectureError as error:
-        return {}, [(("model",), str(error))]
+        return {}, [], [(("model",), str(error))]
     problems: list[Problem] = []
     stack: dict[str, Any] = {}
     if is_mixer(architecture):
         stack = {key: entry["stack"].get(key, getattr(architecture, key)) for key in STACK}
     else:
         problems += [((key,), no_stack(architecture)) for key in entry["stack"]]
-        if len(entry["widths"]) > 1 and "width" not in constructor_parameters(architecture):
-            problems.append((("widths",), "its constructor has no argument width: list one width"))
+        if "width" not in constructor_parameters(architecture):
+            unknown = "its constructor has no argument width: list one width"
+            if entry["match"]:
+                problems.append((("match",), unknown))
+            elif len(entry["widths"]) > 1:
+                problems.append((("widths",), unknown))
     try:
         options = resolved_options(architecture, entry["options"])
     except OptionsError as error:
         problems += [(("options", name), message) for name, message in error.problems]
     if problems:
-        return {}, problems
+        return {}, [], problems
     settings = {"model": entry["model"], **stack, "options": options}
+    build = functools.partial(_build, settings, entry["length"])
+    if entry["match"]:
+        ((kind, wanted),) = entry["match"].items()
+        try:
+            return settings, [matching_width(build, kind=kind, wanted=wanted)], []
+        except (ArchitectureError, ValueError) as error:
+            return settings, [], [(("match",), str(error))]
     for i, width in enumerate(entry["widths"]):
         try:
-            build_model(settings, width=width, length=entry["length"])
+            build(width)
         except ArchitectureError as error:
             problems.append((("widths", i), f"width {width}: {error}"))
-    return settings, problems
+    return settings, entry["widths"], problems
+
+
+def _build(settings: Mapping[str, Any], length: int, width: int) -> Model:
+    return build_model(settings, width=width, length=length)
 
 
 def loaded_files(source: Source) -> tuple[dict[str, str], dict[str, str]]:
@@ -110,11 +130,12 @@ def digest(path: Path) -> str:
 
 
 def _answer(entry: Mapping[str, Any], known: set[str]) -> dict[str, Any]:
-    settings, problems = build_all(entry)
+    settings, widths, problems = build_all(entry)
     package, own = loaded_files(locate(entry["model"]))
     modules = [n.partition(".")[2] for n in sys.modules if n.startswith("mfbench.models.")]
     return {
         "settings": settings,
+        "widths": widths,
         "problems": problems,
         "package": package,
         "own": own,

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PositiveInt, field_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from mfbench.models.registry import locate
 from mfbench.study.section import Distinct, Omissible, Section
 from mfbench.study.training import TrainingChanges
+
+
+class MatchSettings(Section):
+    """The size that a model should have; the width follows from it."""
+
+    parameters: Omissible[PositiveInt] = Field(None, description="Number of trained parameters.")
+    state: Omissible[PositiveInt] = Field(None, description="Number of reals in the state.")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.parameters is None) == (self.state is None):
+            raise ValueError("give either parameters or state")
+        return self
 
 
 class ArchitectureSettings(Section):
@@ -21,6 +34,11 @@ class ArchitectureSettings(Section):
     )
     widths: Annotated[list[PositiveInt], Field(min_length=1), Distinct] = Field(
         [16], description="Numbers of channels."
+    )
+    match: MatchSettings | None = Field(
+        None,
+        description="In place of widths: the size that the width is chosen for; default: the "
+        "study's `match`.",
     )
     layers: Omissible[PositiveInt] = Field(None, description="Number of mixers in the stack.")
     norm: Omissible[Literal["none", "layer", "rms"]] = Field(
@@ -43,6 +61,12 @@ class ArchitectureSettings(Section):
         locate(model)
         return model
 
+    @model_validator(mode="after")
+    def _widths_or_match(self) -> Self:
+        if self.match and "widths" in self.model_fields_set:
+            raise ValueError("give either widths or match")
+        return self
+
     def entry(self, length: int) -> dict[str, Any]:
         """Return this architecture as `build_models` takes it."""
         chosen = self.model_dump(include={"layers", "norm", "residual", "activation"})
@@ -51,5 +75,6 @@ class ArchitectureSettings(Section):
             "stack": {key: value for key, value in chosen.items() if value is not None},
             "options": self.options,
             "widths": self.widths,
+            "match": self.match.model_dump(exclude_none=True) if self.match else None,
             "length": length,
         }

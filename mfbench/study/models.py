@@ -39,6 +39,8 @@ class Model:
     ----------
     settings : dict
         All settings except its width, with defaults filled in.
+    widths : list of int
+        Those of the study, or the one with the size that the study asks for.
     files : tuple of Path
         The files of a user's model: its own, and those below its folder that it loads; or those of
         an installed package that it loads.
@@ -49,6 +51,7 @@ class Model:
     """
 
     settings: dict[str, Any]
+    widths: list[int]
     files: tuple[Path, ...]
     modules: tuple[str, ...]
     distribution: str = ""
@@ -81,6 +84,7 @@ def build_models(
         if not answer["problems"]:
             models[name] = Model(
                 answer["settings"],
+                answer["widths"],
                 tuple(sorted(_folder(entries[name]) / file for file in answer["own"])),
                 tuple(answer["modules"]),
                 locate(entries[name]["model"]).distribution,

@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from mfbench.study.architecture import ArchitectureSettings
+from mfbench.study.architecture import ArchitectureSettings, MatchSettings
 from mfbench.study.diagnose import DiagnoseSettings
 from mfbench.study.document import Document, Location, StudyError, read_documents
 from mfbench.study.evaluation import EvaluationSettings
@@ -76,6 +76,9 @@ class Study(Section):
     )
     architectures: Annotated[dict[Name, ArchitectureSettings], Field(min_length=1)] = Field(
         description="Architectures by a name of your choice."
+    )
+    match: MatchSettings | None = Field(
+        None, description="Size of all architectures that list no widths."
     )
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
@@ -142,6 +145,11 @@ class Study(Section):
             )
         return models
 
+    def widths(self, architecture: str) -> list[int]:
+        """The widths of an architecture; one with a `match` is built for it."""
+        settings = self.architectures[architecture]
+        return self.models[architecture].widths if settings.match else settings.widths
+
     def training_of(self, architecture: str) -> TrainingSettings:
         """The study's training settings with the changes of one architecture."""
         changes = self.architectures[architecture].training.given()
@@ -156,8 +164,8 @@ class Study(Section):
         """All (architecture, width, kernel); each has one cell per level of its kernel."""
         return [
             (architecture, width, kernel)
-            for architecture, settings in self.architectures.items()
-            for width in settings.widths
+            for architecture in self.architectures
+            for width in self.widths(architecture)
             for kernel in self.kernels
         ]
 
@@ -202,11 +210,12 @@ def read_study(path: str | Path) -> Study:
 
 
 def _completed(content: Mapping[str, Any]) -> dict[str, Any]:
-    """`rnn: {}` means `rnn: {model: rnn}`, and so on; `results` defaults to results/<name>."""
+    """`rnn: {}` means `rnn: {model: rnn}` of the study's size, and so on; `results` defaults to results/<name>."""
     completed = {"results": f"results/{content.get('name')}", **content}
     if isinstance(architectures := content.get("architectures"), dict):
+        size = {"match": content["match"]} if content.get("match") else {}
         completed["architectures"] = {
-            name: {"model": name, **(entry or {})}
+            name: {"model": name, **({} if "widths" in (entry or {}) else size), **(entry or {})}
             if entry is None or isinstance(entry, dict)
             else entry
             for name, entry in architectures.items()

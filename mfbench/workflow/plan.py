@@ -99,7 +99,7 @@ def study_settings(study: Study, *, without: Iterable[str] = ()) -> Settings:
     settings = study.model_dump(exclude={"results": True, "training": set(EXECUTION)})
     settings["architectures"] = {
         name: study.models[name].settings
-        | {"widths": entry.widths, "training": entry.training.given()}
+        | {"widths": study.widths(name), "training": entry.training.given()}
         for name, entry in study.architectures.items()
     }
     settings["kernels"] = {

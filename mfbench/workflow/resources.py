@@ -49,8 +49,8 @@ def memory(study: Study, stage: str) -> Request:
     }
     added = study.refine.levels if study.refine else 0
     largest = max(
-        len(entry.widths) * len(study.kernels) * (levels + added)
-        for entry in study.architectures.values()
+        len(study.widths(name)) * len(study.kernels) * (levels + added)
+        for name in study.architectures
     )
 
     sizes = _sizes(study)
@@ -122,5 +122,5 @@ def _sizes(study: Study) -> dict[tuple[str, int], tuple[int, int]]:
         state = settings["options"].get("state")
         layers = settings.get("layers", _LAYERS)
         least = max(16, state if isinstance(state, int) else 0)
-        sizes |= {(name, width): (max(least, width), layers) for width in entry.widths}
+        sizes |= {(name, width): (max(least, width), layers) for width in study.widths(name)}
     return sizes

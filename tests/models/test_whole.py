@@ -262,8 +262,15 @@ def test_a_constructor_gets_its_own_types_and_records_get_those_of_json(
     options: dict[str, Any], given: tuple[Any, ...], recorded: dict[str, Any], tmp_path: Path
 ) -> None:
     reference = write(tmp_path, TYPED)
-    entry = {"model": reference, "stack": {}, "options": options, "widths": [4], "length": LENGTH}
-    settings, problems = build_all(entry)
+    entry = {
+        "model": reference,
+        "stack": {},
+        "options": options,
+        "widths": [4],
+        "match": None,
+        "length": LENGTH,
+    }
+    settings, _, problems = build_all(entry)
     assert not problems
     assert json.dumps(settings["options"]) == json.dumps(recorded)
     assert build_model(settings, width=4, length=LENGTH).root.given == given
