@@ -46,7 +46,7 @@ def matching_width(build: Callable[[int], Model], *, kind: Size, wanted: int) ->
     Raises
     ------
     ValueError
-        All widths miss the wanted size by a factor of more than 1.5, or the state has no fixed size.
+        All widths miss the wanted size by more than a factor of 1.5, or it has no fixed state.
     ArchitectureError
         The model cannot be built at any of the first widths.
     """

@@ -210,7 +210,10 @@ def read_study(path: str | Path) -> Study:
 
 
 def _completed(content: Mapping[str, Any]) -> dict[str, Any]:
-    """`rnn: {}` means `rnn: {model: rnn}` of the study's size, and so on; `results` defaults to results/<name>."""
+    """`rnn: {}` means `rnn: {model: rnn}`, and so on; `results` defaults to results/<name>.
+
+    The study's `match` becomes that of all architectures that list no widths.
+    """
     completed = {"results": f"results/{content.get('name')}", **content}
     if isinstance(architectures := content.get("architectures"), dict):
         size = {"match": content["match"]} if content.get("match") else {}

@@ -117,8 +117,8 @@ def _sizes(study: Study) -> dict[tuple[str, int], tuple[int, int]]:
     By architecture and width, once: a plan has thousands of jobs of a few models.
     """
     sizes: dict[tuple[str, int], tuple[int, int]] = {}
-    for name, entry in study.architectures.items():
-        settings = study.models[name].settings
+    for name, model in study.models.items():
+        settings = model.settings
         state = settings["options"].get("state")
         layers = settings.get("layers", _LAYERS)
         least = max(16, state if isinstance(state, int) else 0)
