@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -66,7 +67,7 @@ def _lstm(u: Any, W: Any, U: Any, *_: Any) -> int:
 
 
 _ATEN = torch.ops.aten
-_OTHERS = {  # what torch's formulas leave out
+_OTHERS: dict[Any, Callable[..., int]] = {  # what torch's formulas leave out
     _ATEN.baddbmm_: baddbmm_flop,
     _ATEN.mkldnn_rnn_layer: _lstm,
     _ATEN._fft_r2c: _transform,

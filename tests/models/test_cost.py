@@ -14,9 +14,6 @@ C, T = 16, 64
 ENDS = 2 * C  # encoder and decoder
 TAPS = 4 * 3 * C * C - C * C * sum((T - max(0, T - j * 2**i)) / T for i in range(4) for j in (1, 2))
 N, FFT = 16, 2.5 * T * math.log2(2 * T)  # multiplications for twice the length
-    16,
-    2.5 * 2 * T * math.log2(2 * T) / 2,
-)  # for twice the length; half of it are multiplications
 S4D = (C * T * N + C * 3 * FFT) / T + C * C  # kernel, transforms of input, kernel and output, W
 
 OWN = """
