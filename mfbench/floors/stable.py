@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
