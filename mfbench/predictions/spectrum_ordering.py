@@ -90,9 +90,7 @@ def judge(cells: Sequence[Cell]) -> Verdict:
         otherwise=f"{reason}: more families would decide",
     )
     return Verdict(
-        verdict=decision.answer,
-        reason=decision.reason,
-        p=decision.p,
+        **decision._asdict(),
         effect=float(shares[0]),
         effect_name="share of task pairs in which the task with the larger spectrum bound has the "
         "larger error",
