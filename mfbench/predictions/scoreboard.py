@@ -73,7 +73,6 @@ def judge_predictions(*cubes: xr.Dataset) -> pd.DataFrame:
                 }
             )
     table = pd.DataFrame(rows)
-    table["fixed"] = table["fixed"].map(lambda day: day.isoformat())
     table["p_holm"] = holm(table["p"].to_numpy(float))
     return table
 
