@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -15,8 +15,7 @@ from mfbench.cube.select import selected, trained
 _TAIL = (1 - 0.9) / 2
 
 
-@dataclass(frozen=True)
-class Slope:
+class Slope(NamedTuple):
     """Octaves of M99 at the failure boundary per octave of steps (or width).
 
     Attributes
@@ -111,13 +110,12 @@ def boundary_slopes(cube: xr.Dataset, *, along: str) -> xr.Dataset:
         there = trials.sum(1) > 0
         if there.sum() < 2:
             continue
-        slope = boundary_slope(
+        found[(slice(None), *at)] = boundary_slope(
             cube[along].values[there],
             lengths[at[rest.index("kernel")]],
             counts.successes.values[at][there],
             trials[there],
         )
-        found[(slice(None), *at)] = slope.value, slope.low, slope.high
     names = ("slope", "slope_low", "slope_high")
     return xr.Dataset(
         {name: (rest, values) for name, values in zip(names, found, strict=True)},
