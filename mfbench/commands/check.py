@@ -39,6 +39,9 @@ def run(
     its size, and what a step costs. The exit status is 1 if a promise is broken.
     """
     options = given_options(option)
+    from mfbench.models.registry import locate
+
+    locate(model)  # a name that is wrong is refused before torch is imported
     from rich.console import Console
 
     from mfbench.api.check import check
