@@ -16,13 +16,13 @@ from pathlib import Path
 
 
 @functools.cache
-def _server() -> subprocess.Popen[str]:
+def _server(hash_seed: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, __file__],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        start_new_session=True,
+        env=os.environ | {"PYTHONHASHSEED": hash_seed},
     )
 
 
@@ -30,7 +30,7 @@ def snakemake(
     arguments: list[str], *, folder: Path, environment: dict[str, str]
 ) -> subprocess.CompletedProcess[str]:
     """Run Snakemake in a folder."""
-    server = _server()
+    server = _server(environment.get("PYTHONHASHSEED", "random"))
     assert server.stdin is not None
     assert server.stdout is not None
     with tempfile.TemporaryDirectory() as said:
