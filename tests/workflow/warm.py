@@ -5,6 +5,7 @@ The fork imports mfbench from the folder in which it runs, like `python -m snake
 
 from __future__ import annotations
 
+import atexit
 import functools
 import importlib
 import json
@@ -17,13 +18,15 @@ from pathlib import Path
 
 @functools.cache
 def _server(hash_seed: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+    server = subprocess.Popen(
         [sys.executable, __file__],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         env=os.environ | {"PYTHONHASHSEED": hash_seed},
     )
+    atexit.register(server.communicate)  # ends it
+    return server
 
 
 def snakemake(
