@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mfbench.api.defaults import LENGTH
 from mfbench.api.kernels import Kernel, resolved
 from mfbench.api.notebook import curve, table
 from mfbench.api.sections import checked
@@ -70,7 +71,7 @@ class Task:
     kernel: Kernel
     memory_length: int | None = None
     rho: float | None = field(default=None, kw_only=True)
-    length: int = field(default=64, kw_only=True)
+    length: int = field(default=LENGTH, kw_only=True)
     scored_from: int | None = field(default=None, kw_only=True)
     sequences: int | Mapping[str, int] = field(default=2048, kw_only=True)
     noise: float = field(default=0.0, kw_only=True)

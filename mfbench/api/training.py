@@ -11,6 +11,7 @@ import torch
 import xarray as xr
 from torch import nn
 
+from mfbench.api.defaults import BATCH, LEARNING_RATES, SEEDS, STEPS, WIDTH
 from mfbench.api.models import Architecture, settings_of
 from mfbench.api.notebook import table
 from mfbench.api.sections import checked, seed_list
@@ -88,12 +89,12 @@ def train(
     model: Architecture | nn.Module,
     task: Task,
     *,
-    steps: int = 1000,
-    learning_rates: float | Sequence[float] = (0.003, 0.01),
-    seeds: int | Sequence[int] = 2,
+    steps: int = STEPS,
+    learning_rates: float | Sequence[float] = LEARNING_RATES,
+    seeds: int | Sequence[int] = SEEDS,
     device: str = "auto",
     progress: Report | None = None,
-    width: int = 16,
+    width: int = WIDTH,
     options: Mapping[str, Any] | None = None,
     training: Mapping[str, Any] | None = None,
 ) -> Training:
@@ -151,7 +152,7 @@ def train(
     own["learning_rates"] = np.atleast_1d(learning_rates).tolist()
     if twice := sorted(own.keys() & (training or {}).keys()):
         raise ValueError(f"training: {', '.join(twice)}: set by train itself, from its arguments")
-    usual = {"memory_probes": 0, "batch_size": min(64, len(task.x["train"]))}
+    usual = {"memory_probes": 0, "batch_size": min(BATCH, len(task.x["train"]))}
     settings = checked(TrainingSettings, {**usual, **(training or {}), **own})
     architecture = settings_of(model, options or {}, width=width, length=task.length)
     assert task.rho is not None

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from mfbench.commands.arguments import StudyFile
+from mfbench.commands.output import say
 
 EXAMPLES = (
     "mfbench run my-study.yaml",
@@ -50,10 +51,10 @@ def run(
     check_claim(found.results, file)
     if unlock:
         Run(file, task="unlock").check()
-        typer.echo("unlocked")
+        say("unlocked")
         return
     config = {"training": {"device": device}} if device else {}
     if dry_run:
-        typer.echo("\n".join(lines(found, planned(file, config=config))))
+        say(*lines(found, planned(file, config=config)))
         return
     run_to_the_end(found, file, cores=cores or usable_cores(), config=config)

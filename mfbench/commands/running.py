@@ -10,14 +10,16 @@ from contextlib import contextmanager
 from typing import Any
 
 import typer
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from mfbench.commands.output import console, say
 from mfbench.commands.units import duration
 from mfbench.files.paths import Paths
 from mfbench.study.study import Study
+from mfbench.words import counted
 from mfbench.workflow.engine import Run
 from mfbench.workflow.progress import STAGES, Progress
 
@@ -57,12 +59,11 @@ def run_to_the_end(study: Study, file: str, *, cores: int, config: Mapping[str, 
         raise typer.Exit(130)
     if failed := len(progress.failed):
         raise ValueError(
-            f"{failed} job{'s' if failed > 1 else ''} failed; once the cause is removed, "
-            f"{_to_go_on(study, file)}"
+            f"{counted(failed, 'job')} failed; once the cause is removed, {_to_go_on(study, file)}"
         )
     run.check()
     what = "report" if progress.stages else "nothing to be done, the report is up to date"
-    sys.stdout.write(f"{what}: {Paths(study.results).file('report')}\n")
+    say(f"{what}: {Paths(study.results).file('report')}")
 
 
 def _to_go_on(study: Study, file: str) -> str:
@@ -96,12 +97,13 @@ class _Display:
         self.progress = progress
         self.stopping = False
         self._lock = threading.Lock()  # the table is drawn in a thread of its own
-        self._console = Console(highlight=False, markup=False, emoji=False)
+        self._console = console()
         self._live = Live(
             get_renderable=self._table,
             console=self._console,
             refresh_per_second=1,
             transient=True,
+            redirect_stdout=False,
             redirect_stderr=False,
         )
         self._said, self._shown = 0.0, 0
