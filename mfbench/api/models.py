@@ -168,6 +168,8 @@ def load_model(
         if named(path)["phase"] != "diagnose"
     ]
     widths = sorted({named(path)["width"] for path in records})
+    if not Path(results).is_dir():
+        raise ValueError(f"there is no folder {results}: give that of a study, results/NAME")
     if not records:
         there = sorted(
             {(n["architecture"], n["kernel"]) for n in map(named, paths.existing("record"))}

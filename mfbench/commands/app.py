@@ -1,9 +1,8 @@
 """The application ``mfbench``: its commands, and how they end.
 
-A command is a file with a function ``run``, whose docstring is its help, with ``EXAMPLES`` and, where
-it takes names, ``NAMES``. It
-imports what is heavy inside of `run`, so that ``mfbench --help`` is quick, and prints with
-`mfbench.commands.output`. It ends by raising:
+A command is a file with a function ``run``, whose docstring is its help, with ``EXAMPLES`` and,
+where it takes names of models or kernels, ``NAMES``. It imports what is heavy inside of `run`, so
+that ``mfbench --help`` is quick, and prints with `mfbench.commands.output`. It ends by raising:
 
 - `ValueError` and `OSError`: it cannot be done; exit status 1;
 - `StudyError` and ``typer.BadParameter``: the input is wrong; exit status 2.

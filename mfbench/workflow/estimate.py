@@ -201,7 +201,12 @@ def _models(study: Study, stages: Mapping[str, Stage], costs: Mapping[Model, _Co
         for part in parts(rhos, most=most(architecture, width, "study")):
             cells = [states[architecture, width, kernel, rho] for rho in part]
             training.jobs.append(start + cell * len(part))
-            if missing := sum(c.state in ("missing", "running") for c in cells):
+            missing = sum(
+                (c.members_to_train or members) / members
+                for c in cells
+                if c.state in ("missing", "running")
+            )
+            if missing:
                 training.left.append(start + cell * missing)
             training.disk += (_FILE + len(part) * (8 * members * cost.parameters + curves)) / 1e6
         seconds = _START + len(rhos) * members * _known(cost, "evaluation")

@@ -17,8 +17,9 @@ _DIGEST = re.compile(r"(.+) [0-9a-f]{8}")
 # The starts of Snakemake's reasons, and what they mean here.
 _REASONS = {
     "Missing output files": "no result yet",
-    "Incomplete output files": "was stopped",
-    "Forced execution": "forced",
+    # Snakemake forces the jobs that it finds unfinished; mfbench forces none.
+    "Incomplete output files": "interrupted, will be redone",
+    "Forced execution": "interrupted, will be redone",
     "Software environment": "other software environment",
     "Code has changed": "its script has changed",
 }
@@ -95,7 +96,7 @@ def reasons(text: str, makers: Mapping[str, str]) -> list[str]:
     ...     "across all output: before: training.seeds = [0, 1] now: training.seeds = [0, 1, 2] ",
     ...     {},
     ... )
-    ['training.seeds: +2']
+    ['seeds added: 2']
     """
     found: list[str] = []
     for part in text.split("; "):
@@ -137,9 +138,14 @@ def _changes(before: list[str], now: list[str]) -> Iterator[str]:
                 both = lists.setdefault(match[1], [[], []])
                 both[i] = match[2].split(", ")
     for name, (old, new) in lists.items():
-        changes = [f"+{value}" for value in new if value not in old]
-        changes += [f"-{value}" for value in old if value not in new]
-        yield f"{name}: {' '.join(changes)}" if changes else f"{name}: other order"
+        shown = name.removeprefix("training.").replace("_", " ")
+        added, removed = ([v for v in a if v not in b] for a, b in ((new, old), (old, new)))
+        if added:
+            yield f"{shown} added: {', '.join(added)}"
+        if removed:
+            yield f"{shown} removed: {', '.join(removed)}"
+        if not added and not removed:
+            yield f"{shown} in another order"
     digests = {m[1]: None for item in (*before, *now) if (m := _DIGEST.fullmatch(item))}
     yield from (f"{name} changed" for name in digests)
     if not lists and not digests:

@@ -82,7 +82,7 @@ def test_a_wheel_runs_a_study_in_an_empty_folder(installed: Path, tmp_path: Path
     assert 0.5 < estimate["disk_mb"] * 1e6 / sum(file.stat().st_size for file in files) < 2
     write(tmp_path, seeds=[0, 1, 2])
     assert ran("why", "study.yaml").splitlines() == [
-        "training        1 job  training.seeds: +2",
+        "training        1 job  seeds added: 2",
         "evaluation      1 job  after training",
         "cube            1 job  after evaluation",
         "report          1 job  after cube",
