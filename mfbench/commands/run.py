@@ -42,7 +42,7 @@ def run(
     from mfbench.files.machine import usable_cores
     from mfbench.study.study import read_study
     from mfbench.workflow.claim import check_claim
-    from mfbench.workflow.engine import Run
+    from mfbench.workflow.engine import SnakemakeRun
     from mfbench.workflow.reruns import planned
 
     found = read_study(study)
@@ -50,7 +50,7 @@ def run(
     file = os.path.relpath(study)
     check_claim(found.results, file)
     if unlock:
-        Run(file, task="unlock").check()
+        SnakemakeRun(file, task="unlock").check()
         say("unlocked")
         return
     config = {"training": {"device": device}} if device else {}

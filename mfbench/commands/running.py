@@ -20,8 +20,8 @@ from mfbench.commands.units import duration
 from mfbench.files.paths import Paths
 from mfbench.study.study import Study
 from mfbench.words import counted
-from mfbench.workflow.engine import Run
-from mfbench.workflow.progress import STAGES, Progress
+from mfbench.workflow.engine import SnakemakeRun
+from mfbench.workflow.progress import STAGE_NAMES, StudyProgress
 
 _SECONDS = 10.0  # between two plain lines
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -48,9 +48,9 @@ def run_to_the_end(study: Study, file: str, *, cores: int, config: Mapping[str, 
     typer.Exit
         The run was stopped.
     """
-    progress = Progress(study, cores)
+    progress = StudyProgress(study, cores)
     display = _Display(progress)
-    run = Run(file, cores=cores, config=config)
+    run = SnakemakeRun(file, cores=cores, config=config)
     with display, _calling(run, display):
         for event in run.events():
             display.see(event)
@@ -74,7 +74,7 @@ def _to_go_on(study: Study, file: str) -> str:
 
 
 @contextmanager
-def _calling(run: Run, display: _Display) -> Iterator[None]:
+def _calling(run: SnakemakeRun, display: _Display) -> Iterator[None]:
     """Pass on signals to the run's jobs. Nothing is raised, so that no event is lost."""
 
     def stop(*_: object) -> None:
@@ -93,7 +93,7 @@ def _calling(run: Run, display: _Display) -> Iterator[None]:
 class _Display:
     """What a run shows: a table in a terminal, else a line now and then."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: StudyProgress) -> None:
         self.progress = progress
         self.stopping = False
         self._lock = threading.Lock()  # the table is drawn in a thread of its own
@@ -134,7 +134,7 @@ class _Display:
 
     def _line(self) -> str:
         stages = [
-            f"{STAGES.get(rule, rule)} {stage.done}/{stage.jobs}"
+            f"{STAGE_NAMES.get(rule, rule)} {stage.done}/{stage.jobs}"
             for rule, stage in self.progress.stages.items()
             if stage.done
         ]
@@ -154,6 +154,6 @@ class _Display:
         with self._lock:
             for rule, stage in self.progress.stages.items():
                 done = "green" if stage.done == stage.jobs else ""
-                table.add_row(STAGES.get(rule, rule), Text(f"{stage.done}/{stage.jobs}", done))
+                table.add_row(STAGE_NAMES.get(rule, rule), Text(f"{stage.done}/{stage.jobs}", done))
             words = "planning" if not self.progress.stages else ", ".join(self._pace())
         return Group(table, Text("stopping the jobs" if self.stopping else words))

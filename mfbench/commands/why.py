@@ -48,12 +48,12 @@ def run(study: StudyFile = "config.yaml", as_json: Json = False) -> None:
 def lines(study: Study, stages: Mapping[str, PlannedStage]) -> Iterator[str]:
     """A line per stage, and what else a reader must know."""
     from mfbench.files.paths import Paths
-    from mfbench.workflow.progress import STAGES
+    from mfbench.workflow.progress import STAGE_NAMES
 
     if not stages:
         yield f"nothing to be done: {Paths(study.results).file('report')} is up to date"
         return
-    names = {rule: STAGES.get(rule, rule) for rule in stages}
+    names = {rule: STAGE_NAMES.get(rule, rule) for rule in stages}
     width = max(map(len, names.values()))
     for rule, stage in stages.items():
         jobs = counted(stage.jobs, "job")

@@ -1,10 +1,10 @@
 """The linear memory capacity of a model's state: how well each past input can be read from it.
 
-z_t is what the model carries on after step t, and r^2_s the share of the variance of x_{t-s} that the
-best linear readout of z_t explains, over all sequences and scored steps; x is 0 before step 0.
+z_t is what the model carries on after step t, and r^2_s the share of the variance of x_{t-s} that
+the best linear readout of z_t explains, over all sequences and scored steps; x is 0 before step 0.
 White inputs at different lags are uncorrelated. So r^2_s is the squared length of the projection of
-one of several orthonormal vectors onto the span of n numbers, and these sum to at most n (H. Jaeger,
-Short term memory in echo state networks, GMD Report 152, 2001, proposition 2).
+one of several orthonormal vectors onto the span of n numbers, and these sum to at most n
+(H. Jaeger, Short term memory in echo state networks, GMD Report 152, 2001, proposition 2).
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Capacity(NamedTuple):
     Attributes
     ----------
     over_lag : (T,) float64 array
-        r^2 at each lag, on sequences that the readout was not fitted to: 0 up to sampling noise, which
-        may be negative, where nothing is remembered. NaN if there is no state.
+        r^2 at each lag, on sequences that the readout was not fitted to. Where nothing is
+        remembered, it is 0 up to sampling noise and may be negative. NaN if no state is known.
     total : float
         Its sum.
     message : str
@@ -64,9 +64,7 @@ def memory_capacity(model: Model, x: Tensor, *, scored_from: int) -> Capacity:
     """
     length = x.shape[-1]
     if any(part.recur is None for part in model.parts()):
-        return _none(
-            length, "the model has no step form (initial_state and step), so no state is known"
-        )
+        return _none(length, "the model has no step form (initial_state and step)")
     x = x[: max(2, _SAMPLES // (length - scored_from))]
     with torch.no_grad(), own_code():
         states = [_numbers(state, len(x)) for _, state in model.steps(x[..., None])]
@@ -77,10 +75,8 @@ def memory_capacity(model: Model, x: Tensor, *, scored_from: int) -> Capacity:
         part.reshape(-1, part.shape[-1]) for part in (z[:half], u[:half], z[half:], u[half:])
     )
     if _PER_NUMBER * z.shape[-1] > len(z_fit):
-        most = len(z_fit) // _PER_NUMBER
-        return _none(
-            length, f"a state of {z.shape[-1]} numbers: {most} at most for so few sequences"
-        )
+        size = z.shape[-1]
+        return _none(length, f"a state of {size} numbers: too many to fit to {len(z_fit)} steps")
     mean, scale = z_fit.mean(0), z_fit.std(0)
     moving = scale > 0
     z_fit, z_test = ((part - mean)[:, moving] / scale[moving] for part in (z_fit, z_test))
@@ -88,7 +84,7 @@ def memory_capacity(model: Model, x: Tensor, *, scored_from: int) -> Capacity:
     kept = values > _ROUNDING * values.max(initial=0.0)
     basis = vectors[:, kept]
     readout = basis @ ((basis.T @ (z_fit.T @ u_fit)) / values[kept, None])
-    wrong = np.square(u_test - z_test @ readout).sum(0)
+    wrong = np.square(u_test - u_fit.mean(0) - z_test @ readout).sum(0)
     over_lag = 1 - wrong / np.square(u_test).sum(0)
     return Capacity(over_lag, float(over_lag.sum()))
 
@@ -106,7 +102,7 @@ def _lagged(x: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _numbers(state: Any, batch: int) -> Tensor:
-    """The real numbers of a state, (B, n); what all sequences share, like a clock, is none of them."""
+    """The real numbers of a state, (B, n), without what all sequences share, such as a clock."""
     return torch.cat([torch.empty(batch, 0), *_flat(state, batch)], 1)
 
 

@@ -55,31 +55,22 @@ def write_weights(
         )
 
 
-def write_training(
-    path: str | Path,
-    trained: TrainedCells,
-    *,
-    settings: TrainingSettings,
-    resolved: Mapping[str, Any],
-    title: str,
-    device: str,
-) -> None:
-    """Write curves and outcomes of all members to one NetCDF file.
+def curves_and_outcomes(
+    trained: TrainedCells, settings: TrainingSettings
+) -> list[tuple[str, tuple[str, ...], np.ndarray, str, str]]:
+    """What training records of all members.
 
     Parameters
     ----------
-    path : path
-        File to write.
     trained : TrainedCells
         A failed cell has a message and no numbers.
     settings : TrainingSettings
         The training section of the study.
-    resolved : mapping
-        All settings of the job, for the file's attributes.
-    title : str
-        What the file holds.
-    device : str
-        The hardware on which it was trained.
+
+    Returns
+    -------
+    list of tuple
+        Name, dimensions, values, long name and units of each variable and label.
     """
     axes = budgets, rates, seeds = axes_of(chain.from_iterable(trained.runs.values()))
     validated = {budget: validation_steps(budget, settings.validations) for budget in budgets}
@@ -112,7 +103,7 @@ def write_training(
     rho = np.array(list(trained.cells))
     message = np.array([cell.message for cell in trained.cells.values()], dtype=object)
     outcome = np.where(ran, each(status, STATUS.index("failed"), "i1"), STATUS.index("absent"))
-    variables: list[tuple[str, tuple[str, ...], np.ndarray, str, str]] = [
+    return [
         ("rho", grid[:1], rho, "knob of the kernel's family", "1"),
         ("budget", grid[1:2], np.array(budgets, "i4"), "optimiser steps of a member", "1"),
         ("learning_rate", grid[2:3], np.array(rates), "peak learning rate", "1"),
@@ -184,21 +175,47 @@ def write_training(
             "1",
         ),
     ]
+
+
+def write_training(
+    path: str | Path,
+    trained: TrainedCells,
+    *,
+    settings: TrainingSettings,
+    resolved: Mapping[str, Any],
+    title: str,
+    device: str,
+) -> None:
+    """Write curves and outcomes of all members to one NetCDF file.
+
+    Parameters
+    ----------
+    path : path
+        File to write.
+    trained : TrainedCells
+        A failed cell has a message and no numbers.
+    settings : TrainingSettings
+        The training section of the study.
+    resolved : mapping
+        All settings of the job, for the file's attributes.
+    title : str
+        What the file holds.
+    device : str
+        The hardware on which it was trained.
+    """
+    variables = curves_and_outcomes(trained, settings)
+    sizes: dict[str, int] = {}
+    for _, dims, values, _, _ in variables:
+        sizes |= dict(zip(dims, values.shape, strict=True))
     with atomic(path) as temporary, netCDF4.Dataset(temporary, "w") as file:
+        seeds = next(values.tolist() for name, _, values, _, _ in variables if name == "seed")
         file.setncatts(provenance(title=title, settings=resolved, seeds=seeds))
         file.setncatts({"device": device, "precision": "float32, no TF32"})
         # Leave out numbers that are None, because attributes cannot hold it.
         for name in ("parameters", "linear", "state_size", "receptive_field"):
             if (value := getattr(trained, name)) is not None:
                 file.setncattr(name, int(value))
-        for name, size in (
-            ("level", len(trained.cells)),
-            ("budget", len(budgets)),
-            ("learning_rate", len(rates)),
-            ("seed", len(seeds)),
-            ("step", len(steps)),
-            ("lag", trained.length),
-        ):
+        for name, size in sizes.items():
             file.createDimension(name, size)
         for name, dims, values, long_name, units in variables:
             made = file.createVariable(name, str if values.dtype == object else values.dtype, dims)

@@ -14,7 +14,7 @@ from mfbench.study.study import Study
 from mfbench.training.checkpoint_progress import members_trained
 from mfbench.workflow.plan import levels_of_phase
 
-STAGES = {
+STAGE_NAMES = {
     "dataset": "datasets",
     "floors": "floors",
     "train": "training",
@@ -30,7 +30,7 @@ STAGES = {
 
 
 @dataclass
-class Stage:
+class StageProgress:
     """Jobs of one rule: how many there are, how many have finished, and their seconds in all."""
 
     jobs: int = 0
@@ -48,7 +48,7 @@ class _Job:
 
 
 @dataclass
-class Progress:
+class StudyProgress:
     """The stages of a run, and its speed.
 
     Parameters
@@ -63,19 +63,19 @@ class Progress:
     study: Study
     cores: int
     clock: Callable[[], float] = time.time
-    stages: dict[str, Stage] = field(default_factory=dict)
+    stages: dict[str, StageProgress] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
     _jobs: dict[int, _Job] = field(default_factory=dict)
     _began: float | None = None  # of the first training
     _trained: float = 0.0  # members of jobs that have finished
 
     def see(self, event: Mapping[str, Any]) -> None:
-        """Take in an event of `mfbench.workflow.engine.Run`."""
+        """Take in an event of `mfbench.workflow.engine.SnakemakeRun`."""
         if event["kind"] == "run_info":
             counts = {rule: n for rule, n in event["stats"].items() if rule not in ("all", "total")}
-            order = [*STAGES, *counts]
+            order = [*STAGE_NAMES, *counts]
             for rule in sorted(counts, key=order.index):
-                self.stages[rule] = Stage(counts[rule])
+                self.stages[rule] = StageProgress(counts[rule])
         elif event["kind"] == "job_info" and event["rule_name"] != "all":
             self._start(event)
         elif event["kind"] == "job_finished" and (job := self._jobs.pop(event["job_id"], None)):
@@ -94,7 +94,7 @@ class Progress:
         self._jobs[event["jobid"]] = _Job(rule, self.clock(), event["wildcards"], levels, log)
         if rule == "train" and self._began is None:
             self._began = self.clock()
-        stage = self.stages.setdefault(rule, Stage())
+        stage = self.stages.setdefault(rule, StageProgress())
         at_work = sum(job.rule == rule for job in self._jobs.values())
         stage.jobs = max(stage.jobs, stage.done + at_work)  # a later phase adds jobs
 
@@ -154,7 +154,7 @@ class Progress:
     @staticmethod
     def _named(job: _Job) -> str:
         shown = [v for k, v in job.wildcards.items() if k not in ("phase", "part")]
-        return " ".join([STAGES.get(job.rule, job.rule), *shown])
+        return " ".join([STAGE_NAMES.get(job.rule, job.rule), *shown])
 
 
 def _last_line(log: str) -> str:

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mfbench.workflow.engine import Run
-from mfbench.workflow.progress import STAGES
+from mfbench.workflow.engine import SnakemakeRun
+from mfbench.workflow.progress import STAGE_NAMES
 
 _PARAMS = re.compile(r"Params have changed since last execution: .*?before: (.*) now: (.*)")
 _LIST = re.compile(r"(.+) = \[(.*)\]")
@@ -59,7 +59,7 @@ def planned(file: str, *, config: Mapping[str, Any]) -> dict[str, PlannedStage]:
     ValueError
         Snakemake cannot plan the study.
     """
-    run = Run(file, task="plan", config=config)
+    run = SnakemakeRun(file, task="plan", config=config)
     jobs = [event for event in run.events() if event["kind"] == "job_info"]
     run.check()
     makers = {path: job["rule_name"] for job in jobs for path in job["output"]}
@@ -73,7 +73,7 @@ def planned(file: str, *, config: Mapping[str, Any]) -> dict[str, PlannedStage]:
             stage.reasons[reason] += 1
             if architecture := job["wildcards"].get("architecture"):
                 stage.architectures[reason].add(architecture)
-    order = [*STAGES, *stages]
+    order = [*STAGE_NAMES, *stages]
     return {rule: stages[rule] for rule in sorted(stages, key=order.index)}
 
 
@@ -105,7 +105,9 @@ def reasons(text: str, makers: Mapping[str, str]) -> list[str]:
             found += _changes(_items(changed[1]), _items(changed[2]))
         elif label == "Input files updated by another job":
             rules = {makers[path] for path in files.split(", ") if path in makers}
-            found.append("after " + ", ".join(n for rule, n in STAGES.items() if rule in rules))
+            found.append(
+                "after " + ", ".join(n for rule, n in STAGE_NAMES.items() if rule in rules)
+            )
         elif label == "Updated input files":
             found.append(f"newer {files}")
         elif not part.startswith("Set of input files"):  # follows from a change that has its reason

@@ -71,7 +71,7 @@ def test_a_leaky_integrator_forgets_exponentially(x: Tensor) -> None:
 
 @pytest.mark.parametrize("name", ["lru", "s4d", "rnn", "gru", "lstm"])
 def test_the_total_is_at_most_the_size_of_the_state(name: str, x: Tensor) -> None:
-    options = {"state": 3} if name in ("lru", "s4d") else {}
+    options = {"state": 4} if name in ("lru", "s4d") else {}
     torch.manual_seed(0)
     settings = architecture_settings(name, layers=1, options=options)
     model = build_model(settings, width=3, length=LENGTH).eval()
