@@ -57,7 +57,7 @@ def run_to_the_end(study: Study, file: str, *, cores: int, config: Mapping[str, 
     if display.stopping:
         sys.stderr.write(f"stopped: {_to_go_on(study, file)}\n")
         raise typer.Exit(130)
-    if failed := len(progress.failed):
+    if failed := progress.failed:
         raise ValueError(
             f"{counted(failed, 'job')} failed; once the cause is removed, {_to_go_on(study, file)}"
         )
@@ -120,12 +120,12 @@ class _Display:
         """Take in an event and show what is new."""
         with self._lock:
             self.progress.see(event)
-        if event["kind"] == "output":
-            self._console.print(event["msg"])
-        if not self.stopping:  # then every job fails
-            for line in self.progress.failed[self._shown :]:
+        if not self.stopping:  # then every job fails, and processes say how they ended
+            if event["kind"] == "output":
+                self._console.print(event["msg"])
+            for line in self.progress.said[self._shown :]:
                 self._console.print(line, style="red", soft_wrap=True)
-            self._shown = len(self.progress.failed)
+            self._shown = len(self.progress.said)
         if event["kind"] != "job_finished" or self._console.is_terminal:
             return
         if (now := self.progress.clock()) >= self._said + _SECONDS:

@@ -12,6 +12,7 @@ from mfbench.files import BrokenFileError, read_json
 from mfbench.files.paths import Paths, named
 from mfbench.study.study import Study
 from mfbench.training.checkpoint_progress import members_trained
+from mfbench.workflow.failed_cells import failed_cells
 from mfbench.workflow.plan import levels_of_phase
 
 STAGE_NAMES = {
@@ -44,12 +45,13 @@ class _Job:
     started: float
     wildcards: Mapping[str, str]
     levels: list[float]
+    results: list[str]  # files that it writes
     log: str
 
 
 @dataclass
 class StudyProgress:
-    """The stages of a run, and its speed.
+    """The stages of a run, its speed, and what went wrong.
 
     Parameters
     ----------
@@ -58,16 +60,25 @@ class StudyProgress:
         How many jobs run at once.
     clock : callable
         Returns seconds since the epoch.
+
+    Attributes
+    ----------
+    said : list of str
+        A line for each job that failed and each model that broke, as soon as it is known.
+    failed : int
+        Jobs that failed.
     """
 
     study: Study
     cores: int
     clock: Callable[[], float] = time.time
     stages: dict[str, StageProgress] = field(default_factory=dict)
-    failed: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    failed: int = 0
     _jobs: dict[int, _Job] = field(default_factory=dict)
     _began: float | None = None  # of the first training
     _trained: float = 0.0  # members of jobs that have finished
+    _broken: set[str] = field(default_factory=set)  # messages of models that broke
 
     def see(self, event: Mapping[str, Any]) -> None:
         """Take in an event of `mfbench.workflow.engine.SnakemakeRun`."""
@@ -84,19 +95,32 @@ class StudyProgress:
             stage.seconds += self.clock() - job.started
             if job.rule == "train":
                 self._trained += self._members(job)
+            if job.rule in ("train", "evaluate"):
+                self._say_broken(job)
         elif event["kind"] == "job_error" and (job := self._jobs.pop(event["jobid"], None)):
-            self.failed.append(f"{self._named(job)} failed: {_last_line(job.log)}see {job.log}")
+            self.failed += 1
+            self.said.append(f"{self._named(job)} failed: {_last_line(job.log)}see {job.log}")
 
     def _start(self, event: Mapping[str, Any]) -> None:
         rule = event["rule_name"]
         levels = [named(path)["rho"] for path in event["input"] if "rho" in named(path)]
         log = next(iter(event["log"]), "")
-        self._jobs[event["jobid"]] = _Job(rule, self.clock(), event["wildcards"], levels, log)
+        self._jobs[event["jobid"]] = _Job(
+            rule, self.clock(), event["wildcards"], levels, event["output"], log
+        )
         if rule == "train" and self._began is None:
             self._began = self.clock()
         stage = self.stages.setdefault(rule, StageProgress())
         at_work = sum(job.rule == rule for job in self._jobs.values())
         stage.jobs = max(stage.jobs, stage.done + at_work)  # a later phase adds jobs
+
+    def _say_broken(self, job: _Job) -> None:
+        """Say which cells failed because a model's own code broke; each error once."""
+        found = [message for path in job.results for message in failed_cells(path)]
+        for message in dict.fromkeys(found):
+            if message not in self._broken:
+                self._broken.add(message)
+                self.said.append(f"recorded as failed, the others go on: {message}; see {job.log}")
 
     @property
     def members_per_second(self) -> float:

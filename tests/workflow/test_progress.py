@@ -13,7 +13,7 @@ from mfbench.training.progress import Progress
 from mfbench.training.run import Run
 from mfbench.workflow.progress import StudyProgress
 from tests.conftest import small_study
-from tests.results import Results
+from tests.results import FAILED, Results
 
 
 class Clock:
@@ -93,7 +93,21 @@ def test_a_failed_job_is_one_line_with_its_log(progress: StudyProgress, tmp_path
     log.write_text("Traceback\n  ...\nKeyError: 'mine'\n\n")
     progress.see(train(3, log=str(log)))
     progress.see({"kind": "job_error", "jobid": 3})
-    assert progress.failed == [f"training rnn 4 impulse failed: KeyError: 'mine'; see {log}"]
+    assert progress.said == [f"training rnn 4 impulse failed: KeyError: 'mine'; see {log}"]
+    assert progress.failed == 1
+
+
+def test_a_model_that_breaks_is_told_once_and_when_its_first_job_ends(
+    progress: StudyProgress, results: Results
+) -> None:
+    leak = "architecture s4d, width 4: the model is not causal"
+    impulse = results.training("s4d", "impulse", {3.0: FAILED, 5.0: FAILED}, message=leak)
+    other = results.training("s4d", "exponential", {3.0: FAILED}, message=leak)
+    for number, path in enumerate((impulse, other)):
+        progress.see(train(number) | {"output": [str(path), "weights.safetensors"]})
+        progress.see(finished(number))
+        assert progress.said == [f"recorded as failed, the others go on: {leak}; see x.log"]
+    assert progress.failed == 0
 
 
 def test_jobs_of_a_later_phase_are_added(progress: StudyProgress) -> None:
