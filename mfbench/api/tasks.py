@@ -19,6 +19,7 @@ from mfbench.tasks import datasets
 from mfbench.tasks.kernels import memory
 from mfbench.tasks.kernels.family import Family
 from mfbench.tasks.kernels.lookup import family as find_family
+from mfbench.words import counted
 
 _SEQUENCES = {"train": 2048, "validation": 256, "test": 512}
 
@@ -168,7 +169,7 @@ class Task:
     def _repr_html_(self) -> str:
         rows = {
             "kernel": str(self.family),
-            "memory length M99": f"{self.memory_length} steps",
+            "memory length M99": counted(self.memory_length or 0, "step"),
             **({} if self._only else {"rho": f"{self.rho:g}"}),
             "sequences": f"{self.settings.sequences.train} of {self.length} steps to train on",
         }

@@ -31,6 +31,7 @@ from mfbench.training.progress import Progress
 from mfbench.training.record import curves_and_outcomes
 from mfbench.training.run import Run
 from mfbench.training.status import STATUS
+from mfbench.words import counted
 
 _BATCH = 256  # test sequences at once
 
@@ -176,7 +177,10 @@ def train(
         errors = _test_errors(modules, task, where)
     if not modules:
         lowest = min(settings.learning_rates)
-        raise ValueError(f"all {len(members)} runs diverged: try learning rates below {lowest:g}")
+        raise ValueError(
+            f"{len(members)} of {counted(len(members), 'run')} diverged: try learning rates below "
+            f"{lowest:g}"
+        )
     best = min(modules, key=lambda run: members[run].best_error)
     declared = ("parameters", "state_size", "receptive_field", "linear")
     about = {"model": name_of(architecture["model"])} | {

@@ -145,7 +145,8 @@ class _Display:
         at_work = training is not None and training.done < training.jobs
         if at_work and (speed := self.progress.members_per_second):
             number, unit = (speed, "second") if speed >= 0.1 else (60 * speed, "minute")
-            yield f"{number:.2g} members per {unit}"
+            shown = f"{number:.2g}"
+            yield f"{shown} member{'' if shown == '1' else 's'} per {unit}"
         if left := self.progress.seconds_left:
             yield f"about {duration(left)} left"
 
