@@ -101,8 +101,8 @@ def draw(cube: xr.Dataset) -> Any:
         chart,
         title="Relative error of every architecture on every task",
         subtitle=[
-            f"Median of {counted(cube.sizes['seed'], 'seed')} on the test split; 1 means predicting "
-            "zero. Dark: large error.",
+            f"Median of {counted(cube.sizes['seed'], 'seed')} on the test split; 1 means "
+            "predicting zero. Dark: large error.",
             *(
                 ["A yellow mark: why the task is not solved (the report has the evidence)."]
                 * bool(shown)
