@@ -227,7 +227,7 @@ def _runs(
     runs = xr.Dataset(
         {name: (dims, values, {"long_name": text}) for name, dims, values, text, _ in variables}
     )
-    runs = runs.isel(level=0, budget=0, drop=True).drop_vars(["rho", "budget", "message"])
+    runs = runs.isel(level=0, budget=0, drop=True).drop_vars(["rho", "message"])
     runs = runs.set_coords(["learning_rate", "seed", "step"])
     if not settings.memory_probes:
         runs = runs.drop_vars("memory_over_training")
