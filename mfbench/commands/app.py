@@ -89,6 +89,9 @@ def _in_one_line(name: str, run: Callable[..., None]) -> Callable[..., None]:
         try:
             with own_output():
                 run(*args, **options)
+        except KeyboardInterrupt:
+            typer.echo(f"mfbench {name}: stopped", err=True)
+            raise typer.Exit(130) from None
         except BrokenPipeError:  # the output ends early, as in `mfbench status | head`
             raise
         except (ValueError, OSError) as error:
@@ -134,6 +137,5 @@ def main(arguments: list[str] | None = None) -> int:
         message = message.replace("Value error, ", "").rstrip(".")
         typer.echo(f"{command}: {message} (see {command} --help)", err=True)
         return error.exit_code
-    except typer.Abort:  # Ctrl-C
-        typer.echo("mfbench: stopped", err=True)
-        return 130
+    except typer.Abort:
+        return 1
