@@ -166,9 +166,8 @@ def _unchecked(name: str, trial: Trial) -> str | None:
         modules: list[Any] = [part.module for part in model.parts()]
         fields = [m.receptive_field for m in modules if m.receptive_field is not None]
         short = [field for field in fields if field < length + (name == "reached")]
-        return (
-            None if short else f"sequences of {length} steps are too short for it" if fields else ""
-        )
+        reason = f"sequences of {length} steps are too short for it" if fields else ""
+        return None if short else reason
     if name == "state size" and (size := model.state_size) is not None:
         reason = "" if model.linear else "only that of a linear model can be checked"
         if size >= min(length // 2, trial.copies):
