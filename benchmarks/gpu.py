@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.table import ROOT, architectures
-from benchmarks.worker import SETTINGS, advance, make_trainer, training_data
+from benchmarks.trainers import advance, make_trainer, settings_of, training_data
 from mfbench.models.ensemble import Ensemble
 from mfbench.study.training import TrainingSettings
 from mfbench.training.capture import stream_of
@@ -117,13 +117,13 @@ def trainer_at(
 ) -> Trainer:
     """Members at a size."""
     return make_trainer(
-        architecture, [data], members=members, width=size[0], settings=settings_at(size)
+        architecture, data, members=members, width=size[0], settings=settings_at(size)
     )
 
 
 def settings_at(size: Size) -> TrainingSettings:
     """Training at a size; few enough steps for the losses of many members."""
-    return TrainingSettings.model_validate({**SETTINGS, "steps": 10_000, "batch_size": size[1]})
+    return settings_of(size[1], steps=10_000)
 
 
 def data_at(size: Size, device: torch.device) -> TrainingData:

@@ -9,13 +9,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
-from mfbench.models.registry import load_class, locate, registered
+from mfbench.models.registry import registered
 
 Key = TypeVar("Key")
+Found = TypeVar("Found")
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -85,21 +86,14 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def architectures() -> dict[str, dict[str, object]]:
-    """All registered architectures with their defaults."""
-    return {name: defaults(name) for name in registered()}
+def architectures() -> dict[str, dict[str, Any]]:
+    """All registered architectures with their defaults, for `build_model`."""
+    return {name: {"model": name} for name in registered()}
 
 
-def defaults(name: str) -> dict[str, object]:
-    """Settings of an architecture for `build_model`."""
-    mixer = load_class(locate(name))
-    stack = {key: getattr(mixer, key) for key in ("layers", "norm", "residual", "activation")}
-    return {"model": name, **stack, "options": {}}
-
-
-def in_turns(calls: Mapping[Key, Callable[[], float]], rounds: int) -> dict[Key, list[float]]:
+def in_turns(calls: Mapping[Key, Callable[[], Found]], rounds: int) -> dict[Key, list[Found]]:
     """What calls return in each round; every other round in reverse, so that a drift cancels."""
-    found: dict[Key, list[float]] = {key: [] for key in calls}
+    found: dict[Key, list[Found]] = {key: [] for key in calls}
     for i in range(rounds):
         for key in list(calls)[:: -1 if i % 2 else 1]:
             found[key].append(calls[key]())

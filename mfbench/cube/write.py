@@ -24,7 +24,8 @@ Axes = Mapping[str, Sequence[Any]]  # the labels of each dimension
 Places = Mapping[str, Mapping[Any, int]]  # and the position of each label
 Variables = Mapping[Any, xr.Variable]
 _OF_A_TASK = ("rho", "memory_length", "order", "memory_function")  # the same for all architectures
-_OF_A_MODEL = ("parameters", "state_size", "receptive_field", "linear")  # the same for all tasks
+# The same for all tasks.
+_OF_A_MODEL = ("parameters", "state_size", "receptive_field", "linear", "multiply_adds")
 _COORDINATES = ("rho", "memory_length", "order", *_OF_A_MODEL)
 _CACHE = 1 << 20  # bytes of each variable that HDF5 keeps in memory
 _ATTRIBUTES: dict[str, dict[str, Any]] = {

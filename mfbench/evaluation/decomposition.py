@@ -39,7 +39,7 @@ from numpy.typing import NDArray
 from mfbench.evaluation.error import of_each
 from mfbench.evaluation.statistics import mean_and_standard_error
 from mfbench.models.ensemble import Ensemble
-from mfbench.models.jacobian import mean_over_steps, probe
+from mfbench.models.jacobian import mean_over_steps, probe_jacobians
 from mfbench.tasks.datasets import Task, convolve, fast_length, new_inputs
 
 Array = NDArray[np.float64]
@@ -123,7 +123,9 @@ def decompose(
     length, scored_from = len(tasks[0].kernel), tasks[0].scored_from
     inputs = [new_inputs(task, 0, count=probes, length=length) for task in tasks]
     x = of_each([torch.from_numpy(each) for each in inputs], ensemble.parameters)
-    rows, times, outputs = probe(ensemble, x, scored_from=scored_from, batch_size=batch_size)
+    rows, times, outputs = probe_jacobians(
+        ensemble, x, scored_from=scored_from, batch_size=batch_size
+    )
     r = mean_over_steps(rows, times)  # (M, T)
     if ensemble.linear:
         return [_exact(rows[i], times, r[i], task) for i, task in enumerate(tasks)]

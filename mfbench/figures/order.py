@@ -3,6 +3,7 @@
 FIGURES = (
     "error_by_memory_length",
     "failure_boundaries",
+    "boundary_by_size",
     "error_map",
     "distance_to_optimum",
     "error_parts",

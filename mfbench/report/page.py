@@ -30,6 +30,7 @@ from mfbench.report.notes import NOTES
 from mfbench.report.optimum import distance_table
 from mfbench.report.slopes import slope_rows
 from mfbench.report.summary import summary_table
+from mfbench.words import counted
 
 
 def write_report(
@@ -53,6 +54,7 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["counted"] = counted
     settings, slopes = json.loads(cube.attrs["settings"]), slope_rows(cube)
     cube = longest(cube)
     page = environment.get_template("page.html").render(
@@ -97,6 +99,7 @@ def _rows(cube: xr.Dataset) -> Iterable[dict[str, Any]]:
     nothing = {"text": "–", "share": 0.0}
     for row in _records(cube, summary_table(cube)):
         row["state"] = "–" if np.isnan(row["state_size"]) else f"{row['state_size']:.0f}"
+        row["work"] = "–" if np.isnan(row["multiply_adds"]) else f"{row['multiply_adds']:.0f}"
         row["boundaries"] = [
             boundaries.get((row["architecture"], row["width"], kernel), nothing)
             for kernel in cube.kernel.values.tolist()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -14,7 +15,7 @@ def summary_table(cube: xr.Dataset) -> pd.DataFrame:
 
     Columns
     -------
-    architecture, width, parameters, state_size
+    architecture, width, parameters, state_size, multiply_adds
         The model; ``state_size`` is NaN if it has no fixed size.
     solved, tasks
         Number of tasks with a median relative error below the study's ``evaluation.success``, and
@@ -36,6 +37,8 @@ def summary_table(cube: xr.Dataset) -> pd.DataFrame:
                 "width": width,
                 "parameters": int(at.parameters),
                 "state_size": float(at.state_size),
+                # Cubes of earlier versions lack it.
+                "multiply_adds": float(at.get("multiply_adds", np.nan)),
                 "solved": int(solved.sum()),
                 "tasks": len(group),
                 "diverged": int(group.diverged.sum()),

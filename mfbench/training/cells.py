@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import logging
@@ -15,6 +16,7 @@ import torch
 from mfbench.files import package_versions
 from mfbench.files.paths import rho_text
 from mfbench.models.build import build_model, name_of
+from mfbench.models.cost import multiply_adds
 from mfbench.models.ensemble import ensemble_error, trained_parameters
 from mfbench.models.judging import check_promises
 from mfbench.models.own_code import ArchitectureError
@@ -66,6 +68,8 @@ class TrainedCells:
     state_size, receptive_field : int or None
     linear : bool or None
         What the model declares about itself; all None if it cannot be built.
+    multiply_adds : int or None
+        Per step of a sequence (`mfbench.models.cost`).
     """
 
     cells: Mapping[float, TrainedCell]
@@ -75,6 +79,7 @@ class TrainedCells:
     state_size: int | None = None
     receptive_field: int | None = None
     linear: bool | None = None
+    multiply_adds: int | None = None
 
 
 @dataclass(eq=False, kw_only=True)
@@ -182,6 +187,7 @@ def train_cells(
             device=data.x.device,
         )
         model = initial_model(architecture, width=width, length=length, seed=settings.seeds[0])
+        work = round(multiply_adds(model.to(data.x.device), length))
     except ArchitectureError as error:
         message = _failed(f"{where}: {error}", error, settings)
         return TrainedCells({rho: TrainedCell({}, message) for rho in tasks}, runs, length)
@@ -195,11 +201,17 @@ def train_cells(
     left = [member for member in members if not member.finished]
     size = _ensemble_size(left, architecture, width=width, settings=settings, share=share)
     broken: dict[float, ArchitectureError] = {}
+    make = functools.partial(Trainer, architecture, width=width, settings=settings)
     steps, total = 0, sum(member.steps for member in left)
+
+    def report_step(step: int) -> None:
+        """Count the steps of the members that train together as steps of all members."""
+        if report is not None:
+            report(steps + len(together) * step, total)
+
     try:
         for together in ensembles(left, size):
-            tell = _counting(report, before=steps, members=len(together), total=total)
-            _train(together, broken, architecture, width=width, settings=settings, report=tell)
+            _train(together, broken, make, report_step)
             steps += sum(member.steps for member in together)
     except KeyboardInterrupt:
         members = [m for m in members if m.progress and m.progress.validation_error]
@@ -207,16 +219,9 @@ def train_cells(
             raise
         runs = {rho: [m.run for m in members if m.rho == rho] for rho in tasks}
     for member in members:
-        if member.rho in broken:
-            continue
-        done = _progress(member)
-        how = f"went on at step {step}" if (step := started.get(id(member))) else "trained"
-        how = "found finished" if id(member) in found else how
-        fate = f"diverged at step {done.diverged_step}" if done.diverged_step >= 0 else "ok"
-        log.info(
-            "%s: %s, %s, validation error %.3g at step %d, %.1f s",
-            *(member.name, how, fate, done.best_error, done.best_step, done.seconds),
-        )
+        if member.rho not in broken:
+            how = f"went on at step {step}" if (step := started.get(id(member))) else "trained"
+            _log_member(member, "found finished" if id(member) in found else how)
     messages = {rho: _failed(f"{where}, {error}", error, settings) for rho, error in broken.items()}
     return TrainedCells(
         {rho: _cell(members, rho, messages.get(rho, "")) for rho in tasks},
@@ -226,6 +231,7 @@ def train_cells(
         state_size=model.state_size,
         receptive_field=model.receptive_field,
         linear=model.linear,
+        multiply_adds=work,
     )
 
 
@@ -269,15 +275,6 @@ def _members(
             member.load()
             members.append(member)
     return members
-
-
-def _counting(
-    report: Report | None, *, before: int, members: int, total: int
-) -> Callable[[int], None] | None:
-    """Count the steps of members that train together as steps of all members."""
-    if report is None:
-        return None
-    return lambda step: report(before + members * step, total)
 
 
 def _ensemble_size(
@@ -355,10 +352,7 @@ def ensembles(members: Sequence[CellMember], size: int) -> Iterator[list[CellMem
 def _train(
     members: Sequence[CellMember],
     broken: dict[float, ArchitectureError],
-    architecture: Mapping[str, Any],
-    *,
-    width: int,
-    settings: TrainingSettings,
+    make: Callable[..., Trainer],
     report: Callable[[int], None] | None = None,
 ) -> None:
     """Train members together, except those of cells that have failed.
@@ -370,9 +364,7 @@ def _train(
         return
     trainer: Trainer | None = None
     try:
-        trainer = Trainer(
-            architecture, members, width=width, settings=settings, steps=members[0].steps
-        )
+        trainer = make(members, steps=members[0].steps)
         trainer.train(save=_save, report=report)
     except KeyboardInterrupt:
         if trainer is not None:
@@ -395,13 +387,22 @@ def _train(
     for member in members:
         member.load()
         if not member.finished:
-            _train([member], broken, architecture, width=width, settings=settings)
+            _train([member], broken, make)
 
 
 def _save(members: Sequence[Member]) -> None:
     for member in members:
         assert isinstance(member, CellMember)
         member.save()
+
+
+def _log_member(member: CellMember, how: str) -> None:
+    done = _progress(member)
+    fate = f"diverged at step {done.diverged_step}" if done.diverged_step >= 0 else "ok"
+    log.info(
+        "%s: %s, %s, validation error %.3g at step %d, %.1f s",
+        *(member.name, how, fate, done.best_error, done.best_step, done.seconds),
+    )
 
 
 def _cell(members: Sequence[CellMember], rho: float, message: str) -> TrainedCell:

@@ -331,7 +331,7 @@ class Trainer:
         """
         probes = self.settings.memory_probes
         self.ensemble.eval()
-        rows, times = probe_jacobians(
+        rows, times, _ = probe_jacobians(
             self.ensemble,
             self.x_validation.part(slice(probes)),
             scored_from=self.data.scored_from,
