@@ -83,6 +83,7 @@ def draw(cube: xr.Dataset) -> Any:
         subtitle=[
             "Effective memory length at which half of the seeds succeed. Open triangles: the "
             "boundary lies outside the study's levels, on the side they point to.",
-            "In the report, the list below the figure chooses parameters, state, multiply-adds or time.",
+            "In the report, a list below the figure chooses parameters, state, multiply-adds or "
+            "time.",
         ],
     )
