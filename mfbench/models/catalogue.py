@@ -28,11 +28,13 @@ WIDTH, LENGTH = 16, 64
 _SAID = re.compile(r"^(State|Oracle): (.+)\n?", re.MULTILINE)
 _HEAD = f"""# Architectures
 
-Made by `python -m mfbench.models.catalogue docs/architectures.md` from the files in
-`mfbench/models/architectures/`; a test notices drift. Sizes are those of the defaults at width {WIDTH}: trained
-parameters, real numbers that are carried from step to step (– if their number is not fixed), receptive field in steps, and multiply-adds per step (of
-products, convolutions and transforms, at T = {LENGTH}). A mixer stands in a stack (encoder, `layers` mixers, decoder),
-which a study can give a norm, residual connections and an activation; a whole model has none of these.
+`python -m mfbench.models.catalogue docs/architectures.md` makes this page from the files in
+`mfbench/models/architectures/`. A mixer stands in a stack (encoder, `layers` mixers, decoder), to
+which a study can add norms, residual connections and an activation; a whole model has no stack.
+
+The table has the sizes of the defaults at width {WIDTH}: trained parameters, real numbers carried from
+step to step (– if their number is not fixed), receptive field in steps, and multiply-adds per step
+(of products, convolutions and transforms, at T = {LENGTH}).
 
 | architecture | parameters | state | receptive field | multiply-adds | linear | step by step |
 |---|---|---|---|---|---|---|
