@@ -20,10 +20,11 @@ from mfbench.models.scans.slstm import slstm_scan
 
 @register
 class SLSTM(RecurrentMixer):
-    """R mixes the `heads` of width/heads units each; heads do not see each other (figure 2).
+    """R mixes the width/heads units of each head; heads do not see each other.
 
     The numbers are those of the authors' code (xlstm 2.0.6): 4 heads, R = 0, W normal with variance
     2/(5 C), b = 0 except for the forget gate, from 5 in the first unit of a head to -7 in the last.
+    There, W connects each head with its own share of the input; here with all of it.
     """
 
     def __init__(self, width: int, layer: int, length: int, *, heads: PositiveInt = 4) -> None:
