@@ -70,7 +70,8 @@ def test_s5_stays_stable_whatever_its_parameters() -> None:
 def test_mamba_matches_mambapy(width: int) -> None:
     mixer = Mamba(width, 0, 11, state=3)
     oracle = MambaBlock(MambaConfig(d_model=width, n_layers=1, d_state=3, pscan=False)).double()
-    oracle.A_log.float = oracle.A_log.double  # it would round to float32
+    for parameter in (oracle.A_log, oracle.D):
+        parameter.float = parameter.double  # it would round them to float32
     pairs = [
         (mixer.W_in.weight, oracle.in_proj.weight),
         (mixer.taps_bias, oracle.conv1d.bias),
@@ -159,7 +160,7 @@ def test_the_readout_of_an_echo_state_network_is_trained_to_ridge_regression() -
     assert [name for name, _ in model.named_parameters()] == ["W_out.weight", "W_out.bias"]
     h, states = torch.zeros(4, 6), []
     for x_t in x.unbind(1):
-        h = torch.tanh(x_t @ model.W_in.T + h @ model.W.T + model.b)
+        h = torch.tanh(x_t @ model.W_in.T + h @ model.W.T)
         states.append(torch.cat((h, x_t, torch.ones(4, 1)), -1))
     S, y, ridge = torch.stack(states, 1).flatten(0, 1), x.roll(3, 1).flatten(), 0.1
     solution = torch.linalg.solve(S.T @ S + ridge * torch.eye(8), S.T @ y)
