@@ -13,6 +13,8 @@ from typing import TypeVar
 
 import torch
 
+from mfbench.models.build import STACK
+from mfbench.models.options import is_mixer
 from mfbench.models.registry import load_class, locate, registered
 
 Key = TypeVar("Key")
@@ -92,8 +94,8 @@ def architectures() -> dict[str, dict[str, object]]:
 
 def defaults(name: str) -> dict[str, object]:
     """Settings of an architecture for `build_model`."""
-    mixer = load_class(locate(name))
-    stack = {key: getattr(mixer, key) for key in ("layers", "norm", "residual", "activation")}
+    own = load_class(locate(name))
+    stack = {key: getattr(own, key) for key in STACK} if is_mixer(own) else {}
     return {"model": name, **stack, "options": {}}
 
 
