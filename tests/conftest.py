@@ -96,6 +96,8 @@ def architecture_settings(reference: str, **changes: Any) -> dict[str, Any]:
     own = load_class(locate(reference))
     stack = {key: getattr(own, key) for key in STACK} if is_mixer(own) else {}
     options = changes.pop("options", {})
+    if not stack:  # a whole model
+        changes = {key: value for key, value in changes.items() if key not in STACK}
     return {"model": reference, **stack, **changes, "options": options}
 
 

@@ -25,6 +25,9 @@ class Mixer(nn.Module):
         Number of mixers in the stack.
     norm : {"none", "layer", "rms"}
         Normalisation over channels before every mixer.
+    norm_inside : bool
+        Whether the mixer has norms of its own. Then `norm` acts once, after the last mixer. Not a
+        setting.
     residual : bool
         Whether a layer adds its input to its output.
     activation : {"none", "relu", "gelu", "silu", "tanh"}
@@ -33,6 +36,7 @@ class Mixer(nn.Module):
 
     layers: ClassVar[int] = 1
     norm: ClassVar[Literal["none", "layer", "rms"]] = "none"
+    norm_inside: ClassVar[bool] = False
     residual: ClassVar[bool] = False
     activation: ClassVar[Literal["none", "relu", "gelu", "silu", "tanh"]] = "none"
 

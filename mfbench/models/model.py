@@ -160,6 +160,10 @@ def _cure(found: tuple[int, ...], wanted: tuple[int, ...]) -> str:
     return ""
 
 
+def _norm(name: str, width: int) -> nn.Module:
+    return _NORMS[name](*() if name == "none" else (width,))
+
+
 class Layer(nn.Module):
     """u -> [u +] activation(mixer(norm(u)) + bias)."""
 
@@ -167,7 +171,7 @@ class Layer(nn.Module):
         self, mixer: Mixer, width: int, *, norm: str, residual: bool, activation: str
     ) -> None:
         super().__init__()
-        self.norm = _NORMS[norm](*() if norm == "none" else (width,))
+        self.norm = _norm(norm, width)
         self.mixer = mixer
         self.bias = None if activation == "none" else nn.Parameter(torch.zeros(width))
         self.activation = _ACTIVATIONS[activation]()
@@ -201,11 +205,12 @@ class SequenceModel(Model):
     ) -> None:
         super().__init__()
         self.width, self.d_in = width, d_in
+        first, last = ("none", norm) if mixer.norm_inside else (norm, "none")
         self.layers = nn.ModuleList(
             Layer(
                 mixer(width, layer, length, **options),
                 width,
-                norm=norm,
+                norm=first,
                 residual=residual,
                 activation=activation,
             )
@@ -213,6 +218,7 @@ class SequenceModel(Model):
         )
         self._plain = norm == "none" and activation == "none"
         self.encoder = nn.Linear(d_in, width, bias=not self.linear)
+        self.norm = _norm(last, width)
         self.decoder = nn.Linear(width, 1, bias=False)
         # Start small: the untrained model predicts about 0 and has a relative error of about 1.
         with torch.no_grad():
@@ -222,7 +228,7 @@ class SequenceModel(Model):
         u = self.encoder(x)  # (B, T, C)
         for layer in self.layers:
             u = layer(u)
-        y: Tensor = self.decoder(u)  # (B, T, 1)
+        y: Tensor = self.decoder(self.norm(u))  # (B, T, 1)
         return y
 
     def steps(self, x: Tensor) -> Iterator[tuple[Tensor, State]]:
@@ -233,7 +239,7 @@ class SequenceModel(Model):
             for i, layer in enumerate(self._stack()):
                 y_t, states[i] = mixers[i].step(layer.norm(u_t), states[i])
                 u_t = layer.around(u_t, y_t)
-            yield self.decoder(u_t), list(states)
+            yield self.decoder(self.norm(u_t)), list(states)
 
     def mixers(self) -> list[Mixer]:
         """The mixers from the first layer to the last."""

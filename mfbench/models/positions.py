@@ -3,9 +3,12 @@
 sinusoidal: Vaswani et al. (2017), arXiv 1706.03762
 rope: Su et al. (2021), arXiv 2104.09864
 alibi: Press, Smith & Lewis (2021), arXiv 2108.12409
+t5: Raffel et al. (2019), arXiv 1910.10683, section 2.1
 """
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import Tensor
@@ -53,3 +56,23 @@ def alibi(heads: int, like: Tensor) -> Tensor:
     t = torch.arange(like.shape[-2], device=like.device, dtype=like.dtype)
     slope = torch.tensor(values, device=like.device, dtype=like.dtype)
     return -slope[:, None, None] * (t[:, None] - t[None, :])
+
+
+BUCKETS, FARTHEST = 32, 128  # of t5; all lags from 128 on share the last bucket
+
+
+def t5(table: Tensor, T: int) -> Tensor:
+    """Bias of query t and key s, which depends on the bucket of t - s alone: (heads, T, T).
+
+    The first half of the buckets has one lag each, the second half ranges of equal size in log lag.
+
+    Parameters
+    ----------
+    table : (BUCKETS, heads) tensor
+    T : int
+    """
+    t, half = torch.arange(T, device=table.device), BUCKETS // 2
+    far = torch.log(t.clamp(min=half) / half) / math.log(FARTHEST / half) * half
+    bucket = torch.where(t < half, t, (half + far.long()).clamp(max=BUCKETS - 1))  # (T,)
+    lag = (t[:, None] - t).clamp(min=0)  # what lies above the diagonal is hidden anyway
+    return table[bucket][lag].movedim(-1, 0)

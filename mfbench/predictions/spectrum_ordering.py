@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from mfbench.predictions.cells import Cell, count, require, score
 from mfbench.predictions.prediction import Prediction
-from mfbench.predictions.tcn_tail_floor import tail_energy
+from mfbench.predictions.tcn_tail_floor import DILATED, tail_energy
 from mfbench.predictions.verdict import CONTRADICTED, SUPPORTED, NotDecidedError, Verdict, decide
 
 APART = 10.0  # minimum ratio of two bounds
@@ -57,7 +57,7 @@ def judge(cells: Sequence[Cell]) -> Verdict:
         [
             c
             for c in cells
-            if c.model == "tcn"
+            if c.model in DILATED
             and c.linear
             and c.options["dilation_base"] == c.options["kernel_size"]
             and c.receptive_field >= c.memory_length

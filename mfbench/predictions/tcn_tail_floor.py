@@ -23,6 +23,7 @@ from mfbench.predictions.differences import differences_by_seed
 from mfbench.predictions.prediction import Prediction
 from mfbench.predictions.verdict import CONTRADICTED, SUPPORTED, NotDecidedError, Verdict, decide
 
+DILATED = ("dilated_convolution", "tcn")  # the former was once called tcn
 MARGIN = 1.0  # decades
 GRACE = 4.0  # standard errors of the test error
 ROUNDING = 1e-4  # relative error of the closed form in float32
@@ -48,7 +49,7 @@ def below_floor(cell: Cell) -> int:
 
 def judge(cells: Sequence[Cell]) -> Verdict:
     """Judge the prediction on the cells of a study."""
-    limited = [c for c in cells if c.model == "tcn" and np.isfinite(c.receptive_field)]
+    limited = [c for c in cells if c.model in DILATED and np.isfinite(c.receptive_field)]
     impulse = [c for c in limited if c.kernel == "impulse"]
     short = require(
         [c for c in impulse if c.receptive_field <= c.rho],

@@ -42,7 +42,7 @@ class ArchitectureSettings(Section):
     )
     layers: Omissible[PositiveInt] = Field(None, description="Number of mixers in the stack.")
     norm: Omissible[Literal["none", "layer", "rms"]] = Field(
-        None, description="Normalisation before every mixer."
+        None, description="Normalisation before every mixer; of a transformer, after the last."
     )
     residual: Omissible[bool] = Field(
         None, description="Whether a layer adds its input to its output."

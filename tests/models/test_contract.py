@@ -9,9 +9,9 @@ import torch
 
 from mfbench.models.build import build_model
 from mfbench.models.judging import check_promises
-from mfbench.models.mixer import RecurrentMixer
-from mfbench.models.model import SequenceModel
+from mfbench.models.model import Model
 from mfbench.models.registry import registered
+from mfbench.models.whole import WholeModel
 from tests.conftest import architecture_settings
 
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
@@ -20,16 +20,20 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("rnn", {"options": {"nonlinearity": "identity"}}),
     ("lstm", {"layers": 2, "norm": "layer", "activation": "silu"}),
     ("tcn", {"options": {"kernel_size": 2, "dilation_base": 3}}),
+    ("dilated_convolution", {"residual": True, "activation": "relu"}),
     *[
         ("transformer", {"options": {"positions": p}})
-        for p in ("none", "sinusoidal", "learned", "alibi")
+        for p in ("none", "sinusoidal", "learned", "alibi", "t5")
     ],
+    ("transformer", {"norm": "none", "options": {"window": 3}}),
     ("transformer", {"options": {"heads": 1}}),
     *[("s4d", {"options": {"init": i, "state": 4}}) for i in ("inv", "legs", "real")],
     ("s4d", {"layers": 2, "residual": True, "norm": "layer", "options": {"state": 4}}),
     ("s4d", {"activation": "none"}),
     ("lru", {"activation": "none", "layers": 2}),
-    ("tcn", {"activation": "none"}),
+    ("s5", {"activation": "none", "options": {"blocks": 2}}),
+    ("mingru", {"layers": 2, "options": {"expansion": 2}}),
+    ("mamba", {"layers": 2, "residual": True, "norm": "rms", "options": {"state": 2}}),
     *[("stable_ssm", {"options": {"parameterisation": p}}) for p in ("direct", "exp", "softplus")],
     ("stable_ssm", {"layers": 2, "activation": "tanh", "residual": True}),
 ]  # fmt: skip
@@ -49,9 +53,7 @@ def settings(request: pytest.FixtureRequest) -> dict[str, Any]:
     return architecture_settings(name, **changes)
 
 
-def make(
-    settings: dict[str, Any], *, seed: int = 0, dtype: torch.dtype = torch.float64
-) -> SequenceModel:
+def make(settings: dict[str, Any], *, seed: int = 0, dtype: torch.dtype = torch.float64) -> Model:
     torch.manual_seed(seed)
     return build_model(settings, width=WIDTH, length=LENGTH).to(dtype)
 
@@ -118,7 +120,7 @@ def test_the_same_seed_gives_the_same_model_and_another_does_not(settings: dict[
 
 def test_the_parallel_form_equals_the_recurrence(settings: dict[str, Any]) -> None:
     model, x = make(settings), inputs()
-    if not all(isinstance(m, RecurrentMixer) for m in model.mixers()):
+    if all(part.recur is None for part in model.parts()):
         with pytest.raises(TypeError, match="no step-by-step form"):
             model.recur(x)
         return
@@ -161,28 +163,38 @@ def test_parameter_groups_split_all_parameters(settings: dict[str, Any]) -> None
     groups = model.parameter_groups()
     names = [name for group in groups.values() for name in group]
     assert sorted(names) == sorted(dict(model.named_parameters()))
-    declared = {id(p) for m in model.mixers() for p in m.ssm_parameters()}
+    declared = {id(p) for p in model.ssm_parameters()}
     assert {id(dict(model.named_parameters())[n]) for n in groups["ssm"]} == declared
 
 
-C, N = WIDTH, 16
+C, N, E = WIDTH, 16, 2 * WIDTH
 EXPECTED_PARAMETERS = {  # without encoder (C, and a bias of C if not linear) and decoder (C)
     "rnn": 2 * C * C + 2 * C,
     "gru": 3 * (2 * C * C + 2 * C),
     "lstm": 4 * (2 * C * C + 2 * C),
-    "tcn": 4 * (3 * C * C + C),
-    "transformer": 2 * (4 * C * C + 2 * (2 * C * C) + 2 * C + C + 4 * C),
+    "tcn": 4 * 2 * (3 * C * C + 2 * C),
+    "dilated_convolution": 4 * 3 * C * C,
+    "transformer": 2 * (4 * C * C + 2 * (2 * C * C) + 2 * C + C + 4 * C) + 2 * C,
     "s4d": C + 2 * C * N // 2 + C * N + C + C * C + C,
     "lru": 3 * N + 4 * N * C + C + C,
     "stable_ssm": N + 2 * N * C + C,
+    "s5": 3 * N // 2 + 2 * N * C + C + C,
+    "mamba": 2 * E * C + E * (4 + 1) + E * (1 + 2 * N) + 2 * E + E * N + E + E * C,
+    "mingru": 2 * C * C,
+    "slstm": 4 * C * C + 4 * C + 4 * C,  # 4 heads of one unit
+    "hyena": 3 * C * (C + 1 + 3 + 1) + 6 * 64 + 2 * 65 * 64 + 64 + 2 * C * (64 + 1) + C * C + C,
+    "esn": C + 1 + 1,
 }
-EXPECTED_STATE = {"rnn": C, "gru": C, "lstm": 2 * C, "s4d": C * N, "lru": 2 * N, "stable_ssm": N}
+EXPECTED_STATE = {
+    "rnn": C, "gru": C, "lstm": 2 * C, "s4d": C * N, "lru": 2 * N, "stable_ssm": N, "s5": N,
+    "mamba": E * N + 3 * E, "mingru": C, "slstm": 4 * C, "esn": C,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", registered())
 def test_numbers_of_parameters_and_states_match_the_formulas(name: str) -> None:
     model = make(architecture_settings(name))
-    around = 2 * C if model.linear else 3 * C
+    around = 0 if isinstance(model, WholeModel) else 2 * C if model.linear else 3 * C
     assert sum(p.numel() for p in model.parameters()) == EXPECTED_PARAMETERS[name] + around
     assert model.state_size == EXPECTED_STATE.get(name)
 
@@ -196,7 +208,8 @@ def test_the_state_is_as_large_as_declared(name: str) -> None:
             return sum(reals(part) for part in state)
         return state[0].numel() * (2 if state.is_complex() else 1)
 
-    states = [mixer.initial_state(1) for mixer in model.recurrent_mixers()]
+    recurrent = [model.root] if isinstance(model, WholeModel) else model.recurrent_mixers()
+    states = [each.initial_state(1) for each in recurrent]
     assert sum(reals(state) for state in states) == model.state_size
 
 

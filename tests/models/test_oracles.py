@@ -12,19 +12,26 @@ from pytorch_tcn.conv import TemporalConv1d
 from rotary_embedding_torch import RotaryEmbedding
 from scipy.signal import cont2discrete
 
+from mfbench.models.architectures.dilated_convolution import DilatedConvolution
 from mfbench.models.architectures.gru import GRU
 from mfbench.models.architectures.lru import LRU
 from mfbench.models.architectures.lstm import LSTM
 from mfbench.models.architectures.rnn import RNN
 from mfbench.models.architectures.s4d import S4D, initial_poles
+from mfbench.models.architectures.s5 import S5
+from mfbench.models.architectures.slstm import SLSTM
 from mfbench.models.architectures.stable_ssm import StableSSM
-from mfbench.models.architectures.tcn import TCN
 from mfbench.models.architectures.transformer import Transformer
-from mfbench.models.positions import alibi, rotate, rotations, sinusoidal
+from mfbench.models.build import build_model
+from mfbench.models.positions import BUCKETS, alibi, rotate, rotations, sinusoidal, t5
 
 with warnings.catch_warnings():  # it uses torch.jit.script, which torch has deprecated
     warnings.simplefilter("ignore", DeprecationWarning)
-    from x_transformers.x_transformers import AlibiPositionalBias, ScaledSinusoidalEmbedding
+    from x_transformers.x_transformers import (
+        AlibiPositionalBias,
+        RelativePositionBias,
+        ScaledSinusoidalEmbedding,
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -93,8 +100,8 @@ def test_the_forget_gate_starts_open() -> None:
 
 @pytest.mark.parametrize("layer", [0, 1, 2])
 @pytest.mark.parametrize("kernel_size", [1, 2, 3])
-def test_tcn_is_a_causal_dilated_convolution(layer: int, kernel_size: int) -> None:
-    mixer = TCN(6, layer, 11, kernel_size=kernel_size)
+def test_a_layer_is_a_causal_dilated_convolution(layer: int, kernel_size: int) -> None:
+    mixer = DilatedConvolution(6, layer, 11, kernel_size=kernel_size)
     oracle = TemporalConv1d(6, 6, kernel_size, dilation=2**layer, bias=False)
     with torch.no_grad():  # torch counts taps from the past to the present
         oracle.weight.copy_(mixer.W.permute(1, 2, 0).flip(-1))
@@ -193,6 +200,13 @@ def test_alibi_matches_x_transformers(heads: int) -> None:
     torch.testing.assert_close(got[:, past], oracle[:, past].double(), rtol=1e-6, atol=1e-6)
 
 
+def test_t5_matches_x_transformers() -> None:
+    oracle, table = RelativePositionBias(1.0, causal=True, heads=3), torch.randn(BUCKETS, 3)
+    oracle.relative_attention_bias.weight.data.copy_(table)
+    past = torch.ones(200, 200).tril().bool()
+    torch.testing.assert_close(t5(table, 200)[:, past], oracle(200, 200)[:, past])
+
+
 def test_sinusoidal_matches_x_transformers() -> None:
     x = torch.zeros(1, 11, 6)
     oracle = ScaledSinusoidalEmbedding(6)
@@ -200,9 +214,11 @@ def test_sinusoidal_matches_x_transformers() -> None:
     torch.testing.assert_close(sinusoidal(x), expected.squeeze(0).double(), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("positions", ["none", "sinusoidal", "learned", "rope", "alibi"])
-def test_attention_is_softmax_over_the_past(positions: str) -> None:
-    mixer = Transformer(6, 0, 11, heads=3 if positions != "rope" else 1, positions=positions)
+@pytest.mark.parametrize("window", [None, 4])
+@pytest.mark.parametrize("positions", ["none", "sinusoidal", "learned", "rope", "alibi", "t5"])
+def test_attention_is_softmax_over_the_past(positions: str, window: int | None) -> None:
+    heads = 3 if positions != "rope" else 1
+    mixer = Transformer(6, 0, 11, heads=heads, positions=positions, window=window)
     x = u()
     H, D = mixer.heads, 6 // mixer.heads
     Q, K, V = mixer.W_QKV(x).view(2, 11, 3, H, D).permute(2, 0, 3, 1, 4)
@@ -212,11 +228,27 @@ def test_attention_is_softmax_over_the_past(positions: str) -> None:
     for b in range(2):
         for h in range(H):
             for t in range(11):
-                scores = torch.stack([Q[b, h, t] @ K[b, h, s] / D**0.5 for s in range(t + 1)])
-                if positions == "alibi":
-                    scores = scores + alibi(H, Q)[h, t, : t + 1]
-                expected[b, t, h * D : (h + 1) * D] = scores.softmax(0) @ V[b, h, : t + 1]
+                seen = range(0 if window is None else max(0, t + 1 - window), t + 1)
+                scores = torch.stack([Q[b, h, t] @ K[b, h, s] / D**0.5 for s in seen])
+                if positions in ("alibi", "t5"):
+                    bias = alibi(H, Q) if positions == "alibi" else t5(mixer.table, 11)
+                    scores = scores + bias[h, t, list(seen)]
+                expected[b, t, h * D : (h + 1) * D] = scores.softmax(0) @ V[b, h, list(seen)]
     torch.testing.assert_close(mixer.attention(x), mixer.W_O(expected), rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("norm", ["none", "layer", "rms"])
+def test_a_transformer_is_normalised_once_more_after_its_last_layer(norm: str) -> None:
+    settings = {"model": "transformer", "norm": norm}
+    model, x = build_model(settings, width=4, length=11), u(width=1)
+    states = model.encoder(x)
+    for mixer in model.mixers():
+        states = mixer(states)
+    if norm == "layer":
+        states = torch.nn.functional.layer_norm(states, (4,))
+    if norm == "rms":
+        states = torch.nn.functional.rms_norm(states, (4,))
+    torch.testing.assert_close(model(x), model.decoder(states))
 
 
 def test_without_positions_attention_ignores_the_order() -> None:
@@ -224,7 +256,7 @@ def test_without_positions_attention_ignores_the_order() -> None:
     shuffled = x.clone()
     shuffled[:, :10] = x[:, torch.randperm(10)]
     torch.testing.assert_close(mixer(x)[:, -1], mixer(shuffled)[:, -1])
-    for positions in ("sinusoidal", "learned", "rope", "alibi"):
+    for positions in ("sinusoidal", "learned", "rope", "alibi", "t5"):
         ordered = Transformer(6, 0, 11, heads=1, positions=positions)
         if positions == "rope":
             torch.nn.init.normal_(ordered.W_QKV.weight)
@@ -242,6 +274,8 @@ def test_learned_positions_do_not_reach_beyond_their_table() -> None:
         (lambda: Transformer(6, 0, 11, heads=4), "width = 6 is not a multiple of heads = 4"),
         (lambda: Transformer(6, 0, 11, heads=2), "rope needs an even width per head"),
         (lambda: S4D(6, 0, 11, state=3), "state = 3 must be an even number"),
+        (lambda: S5(6, 0, 11, state=6, blocks=2), "state = 6 is not a multiple of 2 x blocks"),
+        (lambda: SLSTM(6, 0, 11), "width = 6 is not a multiple of heads = 4"),
         (lambda: S4D(6, 0, 11, dt_min=1.0), "0 < dt_min <= dt_max"),
         (lambda: LRU(6, 0, 11, r_max=1.0), "0 <= r_min < r_max < 1"),
         (lambda: StableSSM(6, 0, 11, timescale_min=200.0), "timescale_min <= timescale_max"),

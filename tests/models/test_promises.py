@@ -410,11 +410,18 @@ def test_a_sound_model_passes_and_its_author_is_told_what_matters(
 
 
 OPTIONS: dict[str, list[dict[str, Any]]] = {
-    "rnn": [{}, {"nonlinearity": "identity"}],
+    "rnn": [{}, {"nonlinearity": "identity"}, {"recurrent": "identity"}],
+    "gru": [{"chrono": 16}],
+    "lstm": [{"chrono": 16}],
+    "slstm": [{"heads": 1}, {"heads": 2}],
+    "mamba": [{}, {"state": 2, "kernel_size": 1}],
+    "hyena": [{"order": n, "filter_width": 8} for n in (1, 2, 3)],
+    "s5": [{}, {"state": 8, "blocks": 2}],
     "tcn": [{}, {"kernel_size": 2, "dilation_base": 3}, {"kernel_size": 1}],
     "transformer": [
         {"positions": p, "heads": 1} for p in ("none", "sinusoidal", "learned", "rope", "alibi")
-    ],
+    ]
+    + [{"positions": "t5", "window": 3, "heads": 1}],
     "s4d": [{"init": i, "state": n} for i in ("lin", "inv", "legs", "real") for n in (2, 8, 32)],
     "lru": [{"state": 1}, {"state": 3, "r_min": 0.9, "r_max": 0.999}],
     "stable_ssm": [

@@ -16,12 +16,15 @@ from mfbench.models.convolution import (
     causal_convolution_sum,
     dilated_convolution,
     dilated_convolution_sum,
+    short_convolution,
 )
-from mfbench.models.scans import diagonal
+from mfbench.models.scans import diagonal, time_varying
 from mfbench.models.scans.diagonal import diagonal_loop, diagonal_scan
 from mfbench.models.scans.elman import elman_loop, elman_scan
 from mfbench.models.scans.gru import gru_loop, gru_scan
 from mfbench.models.scans.lstm import lstm_loop, lstm_scan, lstm_scan_by_step
+from mfbench.models.scans.slstm import slstm_loop, slstm_scan
+from mfbench.models.scans.time_varying import time_varying_loop, time_varying_scan
 
 M, B, T, C, N = 3, 2, 11, 4, 5
 
@@ -85,6 +88,39 @@ def test_lstm(form: Callable[..., Tensor], length: int) -> None:
     compare(form, lstm_loop, draw(B, length, C), *weights)
 
 
+@pytest.mark.parametrize("length", [1, 2, T])
+def test_slstm(length: int) -> None:
+    weights = draw(4 * N, C), draw(4 * N, N), draw(4 * N)
+    compare(slstm_scan, slstm_loop, draw(B, length, C), *weights)
+
+
+def test_exponential_gates_do_not_overflow() -> None:
+    u, W, U, b = (draw(B, T, C), draw(4 * N, C), draw(4 * N, N), draw(4 * N))
+    inputs = [tensor.float().requires_grad_() for tensor in (u, 1000 * W, U, b)]
+    h = slstm_scan(*inputs)
+    assert all(g.isfinite().all() for g in torch.autograd.grad(h.sum(), inputs))
+    # An average of z with positive weights, times o.
+    assert h.isfinite().all()
+    assert h.abs().max() <= 1
+
+
+@pytest.mark.parametrize("length", [1, 2, 7, 8, T])
+@pytest.mark.parametrize("states", [N, time_varying.WIDE["cpu"]], ids=["doubling", "step by step"])
+def test_time_varying(states: int, length: int) -> None:
+    a, v = draw(B, length, states), draw(B, length, states)
+    compare(time_varying_scan, time_varying_loop, a, v)
+
+
+@pytest.mark.parametrize("states", [N, time_varying.WIDE["cpu"]], ids=["doubling", "step by step"])
+def test_small_factors_over_many_steps_underflow_at_most(states: int) -> None:
+    a = torch.rand(1, 2000, states).float() ** 40
+    v = torch.ones(1, 2000, states).float()
+    inputs = [a.requires_grad_(), v.requires_grad_()]
+    h = time_varying_scan(*inputs)
+    torch.testing.assert_close(h, time_varying_loop(*inputs))
+    assert all(g.isfinite().all() for g in torch.autograd.grad(h.sum(), inputs))
+
+
 @pytest.mark.parametrize("kind", [torch.float64, torch.complex128])
 @pytest.mark.parametrize("length", [1, 2, 7, 8, T])
 @pytest.mark.parametrize("states", [N, diagonal.WIDE["cpu"]], ids=["doubling", "step by step"])
@@ -111,6 +147,14 @@ def test_causal_convolution(length: int) -> None:
 
 
 @pytest.mark.parametrize("length", [1, 3, T])
+def test_short_convolution(length: int) -> None:
+    def slow(u: Tensor, W: Tensor) -> Tensor:
+        return causal_convolution_sum(u, torch.nn.functional.pad(W.T, (0, T))[:, :length])
+
+    compare(short_convolution, slow, draw(B, length, C), draw(4, C))
+
+
+@pytest.mark.parametrize("length", [1, 3, T])
 @pytest.mark.parametrize("taps", [1, 2, 3])
 @pytest.mark.parametrize("dilation", [1, 2, 5])
 def test_dilated_convolution(dilation: int, taps: int, length: int) -> None:
@@ -121,19 +165,22 @@ def test_dilated_convolution(dilation: int, taps: int, length: int) -> None:
     compare(fast, slow, draw(B, length, C), draw(taps, N, C))
 
 
-@pytest.mark.parametrize("biased", [False, True])
-def test_attention(biased: bool) -> None:
-    bias = draw(2, T, T) if biased else None
+@pytest.mark.parametrize("window", [None, 1, 4])
+@pytest.mark.parametrize("biased", ["not", "fixed", "trained"])
+def test_attention(biased: str, window: int | None) -> None:
+    fixed = draw(2, T, T) if biased == "fixed" else None
 
-    def slow(Q: Tensor, K: Tensor, V: Tensor) -> Tensor:
+    def slow(Q: Tensor, K: Tensor, V: Tensor, bias: Tensor | None = fixed) -> Tensor:
         outputs = []
         for t in range(T):
-            scores = torch.einsum("bhd,bhsd->bhs", Q[:, :, t], K[:, :, : t + 1]) / 2.0
-            scores = scores + (0 if bias is None else bias[:, t, : t + 1])
-            outputs.append(torch.einsum("bhs,bhsd->bhd", scores.softmax(-1), V[:, :, : t + 1]))
+            seen = slice(0 if window is None else max(0, t - window + 1), t + 1)
+            scores = torch.einsum("bhd,bhsd->bhs", Q[:, :, t], K[:, :, seen]) / 2.0
+            scores = scores + (0 if bias is None else bias[:, t, seen])
+            outputs.append(torch.einsum("bhs,bhsd->bhd", scores.softmax(-1), V[:, :, seen]))
         return torch.stack(outputs, 2)
 
-    def fast(Q: Tensor, K: Tensor, V: Tensor) -> Tensor:
-        return causal_attention(Q, K, V, bias=bias)
+    def fast(Q: Tensor, K: Tensor, V: Tensor, bias: Tensor | None = fixed) -> Tensor:
+        return causal_attention(Q, K, V, bias=bias, window=window)
 
-    compare(fast, slow, *(draw(B, 2, T, 4) for _ in range(3)))
+    trained = [draw(2, T, T)] if biased == "trained" else []
+    compare(fast, slow, *(draw(B, 2, T, 4) for _ in range(3)), *trained)

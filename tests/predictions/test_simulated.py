@@ -39,7 +39,7 @@ STUDY = study_of(
         "direct": {"model": "stable_ssm", "options": {"parameterisation": "direct"}},
         "best": {"model": "stable_ssm", "options": {"parameterisation": "best"}},
         "rnn": {},
-        "tcn": {"model": "tcn", "layers": 3, "options": {"kernel_size": 2}},
+        "tcn": {"model": "dilated_convolution", "layers": 3, "options": {"kernel_size": 2}},
     },
 )
 

@@ -13,13 +13,7 @@ from mfbench.predictions.verdict import CONTRADICTED, NOT_DECIDED, SUPPORTED
 from tests.predictions.cubes import Member, expect, make_cube, study_of, verdict_of
 
 NAME = "spectrum_ordering"
-LINEAR = {
-    "model": "tcn",
-    "residual": False,
-    "activation": "none",
-    "layers": 6,
-    "options": {"kernel_size": 2},
-}
+LINEAR = {"model": "dilated_convolution", "layers": 6, "options": {"kernel_size": 2}}
 FAMILIES = ("exponential", "impulse", "polynomial", "damped", "airy")
 STUDY = study_of(
     kernels={family: {"memory_length": [16, 24, 32]} for family in FAMILIES},

@@ -11,7 +11,8 @@ from mfbench.predictions.verdict import CONTRADICTED, NOT_DECIDED, SUPPORTED
 from tests.predictions.cubes import Member, expect, make_cube, study_of, verdict_of
 
 NAME = "tcn_tail_floor"
-LINEAR = {"model": "tcn", "residual": False, "activation": "none", "options": {"kernel_size": 2}}
+LINEAR = {"model": "dilated_convolution", "options": {"kernel_size": 2}}
+RECTIFIED = {**LINEAR, "residual": True, "activation": "relu"}
 STUDY = study_of(
     kernels={"impulse": {"rho": [12]}, "polynomial": {"memory_length": [20]}},
     # Receptive fields of 8 and 16.
@@ -19,10 +20,7 @@ STUDY = study_of(
 )
 NONLINEAR = study_of(
     kernels={"impulse": {"rho": [12]}},
-    architectures={
-        "a": {"model": "tcn", "layers": 3, "options": {"kernel_size": 2}},
-        "b": {"model": "tcn", "layers": 4, "options": {"kernel_size": 2}},
-    },
+    architectures={"a": {**RECTIFIED, "layers": 3}, "b": {**RECTIFIED, "layers": 4}},
 )
 
 

@@ -77,8 +77,8 @@ def test_models_have_their_own_defaults(own: str) -> None:
         "model": f"{own}:Wide",
         "layers": 7,
         "norm": "none",
-        "residual": True,
-        "activation": "relu",
+        "residual": False,
+        "activation": "none",
         "options": {"kernel_size": 2, "dilation_base": 2},
     }
     passing = models["passing"].settings["options"]

@@ -24,7 +24,7 @@ NAMES = ["rnn", "transformer"]
 
 def test_a_linear_model_learns_the_delay_and_its_memory_shows_it(data: TrainingData) -> None:
     settings = make_settings(steps=400, validations=8, memory_probes=4)
-    done = train(data, "tcn", settings=settings)
+    done = train(data, "dilated_convolution", settings=settings)
     assert done.finished
     assert done.validation_error[-1] < 0.02 < 0.9 < done.validation_error[0]
     delay = torch.zeros(16)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from mfbench.models.chrono import ChronoSteps, chrono_bias
 from mfbench.models.mixer import RecurrentMixer
 from mfbench.models.registry import register
 from mfbench.models.scans.gru import gru_scan
@@ -18,15 +19,25 @@ from mfbench.models.scans.gru import gru_scan
 
 @register
 class GRU(RecurrentMixer):
-    """The hidden state of `width` units is also the output."""
+    """The hidden state of `width` units is also the output.
 
-    def __init__(self, width: int, layer: int, length: int) -> None:
+    With `chrono` = T_max, the gates z start with time scales up to T_max steps (Tallec & Ollivier
+    2018, arXiv 1804.11188).
+    """
+
+    def __init__(
+        self, width: int, layer: int, length: int, *, chrono: ChronoSteps | None = None
+    ) -> None:
         super().__init__()
         bound = width**-0.5
         self.W = nn.Parameter(torch.empty(3 * width, width).uniform_(-bound, bound))  # r, z, n
         self.U = nn.Parameter(torch.empty(3 * width, width).uniform_(-bound, bound))
         self.b = nn.Parameter(torch.empty(3 * width).uniform_(-bound, bound))
         self.c = nn.Parameter(torch.empty(3 * width).uniform_(-bound, bound))
+        if chrono is not None:
+            keep = slice(width, 2 * width)
+            with torch.no_grad():
+                self.b[keep], self.c[keep] = chrono_bias(width, chrono), 0.0
 
     @property
     def state_size(self) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from mfbench.models.chrono import ChronoSteps, chrono_bias
 from mfbench.models.mixer import RecurrentMixer
 from mfbench.models.registry import register
 from mfbench.models.scans.lstm import lstm_scan
@@ -17,9 +18,21 @@ from mfbench.models.scans.lstm import lstm_scan
 
 @register
 class LSTM(RecurrentMixer):
-    """A hidden and a cell state of `width` units each; the hidden state is the output."""
+    """A hidden and a cell state of `width` units each; the hidden state is the output.
 
-    def __init__(self, width: int, layer: int, length: int, *, forget_bias: float = 1.0) -> None:
+    With `chrono` = T_max, forget gates start with time scales up to T_max steps, and input gates
+    with the opposite biases (Tallec & Ollivier 2018, arXiv 1804.11188).
+    """
+
+    def __init__(
+        self,
+        width: int,
+        layer: int,
+        length: int,
+        *,
+        forget_bias: float = 1.0,
+        chrono: ChronoSteps | None = None,
+    ) -> None:
         super().__init__()
         bound = width**-0.5
         self.W = nn.Parameter(torch.empty(4 * width, width).uniform_(-bound, bound))  # i, f, g, o
@@ -29,6 +42,9 @@ class LSTM(RecurrentMixer):
         forget = slice(width, 2 * width)
         with torch.no_grad():
             self.b[forget], self.c[forget] = forget_bias, 0.0
+            if chrono is not None:
+                self.b[forget] = chrono_bias(width, chrono)
+                self.b[:width], self.c[:width] = -self.b[forget], 0.0
 
     @property
     def state_size(self) -> int:

@@ -3,7 +3,8 @@
 h_t = tanh(W u_t + b + U h_{t-1} + c), initialised as torch.nn.RNN
 
 With the identity instead of tanh, and without biases, it is the linear network of Li, Han, E & Li
-(2020), arXiv 2009.07799.
+(2020), arXiv 2009.07799. U may start orthogonal (Saxe, McClelland & Ganguli 2013, arXiv 1312.6120)
+or as the identity (Le, Jaitly & Hinton 2015, arXiv 1504.00941, there with relu).
 """
 
 from __future__ import annotations
@@ -29,12 +30,17 @@ class RNN(RecurrentMixer):
         length: int,
         *,
         nonlinearity: Literal["tanh", "identity"] = "tanh",
+        recurrent: Literal["uniform", "orthogonal", "identity"] = "uniform",
     ) -> None:
         super().__init__()
         self.nonlinearity = nonlinearity
         bound = width**-0.5
         self.W = nn.Parameter(torch.empty(width, width).uniform_(-bound, bound))  # (C, C)
         self.U = nn.Parameter(torch.empty(width, width).uniform_(-bound, bound))  # (C, C)
+        if recurrent == "orthogonal":
+            nn.init.orthogonal_(self.U)
+        if recurrent == "identity":
+            nn.init.eye_(self.U)
         if not self.linear:
             self.b = nn.Parameter(torch.empty(width).uniform_(-bound, bound))  # (C,)
             self.c = nn.Parameter(torch.empty(width).uniform_(-bound, bound))  # (C,)

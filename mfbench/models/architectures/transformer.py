@@ -2,6 +2,8 @@
 sublayer as in Xiong et al. (2020), arXiv 2002.04745
 
 u <- u + W_O softmax(Q K' / sqrt(D) + mask) V,  then  u <- u + W_2 gelu(W_1 u)
+with u normalised first in both; the stack ends with one more norm. With a `window`, the mask also
+hides old steps, as in Longformer: Beltagy, Peters & Cohan (2020), arXiv 2004.05150.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from torch.nn import functional as F
 
 from mfbench.models.attention import causal_attention
 from mfbench.models.mixer import Mixer
-from mfbench.models.positions import alibi, rotate, rotations, sinusoidal
+from mfbench.models.positions import BUCKETS, alibi, rotate, rotations, sinusoidal, t5
 from mfbench.models.registry import register
 
 
@@ -24,6 +26,8 @@ class Transformer(Mixer):
     """Self-attention and feed-forward sublayer, each with its own norm and residual."""
 
     layers = 2
+    norm = "layer"
+    norm_inside = True
     R: Tensor
 
     def __init__(
@@ -33,15 +37,16 @@ class Transformer(Mixer):
         length: int,
         *,
         heads: PositiveInt = 2,
-        positions: Literal["none", "sinusoidal", "learned", "rope", "alibi"] = "rope",
+        positions: Literal["none", "sinusoidal", "learned", "rope", "alibi", "t5"] = "rope",
         feed_forward: PositiveInt = 2,
+        window: PositiveInt | None = None,
     ) -> None:
         super().__init__()
         if width % heads:
             raise ValueError(f"width = {width} is not a multiple of heads = {heads}")
         if positions == "rope" and (width // heads) % 2:
             raise ValueError(f"rope needs an even width per head, not {width // heads}")
-        self.heads, self.positions = heads, positions
+        self.heads, self.positions, self.window = heads, positions, window
         self.first = layer == 0  # only the first layer adds an encoding to its input
         self.norm_attention, self.norm_feed_forward = nn.LayerNorm(width), nn.LayerNorm(width)
         self.W_QKV = nn.Linear(width, 3 * width, bias=False)
@@ -53,6 +58,12 @@ class Transformer(Mixer):
             self.register_buffer("R", R, persistent=False)
         if positions == "learned" and self.first:
             self.P = nn.Parameter(0.02 * torch.randn(length, width))
+        if positions == "t5":  # in the paper, all layers share one table
+            self.table = nn.Parameter(torch.randn(BUCKETS, heads) / width**0.5)
+
+    @property
+    def receptive_field(self) -> int | None:
+        return self.window
 
     @property
     def maximum_length(self) -> int | None:
@@ -77,9 +88,16 @@ class Transformer(Mixer):
         QK, V = QKV.permute(2, 0, 3, 1, 4).split((2, 1))  # each (., B, heads, T, D)
         if self.positions == "rope":
             QK = rotate(QK, self.turns(T))
-        bias = alibi(self.heads, V) if self.positions == "alibi" else None
-        y = causal_attention(QK[0], QK[1], V[0], bias=bias)  # (B, heads, T, D)
+        y = causal_attention(
+            QK[0], QK[1], V[0], bias=self.bias(V), window=self.window
+        )  # (B, heads, T, D)
         return self.W_O(y.transpose(1, 2).reshape(B, T, C))
+
+    def bias(self, V: Tensor) -> Tensor | None:
+        """What alibi and t5 add to the scores, (heads, T, T)."""
+        if self.positions == "alibi":
+            return alibi(self.heads, V)
+        return t5(self.table, V.shape[-2]) if self.positions == "t5" else None
 
     def turns(self, T: int) -> Tensor:
         """The rotations of RoPE, (T, D/2, 2); a buffer holds them up to the training length."""
