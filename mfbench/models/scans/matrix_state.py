@@ -13,7 +13,9 @@ from torch.nn import functional as F
 
 from mfbench.models.members import over_members
 
-CHUNK = 16  # steps; the fastest at lengths of 64 to 256 on a CPU (benchmarks/)
+# Steps in a chunk, with one decay for all columns or one for each: the fastest on a CPU at lengths
+# of 64 and 128, width 16, batch 16.
+CHUNK = {"all": 16, "each": 8}
 
 
 def matrix_state_scan(
@@ -94,30 +96,29 @@ def _by_chunks(
 
         u = U + P R,  y = Y + Q R,  and at its end  diag(exp G_L) R + B' u + K' v = M R + N.
     """
-    T, L = q.shape[-3], min(CHUNK, q.shape[-3])
+    T = q.shape[-3]
+    L = min(T, CHUNK["all" if log_w.shape[-1] == 1 else "each"])
     q, k, v, log_w = (_cut(x, L) for x in (q, k, v, log_w))  # (..., H, n, L, .)
     G = log_w.cumsum(-2)
-    end = G[..., -1:, :]
-    K_end = (k * torch.exp(end - G)).mT  # (..., K, L)
-    Y = _scores(q, k, G, G) @ v  # (..., L, V)
+    decay = torch.exp((G.unsqueeze(-2) - G.unsqueeze(-3)).clamp(max=0))  # (..., L, L, K or 1)
+    to_end = torch.exp(G[..., -1:, :] - G)
+    K_end = (k * to_end).mT  # (..., K, L)
+    Y = _scores(q, k, decay) @ v  # (..., L, V)
     Q = q * torch.exp(G)  # (..., L, K)
     N = K_end @ v  # (..., K, V)
-    M = torch.exp(end).mT  # (..., K or 1, 1): a diagonal
+    M = torch.exp(G[..., -1, :])[..., None]  # (..., K or 1, 1): a diagonal
     if a is not None and b is not None:
         a, b = _cut(a, L), _cut(b, L)
-        before = F.pad(G, (0, 0, 1, -1))  # up to the step before
-        A = _scores(a, b, before, G, diagonal=-1)  # (..., L, L)
-        reads = torch.cat(
-            (_scores(a, k, before, G, diagonal=-1) @ v, a * torch.exp(before)), -1
-        )
+        later = F.pad(a, (0, 0, -1, 1))  # a_t reads the state of the step before
+        A, K_read = (F.pad(_scores(later, z, decay), (0, 0, 1, -1)) for z in (b, k))  # (..., L, L)
+        reads = torch.cat((K_read @ v, a * torch.exp(G - log_w)), -1)  # (..., L, V + K)
         I = torch.eye(L, dtype=A.dtype, device=A.device)  # noqa: E741
         solved = torch.linalg.solve_triangular(I - A, reads, upper=False, unitriangular=True)
         U, P = solved.split((v.shape[-1], k.shape[-1]), -1)  # (..., L, V) and (..., L, K)
-        written = _scores(q, b, G, G)
-        B_end = (b * torch.exp(end - G)).mT
+        written, B_end = _scores(q, b, decay), (b * to_end).mT
         Y, Q = Y + written @ U, Q + written @ P
         N = N + B_end @ U
-        M = torch.diag_embed(M.squeeze(-1).expand(N.shape[:-1])) + B_end @ P  # (..., K, K)
+        M = torch.diag_embed(M[..., 0].expand(N.shape[:-1])) + B_end @ P  # (..., K, K)
     starts = [torch.zeros_like(N[..., 0, :, :])]
     for M_c, N_c in zip(M.unbind(-3)[:-1], N.unbind(-3)[:-1], strict=True):
         R = starts[-1]
@@ -133,17 +134,11 @@ def _cut(x: Tensor, L: int) -> Tensor:
     return x.unflatten(-3, (-1, L)).movedim(-2, -4)
 
 
-def _scores(x: Tensor, z: Tensor, G_x: Tensor, G_z: Tensor, *, diagonal: int = 0) -> Tensor:
-    """sum_d x_td exp(G_x,td - G_z,sd) z_sd for t >= s, or t > s if diagonal = -1; otherwise 0.
+def _scores(x: Tensor, z: Tensor, decay: Tensor) -> Tensor:
+    """sum_d x_td z_sd decay_tsd for t >= s, and 0 for t < s: (..., L, L).
 
-    Exponents are at most 0. A product of x exp(G_x) and z exp(-G_z) would be faster for one decay
-    for each d, but overflows.
+    With one decay for each d, a product of x exp(G) and z exp(-G) would be faster, but overflows.
     """
-    L = x.shape[-2]
-    past = torch.ones(L, L, dtype=torch.bool, device=x.device).tril(diagonal)
-    if G_x.shape[-1] == 1:
-        decay = (G_x - G_z.mT).masked_fill(~past, float("-inf")).exp()  # (..., L, L)
-        return (x @ z.mT) * decay
-    exponent = G_x.unsqueeze(-2) - G_z.unsqueeze(-3)  # (..., L, L, D)
-    decay = exponent.masked_fill(~past[..., None], float("-inf")).exp()
-    return torch.einsum("...td,...sd,...tsd->...ts", x, z, decay)
+    if decay.shape[-1] == 1:
+        return ((x @ z.mT) * decay[..., 0]).tril()
+    return (x.unsqueeze(-2) * decay * z.unsqueeze(-3)).sum(-1).tril()
