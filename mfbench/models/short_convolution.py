@@ -41,7 +41,7 @@ class ShortConvolution(nn.Module):
         return self.W.new_zeros(batch, len(self.W) - 1, self.W.shape[1])
 
     def step(self, u: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
-        """One step: input (B, C) and the inputs before it -> output (B, C) and the next of these."""
+        """One step: input (B, C) and those before it -> output (B, C) and the next state."""
         seen = torch.cat((u[:, None], past), 1)  # (B, J, C)
         y = (seen * self.W).sum(1)
         return y if self.b is None else y + self.b, seen[:, :-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -53,7 +54,15 @@ def make(
     settings: dict[str, Any], *, seed: int = 0, dtype: torch.dtype = torch.float64
 ) -> SequenceModel:
     torch.manual_seed(seed)
-    return build_model(settings, width=WIDTH, length=LENGTH).to(dtype)
+    return disturbed(build_model(settings, width=WIDTH, length=LENGTH)).to(dtype)
+
+
+def disturbed(model: SequenceModel) -> SequenceModel:
+    """At parameters of no special kind: some start at zero, which would hide what follows them."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=0.1)
+    return model
 
 
 def inputs(batch: int = 3, length: int = LENGTH, seed: int = 1) -> torch.Tensor:
@@ -145,7 +154,7 @@ def test_linear_models_are_exactly_linear_and_others_are_not(settings: dict[str,
 def test_the_receptive_field_is_as_large_as_declared(settings: dict[str, Any]) -> None:
     length = 48
     torch.manual_seed(0)
-    model = build_model(settings, width=WIDTH, length=length).double()
+    model = disturbed(build_model(settings, width=WIDTH, length=length)).double()
     x = inputs(8, length).requires_grad_()
     (gradient,) = torch.autograd.grad(model(x)[:, -1].sum(), x)
     lags = torch.nonzero(gradient.abs().amax((0, 2)).flip(0) > 1e-300)
@@ -166,6 +175,7 @@ def test_parameter_groups_split_all_parameters(settings: dict[str, Any]) -> None
 
 
 C, N = WIDTH, 16
+E = 2 * math.ceil(0.75 * C / 2)  # keys of gated_deltanet
 EXPECTED_PARAMETERS = {  # without encoder (C, and a bias of C if not linear) and decoder (C)
     "rnn": 2 * C * C + 2 * C,
     "gru": 3 * (2 * C * C + 2 * C),
@@ -175,8 +185,28 @@ EXPECTED_PARAMETERS = {  # without encoder (C, and a bias of C if not linear) an
     "s4d": C + 2 * C * N // 2 + C * N + C + C * C + C,
     "lru": 3 * N + 4 * N * C + C + C,
     "stable_ssm": N + 2 * N * C + C,
+    # The last term is the norm in front of the mixer.
+    "retnet": 2 * C * C + 3 * (2 * C * C) + 2 * C,
+    "gla": 4 * C * C + C + 16 * C + 17 * C // 2 + C + 2 * C,
+    "gated_deltanet": 4 * E * (C + 4) + 4 * C + 4 * E * C + E + 4 + C,
+    "mamba2": C * (4 * C + 2 * N + 4) + 5 * (2 * C + 2 * N) + 12 + 2 * C + 2 * C * C + C,
+    "rwkv7": 4 * C * C + 2 * C * (5 + 5 + 10) + (6 + 7) * C + 2 * C,
+    "mlstm": 4 * C * C + 17 * 2 * C + 2 * (4 * 6 * C + 4) + 2 * 2 * C + 2 * C * C + 2 * C,
 }
-EXPECTED_STATE = {"rnn": C, "gru": C, "lstm": 2 * C, "s4d": C * N, "lru": 2 * N, "stable_ssm": N}
+EXPECTED_STATE = {
+    "rnn": C,
+    "gru": C,
+    "lstm": 2 * C,
+    "s4d": C * N,
+    "lru": 2 * N,
+    "stable_ssm": N,
+    "retnet": 2 * C * C // 2,
+    "gla": C * C // 4,
+    "gated_deltanet": E * E + 3 * 4 * E,
+    "mamba2": 2 * C * N + 3 * (2 * C + 2 * N),
+    "rwkv7": C * C // 2 + C,
+    "mlstm": 4 * ((C // 2 + 1) * C // 2 + 1) + 3 * 2 * C,
+}
 
 
 @pytest.mark.parametrize("name", registered())

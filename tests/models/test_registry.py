@@ -10,7 +10,8 @@ from tests.conftest import architecture_settings
 
 def test_every_registered_class_is_found_and_loaded() -> None:
     assert list(registered()) == [
-        *("gru", "lru", "lstm", "rnn", "s4d", "stable_ssm", "tcn", "transformer")
+        *("gated_deltanet", "gla", "gru", "lru", "lstm", "mamba2", "mlstm", "retnet", "rnn"),
+        *("rwkv7", "s4d", "stable_ssm", "tcn", "transformer"),
     ]
     for source in registered().values():
         assert load_class(source).__name__ == source.class_name

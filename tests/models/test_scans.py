@@ -22,6 +22,7 @@ from mfbench.models.scans.diagonal import diagonal_loop, diagonal_scan
 from mfbench.models.scans.elman import elman_loop, elman_scan
 from mfbench.models.scans.gru import gru_loop, gru_scan
 from mfbench.models.scans.lstm import lstm_loop, lstm_scan, lstm_scan_by_step
+from mfbench.models.scans.matrix_state import matrix_state_loop, matrix_state_scan
 
 M, B, T, C, N = 3, 2, 11, 4, 5
 
@@ -103,6 +104,34 @@ def test_poles_on_the_unit_circle_and_beyond_stay_exact() -> None:
     t = torch.arange(64)
     expected = torch.stack((t + 1.0, (t + 1.0) % 2, 2.0 ** (t + 1) - 1), -1)
     torch.testing.assert_close(h[0], expected, rtol=1e-14, atol=0)
+
+
+def matrix_state_inputs(length: int, *, each: bool, delta: bool, decay: float = 1) -> list[Tensor]:
+    """q, k, v and log w of 3 heads, and a and b of a delta rule with keys of length 1."""
+    q, k, b = (draw(B, length, 3, N) for _ in range(3))
+    log_w = -decay * torch.rand(B, length, 3, N if each else 1)
+    b = b / b.norm(dim=-1, keepdim=True)
+    a = -b * torch.rand(B, length, 3, 1)
+    return [q, k, draw(B, length, 3, C), log_w, *([a, b] if delta else [])]
+
+
+@pytest.mark.parametrize("length", [1, 35])
+@pytest.mark.parametrize("each", [False, True], ids=["one decay", "a decay for each key"])
+@pytest.mark.parametrize("delta", [False, True], ids=["adds", "delta rule"])
+def test_matrix_state(delta: bool, each: bool, length: int) -> None:
+    inputs = matrix_state_inputs(length, each=each, delta=delta)
+    compare(matrix_state_scan, matrix_state_loop, *inputs)
+
+
+@pytest.mark.parametrize("decay", [1e-4, 200.0])
+@pytest.mark.parametrize("each", [False, True], ids=["one decay", "a decay for each key"])
+def test_a_matrix_state_neither_overflows_nor_loses_digits(each: bool, decay: float) -> None:
+    exact = matrix_state_inputs(200, each=each, delta=True, decay=decay)
+    single = [tensor.float().requires_grad_() for tensor in exact]
+    found, expected = matrix_state_scan(*single), matrix_state_loop(*exact)
+    assert (found.double() - expected).norm() < 1e-5 * expected.norm()
+    gradients = torch.autograd.grad(found.square().sum(), single)
+    assert all(gradient.isfinite().all() for gradient in gradients)
 
 
 @pytest.mark.parametrize("length", [1, 2, 9])

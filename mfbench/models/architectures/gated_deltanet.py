@@ -67,7 +67,7 @@ class GatedDeltaNet(RecurrentMixer):
         """What the scan needs of each head, from W_QKV u after the convolution and from u."""
         heads = F.silu(qkv).unflatten(-1, (-1, self.K))  # (..., 4H, K): q, k and v
         q, k, v = heads.split((self.heads, self.heads, 2 * self.heads), -2)
-        q, k = (F.normalize(x, dim=-1, eps=1e-6) for x in (q, k))
+        q, k = (x * torch.rsqrt(x.square().sum(-1, keepdim=True) + 1e-6) for x in (q, k))
         v = v.reshape(*k.shape[:-1], 2 * self.K)
         log_alpha = -torch.exp(self.log_A) * F.softplus(self.W_a(u) + self.b)  # (..., H)
         beta = torch.sigmoid(self.W_b(u))[..., None]  # (..., H, 1)

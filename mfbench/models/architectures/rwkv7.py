@@ -78,7 +78,8 @@ class RWKV7(RecurrentMixer):
         """g_t and what the scan needs: r, k~, v, log w, -kappa and a kappa of each head."""
         x_ = {name: torch.addcmul(x, past - x, mu) for name, mu in self.mu.items()}  # (..., C)
         r, k, v = self.W_r(x_["r"]), self.W_k(x_["k"]), self.W_v(x_["v"])
-        log_w = -math.exp(-0.5) * torch.sigmoid(self.w_0 + torch.tanh(x_["w"] @ self.w_1) @ self.w_2)
+        d = self.w_0 + torch.tanh(x_["w"] @ self.w_1) @ self.w_2
+        log_w = -math.exp(-0.5) * torch.sigmoid(d)
         a = torch.sigmoid(self.a_0 + x_["a"] @ self.a_1 @ self.a_2)
         g = torch.sigmoid(x_["g"] @ self.g_1) @ self.g_2
         kappa = F.normalize(self.by_head(k * self.xi), dim=-1)
@@ -98,7 +99,7 @@ class RWKV7(RecurrentMixer):
 
     def forward(self, u: Tensor) -> Tensor:
         g, given = self.mix(u, F.pad(u, (0, 0, 1, 0))[:, :-1])
-        return self.read(matrix_state_scan(*given), *given[:3], g)  # (B, T, C)
+        return self.read(matrix_state_scan(*given, mild=True), *given[:3], g)  # (B, T, C)
 
     def initial_state(self, batch: int) -> State:
         C, H = len(self.xi), self.heads
