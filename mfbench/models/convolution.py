@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
 
 from mfbench.models.members import over_members
 
@@ -54,6 +55,24 @@ class _CausalConvolution(torch.autograd.Function):
         du = torch.fft.irfft(dY * K.conj(), n)[..., :T].mT
         dk = torch.fft.irfft((dY * U.conj()).sum(-3), n)[..., :T]
         return du, dk
+
+
+def short_convolution(u: Tensor, W: Tensor) -> Tensor:
+    """y_t = sum_j W_j u_{t-j}, each channel with its own few taps.
+
+    Parameters
+    ----------
+    u : (B, T, C) tensor
+    W : (J, C) tensor
+
+    Returns
+    -------
+    (B, T, C) tensor
+    """
+    y = u * W[0]
+    for j in range(1, min(len(W), u.shape[1])):
+        y = y + F.pad(u[:, :-j] * W[j], (0, 0, j, 0))
+    return y
 
 
 def dilated_convolution(u: Tensor, W: Tensor, dilation: int) -> Tensor:

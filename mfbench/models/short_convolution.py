@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+
+from mfbench.models.convolution import short_convolution
 
 
 class ShortConvolution(nn.Module):
@@ -29,12 +30,8 @@ class ShortConvolution(nn.Module):
         return (taps - 1) * channels
 
     def forward(self, u: Tensor) -> Tensor:
-        J, T = len(self.W), u.shape[1]
-        past = F.pad(u, (0, 0, J - 1, 0))  # (B, J-1+T, C)
-        y = past[:, J - 1 :] * self.W[0]
-        for j in range(1, J):
-            y = torch.addcmul(y, past[:, J - 1 - j : J - 1 - j + T], self.W[j])
-        return y if self.b is None else y + self.b  # (B, T, C)
+        y = short_convolution(u, self.W)  # (B, T, C)
+        return y if self.b is None else y + self.b
 
     def initial_state(self, batch: int) -> Tensor:
         """The inputs before the first step, (B, J-1, C), the latest first."""

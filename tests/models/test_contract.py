@@ -33,6 +33,7 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("tcn", {"activation": "none"}),
     *[("stable_ssm", {"options": {"parameterisation": p}}) for p in ("direct", "exp", "softplus")],
     ("stable_ssm", {"layers": 2, "activation": "tanh", "residual": True}),
+    ("gated_deltanet", {"layers": 2, "norm": "rms", "residual": True}),
 ]  # fmt: skip
 WIDTH, LENGTH = 4, 12
 
@@ -175,7 +176,7 @@ def test_parameter_groups_split_all_parameters(settings: dict[str, Any]) -> None
 
 
 C, N = WIDTH, 16
-E = 2 * math.ceil(0.75 * C / 2)  # keys of gated_deltanet
+K = 2 * math.ceil(0.75 * C / 2)  # keys of gated_deltanet
 EXPECTED_PARAMETERS = {  # without encoder (C, and a bias of C if not linear) and decoder (C)
     "rnn": 2 * C * C + 2 * C,
     "gru": 3 * (2 * C * C + 2 * C),
@@ -185,13 +186,12 @@ EXPECTED_PARAMETERS = {  # without encoder (C, and a bias of C if not linear) an
     "s4d": C + 2 * C * N // 2 + C * N + C + C * C + C,
     "lru": 3 * N + 4 * N * C + C + C,
     "stable_ssm": N + 2 * N * C + C,
-    # The last term is the norm in front of the mixer.
-    "retnet": 2 * C * C + 3 * (2 * C * C) + 2 * C,
-    "gla": 4 * C * C + C + 16 * C + 17 * C // 2 + C + 2 * C,
-    "gated_deltanet": 4 * E * (C + 4) + 4 * C + 4 * E * C + E + 4 + C,
-    "mamba2": C * (4 * C + 2 * N + 4) + 5 * (2 * C + 2 * N) + 12 + 2 * C + 2 * C * C + C,
-    "rwkv7": 4 * C * C + 2 * C * (5 + 5 + 10) + (6 + 7) * C + 2 * C,
-    "mlstm": 4 * C * C + 17 * 2 * C + 2 * (4 * 6 * C + 4) + 2 * 2 * C + 2 * C * C + 2 * C,
+    "retnet": 2 * C * C + 3 * (2 * C * C),
+    "gla": 4 * C * C + C + 16 * C + 17 * C // 2 + C,
+    "gated_deltanet": 4 * K * (C + 4) + 4 * C + 4 * K * C + K + 4,
+    "mamba2": C * (4 * C + 2 * N + 4) + 5 * (2 * C + 2 * N) + 12 + 2 * C + 2 * C * C,
+    "rwkv7": 4 * C * C + 2 * C * (5 + 5 + 10) + (6 + 7) * C,
+    "mlstm": 4 * C * C + 17 * 2 * C + 2 * (4 * 6 * C + 4) + 2 * 2 * C + 2 * C * C,
 }
 EXPECTED_STATE = {
     "rnn": C,
@@ -202,7 +202,7 @@ EXPECTED_STATE = {
     "stable_ssm": N,
     "retnet": 2 * C * C // 2,
     "gla": C * C // 4,
-    "gated_deltanet": E * E + 3 * 4 * E,
+    "gated_deltanet": K * K + 3 * 4 * K,
     "mamba2": 2 * C * N + 3 * (2 * C + 2 * N),
     "rwkv7": C * C // 2 + C,
     "mlstm": 4 * ((C // 2 + 1) * C // 2 + 1) + 3 * 2 * C,

@@ -62,13 +62,6 @@ def test_the_paper_study_has_many_levels_of_every_kernel() -> None:
     assert all(len(a.widths) > 1 for a in study.architectures.values())
 
 
-def test_the_standard_study_has_every_registered_architecture() -> None:
-    from mfbench.models.registry import registered
-
-    study = read_study(REPOSITORY / "config" / "standard.yaml")
-    assert {a.model for a in study.architectures.values()} == set(registered())
-
-
 @pytest.mark.parametrize(
     ("path", "value", "expected"),
     [

@@ -5,7 +5,8 @@ alpha_t = exp(-A softplus(W_a x_t + b)),  beta_t = sigmoid(W_b x_t)
 S_t = S_{t-1} alpha_t (I - beta_t k_t k_t') + beta_t v_t k_t'
 y_t = W_O (silu(W_G x_t) RMSNorm(S_t q_t))
 
-Without the feed-forward sublayer of the paper's block.
+Outside of the mixer: the norm and residual of a stack (`norm: rms`, `residual: true`) and the
+feed-forward sublayer.
 """
 
 from __future__ import annotations
@@ -32,9 +33,6 @@ class GatedDeltaNet(RecurrentMixer):
     Sizes of keys and values, convolutions of 4 taps and initialisation are from the authors' code
     (flash-linear-attention), which has heads of 256 keys. A and b start as in Mamba-2.
     """
-
-    norm = "rms"
-    residual = True
 
     def __init__(
         self,

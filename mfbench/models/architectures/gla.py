@@ -4,7 +4,8 @@ alpha_t = sigmoid(W_2 W_1 x_t + b_alpha)^(1/16)
 S_t = diag(alpha_t) S_{t-1} + k_t' v_t
 y_t = W_O (swish(W_r x_t + b_r) LayerNorm(q_t S_t))
 
-Without the feed-forward sublayer of the paper's block.
+Outside of the mixer: the norm and residual of a stack (`norm: layer`, `residual: true`) and the
+feed-forward sublayer.
 """
 
 from __future__ import annotations
@@ -25,9 +26,6 @@ class GLA(RecurrentMixer):
     The paper has 4 heads of 128 keys or more. It gives no initialisation; weights start as
     nn.Linear.
     """
-
-    norm = "layer"
-    residual = True
 
     def __init__(
         self,

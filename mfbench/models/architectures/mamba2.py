@@ -3,6 +3,8 @@
 z, (x, B, C), dt = W_in u,  (x, B, C) <- silu(conv(x, B, C)),  dt <- softplus(dt + b)
 h_t = exp(-dt_t A) h_{t-1} + dt_t x_t B_t',  y_t = h_t C_t + D x_t
 o_t = W_out RMSNorm(y_t silu(z_t))
+
+Outside of the mixer: the norm and residual of a stack (`norm: rms`, `residual: true`).
 """
 
 from __future__ import annotations
@@ -30,9 +32,6 @@ class Mamba2(RecurrentMixer):
     the authors' code, which has a state of 128 for each channel and heads of 64 channels.
     """
 
-    norm = "rms"
-    residual = True
-
     def __init__(
         self,
         width: int,
@@ -41,13 +40,13 @@ class Mamba2(RecurrentMixer):
         *,
         state: PositiveInt = 16,
         heads: PositiveInt = 4,
-        expand: PositiveInt = 2,
+        expansion: PositiveInt = 2,
         kernel_size: PositiveInt = 4,
     ) -> None:
         super().__init__()
-        inner = expand * width
+        inner = expansion * width
         if inner % heads:
-            raise ValueError(f"expand * width = {inner} is not a multiple of heads = {heads}")
+            raise ValueError(f"expansion * width = {inner} is not a multiple of heads = {heads}")
         self.N, self.inner, self.heads = state, inner, heads
         self.W_in = nn.Linear(width, 2 * inner + 2 * state + heads, bias=False)
         self.convolution = ShortConvolution(inner + 2 * state, kernel_size, bias=True)

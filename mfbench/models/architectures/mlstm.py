@@ -5,6 +5,8 @@ h_t = GroupNorm(C_t q_t / max(|n_t' q_t|, 1)),  f_t = sigmoid(f~_t),  i_t = exp(
 
 The block around it (figure 11) projects up to u and z, and back:
 q, k = W silu(conv(u)),  v = W u,  y = W_down ((h + skip silu(conv(u))) silu(z))
+
+Outside of the mixer: the norm and residual of a stack (`norm: layer`, `residual: true`).
 """
 
 from __future__ import annotations
@@ -31,9 +33,6 @@ class MLSTM(RecurrentMixer):
     Initialisation is from the authors' code (xlstm), for one block.
     """
 
-    norm = "layer"
-    residual = True
-
     def __init__(
         self,
         width: int,
@@ -41,15 +40,17 @@ class MLSTM(RecurrentMixer):
         length: int,
         *,
         heads: PositiveInt = 4,
-        expand: PositiveInt = 2,
+        expansion: PositiveInt = 2,
         block_size: PositiveInt = 4,
         kernel_size: PositiveInt = 4,
     ) -> None:
         super().__init__()
-        inner = expand * width
+        inner = expansion * width
         for name, size in (("heads", heads), ("block_size", block_size)):
             if inner % size:
-                raise ValueError(f"expand * width = {inner} is not a multiple of {name} = {size}")
+                raise ValueError(
+                    f"expansion * width = {inner} is not a multiple of {name} = {size}"
+                )
         self.heads, self.inner = heads, inner
         blocks = (inner // block_size, block_size, block_size)  # (block, out, in)
         self.W_up = nn.Linear(width, 2 * inner, bias=False)

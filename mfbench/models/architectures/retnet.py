@@ -2,8 +2,10 @@
 
 S_n = gamma e^(i theta) S_{n-1} + K_n' V_n,  Y_n = GroupNorm(Q_n S_n),  o_n = W_O (swish(W_G x) Y_n)
 
-Each head has its own fixed gamma, and theta turns pairs of keys, as in RoPE. Without the
-feed-forward sublayer of the paper's block.
+Each head has its own fixed gamma, and theta turns pairs of keys, as in RoPE.
+
+Outside of the mixer: the norm and residual of a stack (`norm: layer`, `residual: true`) and the
+feed-forward sublayer.
 """
 
 from __future__ import annotations
@@ -27,8 +29,6 @@ class RetNet(RecurrentMixer):
     because the group norm undoes them. Weights start as in the authors' code (torchscale).
     """
 
-    norm = "layer"
-    residual = True
     log_gamma: Tensor
 
     def __init__(self, width: int, layer: int, length: int, *, heads: PositiveInt = 2) -> None:

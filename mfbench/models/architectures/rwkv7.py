@@ -6,7 +6,8 @@ kappa_t = normalised k_t xi,  k~_t = k_t (1 + alpha (a_t - 1))
 S_t = S_{t-1} (diag(w_t) - kappa_t' (a_t kappa_t)) + v_t' k~_t
 y_t = W_o (g_t (GroupNorm(S_t r_t') + (r_t rho k~_t') v_t)),  g_t = sigmoid(x^g_t g_1) g_2
 
-This is the time mixing of the block, without its channel mixing.
+Outside of the mixer: the norm and residual of a stack (`norm: layer`, `residual: true`), the
+channel mixing, and the residual of v between layers, because a mixer sees its own input only.
 """
 
 from __future__ import annotations
@@ -29,14 +30,11 @@ State = tuple[Tensor, Tensor]
 class RWKV7(RecurrentMixer):
     """Section 4 of the paper, which has heads of 64 channels.
 
-    Initialisation and low ranks are from the authors' code (RWKV-v7/train_temp), with the ranks not
-    rounded to multiples of 32, and for every layer the values of the first one, because a mixer
-    does not know the depth. The output starts at zero. The residual of v between layers is left
-    out, because a mixer sees its own input only.
+    Initialisation and low ranks are from the authors' code (RWKV-v7/train_temp), but for three
+    things: ranks are not rounded to multiples of 32; every layer starts as the first one does,
+    because a mixer does not know the depth; and W_o starts as W_r does instead of at zero, because
+    a stack may have no residual.
     """
-
-    norm = "layer"
-    residual = True
 
     def __init__(self, width: int, layer: int, length: int, *, heads: PositiveInt = 2) -> None:
         super().__init__()
@@ -64,7 +62,7 @@ class RWKV7(RecurrentMixer):
         self.W_k = nn.Linear(width, width, bias=False)
         self.W_v = nn.Linear(width, width, bias=False)
         self.W_o = nn.Linear(width, width, bias=False)
-        for W, bound in ((self.W_r, 0.5), (self.W_k, 0.05), (self.W_v, 0.5), (self.W_o, 0.0)):
+        for W, bound in ((self.W_r, 0.5), (self.W_k, 0.05), (self.W_v, 0.5), (self.W_o, 0.5)):
             nn.init.uniform_(W.weight, -bound * width**-0.5, bound * width**-0.5)
         self.gain = nn.Parameter(torch.ones(width))  # of the group norm
         self.shift = nn.Parameter(torch.zeros(width))
