@@ -56,7 +56,7 @@ def retnet(m: RetNet, x: Tensor) -> Tensor:
         q, k = (torch.complex(z[:, :, h, 0::2], z[:, :, h, 1::2]) for z in (Q, K))
         gamma = 1 - 2.0 ** (-5 - h)
         D = torch.where(n[:, None] >= n, gamma ** (n[:, None] - n), 0.0)
-        scores = ((q * Theta) @ (k * Theta).conj().mT).real / N**0.5
+        scores = ((q * Theta) @ (k * Theta).conj().mT).real
         y.append(F.layer_norm((scores * D) @ V[:, :, h], (2 * N,), eps=1e-6) * F.silu(G[:, :, h]))
     return torch.cat(y, -1) @ m.W_O.weight.T
 
@@ -70,7 +70,7 @@ def gla(m: GLA, x: Tensor) -> Tensor:
     S = torch.zeros(B, H, q.shape[-1], v.shape[-1])
     for t in range(T):
         S = heads(alpha, H)[:, t, :, :, None] * S + torch.einsum("bhk,bhv->bhkv", k[:, t], v[:, t])
-        rows.append(torch.einsum("bhk,bhkv->bhv", q[:, t], S) / q.shape[-1] ** 0.5)
+        rows.append(torch.einsum("bhk,bhkv->bhv", q[:, t], S))
     return (r * m.head_norm(torch.stack(rows, 1)).flatten(2)) @ m.W_O.weight.T
 
 
@@ -88,7 +88,7 @@ def gated_deltanet(m: GatedDeltaNet, x: Tensor) -> Tensor:
         forget = alpha[:, t, :, None, None] * (torch.eye(K) - beta[:, t, :, None, None] * kk)
         write = torch.einsum("bh,bhv,bhk->bhvk", beta[:, t], v[:, t], k[:, t])
         S = S @ forget + write
-        rows.append(torch.einsum("bhvk,bhk->bhv", S, q[:, t]) / K**0.5)
+        rows.append(torch.einsum("bhvk,bhk->bhv", S, q[:, t]))
     gate = F.silu(x @ m.W_G.weight.T)
     return (gate * m.head_norm(torch.stack(rows, 1)).flatten(2)) @ m.W_O.weight.T
 

@@ -70,7 +70,7 @@ class GatedDeltaNet(RecurrentMixer):
         log_alpha = -torch.exp(self.log_A) * F.softplus(self.W_a(u) + self.b)  # (..., H)
         beta = torch.sigmoid(self.W_b(u))[..., None]  # (..., H, 1)
         removed = -torch.exp(log_alpha)[..., None] * beta * k
-        return q * self.K**-0.5, k, beta * v, log_alpha[..., None], removed, k
+        return q, k, beta * v, log_alpha[..., None], removed, k
 
     def read(self, o: Tensor, u: Tensor) -> Tensor:
         """W_O (silu(W_G u) RMSNorm(o)), (..., H, V) and (..., C) -> (..., C)."""

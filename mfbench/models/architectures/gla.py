@@ -60,7 +60,7 @@ class GLA(RecurrentMixer):
             x.unflatten(-1, (self.heads, -1))
             for x in (self.W_Q(u), self.W_K(u), self.W_V(u), self.W_2(self.W_1(u)))
         )
-        return q * q.shape[-1] ** -0.5, k, v, F.logsigmoid(gate) / self.tau
+        return q, k, v, F.logsigmoid(gate) / self.tau
 
     def read(self, o: Tensor, u: Tensor) -> Tensor:
         """W_O (swish(W_r u + b_r) LayerNorm(o)), (..., H, D) and (..., C) -> (..., C)."""

@@ -54,7 +54,7 @@ class RetNet(RecurrentMixer):
     def project(self, u: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Q, K, V and log gamma of each head, (..., C) -> (..., H, .)."""
         Q, K, V = (W(u).unflatten(-1, (self.heads, -1)) for W in (self.W_Q, self.W_K, self.W_V))
-        return Q, K * K.shape[-1] ** -0.5, V, self.log_gamma.expand(*Q.shape[:-1], 1)
+        return Q, K, V, self.log_gamma.expand(*Q.shape[:-1], 1)
 
     def read(self, Y: Tensor, u: Tensor) -> Tensor:
         """W_O (swish(W_G u) GroupNorm(Y)), (..., H, 2D) and (..., C) -> (..., C)."""
