@@ -72,7 +72,7 @@ class RWKV7(RecurrentMixer):
         C = len(self.xi)
         return C * C // self.heads + C  # and the last input
 
-    def mix(self, x: Tensor, past: Tensor) -> Tensor:
+    def mix(self, x: Tensor, past: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """g_t and what the scan needs: r, k~, v, log w, -kappa and a kappa of each head."""
         x_ = {name: torch.addcmul(x, past - x, mu) for name, mu in self.mu.items()}  # (..., C)
         r, k, v = self.W_r(x_["r"]), self.W_k(x_["k"]), self.W_v(x_["v"])
