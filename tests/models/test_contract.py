@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -36,6 +37,7 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("mamba", {"layers": 2, "residual": True, "norm": "rms", "options": {"state": 2}}),
     *[("stable_ssm", {"options": {"parameterisation": p}}) for p in ("direct", "exp", "softplus")],
     ("stable_ssm", {"layers": 2, "activation": "tanh", "residual": True}),
+    ("gated_deltanet", {"layers": 2, "norm": "rms", "residual": True}),
 ]  # fmt: skip
 WIDTH, LENGTH = 4, 12
 
@@ -55,7 +57,15 @@ def settings(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 def make(settings: dict[str, Any], *, seed: int = 0, dtype: torch.dtype = torch.float64) -> Model:
     torch.manual_seed(seed)
-    return build_model(settings, width=WIDTH, length=LENGTH).to(dtype)
+    return disturbed(build_model(settings, width=WIDTH, length=LENGTH)).to(dtype)
+
+
+def disturbed(model: Model) -> Model:
+    """At parameters of no special kind: some start at zero, which would hide what follows them."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=0.1)
+    return model
 
 
 def inputs(batch: int = 3, length: int = LENGTH, seed: int = 1) -> torch.Tensor:
@@ -147,7 +157,7 @@ def test_linear_models_are_exactly_linear_and_others_are_not(settings: dict[str,
 def test_the_receptive_field_is_as_large_as_declared(settings: dict[str, Any]) -> None:
     length = 48
     torch.manual_seed(0)
-    model = build_model(settings, width=WIDTH, length=length).double()
+    model = disturbed(build_model(settings, width=WIDTH, length=length)).double()
     x = inputs(8, length).requires_grad_()
     (gradient,) = torch.autograd.grad(model(x)[:, -1].sum(), x)
     lags = torch.nonzero(gradient.abs().amax((0, 2)).flip(0) > 1e-300)
@@ -168,6 +178,7 @@ def test_parameter_groups_split_all_parameters(settings: dict[str, Any]) -> None
 
 
 C, N, E = WIDTH, 16, 2 * WIDTH
+K = 2 * math.ceil(0.75 * C / 2)  # keys of gated_deltanet
 EXPECTED_PARAMETERS = {  # without encoder (C, and a bias of C if not linear) and decoder (C)
     "rnn": 2 * C * C + 2 * C,
     "gru": 3 * (2 * C * C + 2 * C),
@@ -184,10 +195,22 @@ EXPECTED_PARAMETERS = {  # without encoder (C, and a bias of C if not linear) an
     "slstm": 4 * C * C + 4 * C + 4 * C,  # 4 heads of one unit
     "hyena": 3 * C * (C + 1 + 3 + 1) + 6 * 64 + 2 * 65 * 64 + 64 + 2 * C * (64 + 1) + C * C + C,
     "esn": C + 1 + 1,
+    "retnet": 2 * C * C + 3 * (2 * C * C),
+    "gla": 4 * C * C + C + 16 * C + 17 * C // 2 + C,
+    "gated_deltanet": 4 * K * (C + 4) + 4 * C + 4 * K * C + K + 4,
+    "mamba2": C * (4 * C + 2 * N + 4) + 5 * (2 * C + 2 * N) + 12 + 2 * C + 2 * C * C,
+    "rwkv7": 4 * C * C + 2 * C * (5 + 5 + 10) + (6 + 7) * C,
+    "mlstm": 4 * C * C + 17 * 2 * C + 2 * (4 * 6 * C + 4) + 2 * 2 * C + 2 * C * C,
 }
 EXPECTED_STATE = {
     "rnn": C, "gru": C, "lstm": 2 * C, "s4d": C * N, "lru": 2 * N, "stable_ssm": N, "s5": N,
     "mamba": E * N + 3 * E, "mingru": C, "slstm": 4 * C, "esn": C,
+    "retnet": 2 * C * C // 2,
+    "gla": C * C // 4,
+    "gated_deltanet": K * K + 3 * 4 * K,
+    "mamba2": 2 * C * N + 3 * (2 * C + 2 * N),
+    "rwkv7": C * C // 2 + C,
+    "mlstm": 4 * ((C // 2 + 1) * C // 2 + 1) + 3 * 2 * C,
 }  # fmt: skip
 
 

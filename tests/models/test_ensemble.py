@@ -13,7 +13,7 @@ from mfbench.models.build import build_model
 from mfbench.models.ensemble import Ensemble, ensemble_error
 from mfbench.models.model import SequenceModel
 from tests.conftest import architecture_settings
-from tests.models.test_contract import LENGTH, VARIANTS, WIDTH, identify
+from tests.models.test_contract import LENGTH, VARIANTS, WIDTH, disturbed, identify
 
 MEMBERS = 3
 
@@ -45,7 +45,8 @@ def compare(ensemble: Ensemble, models: list[SequenceModel], x: Tensor, slow: An
 @pytest.mark.parametrize(("name", "changes"), VARIANTS, ids=identify)
 def test_an_ensemble_equals_its_members(name: str, changes: dict[str, Any]) -> None:
     settings = architecture_settings(name, **copy.deepcopy(changes))
-    models = [build_model(settings, width=WIDTH, length=LENGTH) for _ in range(MEMBERS)]
+    built = [build_model(settings, width=WIDTH, length=LENGTH) for _ in range(MEMBERS)]
+    models = [disturbed(model) for model in built]
     x = torch.randn(MEMBERS, 2, LENGTH, 1, requires_grad=True)
     ensemble = Ensemble(models)
     assert ensemble.linear == models[0].linear

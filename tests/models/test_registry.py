@@ -10,8 +10,9 @@ from tests.conftest import architecture_settings
 
 def test_every_registered_class_is_found_and_loaded() -> None:
     assert list(registered()) == [
-        *("dilated_convolution", "esn", "gru", "hyena", "lru", "lstm", "mamba", "mingru", "rnn"),
-        *("s4d", "s5", "slstm", "stable_ssm", "tcn", "transformer"),
+        *("dilated_convolution", "esn", "gated_deltanet", "gla", "gru", "hyena", "lru", "lstm"),
+        *("mamba", "mamba2", "mingru", "mlstm", "retnet", "rnn", "rwkv7", "s4d", "s5", "slstm"),
+        *("stable_ssm", "tcn", "transformer"),
     ]
     for source in registered().values():
         assert load_class(source).__name__ == source.class_name

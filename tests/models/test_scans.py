@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,7 @@ from mfbench.models.scans.diagonal import diagonal_loop, diagonal_scan
 from mfbench.models.scans.elman import elman_loop, elman_scan
 from mfbench.models.scans.gru import gru_loop, gru_scan
 from mfbench.models.scans.lstm import lstm_loop, lstm_scan, lstm_scan_by_step
+from mfbench.models.scans.matrix_state import matrix_state_loop, matrix_state_scan
 from mfbench.models.scans.slstm import slstm_loop, slstm_scan
 from mfbench.models.scans.time_varying import time_varying_loop, time_varying_scan
 
@@ -139,6 +141,35 @@ def test_poles_on_the_unit_circle_and_beyond_stay_exact() -> None:
     t = torch.arange(64)
     expected = torch.stack((t + 1.0, (t + 1.0) % 2, 2.0 ** (t + 1) - 1), -1)
     torch.testing.assert_close(h[0], expected, rtol=1e-14, atol=0)
+
+
+def matrix_state_inputs(length: int, *, each: bool, delta: bool, decay: float = 1) -> list[Tensor]:
+    """q, k, v and log w of 3 heads, and a and b of a delta rule with keys of length 1."""
+    q, k, b = (draw(B, length, 3, N) for _ in range(3))
+    log_w = -decay * torch.rand(B, length, 3, N if each else 1)
+    b = b / b.norm(dim=-1, keepdim=True)
+    a = -b * torch.rand(B, length, 3, 1)
+    return [q, k, draw(B, length, 3, C), log_w, *([a, b] if delta else [])]
+
+
+@pytest.mark.parametrize("length", [1, 35])
+@pytest.mark.parametrize("decays", ["one", "each", "each, mild"])
+@pytest.mark.parametrize("delta", [False, True], ids=["adds", "delta rule"])
+def test_matrix_state(delta: bool, decays: str, length: int) -> None:
+    inputs = matrix_state_inputs(length, each=decays != "one", delta=delta)
+    fast = functools.partial(matrix_state_scan, mild=decays == "each, mild")
+    compare(fast, matrix_state_loop, *inputs)
+
+
+@pytest.mark.parametrize("decay", [1e-4, 200.0])
+@pytest.mark.parametrize("each", [False, True], ids=["one", "each"])
+def test_a_matrix_state_neither_overflows_nor_loses_digits(each: bool, decay: float) -> None:
+    exact = matrix_state_inputs(200, each=each, delta=True, decay=decay)
+    single = [tensor.float().requires_grad_() for tensor in exact]
+    found, expected = matrix_state_scan(*single), matrix_state_loop(*exact)
+    assert (found.double() - expected).norm() < 1e-5 * expected.norm()
+    gradients = torch.autograd.grad(found.square().sum(), single)
+    assert all(gradient.isfinite().all() for gradient in gradients)
 
 
 @pytest.mark.parametrize("length", [1, 2, 9])
