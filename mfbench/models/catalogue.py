@@ -32,7 +32,7 @@ _HEAD = f"""# Architectures
 `mfbench/models/architectures/`. A mixer stands in a stack (encoder, `layers` mixers, decoder), to
 which a study can add norms, residual connections and an activation; a whole model has no stack.
 
-The table has the sizes of the defaults at width {WIDTH}: trained parameters, real numbers carried from
+The table has sizes with all defaults at width {WIDTH}: trained parameters, numbers carried from
 step to step (– if their number is not fixed), receptive field in steps, and multiply-adds per step
 (of products, convolutions and transforms, at T = {LENGTH}).
 

@@ -3,6 +3,8 @@
 Layer i: y_t = sum_j W_j u_{t - j d}, dilation d = dilation_base^i. The receptive field over all
 layers is 1 + (kernel_size - 1) sum_i d_i. The architecture tcn has the nonlinear block that is used
 in practice.
+
+Oracle: pytorch-tcn's TemporalConv1d
 """
 
 from __future__ import annotations

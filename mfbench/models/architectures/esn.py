@@ -5,6 +5,9 @@ h_t = tanh(W_in x_t + W h_{t-1}),  y_t = W_out (h_t, x_t) + c
 
 A whole model: the reservoir is random and stays as it is, the readout alone is trained. Here it is
 trained like all models, by gradient descent; the paper solves for it.
+
+State: width
+Oracle: ridge regression on the states, in closed form
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from mfbench.models.scans.elman import elman_scan
 class ESN(nn.Module):
     """A reservoir of `width` units.
 
-    W is dense and normal, scaled to `spectral_radius`; W_in is uniform in +-`input_scale`. The paper
+    W is dense, normal, scaled to `spectral_radius`; W_in is uniform in +-`input_scale`. The paper
     leaves these numbers to the task. The defaults are ours: a spectral radius near 1 for long
     memory, and small inputs, which keep tanh nearly linear; still smaller ones need larger readout
     weights than gradient descent finds in a few hundred steps.

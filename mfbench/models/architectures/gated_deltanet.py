@@ -7,6 +7,9 @@ y_t = W_O (silu(W_G x_t) RMSNorm(S_t q_t))
 
 Outside of the mixer: the norm and residual of a stack (`norm: rms`, `residual: true`) and the
 feed-forward sublayer.
+
+State: d_k d_v / heads + 3 (2 d_k + d_v), with d_k = 3/4 width and d_v = 2 d_k, rounded to heads
+Oracle: the paper's recurrence
 """
 
 from __future__ import annotations

@@ -6,6 +6,9 @@ y_t = W_O (swish(W_r x_t + b_r) LayerNorm(q_t S_t))
 
 Outside of the mixer: the norm and residual of a stack (`norm: layer`, `residual: true`) and the
 feed-forward sublayer.
+
+State: width^2 / (2 heads)
+Oracle: the paper's recurrence
 """
 
 from __future__ import annotations

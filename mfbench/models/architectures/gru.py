@@ -4,6 +4,9 @@ r = sigmoid(W_r u + b_r + U_r h + c_r)
 z = sigmoid(W_z u + b_z + U_z h + c_z)
 n = tanh(W_n u + b_n + r (U_n h + c_n))
 h' = (1 - z) n + z h, initialised as torch.nn.GRU
+
+State: width
+Oracle: torch.nn.GRU
 """
 
 from __future__ import annotations

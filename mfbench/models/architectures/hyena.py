@@ -5,6 +5,8 @@ z^1 = v,  z^{n+1}_t = x^n_t (h^n * z^n)_t,  y = z^{N+1}  (definition 3.1, order 
 h^n_t = window(t) FFN(positions(t)) + D^n at lag 0 (algorithm 2)
 
 Outside of the mixer: dropout, the norm and the residual of a stack.
+
+Oracle: gates and Toeplitz matrices, as in the paper's definition
 """
 
 from __future__ import annotations

@@ -2,6 +2,9 @@
 
 x_t = diag(lambda) x_{t-1} + gamma * (B u_t),  y_t = Re(C x_t) + D u_t
 lambda = exp(-exp(nu_log) + i exp(theta_log)), initially uniform on a ring in the unit disk.
+
+State: 2 state
+Oracle: LRU-pytorch
 """
 
 from __future__ import annotations

@@ -3,6 +3,9 @@ with the forget gate of Gers et al. (2000), doi 10.1162/089976600300015015
 
 i, f, o = sigmoid(W u + b + U h + c),  g = tanh(W u + b + U h + c)
 cell' = f cell + i g,  h' = o tanh(cell'), initialised as torch.nn.LSTM except for the forget gate
+
+State: 2 width
+Oracle: torch.nn.LSTM
 """
 
 from __future__ import annotations

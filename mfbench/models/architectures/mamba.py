@@ -5,6 +5,9 @@ h_t = exp(Delta_t A) h_{t-1} + Delta_t B_t x_t,  y_t = C_t h_t + D x_t  (algorit
 Delta = softplus(W_Delta W_low x + b), B = W_B x, C = W_C x,  output W_out (y silu(z))
 
 Outside of the mixer: the norm and residual of a stack (`norm: rms`, `residual: true`).
+
+State: expansion width (state + kernel_size - 1)
+Oracle: mambapy
 """
 
 from __future__ import annotations

@@ -5,6 +5,9 @@ h_t = exp(-dt_t A) h_{t-1} + dt_t x_t B_t',  y_t = h_t C_t + D x_t
 o_t = W_out RMSNorm(y_t silu(z_t))
 
 Outside of the mixer: the norm and residual of a stack (`norm: rms`, `residual: true`).
+
+State: expansion width state + (kernel_size - 1) (expansion width + 2 state)
+Oracle: the paper's recurrence
 """
 
 from __future__ import annotations

@@ -5,6 +5,9 @@ g(x) = x + 1/2 if x >= 0, else sigmoid(x): it keeps h positive (appendix B.3)
 
 Outside of the mixer: the norm, the short convolution and the feed-forward layer of its language
 model, and the logarithms of appendix B, which the scan does not need.
+
+State: expansion width
+Oracle: minGRU-pytorch
 """
 
 from __future__ import annotations

@@ -7,6 +7,9 @@ The block around it (figure 11) projects up to u and z, and back:
 q, k = W silu(conv(u)),  v = W u,  y = W_down ((h + skip silu(conv(u))) silu(z))
 
 Outside of the mixer: the norm and residual of a stack (`norm: layer`, `residual: true`).
+
+State: heads (d^2 + d + 1) + (kernel_size - 1) expansion width, with d = expansion width / heads
+Oracle: the paper's recurrence
 """
 
 from __future__ import annotations

@@ -6,6 +6,9 @@ Each head has its own fixed gamma, and theta turns pairs of keys, as in RoPE.
 
 Outside of the mixer: the norm and residual of a stack (`norm: layer`, `residual: true`) and the
 feed-forward sublayer.
+
+State: 2 width^2 / heads
+Oracle: the paper's recurrence
 """
 
 from __future__ import annotations

@@ -5,6 +5,9 @@ h_t = tanh(W u_t + b + U h_{t-1} + c), initialised as torch.nn.RNN
 With the identity instead of tanh, and without biases, it is the linear network of Li, Han, E & Li
 (2020), arXiv 2009.07799. U may start orthogonal (Saxe, McClelland & Ganguli 2013, arXiv 1312.6120)
 or as the identity (Le, Jaitly & Hinton 2015, arXiv 1504.00941, there with relu).
+
+State: width
+Oracle: torch.nn.RNN
 """
 
 from __future__ import annotations

@@ -8,6 +8,9 @@ y_t = W_o (g_t (GroupNorm(S_t r_t') + (r_t rho k~_t') v_t)),  g_t = sigmoid(x^g_
 
 Outside of the mixer: the norm and residual of a stack (`norm: layer`, `residual: true`), the
 channel mixing, and the residual of v between layers, because a mixer sees its own input only.
+
+State: width^2 / heads + width
+Oracle: the paper's recurrence
 """
 
 from __future__ import annotations

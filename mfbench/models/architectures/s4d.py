@@ -2,6 +2,9 @@
 
 Each channel is a single-input single-output system x' = A x + B u, y = 2 Re(C x) + D u with
 diagonal complex A, discretised by zero-order hold; W mixes the channels.
+
+State: width state
+Oracle: the zero-order hold of its continuous system (scipy)
 """
 
 from __future__ import annotations

@@ -5,6 +5,9 @@ x_t = diag(Lambda_bar) x_{t-1} + B_bar u_t,  Lambda_bar = exp(Lambda Delta),
 B_bar = Lambda^-1 (Lambda_bar - I) B
 
 Outside of the mixer: dropout, the norm and the gate of the paper's layer (gelu stands for it).
+
+State: state
+Oracle: s5-pytorch
 """
 
 from __future__ import annotations

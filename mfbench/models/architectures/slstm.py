@@ -4,6 +4,9 @@ i = exp(i~),  f = sigmoid(f~),  z = tanh(z~),  o = sigmoid(o~),  each of W u + R
 c' = f c + i z,  n' = f n + i,  h' = o c' / n'
 
 Outside of the mixer: the optional convolution, the group norm and the MLP of the paper's block.
+
+State: 4 width
+Oracle: the paper's recurrence
 """
 
 from __future__ import annotations

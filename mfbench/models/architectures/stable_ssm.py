@@ -7,6 +7,9 @@ perturbations of w, and the gradient bounded, as lambda approaches 1. Its contin
 and softplus are used here with a unit time step; best is its discrete form. The parameterisations
 differ only in f and start from the same poles. With an activation, the stack is the paper's
 nonlinear model.
+
+State: state
+Oracle: a plain loop
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ y = relu(u + F(F(u))),  F(u)_t = relu(sum_j W_j u_{t - j d} + b),  W = g V / |V|
 The receptive field over all layers is 1 + 2 (kernel_size - 1) sum_i d_i.
 
 Left out: dropout, and the 1x1 convolution of a block that changes the width, which none does here.
+
+Oracle: pytorch-tcn
 """
 
 from __future__ import annotations

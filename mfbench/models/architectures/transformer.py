@@ -4,6 +4,8 @@ sublayer as in Xiong et al. (2020), arXiv 2002.04745
 u <- u + W_O softmax(Q K' / sqrt(D) + mask) V,  then  u <- u + W_2 gelu(W_1 u)
 with u normalised first in both; the stack ends with one more norm. With a `window`, the mask also
 hides old steps, as in Longformer: Beltagy, Peters & Cohan (2020), arXiv 2004.05150.
+
+Oracle: softmax attention written out; x-transformers and rotary-embedding-torch for positions
 """
 
 from __future__ import annotations
