@@ -208,7 +208,7 @@ def trained(name: str) -> SequenceModel:
     member = Member(data, learning_rate=0.02, seed=0)
     trainer = Trainer(architecture_settings(name), [member], width=4, settings=settings)
     trainer.train()
-    assert trainer.progress[0].validation_error[-1] < 0.7  # it has learned something
+    assert trainer.progress[0].validation_error[-1] < 0.85  # it has learned something
     return trainer.ensemble.model.double().eval()
 
 
