@@ -72,12 +72,14 @@ def _section(name: str) -> str:
         paragraph for p in re.sub(_SAID, "", doc).split("\n\n") if (paragraph := p.strip())
     ]
     text = "\n\n".join(_block(paragraph) for paragraph in rest)
-    stack = ", ".join(f"{key} = {_shown(getattr(architecture, key))}" for key in STACK)
+    stack = "a whole model"
+    if is_mixer(architecture):
+        stack = ", ".join(f"{key} = {_shown(getattr(architecture, key))}" for key in STACK)
     items = [
         f"State: {said.get('State', 'no fixed size')}",
         f"Options: {_options(architecture) or 'none'}",
-        *([f"Stack: {stack}"] if is_mixer(architecture) else ["A whole model"]),
-        f"Defaults: {_joined(inspect.getdoc(architecture) or '')}",
+        f"Stack: {stack}",
+        f"Details: {_joined(inspect.getdoc(architecture) or '')}",
         f"Oracle: {said['Oracle']}",
     ]
     return f"\n## {name}\n\n{_linked(_joined(paper))}\n\n{text}\n\n" + "".join(
