@@ -14,6 +14,7 @@ Size = Literal["parameters", "state"]
 
 _NAMES: dict[Size, str] = {"parameters": "parameters", "state": "numbers in the state"}
 _RATIO = 1.5  # sizes further apart are not called equal; four heads allow every eighth width alone
+_WIDE = 64  # rounded sizes that do not grow from here on never do
 _NEIGHBOURS = 64  # heads and groups divide at least one width among so many
 
 
@@ -64,9 +65,9 @@ def matching_width(build: Callable[[int], Model], *, kind: Size, wanted: int) ->
     below = above = first(1)
     while above[1] < wanted:
         below, above = above, first(2 * above[0])
-        if above[1] == below[1]:
+        if above[1] == below[1] and above[0] >= _WIDE:
             raise ValueError(
-                f"its {_NAMES[kind]} ({above[1]}) do not depend on the width: set its options, and "
+                f"the {_NAMES[kind]} ({above[1]}) do not depend on the width: set its options, and "
                 "list widths"
             )
     end = above[0]
