@@ -92,15 +92,16 @@ class RWKV7(RecurrentMixer):
         """(..., C) -> (..., H, N)."""
         return x.unflatten(-1, (self.heads, -1))
 
-    def read(self, o: Tensor, r: Tensor, k: Tensor, v: Tensor, g: Tensor) -> Tensor:
+    def read(self, o: Tensor, given: tuple[Tensor, ...], g: Tensor) -> Tensor:
         """W_o (g (GroupNorm(o) + (r rho k') v)), (..., H, N) each -> (..., C)."""
+        r, k, v, *_ = given
         o = F.layer_norm(o, o.shape[-1:], eps=64e-5).flatten(-2) * self.gain + self.shift
         bonus = (r * k * self.by_head(self.rho)).sum(-1, keepdim=True) * v
         return self.W_o(g * (o + bonus.flatten(-2)))
 
     def forward(self, u: Tensor) -> Tensor:
         g, given = self.mix(u, F.pad(u, (0, 0, 1, 0))[:, :-1])
-        return self.read(matrix_state_scan(*given, mild=True), *given[:3], g)  # (B, T, C)
+        return self.read(matrix_state_scan(*given, mild=True), given, g)  # (B, T, C)
 
     def initial_state(self, batch: int) -> State:
         C, H = len(self.xi), self.heads
@@ -110,7 +111,7 @@ class RWKV7(RecurrentMixer):
         S, past = state
         g, given = self.mix(u, past)
         o, S = matrix_state_step(S, *given)  # (B, H, N, N)
-        return self.read(o, *given[:3], g), (S, u)
+        return self.read(o, given, g), (S, u)
 
 
 def _low_rank(width: int, rank: int) -> tuple[nn.Parameter, nn.Parameter]:
