@@ -28,18 +28,10 @@ def causal_attention(
     """
     mask = None
     if bias is not None or window is not None:
-        mask = torch.full((Q.shape[-2],) * 2, float("-inf"), device=Q.device, dtype=Q.dtype).triu(1)
-        if window is not None:
-            mask = mask + torch.full_like(mask, float("-inf")).tril(-window)
-    if bias is not None and (bias.requires_grad or has_members(bias)):
-
-        def attend_with(Q: Tensor, K: Tensor, V: Tensor, bias: Tensor) -> Tensor:
-            scores = bias.unsqueeze(-4) + mask  # (B, heads, T, T) or (M, B, heads, T, T)
-            return F.scaled_dot_product_attention(Q, K, V, attn_mask=scores)
-
-        return over_members(attend_with, Q, K, V, bias)
-    if bias is not None:
-        mask = bias + mask
+        mask = _mask(Q, window)
+        if bias is not None and (bias.requires_grad or has_members(bias)):
+            return over_members(_attend_with_bias, Q, K, V, bias, mask)
+        mask = mask if bias is None else bias + mask
 
     def attend(Q: Tensor, K: Tensor, V: Tensor) -> Tensor:
         # Attention has no weights, so members can join the batch.
@@ -48,3 +40,16 @@ def causal_attention(
         return y.unflatten(0, Q.shape[:-3])
 
     return over_members(attend, Q, K, V)
+
+
+def _mask(Q: Tensor, window: int | None) -> Tensor:
+    """0 where step t may see step s and -inf elsewhere, (T, T)."""
+    hidden = torch.full((Q.shape[-2],) * 2, float("-inf"), device=Q.device, dtype=Q.dtype)
+    mask = hidden.triu(1)
+    return mask if window is None else mask + hidden.tril(-window)
+
+
+def _attend_with_bias(Q: Tensor, K: Tensor, V: Tensor, bias: Tensor, mask: Tensor) -> Tensor:
+    """A trained bias is one of each member: (heads, T, T) or (M, heads, T, T)."""
+    scores = (bias + mask.unsqueeze(-3)).unsqueeze(-4)  # over sequences
+    return F.scaled_dot_product_attention(Q, K, V, attn_mask=scores)

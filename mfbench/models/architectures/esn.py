@@ -24,8 +24,8 @@ from mfbench.models.scans.elman import elman_scan
 class ESN(nn.Module):
     """A reservoir of `width` units.
 
-    W is dense, normal, scaled to `spectral_radius`; W_in is uniform in +-`input_scale`. The paper
-    leaves these numbers to the task. The defaults are ours: a spectral radius near 1 for long
+    W is dense and normal, scaled to `spectral_radius`; W_in is uniform in +-`input_scale`. The
+    paper leaves these numbers to the task. The defaults are ours: a spectral radius near 1 for long
     memory, and small inputs, which keep tanh nearly linear; still smaller ones need larger readout
     weights than gradient descent finds in a few hundred steps.
     """

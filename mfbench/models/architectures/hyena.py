@@ -48,14 +48,15 @@ class Filters(nn.Module):
 
     def forward(self, T: int) -> Tensor:
         """The filters at lags 0 to T - 1, (C, T)."""
-        like = {"device": self.D.device, "dtype": self.D.dtype}
-        t = torch.arange(T, **like)[:, None] / self.length
-        angle = 2 * math.pi * t * torch.linspace(1e-4, 1, 2, **like)  # (T, 2)
+        device, dtype = self.D.device, self.D.dtype
+        t = torch.arange(T, device=device, dtype=dtype)[:, None] / self.length  # (T, 1)
+        frequencies = torch.linspace(1e-4, 1, 2, device=device, dtype=dtype)
+        angle = 2 * math.pi * t * frequencies  # (T, 2)
         h = torch.cat((t, angle.cos(), -angle.sin()), -1)  # (T, 5)
         for layer in (self.first, self.second, self.third):
             h = torch.sin(self.frequency * layer(h))  # (T, F)
-        rates = math.log(100) / torch.linspace(1.5, 0.3, len(self.D), **like)
-        h = self.last(h) * torch.exp(-rates * t)  # (T, C)
+        reach = torch.linspace(1.5, 0.3, len(self.D), device=device, dtype=dtype)
+        h = self.last(h) * torch.exp(-math.log(100) * t / reach)  # (T, C)
         return torch.cat((h[:1] + self.D, h[1:])).mT
 
 
