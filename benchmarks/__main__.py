@@ -1,6 +1,6 @@
 """Performance in one table, every figure a ratio from interleaved runs.
 
-Times on two cores: steps 1 min, loops 4, growth 4, members 10, diagonal 2 a round, study 7 a round.
+Times: loops 4 min, growth 4, members 10, study 7 a round on two cores; gpu 3 on a GPU.
 The table is also kept as benchmarks/results/<commit>.md; another run of the same commit adds to it.
 """
 
@@ -15,21 +15,19 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TextIO
 
-from benchmarks import diagonal, growth, loops, members, steps, study
+from benchmarks import gpu, growth, loops, members, study
 from benchmarks.table import HEAD, ROOT, Options, hardware
 from benchmarks.tree import checked_out, commit
 from mfbench.training.device import prepare_process
 
 PARTS = {
-    "steps": steps.rows,
     "loops": loops.rows,
     "growth": growth.rows,
-    "diagonal": diagonal.rows,
     "members": members.rows,
     "study": study.rows,
+    "gpu": gpu.rows,
 }
-DEFAULT = ["steps", "loops", "growth", "diagonal"]
-COMPARE = {"steps", "diagonal", "study"}  # with another commit
+DEFAULT = ["loops", "growth"]
 
 
 def main() -> None:
@@ -42,7 +40,7 @@ def main() -> None:
     parser.add_argument(
         "--parts", nargs="+", choices=PARTS, default=DEFAULT, help=f"default: {' '.join(DEFAULT)}"
     )
-    parser.add_argument("--against", default="91fb009", help="commit to compare with")
+    parser.add_argument("--against", default="91fb009", help="commit to compare a study with")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--study-rounds", type=int, default=2, help="runs of a whole study")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to try the code")
@@ -53,14 +51,14 @@ def main() -> None:
     kept.parent.mkdir(exist_ok=True)
     with ExitStack() as stack:
         file = stack.enter_context(kept.open("a"))
-        compare = COMPARE & set(given.parts)
+        compare = "study" in given.parts
         against = stack.enter_context(checked_out(given.against)) if compare else Path()
         options = Options(
             against, given.against, given.rounds, given.study_rounds, quick=given.quick
         )
         now = datetime.datetime.now(datetime.UTC)
         say(file, f"`{shlex.join(['python', '-m', 'benchmarks', *sys.argv[1:]])}`")
-        say(file, f"of {kept.stem} against {given.against}, {now:%Y-%m-%d %H:%M} UTC")
+        say(file, f"of {kept.stem}, {now:%Y-%m-%d %H:%M} UTC")
         say(file, f"{hardware()}\n\n{HEAD}")
         for part in given.parts:
             for row in PARTS[part](options):

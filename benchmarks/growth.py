@@ -10,8 +10,7 @@ from typing import Any
 
 from benchmarks.scale import dry_run, make_study
 from benchmarks.table import Options, Row, architectures, in_turns, over, repeated
-from benchmarks.worker import SETTINGS, advance, make_trainer, training_data
-from mfbench.study.training import TrainingSettings
+from benchmarks.trainers import advance, make_trainer, settings_of, training_data
 
 WIDTH = 16
 Size = tuple[int, int, int]  # T, batch, members
@@ -46,8 +45,7 @@ def rows(options: Options) -> Iterator[Row]:
 def steps(architecture: dict[str, Any], size: Size) -> Callable[[int], None]:
     """Steps of the trainer at a size."""
     T, batch, members = size
-    settings = TrainingSettings.model_validate({**SETTINGS, "batch_size": batch})
-    data = [training_data(length=T)]
+    data, settings = training_data(length=T), settings_of(batch)
     trainer = make_trainer(architecture, data, members=members, width=WIDTH, settings=settings)
     return lambda count: advance(trainer, count)
 

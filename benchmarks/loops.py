@@ -11,13 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.table import Options, Row, architectures, in_turns, over, repeated
-from benchmarks.worker import SETTINGS, advance, make_trainer, training_data
+from benchmarks.trainers import advance, make_trainer, settings_of, training_data
 from mfbench.models.architectures.gru import GRU
 from mfbench.models.architectures.lstm import LSTM
 from mfbench.models.architectures.rnn import RNN
 from mfbench.models.convolution import dilated_convolution
 from mfbench.models.scans import diagonal
-from mfbench.study.training import TrainingSettings
 from mfbench.training.streams import BatchOrder
 from mfbench.training.trainer import initial_model
 
@@ -53,8 +52,8 @@ def compared(what: str, pair: Sequence[Repeat], options: Options) -> Row:
 def steps(architecture: dict[str, Any], *, T: int, width: int, batch: int) -> tuple[Repeat, Repeat]:
     """The trainer's steps of one member, and those of the leanest loop of the same module."""
     data = training_data(length=T)
-    settings = TrainingSettings.model_validate({**SETTINGS, "batch_size": batch})
-    trainer = make_trainer(architecture, [data], members=1, width=width, settings=settings)
+    settings = settings_of(batch)
+    trainer = make_trainer(architecture, data, members=1, width=width, settings=settings)
 
     model = initial_model(architecture, width=width, length=T, seed=0)
     parameters = list(model.parameters())

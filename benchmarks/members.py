@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from benchmarks.table import Options, Row, architectures, in_turns, over, repeated
-from benchmarks.worker import SETTINGS, advance, make_trainer, training_data
-from mfbench.study.training import TrainingSettings
+from benchmarks.trainers import advance, make_trainer, settings_of, training_data
 from mfbench.training.memory import _FEWEST, CPU_BYTES, step_bytes
 
 MEMBERS = (1, 2, 4, 8, 16, 32)
@@ -20,14 +19,13 @@ def rows(options: Options) -> Iterator[Row]:
     counts = MEMBERS[:3] if options.quick else MEMBERS
     measured: list[tuple[int, dict[int, list[float]]]] = []  # bytes of a member, speeds by M
     for T, width, batch in SIZES[:1] if options.quick else SIZES:
-        data = training_data(length=T)
-        settings = TrainingSettings.model_validate({**SETTINGS, "batch_size": batch})
+        data, settings = training_data(length=T), settings_of(batch)
         for name, architecture in architectures().items():
             needed = step_bytes(architecture, data, width=width, settings=settings)
             calls = {}
             for M in counts:
                 trainer = make_trainer(
-                    architecture, [data], members=M, width=width, settings=settings
+                    architecture, data, members=M, width=width, settings=settings
                 )
                 calls[M] = repeated(partial(advance, trainer), options.seconds)
             times = in_turns(calls, options.rounds)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import csv
-import os
-import signal
+import functools
 import statistics
 import subprocess
 import sys
@@ -20,7 +19,7 @@ import numpy as np
 import yaml
 
 from benchmarks.scale import copy_of_the_tree
-from benchmarks.table import ROOT, Options, Row, over
+from benchmarks.table import ROOT, Options, Row, in_turns, over
 from benchmarks.tree import importing
 
 CORES = 2
@@ -65,41 +64,27 @@ def quarter(tree: Path, *, quick: bool) -> dict[str, Any]:
     return study
 
 
-def run(
-    tree: Path, study: Mapping[str, Any], *arguments: str, cores: int = CORES, limit: float = 1e6
-) -> Cost:
-    """Run a study in a copy of a tree, within a limit in seconds.
-
-    Raises
-    ------
-    subprocess.TimeoutExpired
-        It takes longer.
-    """
+def run(tree: Path, study: Mapping[str, Any]) -> Cost:
+    """Run a study in a copy of a tree."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "tree"
         folder.mkdir()
         copy_of_the_tree(folder, tree)
         (folder / "study.yaml").write_text(yaml.safe_dump(dict(study)))
-        command = (sys.executable, "-m", "snakemake", "--cores", str(cores), *arguments)
-        with (folder / "said").open("w") as said:
-            started = time.perf_counter()
-            process = subprocess.Popen(
-                [*command, "--configfile", "study.yaml"],
-                cwd=folder,
-                env=importing(folder),
-                stdout=said,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-            try:
-                process.wait(limit)
-            except BaseException:  # nobody waits for its jobs either
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-                raise
-            clock = time.perf_counter() - started
-        if process.returncode:
-            raise SystemExit((folder / "said").read_text()[-3000:])
+        command = (sys.executable, "-m", "snakemake", "--cores", str(CORES), "all")
+        started = time.perf_counter()
+        done = subprocess.run(
+            [*command, "--configfile", "study.yaml"],
+            cwd=folder,
+            env=importing(folder),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        clock = time.perf_counter() - started
+        if done.returncode:
+            raise SystemExit(done.stdout[-3000:])
         results = folder / "results" / study["name"]
         return Cost(clock, seconds_inside_members(results), seconds_of_jobs(results))
 
@@ -125,38 +110,26 @@ def seconds_of_jobs(results: Path) -> dict[str, float]:
     return total
 
 
-def in_both(
-    options: Options, study: Mapping[str, Any], target: str
-) -> tuple[list[Cost], list[Cost]]:
-    """A study in this tree and in the other one, in turns."""
-    this: list[Cost] = []
-    other: list[Cost] = []
-    for i in range(options.study_rounds):
-        both = [(this, ROOT), (other, options.against)]
-        for costs, tree in both[:: -1 if i % 2 else 1]:
-            costs.append(run(tree, study, target))
-    return this, other
-
-
-def clocks(part: str, what: str, this: list[Cost], other: list[Cost], name: str) -> Row:
-    """Wall clock of the whole command, of one tree over that of the other."""
-    mine, theirs = ([cost.clock for cost in costs] for costs in (this, other))
-    remark = f"{statistics.median(mine):.0f} s against {statistics.median(theirs):.0f} s"
-    return Row(part, f"{what}: wall clock, this / {name}", over(mine, theirs), remark)
-
-
 def rows(options: Options) -> Iterator[Row]:
     """Wall clock, overhead, and where the time of both trees went."""
-    this, other = in_both(options, quarter(options.against, quick=options.quick), "all")
+    study = quarter(options.against, quick=options.quick)
+    trees = {"this": ROOT, options.name: options.against}
+    costs_of = in_turns(
+        {name: functools.partial(run, tree, study) for name, tree in trees.items()},
+        options.study_rounds,
+    )
+    whole = [[cost.clock for cost in costs] for costs in costs_of.values()]
+    this, other = (statistics.median(clocks) for clocks in whole)
     what = f"a quarter of the default study, snakemake --cores {CORES} all"
-    yield clocks("study", what, this, other, options.name)
-    for name, costs in (("this", this), (options.name, other)):
+    remark = f"{this:.0f} s against {other:.0f} s"
+    yield Row("study", f"{what}: wall clock, this / {options.name}", over(*whole), remark)
+    for name, costs in costs_of.items():
         ideal = [cost.members / CORES for cost in costs]
         ratios = over([cost.clock for cost in costs], ideal)
         remark = f"{statistics.median(ideal):.0f} s inside members on each core"
         remark += "; aim at most 1.35" if name == "this" else ""
         yield Row("study", f"{name}: wall clock / seconds inside members per core", ratios, remark)
-    for name, costs in (("this", this), (options.name, other)):
+    for name, costs in costs_of.items():
         found = [cost.shares() for cost in costs]
         for stage in found[0]:
             shares = [each.get(stage, 0.0) for each in found]

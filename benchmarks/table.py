@@ -16,6 +16,7 @@ import torch
 from mfbench.models.registry import load_class, locate, registered
 
 Key = TypeVar("Key")
+Found = TypeVar("Found")
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -97,9 +98,9 @@ def defaults(name: str) -> dict[str, object]:
     return {"model": name, **stack, "options": {}}
 
 
-def in_turns(calls: Mapping[Key, Callable[[], float]], rounds: int) -> dict[Key, list[float]]:
+def in_turns(calls: Mapping[Key, Callable[[], Found]], rounds: int) -> dict[Key, list[Found]]:
     """What calls return in each round; every other round in reverse, so that a drift cancels."""
-    found: dict[Key, list[float]] = {key: [] for key in calls}
+    found: dict[Key, list[Found]] = {key: [] for key in calls}
     for i in range(rounds):
         for key in list(calls)[:: -1 if i % 2 else 1]:
             found[key].append(calls[key]())

@@ -1,17 +1,13 @@
-"""Another commit beside this one, and a process that works with a tree."""
+"""Another commit beside this one."""
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
 
 from benchmarks.table import ROOT
 
@@ -44,40 +40,3 @@ def importing(tree: Path) -> dict[str, str]:
     """An environment in which mfbench is that of a tree, and all else as it is here."""
     path = os.environ.get("PYTHONPATH")
     return {**os.environ, "PYTHONPATH": f"{tree}{os.pathsep}{path}" if path else str(tree)}
-
-
-class Worker:
-    """A process that imports a tree once and times its steps (`benchmarks.worker`)."""
-
-    def __init__(self, tree: Path) -> None:
-        self._process = subprocess.Popen(
-            # -P: the script's own folder holds nothing to import.
-            [sys.executable, "-P", str(ROOT / "benchmarks" / "worker.py")],
-            cwd=tree,
-            env={**importing(tree), "OMP_NUM_THREADS": "1"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def ask(self, **request: Any) -> dict[str, Any]:
-        """One answer to one request."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        print(json.dumps(request), file=self._process.stdin, flush=True)
-        if not (line := self._process.stdout.readline()):
-            raise SystemExit("a worker ended; it said why above")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        self._process.kill()
-        self._process.wait()

@@ -13,7 +13,7 @@ from tests.conftest import REPOSITORY
 # In the order of the data: each package may import those above it, and these libraries.
 LAYERS: list[tuple[str, set[str]]] = [
     ("files.paths", set()),
-    ("files", {"netCDF4"}),
+    ("files", {"numpy", "netCDF4"}),
     ("tasks.kernels", {"numpy", "scipy", "netCDF4"}),
     ("models.registry", set()),
     ("study", {"numpy", "pydantic", "pydantic_core", "yaml"}),

@@ -11,6 +11,7 @@ import xarray as xr
 from mfbench.cube.boundaries import failure_boundary
 from mfbench.cube.monotone import NOT_MONOTONE, monotone_p_value
 from mfbench.cube.select import selected, trained
+from mfbench.files.netcdf import about
 
 GROUP = ("architecture", "width", "kernel")
 CENSORED = ("none", "below", "above", "absent")  # flags 0, 1, 2, 3 in the cube
@@ -72,29 +73,31 @@ def boundary_variables(cube: xr.Dataset) -> xr.Dataset:
             values[at] = getattr(found, name.removeprefix("boundary_"))
         rises[at] = monotone_p_value(*map(tuple, counts))
         censored[at] = CENSORED.index(found.censored)
-    variables: dict[str, Any] = {
-        name: (dims, values, {"long_name": _NUMBERS[name], "units": "1"})
-        for name, values in numbers.items()
-    }
-    for name in _NUMBERS:
-        variables[name][2]["comment"] = (
+    variables: dict[str, Any] = {}
+    for name, values in numbers.items():
+        comment = (
             f"{_CONFIDENCE:.0%} interval, infinite if it ends off the grid"
             if name.endswith(("low", "high"))
             else "NaN if it is off the grid: see boundary_censored"
         )
-    about = {
-        "long_name": "probability that success rises this much with difficulty by chance",
-        "units": "1",
-        "comment": f"if at most {NOT_MONOTONE}, success is not monotone in difficulty",
-    }
-    variables["boundary_monotone_p_value"] = dims, rises, about
-    flags = {
-        "long_name": "side on which the failure boundary lies off the grid",
-        "units": "1",
-        "flag_values": np.arange(len(CENSORED), dtype="i1"),
-        "flag_meanings": " ".join(CENSORED),
-        "comment": "none: on the grid; below: fails at the easiest level; above: succeeds at the "
-        "hardest level; absent: not trained",
-    }
-    variables["boundary_censored"] = dims, censored, flags
+        variables[name] = dims, values, about(_NUMBERS[name], comment=comment)
+    variables["boundary_monotone_p_value"] = (
+        dims,
+        rises,
+        about(
+            "probability that success rises this much with difficulty by chance",
+            comment=f"if at most {NOT_MONOTONE}, success is not monotone in difficulty",
+        ),
+    )
+    variables["boundary_censored"] = (
+        dims,
+        censored,
+        about(
+            "side on which the failure boundary lies off the grid",
+            flag_values=np.arange(len(CENSORED), dtype="i1"),
+            flag_meanings=" ".join(CENSORED),
+            comment="none: on the grid; below: fails at the easiest level; above: succeeds at the "
+            "hardest level; absent: not trained",
+        ),
+    )
     return xr.Dataset(variables, coords={name: cube[name] for name in dims})

@@ -15,8 +15,7 @@ from safetensors import safe_open
 from mfbench.files import check_identity, check_variables, sealed
 from mfbench.models.model import Model
 from mfbench.models.own_code import during, own_code
-
-_OF_THE_MODEL = ("parameters", "linear", "state_size", "receptive_field")
+from mfbench.training.record import OF_THE_MODEL
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def read_trained(
         _check_weights(path, expected)
     model: dict[str, int] = {}
     for record in opened:  # a job that could not build the model lacks these; other jobs have them
-        model |= {name: v for name, v in record.attrs.items() if name in _OF_THE_MODEL}
+        model |= {name: v for name, v in record.attrs.items() if name in OF_THE_MODEL}
     return {
         float(record.rho[i]): Trained(
             record.isel(level=i).drop_vars("rho").drop_attrs(deep=False), path, model

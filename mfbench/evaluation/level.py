@@ -20,6 +20,7 @@ from mfbench.evaluation.statistics import (
     rate_edge,
     select_learning_rates,
 )
+from mfbench.files.netcdf import about
 from mfbench.floors.netcdf import Floors
 from mfbench.study.evaluation import EvaluationSettings
 from mfbench.tasks.datasets import Task
@@ -44,6 +45,17 @@ _DERIVED: dict[str, tuple[tuple[str, ...], str]] = {
 _SELECTED = "learning rate with the lowest median validation error over the other seeds"
 _EDGE = "edge of the grid at which most seeds' selected rates lie"
 _OF_MEMBERS = {**MEASURED, **_DERIVED}
+_OWN_SIZE = (
+    "for the model's own state size and receptive field, with lag 0 free; 0 if the state can hold "
+    "the whole sequence or has no fixed size"
+)
+_COMMENTS = {
+    "selected_learning_rate": "a single seed counts at its own best rate",
+    "selected_rate_edge": "-1: lowest rate, 1: highest, 0: neither; NaN if the grid has a single "
+    "rate",
+    "lower_floor": _OWN_SIZE,
+    "upper_floor": _OWN_SIZE,
+}
 
 
 def level_dataset(
@@ -145,35 +157,28 @@ def level_dataset(
     }
     # All at once, because adding them one by one in xarray is slower than some models are.
     level: xr.Dataset = record.assign_coords(
-        {name: (name, given, _about(text)) for name, (given, text) in coordinates.items()}
+        {name: (name, given, about(text)) for name, (given, text) in coordinates.items()}
     ).assign(
         {
-            "selected_learning_rate": (("budget", "seed"), selected, _about(_SELECTED)),
-            "selected_rate_edge": ("budget", edge, _about(_EDGE)),
+            "selected_learning_rate": (("budget", "seed"), selected, about(_SELECTED)),
+            "selected_rate_edge": ("budget", edge, about(_EDGE)),
         }
-        | {name: ((), value, _about(text)) for name, (value, text) in scalars.items()}
-        | {name: ("lag", given, _about(text)) for name, (given, text) in over_lag.items()}
+        | {name: ((), value, about(text)) for name, (value, text) in scalars.items()}
+        | {name: ("lag", given, about(text)) for name, (given, text) in over_lag.items()}
         | {
             "generalisation_message": (
                 (),
                 np.array(next(filter(None, why), ""), dtype=object),
-                _about("why a generalisation_error is NaN; empty if none is"),
+                about("why a generalisation_error is NaN; empty if none is"),
             )
         }
         | {
-            name: ((*MEMBER, *dims), values[name], _about(text))
+            name: ((*MEMBER, *dims), values[name], about(text))
             for name, (dims, text) in _OF_MEMBERS.items()
         }
     )
-    level.selected_learning_rate.attrs["comment"] = "a single seed counts at its own best rate"
-    level.selected_rate_edge.attrs["comment"] = (
-        "-1: lowest rate, 1: highest, 0: neither; NaN if the grid has a single rate"
-    )
-    for name in ("lower_floor", "upper_floor"):
-        level[name].attrs["comment"] = (
-            "for the model's own state size and receptive field, with lag 0 free; 0 if the state "
-            "can hold the whole sequence or has no fixed size"
-        )
+    for name, comment in _COMMENTS.items():
+        level[name].attrs["comment"] = comment
     return level
 
 
@@ -190,10 +195,6 @@ def failed_level(
     record["best_step"], record["diverged_step"] = record.best_step * 0, record.best_step * 0 - 1
     record["message"] = (), np.array(message, dtype=object), record.message.attrs
     return level_dataset(replace(found, record=record), task, floors, settings, {})
-
-
-def _about(long_name: str) -> dict[str, str]:
-    return {"long_name": long_name, "units": "1"}
 
 
 def _size(found: Trained) -> dict[str, int | None]:

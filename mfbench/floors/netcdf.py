@@ -11,7 +11,8 @@ from typing import Any
 import netCDF4
 import numpy as np
 
-from mfbench.files import atomic, check_identity, check_variables, provenance, sealed
+from mfbench.files import check_identity, check_variables, provenance, sealed
+from mfbench.files.netcdf import about, write_netcdf
 from mfbench.files.paths import rho_text
 from mfbench.floors.finite import fir_floor
 from mfbench.floors.model import model_floor
@@ -100,65 +101,46 @@ def write_floors(
         "file": {"kernel": kernel or family, "rho": rho},
     }
     size, state, lag = ("state_size",), ("state_size", "state"), ("lag",)
-    systems = table.systems
-    variables: list[tuple[str, tuple[str, ...], Any, str]] = [
-        ("state_size", size, table.orders.astype("i4"), "real numbers carried between steps"),
-        ("lag", lag, np.arange(T, dtype="i4"), "lag in time steps"),
-        ("receptive_field", ("receptive_field",), widths, "number of lags seen"),
-        ("memory_function", lag, k, "memory function, normalised under the weights"),
-        ("weights", lag, weights, "share of scored steps that see the lag"),
-        (
-            "order",
-            (),
-            np.int32(order_for_error(k, weights)),
-            "least state size with a floor <= 1 %",
-        ),
-        ("lower_bound", size, table.lower, "relative error that no linear system beats"),
-        ("upper_bound", size, table.upper, "relative error of the best linear system found"),
-        ("stable_floor_real", size, table.stable_real, "delta-stable floor, real positive poles"),
-        ("stable_floor_complex", size, table.stable_complex, "delta-stable floor, all poles"),
-        ("poles_real", state, padded([s.poles.real for s in systems]), "real part of the poles"),
-        (
-            "poles_imag",
+    field, systems = ("receptive_field",), table.systems
+    order = np.int32(order_for_error(k, weights))
+    fir = [fir_floor(k, weights, int(w)) for w in widths]
+    values: dict[str, tuple[tuple[str, ...], Any, str]] = {
+        "state_size": (size, table.orders.astype("i4"), "real numbers carried between steps"),
+        "lag": (lag, np.arange(T, dtype="i4"), "lag in time steps"),
+        "receptive_field": (field, widths, "number of lags seen"),
+        "memory_function": (lag, k, "memory function, normalised under the weights"),
+        "weights": (lag, weights, "share of scored steps that see the lag"),
+        "order": ((), order, "least state size with a floor <= 1 %"),
+        "lower_bound": (size, table.lower, "relative error that no linear system beats"),
+        "upper_bound": (size, table.upper, "relative error of the best linear system found"),
+        "stable_floor_real": (size, table.stable_real, "delta-stable floor, real positive poles"),
+        "stable_floor_complex": (size, table.stable_complex, "delta-stable floor, all poles"),
+        "poles_real": (state, padded([s.poles.real for s in systems]), "real part of the poles"),
+        "poles_imag": (
             state,
             padded([s.poles.imag for s in systems]),
             "imaginary part of the poles",
         ),
-        (
-            "coefficients",
+        "coefficients": (
             state,
             padded([s.coefficients for s in systems]),
             "weights of the orthonormal states of the cascade of these poles",
         ),
-        (
-            "impulse_response",
+        "impulse_response": (
             (*size, *lag),
             [s.impulse_response for s in systems],
             "impulse response of the best linear system found",
         ),
-        (
-            "fir_floor",
-            ("receptive_field",),
-            [fir_floor(k, weights, int(w)) for w in widths],
-            "relative error that no model with this receptive field beats",
-        ),
-    ]
-    with atomic(path) as temporary, netCDF4.Dataset(temporary, "w") as file:
-        title = f"mfbench floors: {kernel or family}, rho = {rho_text(rho)}"
-        file.setncatts(provenance(title=title, settings=resolved, seeds=[]))
-        file.comment = "Lag 0 costs no state in these floors, except in order."
-        for name, count in (
-            ("state_size", len(systems)),
-            ("state", largest),
-            ("lag", T),
-            ("receptive_field", T + 1),
-        ):
-            file.createDimension(name, count)
-        for name, dims, values, long_name in variables:
-            array = np.asarray(values)
-            made = file.createVariable(name, array.dtype, dims, zlib=bool(dims))
-            made[...] = array
-            made.setncatts({"long_name": long_name, "units": "1"})
+        "fir_floor": (field, fir, "relative error that no model with this receptive field beats"),
+    }
+    title = f"mfbench floors: {kernel or family}, rho = {rho_text(rho)}"
+    write_netcdf(
+        path,
+        {name: (dims, array, about(text)) for name, (dims, array, text) in values.items()},
+        provenance(title=title, settings=resolved, seeds=[])
+        | {"comment": "Lag 0 costs no state in these floors, except in order."},
+        compressed=True,
+    )
 
 
 def read_floors(path: str | Path, *, task: Mapping[str, Any] | None = None) -> Floors:

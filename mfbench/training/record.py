@@ -7,11 +7,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import netCDF4
 import numpy as np
 from safetensors.numpy import save_file
 
 from mfbench.files import atomic, provenance
+from mfbench.files.netcdf import about, write_netcdf
 from mfbench.files.paths import rho_text
 from mfbench.study.training import TrainingSettings
 from mfbench.training.cells import TrainedCells
@@ -19,6 +19,28 @@ from mfbench.training.progress import Progress
 from mfbench.training.run import Run, axes_of
 from mfbench.training.schedule import validation_steps
 from mfbench.training.status import STATUS
+
+OF_THE_MODEL = ("parameters", "linear", "state_size", "receptive_field")
+_TEXTS = {
+    "rho": "knob of the kernel's family",
+    "budget": "optimiser steps of a member",
+    "learning_rate": "peak learning rate",
+    "seed": "seed of initialisation and batch order",
+    "step": "validated optimiser step",
+    "message": "error of the architecture's own code; empty if there was none",
+    "status": "outcome of the training",
+    "train_error": "training loss over the variance of the target, mean since the previous "
+    "validated step",
+    "validation_error": "relative mean squared error on the validation split",
+    "memory_over_training": "learned memory function at the validated step, on the validation "
+    "split",
+    "best_validation_error": "lowest relative mean squared error on the validation split",
+    "best_step": "validated step with the lowest validation error; 0 if there is none",
+    "diverged_step": "step at which the member diverged; -1 if it did not",
+    "seconds": "time spent in training",
+    "ensemble_size": "number of members that trained together, itself included",
+    "ensemble": "number that identifies these members; 0 if it trained alone",
+}
 
 
 def weight_name(rho: float, run: Run, parameter: str) -> str:
@@ -93,120 +115,68 @@ def write_training(
     def each(
         value: Callable[[Progress], Any], failed: Any, kind: str = "f8", size: tuple[int, ...] = ()
     ) -> np.ndarray:
-        """A value of every member, (level, budget, learning rate, seed, *size)."""
+        """A value of every member; a curve lies over the validated steps of its budget."""
         values: np.ndarray = np.full((*sizes, *size), failed, dtype=kind)
         for i, cell in enumerate(trained.cells.values()):
             for run, member in cell.members.items():
-                mine = values[i, *_place(run, axes)]
-                if size:  # a curve, over the validated steps of its budget
-                    curve = np.asarray(value(member))
-                    mine[np.searchsorted(steps, validated[run.steps][: len(curve)])] = curve
-                else:
-                    values[i, *_place(run, axes)] = value(member)
+                found = np.asarray(value(member))
+                own = np.searchsorted(steps, validated[run.steps][: len(found)]) if size else ...
+                values[i, *_place(run, axes), ...][own] = found
         return values
 
     def status(member: Progress) -> int:
         return STATUS.index("diverged" if member.diverged_step >= 0 else "ok")
 
     grid = ("level", "budget", "learning_rate", "seed")
-    rho = np.array(list(trained.cells))
-    message = np.array([cell.message for cell in trained.cells.values()], dtype=object)
     outcome = np.where(ran, each(status, STATUS.index("failed"), "i1"), STATUS.index("absent"))
-    variables: list[tuple[str, tuple[str, ...], np.ndarray, str, str]] = [
-        ("rho", grid[:1], rho, "knob of the kernel's family", "1"),
-        ("budget", grid[1:2], np.array(budgets, "i4"), "optimiser steps of a member", "1"),
-        ("learning_rate", grid[2:3], np.array(rates), "peak learning rate", "1"),
-        ("seed", grid[3:], np.array(seeds), "seed of initialisation and batch order", "1"),
-        ("step", ("step",), np.array(steps, "i4"), "validated optimiser step", "1"),
-        (
-            "message",
-            grid[:1],
-            message,
-            "error of the architecture's own code; empty if there was none",
-            "1",
-        ),
-        ("status", grid, outcome.astype("i1"), "outcome of the training", "1"),
-        (
-            "train_error",
+    messages = np.array([cell.message for cell in trained.cells.values()], dtype=object)
+    curve, memory = (len(steps),), (len(steps), trained.length)
+    values: dict[str, tuple[tuple[str, ...], Any]] = {
+        "rho": (("level",), list(trained.cells)),
+        "budget": (("budget",), np.array(budgets, "i4")),
+        "learning_rate": (("learning_rate",), rates),
+        "seed": (("seed",), seeds),
+        "step": (("step",), np.array(steps, "i4")),
+        "message": (("level",), messages),
+        "status": (grid, outcome.astype("i1")),
+        "train_error": ((*grid, "step"), each(lambda m: m.train_error, np.nan, size=curve)),
+        "validation_error": (
             (*grid, "step"),
-            each(lambda m: m.train_error, np.nan, size=(len(steps),)),
-            "training loss over the variance of the target, mean since the previous validated step",
-            "1",
+            each(lambda m: m.validation_error, np.nan, size=curve),
         ),
-        (
-            "validation_error",
-            (*grid, "step"),
-            each(lambda m: m.validation_error, np.nan, size=(len(steps),)),
-            "relative mean squared error on the validation split",
-            "1",
-        ),
-        (
-            "memory_over_training",
+        "memory_over_training": (
             (*grid, "step", "lag"),
-            each(lambda m: m.memory.cpu().numpy(), np.nan, "f4", (len(steps), trained.length)),
-            "learned memory function at the validated step, on the validation split",
-            "1",
+            each(lambda m: m.memory.cpu().numpy(), np.nan, "f4", memory),
         ),
-        (
-            "best_validation_error",
+        "best_validation_error": (
             grid,
             each(lambda m: m.best_error if m.best_step else np.nan, np.nan),
-            "lowest relative mean squared error on the validation split",
-            "1",
         ),
-        (
-            "best_step",
-            grid,
-            each(lambda m: m.best_step, 0, "i4"),
-            "validated step with the lowest validation error; 0 if there is none",
-            "1",
-        ),
-        (
-            "diverged_step",
-            grid,
-            each(lambda m: m.diverged_step, -1, "i4"),
-            "step at which the member diverged; -1 if it did not",
-            "1",
-        ),
-        ("seconds", grid, each(lambda m: m.seconds, np.nan), "time spent in training", "s"),
-        (
-            "ensemble_size",
-            grid,
-            each(lambda m: m.ensemble_size, 0, "i4"),
-            "number of members that trained together, itself included",
-            "1",
-        ),
-        (
-            "ensemble",
-            grid,
-            each(lambda m: m.ensemble, 0, "i4"),
-            "number that identifies these members; 0 if it trained alone",
-            "1",
-        ),
-    ]
-    with atomic(path) as temporary, netCDF4.Dataset(temporary, "w") as file:
-        file.setncatts(provenance(title=title, settings=resolved, seeds=seeds))
-        file.setncatts({"device": device, "precision": "float32, no TF32"})
-        # Leave out numbers that are None, because attributes cannot hold it.
-        for name in ("parameters", "linear", "state_size", "receptive_field"):
-            if (value := getattr(trained, name)) is not None:
-                file.setncattr(name, int(value))
-        for name, size in (
-            ("level", len(trained.cells)),
-            ("budget", len(budgets)),
-            ("learning_rate", len(rates)),
-            ("seed", len(seeds)),
-            ("step", len(steps)),
-            ("lag", trained.length),
-        ):
-            file.createDimension(name, size)
-        for name, dims, values, long_name, units in variables:
-            made = file.createVariable(name, str if values.dtype == object else values.dtype, dims)
-            made[:] = values
-            made.setncatts({"long_name": long_name, "units": units})
-        file["status"].setncatts(
-            {"flag_values": np.arange(len(STATUS), dtype="i1"), "flag_meanings": " ".join(STATUS)}
-        )
+        "best_step": (grid, each(lambda m: m.best_step, 0, "i4")),
+        "diverged_step": (grid, each(lambda m: m.diverged_step, -1, "i4")),
+        "seconds": (grid, each(lambda m: m.seconds, np.nan)),
+        "ensemble_size": (grid, each(lambda m: m.ensemble_size, 0, "i4")),
+        "ensemble": (grid, each(lambda m: m.ensemble, 0, "i4")),
+    }
+    own = {
+        "seconds": {"units": "s"},
+        "status": {
+            "flag_values": np.arange(len(STATUS), dtype="i1"),
+            "flag_meanings": " ".join(STATUS),
+        },
+    }
+    # Leave out numbers that are None, because attributes cannot hold it.
+    model = {name: getattr(trained, name) for name in OF_THE_MODEL}
+    write_netcdf(
+        path,
+        {
+            name: (*found, about(_TEXTS[name], **own.get(name, {})))
+            for name, found in values.items()
+        },
+        provenance(title=title, settings=resolved, seeds=seeds)
+        | {"device": device, "precision": "float32, no TF32"}
+        | {name: int(value) for name, value in model.items() if value is not None},
+    )
 
 
 def _place(run: Run, axes: Sequence[Sequence[Any]]) -> tuple[int, ...]:
