@@ -24,6 +24,7 @@ from mfbench.models.options import is_mixer
 from mfbench.models.trial import seeded
 from mfbench.models.whole import WholeModel
 from mfbench.study.architecture import ArchitectureSettings
+from mfbench.study.task import TaskSettings
 from mfbench.tasks.datasets import read_dataset
 from mfbench.training.record import weight_name
 from mfbench.training.run import Run
@@ -77,7 +78,12 @@ def build(
 
 
 def settings_of(
-    model: Architecture | nn.Module, options: Mapping[str, Any], *, width: int, length: int
+    model: Architecture | nn.Module,
+    options: Mapping[str, Any],
+    *,
+    width: int,
+    length: int,
+    d_in: int = 1,
 ) -> dict[str, Any]:
     """The settings that `build_model` takes, with the architecture's own defaults.
 
@@ -94,7 +100,7 @@ def settings_of(
     given["options"] = {key: value for key, value in options.items() if key not in shaping}
     section = checked(ArchitectureSettings, {**given, "widths": [width]})
     with seeded(0):  # to look at a model draws no numbers from torch's generator
-        settings, problems = build_all({**section.entry(length), "model": made})
+        settings, problems = build_all({**section.entry(length, d_in=d_in), "model": made})
     if problems:
         said = [f"{at[-1]}: {text}" if at[0] == "options" else text for at, text in problems]
         raise ValueError("; ".join(said))
@@ -109,10 +115,10 @@ def _copies(module: nn.Module) -> Callable[[], nn.Module]:
     return copied
 
 
-def as_model(module: nn.Module) -> Model:
+def as_model(module: nn.Module, *, d_in: int = 1) -> Model:
     """A copy of a module with the interface of all models, in evaluation mode."""
     own = copy.deepcopy(module)
-    return (own if isinstance(own, Model) else WholeModel(own)).eval()
+    return (own if isinstance(own, Model) else WholeModel(own, d_in=d_in)).eval()
 
 
 def load_model(
@@ -185,7 +191,8 @@ def load_model(
     own = settings["architecture"]
     own["model"] = _found(own["model"], Path(results).resolve())
     with seeded(0):  # the weights are those of the study
-        model = build_model(own, width=width, length=settings["task"]["length"])
+        task = TaskSettings.model_validate(settings["task"])
+        model = build_model(own, width=width, length=task.length, d_in=task.channels)
     load_member(model, trained[knob].weights, weight_name(knob, run, ""))
     return model.eval().root
 

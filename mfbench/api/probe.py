@@ -33,7 +33,8 @@ def probe(
     Parameters
     ----------
     module : Module
-        Any causal module (B, T, 1) -> (B, T, 1). It is measured in evaluation mode, on its device.
+        Any causal module (B, T, 1) -> (B, T, 1), or (B, T, 2) -> (B, T, 1) for a marked task. It
+        is measured in evaluation mode, on its device.
     task : Task
         Its test split is used.
     probes : int
@@ -76,7 +77,7 @@ def probe(
         EvaluationSettings,
         {"probes": probes, "batch_size": batch_size, "length_factors": list(length_factors)},
     )
-    model = as_model(module)
+    model = as_model(module, d_in=task.settings.channels)
     if not any(parameter.requires_grad for parameter in model.parameters()):
         model.requires_grad_(True)  # of the copy: perturbations change what is trained
     check_measurable(model, length=task.length)

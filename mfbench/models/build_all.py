@@ -37,7 +37,8 @@ def build_all(entry: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
     ----------
     entry : mapping
         ``model``, ``stack`` (what the study sets of layers, norm, residual and activation),
-        ``options``, ``widths`` and ``length``.
+        ``options``, ``widths``, ``length`` and, if it is not 1, the number ``d_in`` of input
+        channels.
 
     Returns
     -------
@@ -67,7 +68,7 @@ def build_all(entry: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
     settings = {"model": entry["model"], **stack, "options": options}
     for i, width in enumerate(entry["widths"]):
         try:
-            build_model(settings, width=width, length=entry["length"])
+            build_model(settings, width=width, length=entry["length"], d_in=entry.get("d_in", 1))
         except ArchitectureError as error:
             problems.append((("widths", i), f"width {width}: {error}"))
     return settings, problems

@@ -43,7 +43,7 @@ class ArchitectureSettings(Section):
         locate(model)
         return model
 
-    def entry(self, length: int) -> dict[str, Any]:
+    def entry(self, length: int, *, d_in: int = 1) -> dict[str, Any]:
         """Return this architecture as `build_models` takes it."""
         chosen = self.model_dump(include={"layers", "norm", "residual", "activation"})
         return {
@@ -52,4 +52,5 @@ class ArchitectureSettings(Section):
             "options": self.options,
             "widths": self.widths,
             "length": length,
+            **({} if d_in == 1 else {"d_in": d_in}),
         }

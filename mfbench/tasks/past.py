@@ -7,7 +7,7 @@ clock, it is the s-th latest marked input up to step t, and 0 if there is none y
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,9 +78,7 @@ class MarkedPast:
         np.add.at(sums, (rows, self.count[:, start:]), q)
         weights = Marks(self.share, clock=True).weights(length, start)
         products = lagged_products(sums[:, 1:], self.marked)
-        return np.divide(
-            products, scored * weights, out=np.zeros_like(products), where=weights > 0
-        )
+        return np.divide(products, scored * weights, out=np.zeros_like(products), where=weights > 0)
 
     def at(self, rows: slice) -> Array:
         """z_{t,s} of some sequences, (n, T, T)."""
@@ -90,7 +88,7 @@ class MarkedPast:
         return np.where(place >= 0, found, 0.0)
 
 
-def past_of(x: NDArray[np.floating], g: NDArray[np.floating] | None, marks: Marks | None) -> Past:
+def past_of(x: NDArray[Any], g: NDArray[Any] | None, marks: Marks | None) -> Past:
     """What the memory of a task reads from its input x and marks g, (N, T)."""
     x = x.astype(np.float64)
     if marks is None or g is None:

@@ -39,7 +39,7 @@ def test_the_best_validated_step_is_kept(data: TrainingData) -> None:
     model = initial_model(architecture_settings("rnn"), width=4, length=16, seed=0)
     model.load_state_dict({k: torch.from_numpy(v) for k, v in done.best_weights().items()})
     with torch.no_grad():
-        residual = model(data.x_validation[..., None])[..., 0] - data.y_validation
+        residual = model(data.x_validation)[..., 0] - data.y_validation
     assert residual[:, 8:].square().mean().item() == pytest.approx(done.best_error, rel=1e-5)
 
 

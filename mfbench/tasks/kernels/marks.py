@@ -6,8 +6,9 @@ section 2, derives all formulas.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,12 @@ class Marks:
 
     share: float
     clock: bool = False
+
+    @classmethod
+    def of(cls, task: Mapping[str, Any]) -> Marks | None:
+        """The marks of the section ``task`` of a study; None without marks."""
+        share = task.get("marked")
+        return None if share is None else cls(share, clock=task["clock"] == "marked")
 
     def weights(self, length: int, scored_from: int, *, seen: int | None = None) -> Array:
         """Share of the scored steps that see a lag, (T,).
@@ -67,6 +74,13 @@ class Marks:
             found[d] = self.share * (exactly @ k)
             exactly = _one_more(exactly, self.share, before=0.0)
         return found
+
+
+def task_weights(marks: Marks | None, length: int, scored_from: int) -> Array:
+    """Share of the scored steps that see a lag of a task's clock, (T,)."""
+    if marks is None:
+        return window_weights(length, scored_from)
+    return marks.weights(length, scored_from)
 
 
 def more_marks(length: int, share: float) -> Iterator[Array]:
