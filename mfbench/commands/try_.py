@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -48,6 +48,16 @@ def run(
     rho: Annotated[
         float | None, typer.Option(help="Instead of the memory length: the family's knob.")
     ] = None,
+    marked: Annotated[
+        float | None,
+        typer.Option(
+            help="Probability of a mark: models see pairs (x, mark), and the target remembers "
+            "marked inputs only."
+        ),
+    ] = None,
+    clock: Annotated[
+        Literal["steps", "marked"], typer.Option(help="What lags count: steps or marked steps.")
+    ] = "steps",
     option: Options = None,
     width: Width = 16,
     length: Length = 64,
@@ -80,7 +90,7 @@ def run(
     from mfbench.cube.read import open_benchmark
     from mfbench.cube.select import longest, nearest_level
 
-    task = Task(kernel, memory_length, rho=rho, length=length)
+    task = Task(kernel, memory_length, rho=rho, length=length, marked=marked, clock=clock)
     other = None
     if others is not None:  # before the training, which takes longer
         assert task.memory_length is not None

@@ -67,7 +67,8 @@ class MarkedPast:
     def response(self, h: Array) -> Array:
         of_marks = convolve(self.marked, h)
         before = np.zeros((len(of_marks), 1))  # nothing is remembered before the first mark
-        return np.take_along_axis(np.concatenate([before, of_marks], -1), self.count, -1)
+        found = np.take_along_axis(np.concatenate([before, of_marks], -1), self.count, -1)
+        return np.asarray(found)
 
     def means(self, q: Array) -> Array:
         length, scored = self.marked.shape[1], q.shape[1]
