@@ -43,24 +43,24 @@ ARCHITECTURES = {
 }
 
 
-def make_results(folder: Path) -> Paths:
+def make_results(folder: Path, task: TaskSettings = TASK) -> Paths:
     """Write the results of the study to a folder."""
     paths = Paths(folder)
     for rho in RHOS:
         dataset, floors = (paths.file(k, kernel=KERNEL, rho=rho) for k in ("dataset", "floors"))
-        write_dataset(dataset, settings=TASK, family=KERNEL, rho=rho)
+        write_dataset(dataset, settings=task, family=KERNEL, rho=rho)
         write_floors(
-            floors, task=TASK, settings=FloorSettings(state_sizes=[1]), family=KERNEL, rho=rho
+            floors, task=task, settings=FloorSettings(state_sizes=[1]), family=KERNEL, rho=rho
         )
     tasks = [
         (
-            read_dataset(paths.file("dataset", kernel=KERNEL, rho=rho)),
-            read_floors(paths.file("floors", kernel=KERNEL, rho=rho)),
+            read_dataset(paths.file("dataset", kernel=KERNEL, rho=rho), task=task.model_dump()),
+            read_floors(paths.file("floors", kernel=KERNEL, rho=rho), task=task.model_dump()),
         )
         for rho in RHOS
     ]
     numbers = {
-        "task": TASK.model_dump(),
+        "task": task.model_dump(),
         "training": TRAINING.model_dump(exclude=set(EXECUTION)),
         "evaluation": EVALUATION.model_dump(exclude={"success"}),
     }
@@ -76,12 +76,7 @@ def make_results(folder: Path) -> Paths:
         record, weights = (paths.file(k, part=1, **files) for k in ("record", "weights"))
         trained = train_cells(
             architecture,
-            {
-                task.rho: TrainingData.of(
-                    task.x, task.y, scored_from=task.scored_from, device=torch.device("cpu")
-                )
-                for task, _ in tasks
-            },
+            {task.rho: TrainingData.of(task, device=torch.device("cpu")) for task, _ in tasks},
             width=WIDTH,
             settings=TRAINING,
         )
