@@ -50,7 +50,7 @@ from mfbench.tasks.kernels.marks import more_marks
 from mfbench.tasks.past import MarkedPast, Past, StepPast, past_of
 
 Array = NDArray[np.float64]
-_SEQUENCES = 64  # at once, because each takes T^2 numbers on a marked clock
+_NUMBERS = 2**22  # at once: on a marked clock, each sequence takes T^2
 _NEVER = 1e-9  # a lag with a smaller probability is never seen
 
 
@@ -238,7 +238,8 @@ def _of_each_lag(q: Array, past: Past) -> Array:
     rows = [row for _, row in zip(range(length), more_marks(length, past.share), strict=False)]
     size = np.stack(rows)[length - scored :]  # E[z_{t,s}^2], (T - t0, T)
     inverse = np.divide(1.0, size, out=np.zeros_like(size), where=size > _NEVER)
-    parts = [slice(start, start + _SEQUENCES) for start in range(0, count, _SEQUENCES)]
+    some = max(1, _NUMBERS // length**2)
+    parts = [slice(start, start + some) for start in range(0, count, some)]
 
     def products(part: slice) -> Array:
         return q[part, :, None] * past.at(part)[:, length - scored :]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,11 @@ ARCHITECTURES = {
 }
 
 
-def make_results(folder: Path, task: TaskSettings = TASK) -> Paths:
+def make_results(
+    folder: Path,
+    task: TaskSettings = TASK,
+    architectures: Mapping[str, dict[str, Any]] = ARCHITECTURES,
+) -> Paths:
     """Write the results of the study to a folder."""
     paths = Paths(folder)
     for rho in RHOS:
@@ -65,7 +70,7 @@ def make_results(folder: Path, task: TaskSettings = TASK) -> Paths:
         "evaluation": EVALUATION.model_dump(exclude={"success"}),
     }
     evaluations = []
-    for name, architecture in ARCHITECTURES.items():
+    for name, architecture in architectures.items():
         names: dict[str, Any] = {"architecture": name, "width": WIDTH, "kernel": KERNEL}
         files = {**names, "phase": "study"}
         settings = {**numbers, "architecture": architecture, "width": WIDTH}
@@ -99,13 +104,13 @@ def make_results(folder: Path, task: TaskSettings = TASK) -> Paths:
         "kernels": {KERNEL: levels},
         "architectures": {
             name: {**entry, "widths": [WIDTH], "training": {}}
-            for name, entry in ARCHITECTURES.items()
+            for name, entry in architectures.items()
         },
     }
     assemble_cube(
         paths.file("benchmark"),
         evaluations,
-        architectures=list(ARCHITECTURES),
+        architectures=list(architectures),
         kernels=[KERNEL],
         study=study,
     )
