@@ -1,6 +1,6 @@
 """Performance in one table, every figure a ratio from interleaved runs.
 
-Times: loops 4 min, growth 4, members 10, study 7 a round on two cores; gpu 3 on a GPU.
+Times: loops 4 min, growth 4, members 10, study 7 a round on two cores; gpu needs a GPU.
 The table is also kept as benchmarks/results/<commit>.md; another run of the same commit adds to it.
 """
 

@@ -19,7 +19,7 @@ from mfbench.training.trainer import Trainer
 
 SIZES = ((128, 16, 16), (256, 32, 64))  # T, width, batch
 MEMBERS = (1, 16, 128, 512)
-STEPS = 10_000  # few enough for the losses of many members
+STEPS = 20_000  # few enough for the losses of many members
 
 
 def rows(options: Options) -> Iterator[Row]:

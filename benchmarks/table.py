@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
-from mfbench.models.registry import load_class, locate, registered
+from mfbench.models.registry import registered
 
 Key = TypeVar("Key")
 Found = TypeVar("Found")
@@ -86,16 +86,9 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def architectures() -> dict[str, dict[str, object]]:
-    """All registered architectures with their defaults."""
-    return {name: defaults(name) for name in registered()}
-
-
-def defaults(name: str) -> dict[str, object]:
-    """Settings of an architecture for `build_model`."""
-    mixer = load_class(locate(name))
-    stack = {key: getattr(mixer, key) for key in ("layers", "norm", "residual", "activation")}
-    return {"model": name, **stack, "options": {}}
+def architectures() -> dict[str, dict[str, Any]]:
+    """All registered architectures with their defaults, for `build_model`."""
+    return {name: {"model": name} for name in registered()}
 
 
 def in_turns(calls: Mapping[Key, Callable[[], Found]], rounds: int) -> dict[Key, list[Found]]:

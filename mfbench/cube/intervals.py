@@ -84,9 +84,7 @@ def mean_interval(values: NDArray[np.float64], resolution: float = RESOLUTION) -
     )
 
 
-def difference_interval(
-    values: NDArray[np.float64], others: NDArray[np.float64], resolution: float = RESOLUTION
-) -> Interval:
+def difference_interval(values: NDArray[np.float64], others: NDArray[np.float64]) -> Interval:
     """Mean of independent values minus that of others, with Welch's t interval.
 
     As in `mean_interval`, neither spread counts as less than that of rounding.
@@ -97,7 +95,7 @@ def difference_interval(
         Fewer than two values of a kind, or a value is not finite.
     """
     kinds = [_checked(values), _checked(others)]
-    least = resolution / np.sqrt(12)
+    least = RESOLUTION / np.sqrt(12)
     errors = np.array([max(float(v.std(ddof=1)), least) ** 2 / len(v) for v in kinds])
     freedom = errors.sum() ** 2 / sum(
         e**2 / (len(v) - 1) for e, v in zip(errors, kinds, strict=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -12,9 +12,10 @@ from mfbench.cube.boundaries import crossing, falling, levels_above
 from mfbench.cube.failure_boundaries import success_threshold
 from mfbench.cube.select import selected, trained
 
+_TAIL = (1 - 0.9) / 2
 
-@dataclass(frozen=True)
-class Slope:
+
+class Slope(NamedTuple):
     """Octaves of M99 at the failure boundary per octave of steps (or width).
 
     Attributes
@@ -34,9 +35,7 @@ def boundary_slope(
     successes: ArrayLike,
     trials: ArrayLike,
     *,
-    confidence: float = 0.9,
     draws: int = 2000,
-    seed: int = 0,
 ) -> Slope:
     """Least-squares slope of log2 M99 at the boundary over log2 size.
 
@@ -53,13 +52,13 @@ def boundary_slope(
         M99 of each level, ascending.
     successes, trials : (K, levels) array of int
         Counts for each size and level; levels without trials are ignored.
-    confidence, draws, seed
-        As in `failure_boundary`.
+    draws : int
+        Number of draws from the posteriors.
     """
     octaves = np.log2(np.asarray(size, float))
     octaves -= octaves.mean()
     lengths = np.log2(np.asarray(memory_length, float))
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(0)
     estimates, drawn, on_grid = [], [], 0
     for s, n in zip(np.asarray(successes, float), np.asarray(trials, float), strict=True):
         at = lengths[n > 0]
@@ -73,8 +72,7 @@ def boundary_slope(
     if on_grid < 2:
         return Slope(np.nan, np.nan, np.nan)
     weights = octaves / (octaves**2).sum()
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(weights @ np.array(drawn), [tail, 1 - tail])
+    low, high = np.quantile(weights @ np.array(drawn), [_TAIL, 1 - _TAIL])
     value = float(weights @ np.array(estimates))
     return Slope(value, min(float(low), value), max(float(high), value))
 
@@ -112,13 +110,12 @@ def boundary_slopes(cube: xr.Dataset, *, along: str) -> xr.Dataset:
         there = trials.sum(1) > 0
         if there.sum() < 2:
             continue
-        slope = boundary_slope(
+        found[(slice(None), *at)] = boundary_slope(
             cube[along].values[there],
             lengths[at[rest.index("kernel")]],
             counts.successes.values[at][there],
             trials[there],
         )
-        found[(slice(None), *at)] = slope.value, slope.low, slope.high
     names = ("slope", "slope_low", "slope_high")
     return xr.Dataset(
         {name: (rest, values) for name, values in zip(names, found, strict=True)},

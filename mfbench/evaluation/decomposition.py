@@ -44,7 +44,7 @@ from numpy.typing import NDArray
 from mfbench.evaluation.error import of_each, predict
 from mfbench.evaluation.statistics import mean_and_standard_error
 from mfbench.models.ensemble import Ensemble
-from mfbench.models.jacobian import mean_over_steps, probe
+from mfbench.models.jacobian import mean_over_steps, probe_jacobians
 from mfbench.tasks.datasets import Task, channels, new_inputs, new_sequences
 from mfbench.tasks.kernels.marks import more_marks
 from mfbench.tasks.past import MarkedPast, Past, StepPast, past_of
@@ -137,7 +137,9 @@ def decompose(
         return _by_correlation(ensemble, tasks, predictions, probes=probes, batch_size=batch_size)
     inputs = [new_inputs(task, 0, count=probes, length=length) for task in tasks]
     x = of_each([torch.from_numpy(each) for each in inputs], ensemble.parameters)
-    rows, times, outputs = probe(ensemble, x, scored_from=scored_from, batch_size=batch_size)
+    rows, times, outputs = probe_jacobians(
+        ensemble, x, scored_from=scored_from, batch_size=batch_size
+    )
     r = mean_over_steps(rows, times)  # (M, T)
     if ensemble.linear:
         return [_exact(rows[i], times, r[i], task) for i, task in enumerate(tasks)]

@@ -62,9 +62,7 @@ def draw(cube: xr.Dataset) -> Any:
         fill="white", shape="triangle", size=80, opacity=1, strokeWidth=2
     )
     panel = alt.layer(band, line, inside, outside.encode(y=y, tooltip=tooltip))
-    chart = panel.properties(width=330, height=220).facet(
-        facet=alt.Facet("kernel:N", sort=cube.kernel.values.tolist(), title=None), columns=2
-    )
+    chart = theme.by_kernel(panel.properties(width=330, height=220), cube)
     return theme.styled(
         chart.resolve_axis(x="independent", y="independent"),
         title=title,

@@ -58,8 +58,7 @@ def draw(comparison: xr.Dataset, *, names: tuple[str, str] = ("A", "B")) -> Any:
         color=theme.architecture_colour(comparison),
         opacity=alt.condition("datum.differs", alt.value(1.0), alt.value(0.25)),
         tooltip=[
-            "architecture", "width", "kernel",
-            alt.Tooltip("memory_length", title="M99"),
+            *theme.tooltips("architecture", "width", "kernel", "memory_length"),
             alt.Tooltip("error_a", title=f"error of {names[0]}", format=".3g"),
             alt.Tooltip("error_b", title=f"error of {names[1]}", format=".3g"),
             alt.Tooltip("ratio", format=".3g"),
@@ -79,12 +78,7 @@ def draw(comparison: xr.Dataset, *, names: tuple[str, str] = ("A", "B")) -> Any:
         .encode(y=alt.YDatum(1.0, scale=scale, axis=axis))
     )
     panel = alt.layer(same, interval, point).properties(width=330, height=220)
-    kernels = comparison.kernel.values.tolist()
-    if comparison.sizes["width"] > 1:
-        column = alt.Column("kernel:N", sort=kernels, title=None)
-        chart: Any = panel.facet(row=alt.Row("width:O", title="width"), column=column)
-    else:
-        chart = panel.facet(facet=alt.Facet("kernel:N", sort=kernels, title=None), columns=2)
+    chart = theme.by_kernel(panel, comparison, widths=comparison.sizes["width"] > 1)
     return theme.styled(
         chart.resolve_scale(x="independent", xOffset="independent"),
         title=title,

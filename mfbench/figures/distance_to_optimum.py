@@ -43,11 +43,7 @@ def draw(cube: xr.Dataset) -> Any:
     axis = alt.Axis(values=[-6, -4, -2, 0], labelExpr=label)
     scale = alt.Scale(domain=[_BOTTOM, _TOP], nice=False)
     success = success_threshold(cube)
-    base = (
-        alt.Chart(bars)
-        .transform_filter("isValid(datum.task)")  # an empty panel has one empty row
-        .encode(x=alt.X("task:N", sort=task_order(bars), title=None, axis=alt.Axis(labelAngle=0)))
-    )
+    base = theme.by_task(bars, task_order(bars))
     bar = base.mark_bar(clip=True).encode(
         y=alt.Y("from:Q", scale=scale, axis=axis, title=None),
         y2="to:Q",
@@ -60,14 +56,11 @@ def draw(cube: xr.Dataset) -> Any:
         ),
         opacity=alt.condition("datum.solved", alt.value(0.45), alt.value(1.0)),
         tooltip=[
-            "architecture", "kernel",
-            alt.Tooltip("memory_length", title="M99"),
-            alt.Tooltip("median", title="relative error", format=".3g"),
-            alt.Tooltip("upper_floor", title="LTI floor", format=".3g"),
-            alt.Tooltip("state_size", title="state size"),
+            *theme.tooltips("architecture", "kernel", "memory_length", "median"),
+            *theme.tooltips("upper_floor", "state_size"),
             alt.Tooltip("optimisation", title="decades above the floor", format=".2f"),
         ],
-    )  # fmt: skip
+    )
     solved = base.mark_rule(strokeDash=[4, 3], color=theme.INK).encode(
         x=alt.X(), y=alt.YDatum(np.log10(success), axis=axis, scale=scale, title=None)
     )

@@ -21,7 +21,6 @@ def draw(cube: xr.Dataset) -> Any:
     table = rounded(error_table(cube), "median", "low", "high")
     domain = theme.error_domain(table["low"])
     table = rounded(_with_visible_floors(table, domain[0]), *_FLOOR, digits=3)
-    kernels = cube.kernel.values.tolist()
     chosen = alt.selection_point(fields=["architecture"], bind="legend", name="chosen")
 
     def faded(shown: float, hidden: float) -> Any:
@@ -37,19 +36,10 @@ def draw(cube: xr.Dataset) -> Any:
     def y(field: str) -> alt.Y:
         return theme.error_axis(f"{field}:Q", domain, title)
 
-    tooltip = [
-        "architecture", "width", "kernel",
-        alt.Tooltip("memory_length", title="M99"),
-        alt.Tooltip("rho", format=".4g"),
-        alt.Tooltip("median", title="relative error", format=".3g"),
-        alt.Tooltip("low", title="best seed", format=".3g"),
-        alt.Tooltip("high", title="worst seed", format=".3g"),
-        alt.Tooltip("lower_floor", title="lower bound, linear models of this size", format=".3g"),
-        alt.Tooltip("upper_floor", title="LTI floor", format=".3g"),
-        alt.Tooltip("state_size", title="state size"),
-        alt.Tooltip("learning_rate", title="learning rate"),
-        alt.Tooltip("diverged", title="diverged members"),
-    ]  # fmt: skip
+    tooltip = theme.tooltips(
+        *("architecture", "width", "kernel", "memory_length", "rho", "median", "low", "high"),
+        *("lower_floor", "upper_floor", "state_size", "learning_rate", "diverged"),
+    )
     floor_band = base.mark_area(line=False).encode(
         y=y("floor_low"), y2="floor_high:Q", opacity=faded(0.13, 0.0)
     )
@@ -71,11 +61,7 @@ def draw(cube: xr.Dataset) -> Any:
     floors = [floor_band, floor_line, floor_tick]
     panel = alt.layer(zero, *floors, band, line, point.add_params(chosen))
     panel = panel.properties(width=330, height=250)
-    if len(set(table.width)) > 1:
-        column = alt.Column("kernel:N", sort=kernels, title=None)
-        chart: Any = panel.facet(row=alt.Row("width:O", title="width"), column=column)
-    else:
-        chart = panel.facet(facet=alt.Facet("kernel:N", sort=kernels, title=None), columns=2)
+    chart = theme.by_kernel(panel, cube, widths=len(set(table.width)) > 1)
     return theme.styled(
         chart.resolve_axis(x="independent", y="independent"),
         title="Where memory breaks down",

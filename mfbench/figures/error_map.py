@@ -15,6 +15,7 @@ from mfbench.figures.tables import (
     cause_table,
     error_table,
     failed_table,
+    model_names,
     rounded,
     short_error,
     task_names,
@@ -32,11 +33,8 @@ def draw(cube: xr.Dataset) -> Any:
     keys = ["architecture", "width", "kernel", "level"]
     causes = cause_table(cube).drop(columns="memory_length")
     table = table.merge(causes, "left", on=keys)
-    several = len(set(table.width)) > 1
     names = cube.architecture.values.tolist()
-    table["label"] = [
-        f"{a} {w}" if several else a for a, w in zip(table.architecture, table.width, strict=True)
-    ]
+    table["label"] = model_names(table)
     order = table.sort_values(
         ["architecture", "width"],
         key=lambda c: c.map(names.index) if c.name == "architecture" else c,
@@ -63,16 +61,11 @@ def draw(cube: xr.Dataset) -> Any:
                 gradientLength=220,
             ),
         ),
-        tooltip=[
-            "architecture", "width", "kernel",
-            alt.Tooltip("memory_length", title="M99"),
-            alt.Tooltip("rho", format=".4g"),
-            alt.Tooltip("median", title="relative error", format=".3g"),
-            alt.Tooltip("diverged", title="diverged members"),
-            alt.Tooltip("cause", title="not solved because"),
-            alt.Tooltip("evidence"),
-        ],
-    )  # fmt: skip
+        tooltip=theme.tooltips(
+            *("architecture", "width", "kernel", "memory_length", "rho", "median"),
+            *("diverged", "cause", "evidence"),
+        ),
+    )
     shown = [cause for cause in CAUSES if cause in set(causes.cause)]
     mark = (
         base.transform_filter("isValid(datum.cause)")
@@ -92,19 +85,14 @@ def draw(cube: xr.Dataset) -> Any:
         ),
     )
     layers = [square, text, mark] if shown else [square, text]
+    marked = "A yellow mark: why the task is not solved (the report has the evidence)."
     cell = alt.layer(*layers).properties(width=alt.Step(54), height=alt.Step(30))
-    chart = cell.facet(
-        facet=alt.Facet("kernel:N", sort=cube.kernel.values.tolist(), title=None), columns=2
-    ).resolve_scale(x="independent")
     return theme.styled(
-        chart,
+        theme.by_kernel(cell, cube).resolve_scale(x="independent"),
         title="Relative error of every architecture on every task",
         subtitle=[
             f"Median of {cube.sizes['seed']} seeds on the test split; 1 means predicting zero. "
             "Dark: large error.",
-            *(
-                ["A yellow mark: why the task is not solved (the report has the evidence)."]
-                * bool(shown)
-            ),
+            *([marked] if shown else []),
         ],
     )

@@ -33,11 +33,7 @@ def draw(cube: xr.Dataset) -> Any:
     table = rounded(
         table, "median", "total", "upper_floor", "floor_share", "value", "share", digits=3
     )
-    base = (
-        alt.Chart(table)
-        .transform_filter("isValid(datum.task)")  # an empty panel has one empty row
-        .encode(x=alt.X("task:N", sort=task_order(table), title=None, axis=alt.Axis(labelAngle=0)))
-    )
+    base = theme.by_task(table, task_order(table))
     scale = alt.Scale(domain=[0, 1.2], nice=False)
     axis = alt.Axis(values=[0, 0.5, 1], format="%")
     bar = base.mark_bar().encode(
@@ -51,8 +47,7 @@ def draw(cube: xr.Dataset) -> Any:
         order="order:Q",
         opacity=alt.condition(solved, alt.value(0.4), alt.value(1.0)),
         tooltip=[
-            "architecture", "kernel", "part",
-            alt.Tooltip("memory_length", title="M99"),
+            *theme.tooltips("architecture", "kernel", "part", "memory_length"),
             alt.Tooltip("value", title="median of this part", format=".2g"),
             alt.Tooltip("share", format=".0%"),
             alt.Tooltip("median", title="relative error, all seeds", format=".3g"),

@@ -12,7 +12,7 @@ import xarray as xr
 from mfbench.cube.failure_boundaries import success_threshold
 from mfbench.cube.monotone import NOT_MONOTONE
 from mfbench.figures import theme
-from mfbench.figures.tables import boundary_table, has, short_steps
+from mfbench.figures.tables import boundary_table, has, model_names, short_steps
 
 
 def draw(cube: xr.Dataset) -> Any:
@@ -22,10 +22,7 @@ def draw(cube: xr.Dataset) -> Any:
         return theme.nothing(title=title, why="This cube has no failure boundaries.")
     lengths = sorted({int(m) for m in cube.memory_length.values.ravel() if np.isfinite(m)})
     table = _placed(boundary_table(cube), theme.memory_length_domain(lengths))
-    several = len(set(table.width)) > 1
-    table["label"] = [
-        f"{a} {w}" if several else a for a, w in zip(table.architecture, table.width, strict=True)
-    ]
+    table["label"] = model_names(table)
     colour = theme.architecture_colour(cube, legend=None)
     base = alt.Chart(table).encode(
         y=alt.Y("label:N", sort=list(table.label.unique()), title=None), color=colour
@@ -56,9 +53,7 @@ def draw(cube: xr.Dataset) -> Any:
         x=x, text="text:N", color=alt.value(theme.INK)
     )
     panel = alt.layer(interval, inside, *outside, text)
-    chart = panel.properties(width=330, height=alt.Step(38)).facet(
-        facet=alt.Facet("kernel:N", sort=cube.kernel.values.tolist(), title=None), columns=2
-    )
+    chart = theme.by_kernel(panel.properties(width=330, height=alt.Step(38)), cube)
     rises = (table.monotone_p_value <= NOT_MONOTONE).any()
     dagger = f"†: success is not monotone in difficulty (p <= {NOT_MONOTONE})."
     return theme.styled(

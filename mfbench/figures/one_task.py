@@ -74,17 +74,11 @@ def _errors(errors: pd.DataFrame, threshold: float) -> Any:
     base = alt.Chart(errors).encode(
         y=alt.Y("model:N", sort=errors.model.tolist(), title=None),
         color=alt.condition("datum.tried", alt.value(theme.PALETTE[0]), alt.value(theme.QUIET)),
-        tooltip=[
-            "model", "width",
-            alt.Tooltip("memory_length", title="M99"),
-            alt.Tooltip("median", title="relative error", format=".3g"),
-            alt.Tooltip("low", title="best seed", format=".3g"),
-            alt.Tooltip("high", title="worst seed", format=".3g"),
-            alt.Tooltip("upper_floor", title="LTI floor", format=".3g"),
-            alt.Tooltip("state_size", title="state size"),
-            alt.Tooltip("learning_rate", title="learning rate"),
-        ],
-    )  # fmt: skip
+        tooltip=theme.tooltips(
+            *("model", "width", "memory_length", "median", "low", "high"),
+            *("upper_floor", "state_size", "learning_rate"),
+        ),
+    )
     seeds = base.mark_rule(strokeWidth=2).encode(x=x("low:Q"), x2="high:Q")
     point = base.mark_point(filled=True, size=80, opacity=1).encode(x=x("median:Q"))
     floor = base.mark_tick(thickness=2, size=14, color=theme.INK).encode(

@@ -11,7 +11,7 @@ import xarray as xr
 
 from mfbench.cube.select import selected
 from mfbench.figures import theme
-from mfbench.figures.tables import largest_widths, rounded
+from mfbench.figures.tables import largest_widths, over_seeds, rounded
 
 _HIGHEST = 100.0  # largest relative error on the axis
 
@@ -45,8 +45,7 @@ def response_table(cube: xr.Dataset, name: str, *, trained_at: float) -> pd.Data
     # A diverged member has an infinite error, but only where other members could be run.
     could = error.count(["kernel", "level", "seed"]) > 0
     error = error.where(~((best.status == "diverged") & could), np.inf)
-    found = {"median": error.median("seed"), "low": error.min("seed"), "high": error.max("seed")}
-    table = xr.Dataset(found).to_dataframe().dropna(subset="median").reset_index()
+    table = xr.Dataset(over_seeds(error)).to_dataframe().dropna(subset="median").reset_index()
     table = largest_widths(table.rename(columns={dim: "change"}))
     kept = ["architecture", "kernel", "level", "memory_length", "change", "median", "low", "high"]
     return table[kept]
@@ -78,7 +77,10 @@ def draw_response(
     beyond = table["median"] > high
     table = table.assign(
         at=table["median"].clip(upper=high),
-        text=[f"{m:.3g} ({lo:.3g} to {hi:.3g})" for m, lo, hi in _triples(table)],
+        text=[
+            f"{median:.3g} ({low:.3g} to {high:.3g})"
+            for median, low, high in table[["median", "low", "high"]].itertuples(index=False)
+        ],
     )
     table = rounded(table, "at").drop(columns=["median", "low", "high"])
     chosen = alt.selection_point(fields=["architecture"], bind="legend", name="chosen")
@@ -96,27 +98,19 @@ def draw_response(
     point = base.mark_point(filled=True, size=60).encode(
         shape=theme.architecture_shape(cube),
         tooltip=[
-            "architecture", "kernel",
-            alt.Tooltip("memory_length", title="M99"),
+            *theme.tooltips("architecture", "kernel", "memory_length"),
             alt.Tooltip("change", title=axis),
             alt.Tooltip("text", title="relative error (seeds)"),
         ],
-    )  # fmt: skip
+    )
     note = theme.memory_length_note(base, by=["kernel"], right=326)
     note = note.encode(y=alt.value(184), color=alt.value("#555555"), opacity=alt.value(1.0))
     panel = alt.layer(zero, line, point.add_params(chosen), note)
-    chart = (
-        panel.properties(width=330, height=200)
-        .facet(facet=alt.Facet("kernel:N", sort=cube.kernel.values.tolist(), title=None), columns=2)
-        .add_params(theme.level_slider(cube))
-    )
+    chart = theme.by_kernel(panel.properties(width=330, height=200), cube)
+    chart = chart.add_params(theme.level_slider(cube))
     edge = f"Errors above {high:.3g} and infinite errors are drawn at the upper edge."
     return theme.styled(
         chart.resolve_axis(x="independent", y="independent"),
         title=title,
         subtitle=[*subtitle, *([edge] if beyond.any() else [])],
     )
-
-
-def _triples(table: pd.DataFrame) -> Any:
-    return table[["median", "low", "high"]].itertuples(index=False)

@@ -17,6 +17,11 @@ def has(cube: xr.Dataset, *names: str) -> bool:
     return all(name in cube and int(cube[name].count()) > 0 for name in names)
 
 
+def over_seeds(values: xr.DataArray) -> dict[str, xr.DataArray]:
+    """``median``, ``low`` and ``high`` over seeds."""
+    return {"median": values.median("seed"), "low": values.min("seed"), "high": values.max("seed")}
+
+
 def error_table(cube: xr.Dataset) -> pd.DataFrame:
     """One row per (architecture, width, kernel, level) that was trained and did not fail.
 
@@ -31,9 +36,7 @@ def error_table(cube: xr.Dataset) -> pd.DataFrame:
     floors = {name: cube.get(name, np.nan) for name in FLOORS}
     table = xr.Dataset(
         {
-            "median": _finite(error.median("seed")),
-            "low": _finite(error.min("seed")),
-            "high": _finite(error.max("seed")),
+            **{name: _finite(values) for name, values in over_seeds(error).items()},
             "lowest_rate": best.selected_learning_rate.min("seed"),
             "highest_rate": best.selected_learning_rate.max("seed"),
             "diverged": (cube.status == "diverged").sum(["learning_rate", "seed"]),
@@ -103,15 +106,8 @@ def memory_table(cube: xr.Dataset) -> pd.DataFrame:
     function at the selected learning rate.
     """
     best = selected(cube[["selected_learning_rate", "learned_memory_function"]])
-    learned = best.learned_memory_function
-    table = xr.Dataset(
-        {
-            "median": learned.median("seed"),
-            "low": learned.min("seed"),
-            "high": learned.max("seed"),
-            "target": cube.memory_function,
-        }
-    ).to_dataframe()
+    found = {**over_seeds(best.learned_memory_function), "target": cube.memory_function}
+    table = xr.Dataset(found).to_dataframe()
     table = table.dropna(subset="median").reset_index()
     kept = ["architecture", "kernel", "level", "memory_length", "lag", "target"]
     return with_every_panel(cube, largest_widths(table)[[*kept, "median", "low", "high"]])
@@ -124,9 +120,7 @@ def curve_table(cube: xr.Dataset) -> pd.DataFrame:
     learning rate.
     """
     curve = selected(cube[["selected_learning_rate", "validation_error"]]).validation_error
-    table = xr.Dataset(
-        {"median": curve.median("seed"), "low": curve.min("seed"), "high": curve.max("seed")}
-    ).to_dataframe()
+    table = xr.Dataset(over_seeds(curve)).to_dataframe()
     table = table.dropna(subset="median").reset_index()
     kept = ["architecture", "kernel", "level", "memory_length", "step", "median", "low", "high"]
     return with_every_panel(cube, largest_widths(table)[kept])
@@ -143,6 +137,13 @@ def with_every_panel(cube: xr.Dataset, table: pd.DataFrame) -> pd.DataFrame:
     if missing.empty:
         return table
     return pd.concat([table, missing.to_frame(index=False)], ignore_index=True)
+
+
+def model_names(table: pd.DataFrame) -> list[str]:
+    """The architectures, with their width if there are several widths."""
+    if len(set(table.width)) == 1:
+        return list(table.architecture)
+    return [f"{a} {w}" for a, w in zip(table.architecture, table.width, strict=True)]
 
 
 def task_names(table: pd.DataFrame) -> list[str]:

@@ -94,6 +94,36 @@ def memory_length_axis(
     )
 
 
+# Title and format of a column where a reader points at a mark.
+_TOOLTIPS = {
+    "memory_length": {"title": "M99"},
+    "rho": {"format": ".4g"},
+    "median": {"title": "relative error", "format": ".3g"},
+    "low": {"title": "best seed", "format": ".3g"},
+    "high": {"title": "worst seed", "format": ".3g"},
+    "lower_floor": {"title": "lower bound, linear models of this size", "format": ".3g"},
+    "upper_floor": {"title": "LTI floor", "format": ".3g"},
+    "state_size": {"title": "state size"},
+    "learning_rate": {"title": "learning rate"},
+    "diverged": {"title": "diverged members"},
+    "cause": {"title": "not solved because"},
+}
+
+
+def tooltips(*columns: str) -> list[alt.Tooltip]:
+    """What a reader sees who points at a mark."""
+    return [alt.Tooltip(column, **_TOOLTIPS.get(column, {})) for column in columns]
+
+
+def by_kernel(panel: Any, cube: xr.Dataset, *, widths: bool = False) -> Any:
+    """One panel per kernel, or per kernel and width if there are several widths."""
+    kernels = cube.kernel.values.tolist()
+    if widths:
+        column = alt.Column("kernel:N", sort=kernels, title=None)
+        return panel.facet(row=alt.Row("width:O", title="width"), column=column)
+    return panel.facet(facet=alt.Facet("kernel:N", sort=kernels, title=None), columns=2)
+
+
 def architectures_by_kernels(cube: xr.Dataset) -> dict[str, Any]:
     """A grid of small panels: one row per architecture, one column per kernel."""
     return {
@@ -106,6 +136,12 @@ def architectures_by_kernels(cube: xr.Dataset) -> dict[str, Any]:
         "column": alt.Column("kernel:N", sort=cube.kernel.values.tolist(), title=None),
         "spacing": 10,
     }
+
+
+def by_task(table: pd.DataFrame, order: list[str]) -> Any:
+    """A chart over the tasks of a panel, from easy to hard; an empty panel has one empty row."""
+    x = alt.X("task:N", sort=order, title=None, axis=alt.Axis(labelAngle=0))
+    return alt.Chart(table).transform_filter("isValid(datum.task)").encode(x=x)
 
 
 def level_slider(cube: xr.Dataset) -> Any:

@@ -13,16 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mfbench.floors.descent import Slopes, least_squares, minimise
 from mfbench.floors.problem import Array, Problem, pose
-from mfbench.floors.upper import LinearSystem, upper_bound
+from mfbench.floors.upper import LinearSystem
 
-Poles = Literal["real", "complex"]
 # Shortest and longest time constants to start from, in steps; for real poles only.
 _SPANS = ((0.05, 1), (0.1, 4), (0.2, 10), (0.3, 3), (0.5, 20))
 # The same for all poles, but with the longest in units of the sequence length.
@@ -38,44 +36,6 @@ _STIFF = 1e-4  # below this delta, normal equations lose too many digits
 Terms = tuple[Array, int]  # variables of `penalised_fit`, and the number of pairs
 
 
-def stable_floor(
-    k: NDArray[np.floating],
-    weights: NDArray[np.floating],
-    order: int,
-    *,
-    poles: Poles,
-    delta: float = 1e-2,
-    feedthrough: bool = False,
-) -> float:
-    """Lowest relative error found when n terms have relative disturbances of size delta.
-
-    Parameters
-    ----------
-    k, weights : (T,) arrays
-        Memory function and window weights over lag.
-    order : int
-        Number of real states; a conjugate pair counts as two.
-    poles : {"real", "complex"}
-        Only real positive poles, or conjugate pairs as well.
-    delta : float
-        Relative size of the disturbances, above 0.
-    feedthrough : bool
-        Whether lag 0 costs no state; its coefficient is then not disturbed.
-
-    Raises
-    ------
-    ValueError
-        Invalid arrays, a kernel without energy, a negative order, or a delta that is not positive.
-    """
-    if poles not in ("real", "complex"):
-        raise ValueError(f"poles = {poles!r} must be 'real' or 'complex'")
-    problem = pose(k, weights, order, feedthrough=feedthrough)
-    if poles == "real":
-        return _least(problem, order, 0, delta)[0]
-    system = upper_bound(k, weights, order, feedthrough=feedthrough)
-    return float(stable_floors(k, weights, [system], delta=delta)[0, 1])
-
-
 def stable_floors(
     k: NDArray[np.floating],
     weights: NDArray[np.floating],
@@ -83,15 +43,30 @@ def stable_floors(
     *,
     delta: float,
 ) -> Array:
-    """`stable_floor` at the orders of N systems: (N, 2), for real poles and for both kinds.
+    """Lowest relative errors found at the orders of N systems if terms have random disturbances.
 
-    The orders must ascend. Each search also starts from the poles of its system and from the terms
-    found for the order before.
+    Each search also starts from the poles of its system and from the terms found for the order
+    before.
+
+    Parameters
+    ----------
+    k, weights : (T,) arrays
+        Memory function and window weights over lag.
+    systems : sequence of LinearSystem
+        The best systems of ascending orders. If they have a direct path, lag 0 costs no state, and
+        its coefficient is not disturbed.
+    delta : float
+        Relative size of the disturbances, above 0.
+
+    Returns
+    -------
+    (N, 2) array
+        With real positive poles only, and with conjugate pairs as well.
 
     Raises
     ------
     ValueError
-        As `stable_floor`.
+        Invalid arrays, a kernel without energy, or a delta that is not positive.
     """
     floors, real, both = [], None, None
     for system in systems:

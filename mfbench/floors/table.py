@@ -69,7 +69,7 @@ def floor_table(
     Raises
     ------
     ValueError
-        As `lower_bound` and `stable_floor`.
+        As `lower_bound` and `stable_floors`.
     """
     ascending = sorted(set(orders))
     lower = [lower_bound(k, weights, n, feedthrough=feedthrough) for n in ascending]

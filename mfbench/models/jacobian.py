@@ -8,8 +8,6 @@ scored steps t >= s; for a perfect model it is the target's memory function.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -19,8 +17,10 @@ from mfbench.models.ensemble import Ensemble
 from mfbench.models.own_code import own_code
 
 
-def jacobian_rows(model: torch.nn.Module | Ensemble, x: Tensor, times: Tensor) -> Tensor:
-    """One row of the Jacobian for each pair of an input and an output step.
+def jacobian_rows(
+    model: torch.nn.Module | Ensemble, x: Tensor, times: Tensor
+) -> tuple[Tensor, Tensor]:
+    """One row of the Jacobian for each pair of an input and an output step, and the outputs.
 
     Sequences do not interact, so one backward pass gives the rows of a whole batch. The `grad` of
     the parameters stays unchanged.
@@ -34,14 +34,10 @@ def jacobian_rows(model: torch.nn.Module | Ensemble, x: Tensor, times: Tensor) -
 
     Returns
     -------
-    (..., P, T) tensor
+    rows : (..., P, T) tensor
         ``d yhat_t / d x_{t-s}`` at [..., pair, s]; zero where s > t.
+    outputs : (..., P, T) tensor
     """
-    return _rows(model, x, times)[0]
-
-
-def _rows(model: torch.nn.Module | Ensemble, x: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
-    """`jacobian_rows`, and the outputs (..., P, T)."""
     x = x.detach().requires_grad_()
     pairs = torch.arange(x.shape[-2], device=x.device)
     # cuDNN's recurrent networks have no backward pass outside of training mode.
@@ -55,24 +51,6 @@ def _rows(model: torch.nn.Module | Ensemble, x: Tensor, times: Tensor) -> tuple[
     return torch.where(step >= 0, lagged, 0.0), outputs.detach()
 
 
-class Probes(NamedTuple):
-    """The result of `probe`.
-
-    Attributes
-    ----------
-    rows : (..., P, T) float64 array
-        ``d yhat_t / d x_{t-s}`` at [..., pair, s]; zero where s > t.
-    times : (P,) int array
-        Step t of each pair. Always includes T - 1, the only step that sees every lag.
-    outputs : (..., P, T) float64 array
-        Output for the input of each pair; 0 for a linear model, which is probed at x = 0.
-    """
-
-    rows: NDArray[np.float64]
-    times: NDArray[np.int_]
-    outputs: NDArray[np.float64]
-
-
 def probe_jacobians(
     model: torch.nn.Module | Ensemble,
     x: Tensor,
@@ -80,19 +58,7 @@ def probe_jacobians(
     scored_from: int,
     batch_size: int,
     probes: int | None = None,
-) -> tuple[NDArray[np.float64], NDArray[np.int_]]:
-    """`probe` without the outputs."""
-    return probe(model, x, scored_from=scored_from, batch_size=batch_size, probes=probes)[:2]
-
-
-def probe(
-    model: torch.nn.Module | Ensemble,
-    x: Tensor,
-    *,
-    scored_from: int,
-    batch_size: int,
-    probes: int | None = None,
-) -> Probes:
+) -> tuple[NDArray[np.float64], NDArray[np.int_], NDArray[np.float64]]:
     """Rows of the Jacobian at steps spread evenly over the scored ones.
 
     Parameters
@@ -109,6 +75,15 @@ def probe(
     probes : int, optional
         Number P of pairs. Default: every scored step for a linear model, otherwise one step per
         input.
+
+    Returns
+    -------
+    rows : (..., P, T) float64 array
+        ``d yhat_t / d x_{t-s}`` at [..., pair, s]; zero where s > t.
+    times : (P,) int array
+        Step t of each pair. Always includes T - 1, the only step that sees every lag.
+    outputs : (..., P, T) float64 array
+        Output for the input of each pair; 0 for a linear model, which is probed at x = 0.
     """
     length = x.shape[-1]
     steps = length - scored_from
@@ -119,13 +94,13 @@ def probe(
     times = length - 1 - pair * steps // probes
     inputs = torch.zeros_like(x[..., :1, :]) if linear else x
     batches = [
-        _rows(model, inputs[..., batch % inputs.shape[-2], :], times[batch])
+        jacobian_rows(model, inputs[..., batch % inputs.shape[-2], :], times[batch])
         for batch in pair.split(batch_size)
     ]
     rows, outputs = (
         torch.cat(parts, -2).double().cpu().numpy() for parts in zip(*batches, strict=True)
     )
-    return Probes(rows, times.cpu().numpy(), outputs)
+    return rows, times.cpu().numpy(), outputs
 
 
 def mean_over_steps(rows: NDArray[np.float64], times: NDArray[np.int_]) -> NDArray[np.float64]:

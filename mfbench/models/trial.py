@@ -73,12 +73,7 @@ class Trial:
     @property
     def copies(self) -> int:
         """Sequences that run at once; attention may take T^2 numbers for each."""
-        return max(_BATCH, _NUMBERS // (self.length * max(self.width, self.length)))
-
-    @property
-    def width(self) -> int:
-        """Number of channels."""
-        return self.model.width
+        return max(_BATCH, _NUMBERS // (self.length * max(self.model.width, self.length)))
 
     def double(self) -> Trial:
         """The same trial in float64."""
@@ -135,7 +130,7 @@ def changes(trial: Trial, part: Part, *, from_cut_on: bool) -> tuple[Tensor, Ten
         The largest output.
     """
     length = trial.length
-    most = max(_BATCH, _NUMBERS // (length * trial.width))
+    most = max(_BATCH, _NUMBERS // (length * trial.model.width))
     cuts = torch.randperm(length - 1, generator=torch.Generator().manual_seed(0))[:most] + 1
     cuts = cuts.sort().values
     x = trial.inputs_of(part, 1)

@@ -11,7 +11,6 @@ mask reveals positions (Haviv et al. 2022, arXiv 2203.16634).
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
 
 from mfbench.predictions.cells import Cell, require
@@ -66,6 +65,6 @@ PREDICTION = Prediction(
     rule="Share of seeds with an error below 0.5. Contradicted if the 90 % interval of the share "
     "without positions lies above 0.1; else supported if the 90 % interval of the difference "
     "(with minus without) lies above 0.5.",
-    fixed=datetime.date(2026, 11, 20),
+    fixed="2026-11-20",
     judge=judge,
 )

@@ -13,7 +13,6 @@ kind decide on the same tasks: if they reach it at their worst length, the state
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Hashable, Sequence
 
 import numpy as np
@@ -106,6 +105,6 @@ PREDICTION = Prediction(
     "comparison",
     rule="-log10 error with one state at the worst length, by seed: supported if the 90 % interval "
     "lies above 2 decades; contradicted if it lies below and that of larger models lies above.",
-    fixed=datetime.date(2026, 11, 20),
+    fixed="2026-11-20",
     judge=judge,
 )

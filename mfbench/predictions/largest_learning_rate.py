@@ -15,7 +15,6 @@ the parameterisation 'best', 1 - 1/(w^2 + 1/2), whose ratio of gradient to weigh
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
 
 import numpy as np
@@ -93,6 +92,6 @@ PREDICTION = Prediction(
     rule="log10 of the largest learning rate up to which no member diverges or ends above twice "
     "the error of predicting zero, best minus direct, by seed: supported if the 90 % "
     "interval lies above 0.25 decades.",
-    fixed=datetime.date(2026, 11, 20),
+    fixed="2026-11-20",
     judge=judge,
 )

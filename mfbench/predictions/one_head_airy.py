@@ -19,7 +19,6 @@ models are rotary.)
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
 
 import numpy as np
@@ -83,6 +82,6 @@ PREDICTION = Prediction(
     rule="Share of seeds with an error below half of the sign floor. Contradicted if the 90 % "
     "interval of the share with one head lies above 0.1; else supported if the 90 % interval "
     "of the difference (several heads minus one) lies above 0.25.",
-    fixed=datetime.date(2026, 11, 20),
+    fixed="2026-11-20",
     judge=judge,
 )

@@ -16,7 +16,6 @@ and lags beyond the state size, which no training can reach.
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Hashable, Sequence
 
 import numpy as np
@@ -142,7 +141,7 @@ PREDICTION = Prediction(
     rule="Two fits of steps over lag: offset plus power law and offset plus exponential. log10 "
     "misfit of the first minus log10 misfit of the second, by seed: supported if the 90 % interval "
     "lies above 0.3 decades.",
-    fixed=datetime.date(2026, 11, 20),
+    fixed="2026-11-20",
     judge=judge,
     replaces="the curvature of log steps over log lag said 'supported', by 0.32 [0.26, 0.37], but "
     "a power law with a constant offset in steps is curved as well",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 
 # The statistics of all rules were revised on this day, after results on earlier seeds had been
 # seen. Studies have used new seeds since (docs/theory.md, section 8).
-REVISED = datetime.date(2026, 11, 27)
+REVISED = "2026-11-27"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +32,8 @@ class Prediction:
         The cells that decide it.
     rule : str
         Statistic and verdict in words.
-    fixed : date
-        The day on which the rule was fixed, before anyone saw the numbers it judges.
+    fixed : str
+        The day (ISO 8601) on which the rule was fixed, before anyone saw the numbers it judges.
     judge : callable
         ``judge(cells) -> Verdict``; raises NotDecidedError if cells are missing.
     replaces : str
@@ -49,6 +48,6 @@ class Prediction:
     statement: str
     needs: str
     rule: str
-    fixed: datetime.date
+    fixed: str
     judge: Callable[[Sequence[Cell]], Verdict]
     replaces: str = ""

@@ -13,7 +13,6 @@ task.scored_from have the same weight under any loss.
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
 
 import numpy as np
@@ -77,6 +76,6 @@ PREDICTION = Prediction(
     rule="log10 error of the learned memory function at lags of M99/2 and more, plain minus "
     "rescaled, averaged over matched cells, by seed: supported if the 90 % interval lies above 0.1 "
     "decades.",
-    fixed=datetime.date(2026, 11, 20),
+    fixed="2026-11-20",
     judge=judge,
 )

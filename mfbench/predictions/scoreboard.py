@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -67,12 +68,11 @@ def judge_predictions(*cubes: xr.Dataset) -> pd.DataFrame:
                     "prediction": name,
                     "title": found.title,
                     "study": study,
-                    **{key: getattr(verdict, key) for key in _FROM_VERDICT},
+                    **dataclasses.asdict(verdict),
                     **{key: getattr(found, key) for key in _FROM_PREDICTION},
                 }
             )
     table = pd.DataFrame(rows)
-    table["fixed"] = table["fixed"].map(lambda day: day.isoformat())
     table["p_holm"] = holm(table["p"].to_numpy(float))
     return table
 
@@ -86,19 +86,6 @@ def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
     return adjusted
 
 
-_FROM_VERDICT = (
-    "verdict",
-    "p",
-    "effect",
-    "low",
-    "high",
-    "unit",
-    "effect_name",
-    "method",
-    "runs",
-    "diverged",
-    "reason",
-)
 _FROM_PREDICTION = ("statement", "rule", "replaces", "needs", "fixed", "paper", "link", "where")
 
 

@@ -23,7 +23,6 @@ the families' errors, the same permutation at each memory length and width.
 
 from __future__ import annotations
 
-import datetime
 import itertools
 from collections.abc import Hashable, Sequence
 
@@ -90,9 +89,7 @@ def judge(cells: Sequence[Cell]) -> Verdict:
         otherwise=f"{reason}: more families would decide",
     )
     return Verdict(
-        verdict=decision.answer,
-        reason=decision.reason,
-        p=decision.p,
+        **decision._asdict(),
         effect=float(shares[0]),
         effect_name="share of task pairs in which the task with the larger spectrum bound has the "
         "larger error",
@@ -152,6 +149,6 @@ PREDICTION = Prediction(
     "the larger mean log10 error, ties counting half. Supported if at most 5 % of the permutations "
     "of the kernels' errors have such a large share, contradicted if at most 5 % have such a small "
     "one; at least 5 pairs.",
-    fixed=datetime.date(2026, 11, 20),
+    fixed="2026-11-20",
     judge=judge,
 )

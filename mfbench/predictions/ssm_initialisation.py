@@ -12,7 +12,6 @@ kernels of the study count.
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
 
 from mfbench.predictions.cells import Cell, require, score
@@ -52,6 +51,6 @@ PREDICTION = Prediction(
     needs="S4D with init real and with another init, otherwise equal",
     rule="log10 error, real minus the mean of the others, averaged over matched tasks, by seed: "
     "supported if the 90 % interval lies above 0.3 decades.",
-    fixed=datetime.date(2026, 11, 20),
+    fixed="2026-11-20",
     judge=judge,
 )

@@ -15,7 +15,6 @@ count.
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
 
 import numpy as np
@@ -60,6 +59,6 @@ PREDICTION = Prediction(
     needs="S4D with two ranges of step sizes, one on each side of T^(-3/4), otherwise equal",
     rule="log10 error, small minus large step, averaged over matched tasks, by seed: supported if "
     "the 90 % interval lies above 0.3 decades.",
-    fixed=datetime.date(2026, 11, 20),
+    fixed="2026-11-20",
     judge=judge,
 )

@@ -19,7 +19,6 @@ count.
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
 
 import numpy as np
@@ -76,7 +75,7 @@ PREDICTION = Prediction(
     "perturbation_error in the cube",
     rule="log10 of (perturbed minus unperturbed error) at the largest perturbation up to 0.1, "
     "polynomial minus exponential, by seed: supported if the 90 % interval lies above 0.1 decades.",
-    fixed=datetime.date(2026, 11, 20),
+    fixed="2026-11-20",
     judge=judge,
     replaces="the ratio of perturbed to unperturbed error, linear RNNs included, said "
     "'contradicted', by 3.3 decades, but exponentials are learned to 1e-7 and any perturbation is "

@@ -11,7 +11,6 @@ only in the parameterisation. A diverged run counts as an error of 10.
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
 
 from mfbench.predictions.cells import Cell, require, score
@@ -57,6 +56,6 @@ PREDICTION = Prediction(
     "equal, on polynomial memory",
     rule="log10 error, direct minus stable, averaged over matched tasks, by seed: supported if the "
     "90 % interval lies above 0.3 decades.",
-    fixed=datetime.date(2026, 11, 20),
+    fixed="2026-11-20",
     judge=judge,
 )

@@ -13,7 +13,6 @@ models the test error must lie four standard errors below the floor.
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
 
 import numpy as np
@@ -93,6 +92,6 @@ PREDICTION = Prediction(
     rule="Contradicted if the error of any run lies below the energy of its tail. Otherwise mean "
     "log10 error of the runs that do not see the lag, minus that of the runs that do, by seed: "
     "supported if the 90 % interval lies above 1 decade.",
-    fixed=datetime.date(2026, 11, 20),
+    fixed="2026-11-20",
     judge=judge,
 )

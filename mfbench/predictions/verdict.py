@@ -24,7 +24,7 @@ class NotDecidedError(Exception):
 class Decision(NamedTuple):
     """An answer, its reason in a sentence, and twice its one-sided p-value; NaN if undecided."""
 
-    answer: Answer
+    verdict: Answer
     reason: str
     p: float = float("nan")
 
@@ -53,33 +53,33 @@ class Verdict:
     ----------
     verdict : str
         supported, contradicted, no effect within the margin, or not decided by this study.
-    reason : str
-        Why, in a sentence.
     p : float
         Twice the one-sided p-value of the hypothesis that the verdict rejects.
     effect, low, high : float
         Effect size and its 90 % interval; NaN if there is no effect or no interval.
-    effect_name, unit : str
-        Name and unit of the effect, which is positive in the direction of the prediction.
+    unit, effect_name : str
+        Unit and name of the effect, which is positive in the direction of the prediction.
     method : str
         Method behind the interval.
     runs : int
         Number of trained members behind the effect, diverged ones included.
     diverged : int
         Number of them that diverged.
+    reason : str
+        Why, in a sentence.
     """
 
     verdict: Answer
-    reason: str
     p: float = float("nan")
     effect: float = float("nan")
     low: float = float("nan")
     high: float = float("nan")
-    effect_name: str = ""
     unit: str = ""
+    effect_name: str = ""
     method: str = ""
     runs: int = 0
     diverged: int = 0
+    reason: str
 
     @classmethod
     def of(
@@ -94,14 +94,12 @@ class Verdict:
     ) -> Verdict:
         """Build a verdict from an estimated effect and the decision about it."""
         return cls(
-            verdict=decision.answer,
-            reason=decision.reason,
-            p=decision.p,
+            **decision._asdict(),
             effect=estimate.value,
             low=estimate.low,
             high=estimate.high,
-            effect_name=effect_name,
             unit=unit,
+            effect_name=effect_name,
             method=estimate.method,
             runs=runs,
             diverged=diverged,

@@ -18,7 +18,6 @@ exponential memory: costs of training at longer memory affect both and cancel.
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
@@ -134,7 +133,7 @@ PREDICTION = Prediction(
     rule="log2 of the ratio of the smallest state sizes that reach a fixed error, at the longest "
     "and at the shortest memory, averaged over fixed errors, polynomial minus exponential, by "
     "seed: supported if the 90 % interval lies above 0.25 doublings.",
-    fixed=datetime.date(2026, 11, 27),
+    fixed="2026-11-27",
     judge=judge,
     replaces="the state size that reaches an error of 0.01, interpolated between sizes, said "
     "'supported', by 0.30 doublings [0.30, 0.31], but only between one state and two",

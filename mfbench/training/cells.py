@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import logging
@@ -197,11 +198,17 @@ def train_cells(
     left = [member for member in members if not member.finished]
     size = _ensemble_size(left, architecture, width=width, settings=settings, share=share)
     broken: dict[float, ArchitectureError] = {}
+    make = functools.partial(Trainer, architecture, width=width, settings=settings)
     steps, total = 0, sum(member.steps for member in left)
+
+    def report_step(step: int) -> None:
+        """Count the steps of the members that train together as steps of all members."""
+        if report is not None:
+            report(steps + len(together) * step, total)
+
     try:
         for together in ensembles(left, size):
-            tell = _counting(report, before=steps, members=len(together), total=total)
-            _train(together, broken, architecture, width=width, settings=settings, report=tell)
+            _train(together, broken, make, report_step)
             steps += sum(member.steps for member in together)
     except KeyboardInterrupt:
         members = [m for m in members if m.progress and m.progress.validation_error]
@@ -209,16 +216,9 @@ def train_cells(
             raise
         runs = {rho: [m.run for m in members if m.rho == rho] for rho in tasks}
     for member in members:
-        if member.rho in broken:
-            continue
-        done = _progress(member)
-        how = f"went on at step {step}" if (step := started.get(id(member))) else "trained"
-        how = "found finished" if id(member) in found else how
-        fate = f"diverged at step {done.diverged_step}" if done.diverged_step >= 0 else "ok"
-        log.info(
-            "%s: %s, %s, validation error %.3g at step %d, %.1f s",
-            *(member.name, how, fate, done.best_error, done.best_step, done.seconds),
-        )
+        if member.rho not in broken:
+            how = f"went on at step {step}" if (step := started.get(id(member))) else "trained"
+            _log_member(member, "found finished" if id(member) in found else how)
     messages = {rho: _failed(f"{where}, {error}", error, settings) for rho, error in broken.items()}
     return TrainedCells(
         {rho: _cell(members, rho, messages.get(rho, "")) for rho in tasks},
@@ -271,15 +271,6 @@ def _members(
             member.load()
             members.append(member)
     return members
-
-
-def _counting(
-    report: Report | None, *, before: int, members: int, total: int
-) -> Callable[[int], None] | None:
-    """Count the steps of members that train together as steps of all members."""
-    if report is None:
-        return None
-    return lambda step: report(before + members * step, total)
 
 
 def _ensemble_size(
@@ -359,10 +350,7 @@ def ensembles(members: Sequence[CellMember], size: int) -> Iterator[list[CellMem
 def _train(
     members: Sequence[CellMember],
     broken: dict[float, ArchitectureError],
-    architecture: Mapping[str, Any],
-    *,
-    width: int,
-    settings: TrainingSettings,
+    make: Callable[..., Trainer],
     report: Callable[[int], None] | None = None,
 ) -> None:
     """Train members together, except those of cells that have failed.
@@ -374,9 +362,7 @@ def _train(
         return
     trainer: Trainer | None = None
     try:
-        trainer = Trainer(
-            architecture, members, width=width, settings=settings, steps=members[0].steps
-        )
+        trainer = make(members, steps=members[0].steps)
         trainer.train(save=_save, report=report)
     except KeyboardInterrupt:
         if trainer is not None:
@@ -399,13 +385,22 @@ def _train(
     for member in members:
         member.load()
         if not member.finished:
-            _train([member], broken, architecture, width=width, settings=settings)
+            _train([member], broken, make)
 
 
 def _save(members: Sequence[Member]) -> None:
     for member in members:
         assert isinstance(member, CellMember)
         member.save()
+
+
+def _log_member(member: CellMember, how: str) -> None:
+    done = _progress(member)
+    fate = f"diverged at step {done.diverged_step}" if done.diverged_step >= 0 else "ok"
+    log.info(
+        "%s: %s, %s, validation error %.3g at step %d, %.1f s",
+        *(member.name, how, fate, done.best_error, done.best_step, done.seconds),
+    )
 
 
 def _cell(members: Sequence[CellMember], rho: float, message: str) -> TrainedCell:

@@ -338,7 +338,7 @@ class Trainer:
         self.ensemble.eval()
         if self.data.marks is not None:
             return self._memory_by_correlation(probes)
-        rows, times = probe_jacobians(
+        rows, times, _ = probe_jacobians(
             self.ensemble,
             self.x_validation.part(slice(probes))[..., 0],
             scored_from=self.data.scored_from,

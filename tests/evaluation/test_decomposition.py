@@ -186,7 +186,7 @@ def by_jacobians(
     length, steps = len(task.kernel), np.arange(task.scored_from, len(task.kernel))
     stream = torch.Generator().manual_seed(seed)
     x = torch.randn(inputs * len(steps), length, generator=stream, dtype=torch.float64)
-    rows = jacobian_rows(model, x, torch.from_numpy(np.tile(steps, inputs))).numpy()
+    rows = jacobian_rows(model, x, torch.from_numpy(np.tile(steps, inputs)))[0].numpy()
     share = np.tri(len(steps), length, task.scored_from)
     share /= share.sum(0)
     found = []

@@ -27,7 +27,7 @@ def inputs(count: int) -> torch.Tensor:
 
 
 def measure(m: SequenceModel, x: torch.Tensor) -> np.ndarray:
-    return mean_over_steps(*probe_jacobians(m, x, scored_from=SCORED, batch_size=10))
+    return mean_over_steps(*probe_jacobians(m, x, scored_from=SCORED, batch_size=10)[:2])
 
 
 @pytest.mark.parametrize("name", ["lru", "s4d"])
@@ -63,7 +63,7 @@ def test_a_known_recurrence_has_the_memory_of_its_closed_form() -> None:
 def test_rows_match_the_full_jacobian(name: str) -> None:
     m, x = model(name), inputs(3)
     times = torch.tensor([6, 13, 9])
-    rows = jacobian_rows(m, x, times)
+    rows, _ = jacobian_rows(m, x, times)
     for p, t in enumerate(times.tolist()):
         full = torch.autograd.functional.jacobian(lambda v: m(v[None, :, None])[0, :, 0], x[p])
         expected = [full[t, t - s] if s <= t else 0.0 for s in range(LENGTH)]
@@ -85,7 +85,7 @@ def test_gradients_of_the_parameters_stay_unchanged(name: str) -> None:
 def test_a_time_invariant_linear_model_is_exact_with_any_number_of_probes(probes: int) -> None:
     m = model("stable_ssm")
     found = probe_jacobians(m, inputs(2), scored_from=SCORED, probes=probes, batch_size=2)
-    np.testing.assert_allclose(mean_over_steps(*found), measure(m, inputs(3)), atol=1e-12)
+    np.testing.assert_allclose(mean_over_steps(*found[:2]), measure(m, inputs(3)), atol=1e-12)
 
 
 def test_rows_do_not_depend_on_the_batch_size_and_inputs_are_reused() -> None:
@@ -101,14 +101,14 @@ def test_the_mean_is_over_scored_steps_that_see_the_lag() -> None:
     m, x = model("transformer"), inputs(LENGTH - SCORED)
     memory = measure(m, x)
     steps = torch.arange(SCORED, LENGTH).flip(0)
-    rows = jacobian_rows(m, x, steps).numpy()
+    rows = jacobian_rows(m, x, steps)[0].numpy()
     for s in range(LENGTH):
         seen = steps.numpy() >= s
         assert memory[s] == pytest.approx(rows[seen, s].mean(), abs=1e-14)
 
 
 def test_few_probes_are_spread_and_see_every_lag() -> None:
-    rows, times = probe_jacobians(model("rnn"), inputs(3), scored_from=SCORED, batch_size=2)
+    rows, times, _ = probe_jacobians(model("rnn"), inputs(3), scored_from=SCORED, batch_size=2)
     assert times.tolist() == [13, 11, 8]
     assert np.isfinite(mean_over_steps(rows, times)).all()
 
@@ -121,7 +121,7 @@ def test_jacobians_agree_with_correlations_under_gaussian_input() -> None:
         m.encoder.weight.mul_(2.0)  # well into the nonlinearity
     x = torch.randn(40_000, LENGTH, generator=torch.Generator().manual_seed(4)).double()
     t = LENGTH - 1
-    rows, _ = probe_jacobians(m, x[:4000], scored_from=t, batch_size=4000)
+    rows, _, _ = probe_jacobians(m, x[:4000], scored_from=t, batch_size=4000)
     with torch.no_grad():
         y = m(x[..., None])[:, t, 0]
     products = (y[:, None] * x).flip(1).numpy()  # over lag
@@ -136,6 +136,6 @@ def test_any_module_can_be_probed() -> None:
             return torch.nn.functional.pad(0.5 * x[:, :-2], (0, 0, 2, 0))
 
     x = torch.randn(6, 12, 1, generator=torch.Generator().manual_seed(0))[..., 0].double()
-    rows, times = probe_jacobians(Delayed(), x, scored_from=4, batch_size=4)
+    rows, times, _ = probe_jacobians(Delayed(), x, scored_from=4, batch_size=4)
     expected = np.where(np.arange(12) == 2, 0.5, 0.0)
     np.testing.assert_allclose(mean_over_steps(rows, times), expected)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import datetime
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +14,7 @@ from mfbench.predictions.catalogue import prediction, predictions
 from tests.conftest import REPOSITORY
 
 FOLDER = Path(mfbench.predictions.__path__[0])
-FIRST = datetime.date(2026, 11, 20)
+FIRST = "2026-11-20"
 
 
 def test_all_predictions_are_registered() -> None:

@@ -40,7 +40,7 @@ def test_an_answer_needs_a_whole_interval(
     low: float, high: float, answer: str, p: float | None
 ) -> None:
     found = compare(normal(low, high), 0.25)
-    assert found.answer == answer
+    assert found.verdict == answer
     assert found.p <= p if p else found.reason.startswith("the interval contains 0")
 
 
