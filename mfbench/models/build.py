@@ -22,7 +22,7 @@ STACK = ("layers", "norm", "residual", "activation")
 """Settings of the stack of mixers, which a whole model does not have."""
 
 
-def build_model(settings: Mapping[str, Any], *, width: int, length: int) -> Model:
+def build_model(settings: Mapping[str, Any], *, width: int, length: int, d_in: int = 1) -> Model:
     """Build an untrained model, with parameters drawn from torch's global generator.
 
     Parameters
@@ -35,6 +35,8 @@ def build_model(settings: Mapping[str, Any], *, width: int, length: int) -> Mode
         Number of channels C.
     length : int
         Sequence length T in steps.
+    d_in : int
+        Number of input channels.
 
     Raises
     ------
@@ -51,17 +53,17 @@ def build_model(settings: Mapping[str, Any], *, width: int, length: int) -> Mode
         if is_mixer(architecture):
             stack = {key: settings.get(key, getattr(architecture, key)) for key in STACK}
             model = SequenceModel(
-                architecture, width=width, length=length, options=options, **stack
+                architecture, width=width, length=length, d_in=d_in, options=options, **stack
             )
         else:
             if wrong := sorted(settings.keys() & set(STACK)):
                 raise ValueError(f"{', '.join(wrong)}: {no_stack(architecture)}")
             named = constructor_parameters(architecture)
-            sizes = {"width": width, "length": length, "d_in": 1}
+            sizes = {"width": width, "length": length, "d_in": d_in}
             given = {key: size for key, size in sizes.items() if key in named}
             module = architecture(**given, **options)
             _refuse_others(module, settings["model"])
-            model = WholeModel(module, width=width)
+            model = WholeModel(module, width=width, d_in=d_in)
         if lazy := [name for name, p in model.root.named_parameters() if is_lazy(p)]:
             raise ValueError(
                 f"{', '.join(lazy)} has no shape before the first input: give all sizes in the "

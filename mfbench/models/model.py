@@ -48,20 +48,23 @@ class Part:
     """
 
     name: str
-    module: Any
+    module: nn.Module
     channels: int
     recur: Callable[[Tensor], Tensor] | None
 
 
 class Model(nn.Module, ABC):
-    """A causal model (B, T, 1) -> (B, T, 1).
+    """A causal model (B, T, d) -> (B, T, 1).
 
     Attributes
     ----------
+    d_in : int
+        Number of input channels d.
     width : int
         Number of channels C, which measures the memory that it takes.
     """
 
+    d_in: int
     width: int
 
     @abstractmethod
@@ -190,9 +193,10 @@ class SequenceModel(Model):
         residual: bool,
         activation: str,
         options: Mapping[str, Any],
+        d_in: int = 1,
     ) -> None:
         super().__init__()
-        self.width = width
+        self.width, self.d_in = width, d_in
         self.layers = nn.ModuleList(
             Layer(
                 mixer(width, layer, length, **options),
@@ -204,7 +208,7 @@ class SequenceModel(Model):
             for layer in range(layers)
         )
         self._plain = norm == "none" and activation == "none"
-        self.encoder = nn.Linear(1, width, bias=not self.linear)
+        self.encoder = nn.Linear(d_in, width, bias=not self.linear)
         self.decoder = nn.Linear(width, 1, bias=False)
         # Start small: the untrained model predicts about 0 and has a relative error of about 1.
         with torch.no_grad():

@@ -78,14 +78,15 @@ def declarations(trial: Trial, _: float) -> None:
             "is something else"
         )
     for part in model.parts():
+        declared: Any = part.module
         for name in ("state_size", "receptive_field", "maximum_length"):
-            value = getattr(part.module, name)
+            value = getattr(declared, name)
             if value is not None and not (isinstance(value, int) and value >= 1):
                 raise BrokenPromiseError(
                     f"{name} is {value!r}: declare a number of at least 1, or None"
                 )
-        if not isinstance(part.module.linear, bool):
-            raise BrokenPromiseError(f"linear is {part.module.linear!r}: declare True or False")
+        if not isinstance(declared.linear, bool):
+            raise BrokenPromiseError(f"linear is {declared.linear!r}: declare True or False")
         taken = {"layers", "norm", "residual", "activation"} & part.module._modules.keys()
         if isinstance(part.module, Mixer) and taken:
             names = ", ".join(sorted(taken))
@@ -333,7 +334,7 @@ def linear(trial: Trial, tolerance: float) -> None:
 def receptive_field(trial: Trial, tolerance: float) -> None:
     """Nothing from beyond a declared receptive field reaches the output."""
     for part in trial.model.parts():
-        declared = part.module.receptive_field
+        declared = _receptive_field(part)
         if declared is None or declared >= trial.length:
             continue
         lags, change, size = _past(trial, part)
@@ -349,7 +350,7 @@ def receptive_field(trial: Trial, tolerance: float) -> None:
 def reached(trial: Trial, tolerance: float) -> None:
     """The last lag of a declared receptive field reaches the output somewhere."""
     for i, part in enumerate(trial.model.parts()):
-        declared = part.module.receptive_field
+        declared = _receptive_field(part)
         if declared is None or declared > trial.length:
             continue
         most = 0
@@ -374,6 +375,11 @@ def _or_unlimited(trial: Trial, part: Part) -> str:
     # Gradients, because a decaying response soon vanishes in the rounding errors of outputs.
     (gradient,) = torch.autograd.grad((y * trial.draw(*y.shape)).sum(), x, materialize_grads=True)
     return ", or None, if it is unlimited" if gradient[:, 0].any() else ""
+
+
+def _receptive_field(part: Part) -> int | None:
+    declares: Any = part.module
+    return declares.receptive_field
 
 
 def _past(trial: Trial, part: Part) -> tuple[Tensor, Tensor, float]:

@@ -21,7 +21,7 @@ from mfbench.models.own_code import during, own_code
 
 
 class WholeModel(Model):
-    """A module (B, T, 1) -> (B, T, 1), with the interface of all models.
+    """A module (B, T, d) -> (B, T, 1), with the interface of all models.
 
     Parameters
     ----------
@@ -29,11 +29,13 @@ class WholeModel(Model):
         Untrained.
     width : int
         Number of channels; only estimates of memory use it.
+    d_in : int
+        Number of input channels d.
     """
 
-    def __init__(self, module: nn.Module, *, width: int = 16) -> None:
+    def __init__(self, module: nn.Module, *, width: int = 16, d_in: int = 1) -> None:
         super().__init__()
-        self.module, self.width = module, width
+        self.module, self.width, self.d_in = module, width, d_in
 
     def outputs(self, x: Tensor) -> Tensor:
         y: Tensor = self.module(x)
@@ -52,7 +54,7 @@ class WholeModel(Model):
 
     def parts(self) -> list[Part]:
         recur = self.recur if self.step_form == {"initial_state", "step"} else None
-        return [Part("the model", self, 1, recur)]
+        return [Part("the model", self, self.d_in, recur)]
 
     @property
     def step_form(self) -> set[str]:
