@@ -78,15 +78,17 @@ class MarkedPast:
         rows = np.broadcast_to(np.arange(len(q))[:, None], q.shape)
         np.add.at(sums, (rows, self.count[:, start:]), q)
         weights = Marks(self.share, clock=True).weights(length, start)
+        means = np.zeros_like(self.marked)
         products = lagged_products(sums[:, 1:], self.marked)
-        return np.divide(products, scored * weights, out=np.zeros_like(products), where=weights > 0)
+        np.divide(products, scored * weights, out=means, where=weights > 0)
+        return means
 
     def at(self, rows: slice) -> Array:
         """z_{t,s} of some sequences, (n, T, T)."""
         marked, count = self.marked[rows], self.count[rows]
         place = count[:, :, None] - 1 - np.arange(marked.shape[1])
         found = np.take_along_axis(marked[:, None], np.maximum(place, 0), -1)
-        return np.where(place >= 0, found, 0.0)
+        return np.asarray(np.where(place >= 0, found, 0.0))
 
 
 def past_of(x: NDArray[Any], g: NDArray[Any] | None, marks: Marks | None) -> Past:
