@@ -95,7 +95,7 @@ def memory_length_axis(
 
 
 # Title and format of a column where a reader points at a mark.
-_TOOLTIPS = {
+_TOOLTIPS: dict[str, dict[str, Any]] = {
     "memory_length": {"title": "M99"},
     "rho": {"format": ".4g"},
     "median": {"title": "relative error", "format": ".3g"},

@@ -89,7 +89,9 @@ def judge(cells: Sequence[Cell]) -> Verdict:
         otherwise=f"{reason}: more families would decide",
     )
     return Verdict(
-        **decision._asdict(),
+        verdict=decision.verdict,
+        reason=decision.reason,
+        p=decision.p,
         effect=float(shares[0]),
         effect_name="share of task pairs in which the task with the larger spectrum bound has the "
         "larger error",

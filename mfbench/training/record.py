@@ -119,9 +119,12 @@ def write_training(
         values: np.ndarray = np.full((*sizes, *size), failed, dtype=kind)
         for i, cell in enumerate(trained.cells.values()):
             for run, member in cell.members.items():
-                found = np.asarray(value(member))
-                own = np.searchsorted(steps, validated[run.steps][: len(found)]) if size else ...
-                values[i, *_place(run, axes), ...][own] = found
+                at = i, *_place(run, axes)
+                if size:
+                    curve = np.asarray(value(member))
+                    values[at][np.searchsorted(steps, validated[run.steps][: len(curve)])] = curve
+                else:
+                    values[at] = value(member)
         return values
 
     def status(member: Progress) -> int:
@@ -158,7 +161,7 @@ def write_training(
         "ensemble_size": (grid, each(lambda m: m.ensemble_size, 0, "i4")),
         "ensemble": (grid, each(lambda m: m.ensemble, 0, "i4")),
     }
-    own = {
+    own: dict[str, dict[str, Any]] = {
         "seconds": {"units": "s"},
         "status": {
             "flag_values": np.arange(len(STATUS), dtype="i1"),
