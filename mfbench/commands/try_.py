@@ -89,12 +89,15 @@ def run(
     from mfbench.commands.try_progress import progress_of_steps
     from mfbench.cube.read import open_benchmark
     from mfbench.cube.select import longest, nearest_level
+    from mfbench.tasks.kernels.marks import Marks
 
     task = Task(kernel, memory_length, rho=rho, length=length, marked=marked, clock=clock)
     other = None
     if others is not None:  # before the training, which takes longer
         assert task.memory_length is not None
         cube = open_benchmark(others)
+        if Marks.of(json.loads(cube.attrs["settings"]).get("task", {})) != task.settings.marks:
+            raise ValueError(f"{others}: its tasks have other marks (task.marked, task.clock)")
         other = nearest_level(
             longest(cube), family=str(task.family), memory_length=task.memory_length
         )
