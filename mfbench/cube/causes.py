@@ -123,6 +123,9 @@ def out_of_reach(cell: xr.Dataset, threshold: float) -> str:
     if np.isfinite(field):
         energy = cell.weights.values * cell.memory_function.values**2
         missed = float(energy[int(field) :].sum() / energy.sum())
+        if "linear_floor" in cell and cell.linear != 1 and np.isnan(cell.state_size):
+            # Lags may count marks, so that further ones lie beyond the field: the floor knows.
+            missed = max(missed, float(cell.lower_floor))
         if missed > threshold:
             return f"lags beyond the receptive field of {field:.0f} have {missed:.2g} of the energy"
     # A bound for time-invariant models (docs/theory.md, section 2).
