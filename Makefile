@@ -1,5 +1,6 @@
 # `make all` runs the default study and writes its report; `make test` runs the tests.
-# Slow tests have their own targets: test-cluster (a real SLURM), test-faults, test-scale.
+# Slow tests have their own targets: test-cluster (a real SLURM), test-faults, test-scale; test-all
+# is all but the first.
 # Commands are printed before they run. PYTHON selects the interpreter (3.11 or newer).
 PYTHON ?= python3
 VENV   ?= .venv
@@ -9,8 +10,10 @@ STUDY  ?= config.yaml
 BIN     := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint envs/constraints.txt
 RUN     := $(BIN)/snakemake --cores $(CORES) all --configfile
+# One thread per worker: numpy's own threads on small matrices made some tests thirty times slower.
+PYTEST  := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -rs --numprocesses $(CORES) --dist worksteal
 
-.PHONY: all test test-cluster test-faults test-scale lint smoke benchmark setup setup-test schema clean
+.PHONY: all test test-all test-cluster test-faults test-scale lint smoke benchmark setup setup-test schema clean
 
 all: setup
 	$(RUN) $(STUDY)
@@ -23,16 +26,20 @@ benchmark: setup
 	$(BIN)/python -m benchmarks
 
 test: setup-test
-	$(BIN)/python -m pytest --numprocesses $(CORES)
+	$(PYTEST)
 
 test-cluster: setup-test
 	$(BIN)/python -m pytest -m slurm -rs --durations=5
 
 test-faults: setup-test
-	$(BIN)/python -m pytest -m faults -rs --numprocesses $(CORES)
+	$(PYTEST) -m faults
 
 test-scale: setup-test
-	$(BIN)/python -m pytest -m scale -rs --numprocesses $(CORES)
+	$(PYTEST) -m scale
+
+# All but the cluster's, in one pool.
+test-all: setup-test
+	$(PYTEST) -m 'not slurm'
 
 lint: setup-test
 	$(BIN)/ruff check .

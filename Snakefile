@@ -33,9 +33,9 @@ onstart:
 
 
 onsuccess:
-    from mfbench.workflow.failed_cells import count_failed
+    from mfbench.workflow.failed_cells import failed_cells
 
-    if failed := count_failed(PATHS.file("benchmark")):
+    if failed := len(failed_cells(PATHS.file("benchmark"))):
         print(
             f"Cells that failed because their architecture's own code broke: {failed}. "
             f"`mfbench status {STUDY_FILES[0]} --failed` shows the errors.",

@@ -1,6 +1,7 @@
 """Performance in one table, every figure a ratio from interleaved runs.
 
-Times: loops 4 min, growth 4, members 10, study 7 a round on two cores; gpu needs a GPU.
+Times: loops 4 min, growth 4, members 10, study 7 a round on two cores.
+For GPUs there is `python -m benchmarks.gpu`.
 The table is also kept as benchmarks/results/<commit>.md; another run of the same commit adds to it.
 """
 
@@ -15,7 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TextIO
 
-from benchmarks import gpu, growth, loops, members, study
+from benchmarks import growth, loops, members, study
 from benchmarks.table import HEAD, ROOT, Options, hardware
 from benchmarks.tree import checked_out, commit
 from mfbench.training.device import prepare_process
@@ -25,7 +26,6 @@ PARTS = {
     "growth": growth.rows,
     "members": members.rows,
     "study": study.rows,
-    "gpu": gpu.rows,
 }
 DEFAULT = ["loops", "growth"]
 

@@ -151,10 +151,5 @@ def evaluations(wildcards):
     return evaluations_of("study")
 
 
-def listed(name, values):
-    """A list of the study as a param that shows its name."""
-    return lambda wildcards: Listed(name, values)
-
-
 wildcard_constraints:
     **WILDCARDS,

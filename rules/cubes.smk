@@ -18,9 +18,9 @@ rule benchmark_cube:
         runtime=runtime("cube"),
         gpu=0,
     params:
-        settings=lambda wildcards: SETTINGS,
-        architectures=listed("architectures", STUDY.architectures),
-        kernels=listed("kernels", STUDY.kernels),
+        settings=SETTINGS,
+        architectures=Listed("architectures", STUDY.architectures),
+        kernels=Listed("kernels", STUDY.kernels),
         code=stage_digest("cube"),
     script:
         "../workflow_scripts/assemble_benchmark.py"

@@ -14,7 +14,7 @@ rule dataset:
         runtime=runtime("dataset"),
         gpu=0,
     params:
-        settings=lambda wildcards: DATASET_SETTINGS,
+        settings=DATASET_SETTINGS,
         family=lambda wildcards: FAMILIES[wildcards.kernel],
         kernel=lambda wildcards: KERNEL_CODE[wildcards.kernel],
         code=stage_digest("dataset"),

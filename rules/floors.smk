@@ -14,7 +14,7 @@ rule floors:
         runtime=runtime("floors"),
         gpu=0,
     params:
-        settings=lambda wildcards: FLOOR_SETTINGS,
+        settings=FLOOR_SETTINGS,
         family=lambda wildcards: FAMILIES[wildcards.kernel],
         kernel=lambda wildcards: KERNEL_CODE[wildcards.kernel],
         code=stage_digest("floors"),

@@ -35,8 +35,8 @@ use rule benchmark_cube as phase_cube with:
         PATHS.benchmark("cube")
     params:
         settings=settings_of_cube,
-        architectures=listed("architectures", STUDY.architectures),
-        kernels=listed("kernels", STUDY.kernels),
+        architectures=Listed("architectures", STUDY.architectures),
+        kernels=Listed("kernels", STUDY.kernels),
         code=stage_digest("cube"),
 
 
@@ -61,7 +61,7 @@ if STUDY.refine:
             gpu=0,
         params:
             levels=STUDY.refine.levels,
-            settings=lambda wildcards: BEFORE["refine"],
+            settings=BEFORE["refine"],
             kernels=list(KERNEL_CODE.values()),
             code=stage_digest("refinement"),
         script:
@@ -89,7 +89,7 @@ if STUDY.diagnose:
             gpu=0,
         params:
             diagnose=STUDY.diagnose.model_dump(),
-            settings=lambda wildcards: BEFORE["diagnose"],
+            settings=BEFORE["diagnose"],
             code=stage_digest("diagnosis"),
         script:
             "../workflow_scripts/diagnose_cells.py"

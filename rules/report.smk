@@ -24,6 +24,6 @@ rule report_page:
         runtime=runtime("cube"),
         gpu=0,
     params:
-        settings=lambda wildcards: SETTINGS,
+        settings=SETTINGS,
     script:
         "../workflow_scripts/write_report.py"

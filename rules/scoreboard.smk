@@ -22,7 +22,7 @@ rule judge_predictions:
         runtime=runtime("cube"),
         gpu=0,
     params:
-        settings=lambda wildcards: SETTINGS,
+        settings=SETTINGS,
         code=stage_digest(
             "scoreboard",
             modules=tuple(f"predictions.{name}" for name in predictions()),

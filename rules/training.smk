@@ -23,12 +23,12 @@ rule train:
             f"levels of {wildcards.kernel}", levels_of_part(wildcards)
         ),
         runs=lambda wildcards: runs_of_part(wildcards),
-        steps=listed("training.steps", STUDY.training.steps),
-        learning_rates=listed("training.learning_rates", STUDY.training.learning_rates),
-        seeds=listed("training.seeds", STUDY.training.seeds),
+        steps=Listed("training.steps", STUDY.training.steps),
+        learning_rates=Listed("training.learning_rates", STUDY.training.learning_rates),
+        seeds=Listed("training.seeds", STUDY.training.seeds),
         model=lambda wildcards: MODEL_CODE[wildcards.architecture],
         code=stage_digest("training"),
-        results=lambda wildcards: PATHS.results,
+        results=PATHS.results,
     script:
         "../workflow_scripts/train.py"
 

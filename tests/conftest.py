@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +14,11 @@ import pytest
 import torch
 
 from mfbench.models.build import STACK
+from mfbench.models.build_all import build_all
 from mfbench.models.options import is_mixer
 from mfbench.models.registry import load_class, locate
+from mfbench.study.models import Model
+from mfbench.study.study import Study, load_study
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -52,6 +58,32 @@ def small_study() -> dict[str, Any]:
         },
         "evaluation": {"probes": 16},
     }
+
+
+def built_here(study: Study) -> Study:
+    """The study, its models built in this process: another would import torch for seconds."""
+    if "models" not in vars(study):
+        answers = {
+            name: build_all(entry.entry(study.task.length))
+            for name, entry in study.architectures.items()
+        }
+        assert not any(problems for _, problems in answers.values()), answers
+        models = {name: Model(settings, (), ()) for name, (settings, _) in answers.items()}
+        vars(study)["models"] = models
+    return study
+
+
+@functools.cache
+def _known_models() -> Path:
+    with contextlib.chdir(REPOSITORY):
+        _ = load_study(small_study()).models
+    return REPOSITORY / ".snakemake/mfbench"
+
+
+def know_models(folder: Path) -> None:
+    """Put models that were built before into a folder of tests; those of the small study are."""
+    known = folder / ".snakemake/mfbench"
+    shutil.copytree(_known_models(), known, ignore=shutil.ignore_patterns("*.tmp"))
 
 
 @pytest.fixture

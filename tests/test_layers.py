@@ -12,6 +12,7 @@ from tests.conftest import REPOSITORY
 
 # In the order of the data: each package may import those above it, and these libraries.
 LAYERS: list[tuple[str, set[str]]] = [
+    ("words", set()),
     ("files.paths", set()),
     ("files", {"numpy", "netCDF4"}),
     ("tasks.kernels", {"numpy", "scipy", "netCDF4"}),

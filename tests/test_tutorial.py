@@ -13,6 +13,7 @@ from tests.conftest import REPOSITORY
 
 def test_the_tutorial_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     notebook = nbformat.read(REPOSITORY / "docs" / "tutorial.ipynb", as_version=4)
+    assert len(notebook.cells) == 20
     shutil.copytree(REPOSITORY / "findings", tmp_path / "findings")
     (tmp_path / "docs").mkdir()
     monkeypatch.chdir(tmp_path / "docs")

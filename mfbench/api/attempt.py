@@ -11,6 +11,7 @@ from typing import Any
 
 import xarray as xr
 
+from mfbench.api.defaults import BATCH, LEARNING_RATES, SEEDS, STEPS, WIDTH
 from mfbench.api.models import settings_of
 from mfbench.api.sections import checked, seed_list
 from mfbench.api.tasks import Task
@@ -31,7 +32,6 @@ from mfbench.training.data import TrainingData
 from mfbench.training.device import choose_device, describe_device, memory_share, prepared
 from mfbench.training.record import write_training, write_weights
 
-_BATCH = 32  # half of a study's: the steps of four transformers then take half a minute
 # What is not shown takes as little time as possible.
 _EVALUATION = EvaluationSettings(
     perturbations=Perturbations(relative_norms=[0.0], repeats=1, sequences=1),
@@ -65,10 +65,10 @@ def attempt(
     task: Task,
     *,
     options: Mapping[str, Any] | None = None,
-    width: int = 16,
-    steps: int = 500,
-    learning_rates: Sequence[float] = (0.01, 0.03),
-    seeds: int | Sequence[int] = 2,
+    width: int = WIDTH,
+    steps: int = STEPS,
+    learning_rates: Sequence[float] = LEARNING_RATES,
+    seeds: int | Sequence[int] = SEEDS,
     device: str = "auto",
     report: Callable[[int, int], None] | None = None,
     partial: bool = False,
@@ -111,7 +111,7 @@ def attempt(
         TrainingSettings,
         {
             "steps": [steps],
-            "batch_size": min(_BATCH, task.settings.sequences.train),
+            "batch_size": min(BATCH, task.settings.sequences.train),
             "learning_rates": list(learning_rates),
             "seeds": seed_list(seeds),
             "memory_probes": 0,

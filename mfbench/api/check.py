@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from mfbench.api.defaults import LENGTH, WIDTH
 from mfbench.api.models import Architecture, settings_of
 from mfbench.models.build import build_model, name_of
 from mfbench.models.ensemble import ensemble_error, trained_parameters
@@ -93,8 +94,8 @@ def check(
     model: Architecture,
     *,
     options: Mapping[str, Any] | None = None,
-    width: int = 16,
-    length: int = 64,
+    width: int = WIDTH,
+    length: int = LENGTH,
     device: str = "auto",
 ) -> Check:
     """Check a model: its promises, its size, and what a step of its training costs.

@@ -13,6 +13,8 @@ from mfbench.cube.compare import compare_cubes
 from mfbench.cube.failure_boundaries import CENSORED, success_threshold
 from mfbench.cube.read import open_benchmark
 from mfbench.cube.select import longest, selected, trained
+from mfbench.files.cube_path import cube_path
+from mfbench.words import counted
 
 _PARTS = ("kernel_error", "time_variation", "squared_bias", "nonlinear_residual")
 
@@ -34,7 +36,7 @@ def open_cube(path: str | Path) -> xr.Dataset:
     Raises
     ------
     OSError
-        The file is missing or not a NetCDF file.
+        The file is missing (the message names a cube nearby) or not a NetCDF file.
     ValueError
         The file is not a benchmark cube, or its layout is of a newer version of mfbench.
 
@@ -48,7 +50,7 @@ def open_cube(path: str | Path) -> xr.Dataset:
     >>> cube.mf.boundary().memory_length.sel(kernel="exponential").dims
     ('architecture', 'width')
     """
-    return open_benchmark(path)
+    return open_benchmark(cube_path(path))
 
 
 @xr.register_dataset_accessor("mf")  # type: ignore[no-untyped-call]
@@ -185,11 +187,14 @@ class CubeMethods:
     def __repr__(self) -> str:
         cube = self._cube
         name = json.loads(cube.attrs.get("settings", "{}")).get("name", "")
-        named = ("architecture", "kernel", "width", "level", "seed")
-        counts = [(d, cube.sizes[d]) for d in named if d in cube.sizes]
-        sizes = ", ".join(f"{count} {d}{'s' * (count != 1)}" for d, count in counts)
         methods = "selected, boundary, cause, profile, compare, plot"
-        return f"mfbench cube {name!r}: {sizes}\n.mf has {methods}"
+        return f"mfbench cube {name!r}: {contents(cube)}\n.mf has {methods}"
+
+
+def contents(cube: xr.Dataset) -> str:
+    """What a cube holds, in a line."""
+    named = ("architecture", "kernel", "width", "level", "seed")
+    return ", ".join(counted(cube.sizes[dim], dim) for dim in named if dim in cube.sizes)
 
 
 def _at(cube: xr.Dataset, architecture: str, width: int | None) -> xr.Dataset:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mfbench.api.defaults import LENGTH
 from mfbench.api.kernels import Kernel
 from mfbench.api.tasks import Task
 from mfbench.floors.netcdf import Floors
@@ -37,7 +38,7 @@ def floor(
     linear: bool = False,
     rho: float | None = None,
     memory_length: int | None = None,
-    length: int = 64,
+    length: int = LENGTH,
     scored_from: int | None = None,
 ) -> Floor:
     """The floors of a task: the lowest error of a linear model with this state or receptive field.

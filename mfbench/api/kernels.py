@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mfbench.api.defaults import LENGTH
 from mfbench.files.paths import rho_text
 from mfbench.tasks.kernels import memory
 from mfbench.tasks.kernels.family import Family
@@ -21,7 +22,7 @@ def memory_function(
     *,
     rho: float | None = None,
     memory_length: int | None = None,
-    length: int = 64,
+    length: int = LENGTH,
     scored_from: int | None = None,
 ) -> NDArray[np.float64]:
     """The memory function k(s) of a task, scaled so that the target has variance 1.
@@ -63,7 +64,11 @@ def memory_function(
 
 
 def memory_length(
-    kernel: Kernel, *, rho: float | None = None, length: int = 64, scored_from: int | None = None
+    kernel: Kernel,
+    *,
+    rho: float | None = None,
+    length: int = LENGTH,
+    scored_from: int | None = None,
 ) -> int:
     """The effective memory length M99: the most recent steps that hold 99 % of the energy.
 

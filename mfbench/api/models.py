@@ -12,6 +12,7 @@ import netCDF4
 import numpy as np
 from torch import nn
 
+from mfbench.api.defaults import LENGTH, WIDTH
 from mfbench.api.sections import checked
 from mfbench.cube.write import in_order
 from mfbench.evaluation.inputs import Trained, load_member, read_trained
@@ -37,8 +38,8 @@ Architecture = str | Callable[..., nn.Module]
 def build(
     model: Architecture,
     *,
-    width: int = 16,
-    length: int = 64,
+    width: int = WIDTH,
+    length: int = LENGTH,
     seed: int | None = None,
     **options: Any,
 ) -> nn.Module:
@@ -173,6 +174,8 @@ def load_model(
         if named(path)["phase"] != "diagnose"
     ]
     widths = sorted({named(path)["width"] for path in records})
+    if not Path(results).is_dir():
+        raise ValueError(f"there is no folder {results}: give that of a study, results/NAME")
     if not records:
         there = sorted(
             {(n["architecture"], n["kernel"]) for n in map(named, paths.existing("record"))}

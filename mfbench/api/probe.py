@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 import xarray as xr
 from torch import nn
 
 from mfbench.api.models import as_model
 from mfbench.api.sections import checked
 from mfbench.api.tasks import Task, check_task
+from mfbench.evaluation.capacity import memory_capacity
 from mfbench.evaluation.member import MEASURED, EvaluationData, measure
 from mfbench.models.ensemble import Ensemble
 from mfbench.models.judging import check_measurable
@@ -53,7 +55,10 @@ def probe(
         the target's ``memory_function`` over lag, the parts of the error (``kernel_error``,
         ``time_variation``, ``squared_bias``, ``nonlinear_residual``), each with its
         ``_standard_error``, ``generalisation_error`` over length_factor, and others. Errors are
-        relative to predicting zero.
+        relative to predicting zero. ``memory_capacity`` over lag is the share of the variance of
+        x_{t-s} that the best linear readout of the state explains, ``total_memory_capacity`` its
+        sum; both are NaN for a module without a step form (docs/models.md), and the attribute
+        ``capacity_message`` says so.
 
     Raises
     ------
@@ -84,6 +89,8 @@ def probe(
     data = EvaluationData.of(task.data, settings)
     (found,) = measure(Ensemble([model]), [data], settings, seeds=[seed])
     message = found.pop("generalisation_message")
+    x = torch.from_numpy(task.data.inputs("test")).to(model.like.device)
+    capacity = memory_capacity(model, x, scored_from=task.data.scored_from)
     values = {
         name: (dims, np.asarray(found[name]), {"long_name": text, "units": "1"})
         for name, (dims, text) in MEASURED.items()
@@ -92,6 +99,12 @@ def probe(
         {
             **values,
             "memory_function": ("lag", task.memory_function, {"long_name": "of the target"}),
+            "memory_capacity": (
+                "lag",
+                capacity.over_lag,
+                {"long_name": "r^2 of a readout of the state"},
+            ),
+            "total_memory_capacity": ((), capacity.total, {"long_name": "sum of memory_capacity"}),
             "weights": ("lag", task.weights, {"long_name": "share of scored steps that see a lag"}),
         },
         coords={
@@ -100,5 +113,9 @@ def probe(
             "perturbation": list(settings.perturbations.relative_norms),
             "length_factor": list(settings.length_factors),
         },
-        attrs={"task": repr(task), "generalisation_message": message},
+        attrs={
+            "task": repr(task),
+            "generalisation_message": message,
+            "capacity_message": capacity.message,
+        },
     )

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mfbench.api.defaults import LENGTH
 from mfbench.api.kernels import Kernel, resolved
 from mfbench.api.notebook import curve, table
 from mfbench.api.sections import checked
@@ -18,6 +19,7 @@ from mfbench.tasks import datasets
 from mfbench.tasks.kernels import memory
 from mfbench.tasks.kernels.family import Family
 from mfbench.tasks.kernels.lookup import family as find_family
+from mfbench.words import counted
 
 _SEQUENCES = {"train": 2048, "validation": 256, "test": 512}
 
@@ -75,7 +77,7 @@ class Task:
     kernel: Kernel
     memory_length: int | None = None
     rho: float | None = field(default=None, kw_only=True)
-    length: int = field(default=64, kw_only=True)
+    length: int = field(default=LENGTH, kw_only=True)
     scored_from: int | None = field(default=None, kw_only=True)
     sequences: int | Mapping[str, int] = field(default=2048, kw_only=True)
     noise: float = field(default=0.0, kw_only=True)
@@ -196,7 +198,7 @@ class Task:
     def _repr_html_(self) -> str:
         rows = {
             "kernel": str(self.family),
-            "memory length M99": f"{self.memory_length} steps",
+            "memory length M99": counted(self.memory_length or 0, "step"),
             **({} if self._only else {"rho": f"{self.rho:g}"}),
             **({} if self.marked is None else {"marked inputs": f"{self.marked:.0%}"}),
             **({} if self.clock == "steps" else {"lags count": "marked steps"}),

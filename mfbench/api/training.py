@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 import xarray as xr
 from torch import nn
 
+from mfbench.api.defaults import BATCH, LEARNING_RATES, SEEDS, STEPS, WIDTH
 from mfbench.api.models import Architecture, settings_of
 from mfbench.api.notebook import table
 from mfbench.api.sections import checked, seed_list
@@ -23,12 +24,14 @@ from mfbench.models.model import Model
 from mfbench.models.own_code import own_code
 from mfbench.models.trial import seeded
 from mfbench.study.training import TrainingSettings
-from mfbench.training.cells import Report, train_cells
+from mfbench.training.cells import Report, TrainedCells, train_cells
 from mfbench.training.data import TrainingData
 from mfbench.training.device import choose_device, memory_share, prepared
 from mfbench.training.progress import Progress
+from mfbench.training.record import curves_and_outcomes
 from mfbench.training.run import Run
-from mfbench.training.schedule import validation_steps
+from mfbench.training.status import STATUS
+from mfbench.words import counted
 
 _BATCH = 256  # test sequences at once
 
@@ -42,8 +45,8 @@ class Training:
     runs : Dataset
         Over learning_rate and seed, with the names of a cube: ``status`` ('ok' or 'diverged'),
         ``relative_mse`` on the test split (NaN if it diverged), ``validation_error`` and
-        ``train_error`` over step, ``best_validation_error``, ``best_step``, ``seconds``, and by
-        seed the ``selected_learning_rate``.
+        ``train_error`` over step, ``best_validation_error``, ``best_step``, ``seconds`` and the
+        rest of a training record, and by seed the ``selected_learning_rate``.
     module : Module
         The run with the lowest validation error, in evaluation mode.
     task : Task
@@ -88,12 +91,12 @@ def train(
     model: Architecture | nn.Module,
     task: Task,
     *,
-    steps: int = 1000,
-    learning_rates: float | Sequence[float] = (0.003, 0.01),
-    seeds: int | Sequence[int] = 2,
+    steps: int = STEPS,
+    learning_rates: float | Sequence[float] = LEARNING_RATES,
+    seeds: int | Sequence[int] = SEEDS,
     device: str = "auto",
     progress: Report | None = None,
-    width: int = 16,
+    width: int = WIDTH,
     options: Mapping[str, Any] | None = None,
     training: Mapping[str, Any] | None = None,
 ) -> Training:
@@ -151,7 +154,7 @@ def train(
     own["learning_rates"] = np.atleast_1d(learning_rates).tolist()
     if twice := sorted(own.keys() & (training or {}).keys()):
         raise ValueError(f"training: {', '.join(twice)}: set by train itself, from its arguments")
-    usual = {"memory_probes": 0, "batch_size": min(64, len(task.x["train"]))}
+    usual = {"memory_probes": 0, "batch_size": min(BATCH, len(task.x["train"]))}
     settings = checked(TrainingSettings, {**usual, **(training or {}), **own})
     architecture = settings_of(
         model, options or {}, width=width, length=task.length, d_in=task.settings.channels
@@ -176,13 +179,16 @@ def train(
         errors = _test_errors(modules, task, where)
     if not modules:
         lowest = min(settings.learning_rates)
-        raise ValueError(f"all {len(members)} runs diverged: try learning rates below {lowest:g}")
+        raise ValueError(
+            f"{len(members)} of {counted(len(members), 'run')} diverged: try learning rates below "
+            f"{lowest:g}"
+        )
     best = min(modules, key=lambda run: members[run].best_error)
     declared = ("parameters", "state_size", "receptive_field", "linear")
     about = {"model": name_of(architecture["model"])} | {
         name: int(value) for name in declared if (value := getattr(trained, name)) is not None
     }
-    return Training(_runs(members, errors, settings).assign_attrs(about), modules[best].root, task)
+    return Training(_runs(trained, errors, settings).assign_attrs(about), modules[best].root, task)
 
 
 def _module(
@@ -218,50 +224,36 @@ def _test_errors(
 
 
 def _runs(
-    members: Mapping[Run, Progress], errors: Mapping[Run, float], settings: TrainingSettings
+    trained: TrainedCells, errors: Mapping[Run, float], settings: TrainingSettings
 ) -> xr.Dataset:
     """All runs, with the names of a cube."""
-    rates, seeds = settings.learning_rates, settings.seeds
-    steps = validation_steps(settings.steps[0], settings.validations)
-    grid = [[Run(settings.steps[0], rate, seed) for seed in seeds] for rate in rates]
-
-    def each(value: Callable[[Run], Any]) -> Any:
-        return [[value(run) for run in row] for row in grid]
-
-    def curve(values: Sequence[float]) -> list[float]:
-        return [*values, *[np.nan] * (len(steps) - len(values))]
-
-    diverged = np.array(each(lambda run: members[run].diverged_step >= 0))
-    best = np.array(each(lambda run: members[run].best_error))
-    chosen = np.array(rates)[select_learning_rates(best, diverged)]
-    dims = ("learning_rate", "seed")
-    error = "relative mean squared error"
-    return xr.Dataset(
+    variables = curves_and_outcomes(trained, settings)
+    runs = xr.Dataset(
         {
-            "status": (dims, np.where(diverged, "diverged", "ok").astype(object)),
-            "relative_mse": (
-                dims,
-                each(lambda run: errors.get(run, np.nan)),
-                {"long_name": f"{error} on the test split"},
-            ),
-            "validation_error": (
-                (*dims, "step"),
-                each(lambda run: curve(members[run].validation_error)),
-                {"long_name": f"{error} on the validation split"},
-            ),
-            "train_error": (
-                (*dims, "step"),
-                each(lambda run: curve(members[run].train_error)),
-                {"long_name": "mean training loss since the previous validation"},
-            ),
-            "best_validation_error": (dims, best, {"long_name": "lowest validation error"}),
-            "best_step": (dims, each(lambda run: members[run].best_step)),
-            "seconds": (dims, each(lambda run: members[run].seconds)),
-            "selected_learning_rate": (
-                "seed",
-                chosen,
-                {"long_name": "learning rate that is best for the other seeds"},
-            ),
-        },
-        coords={"learning_rate": rates, "seed": seeds, "step": steps},
+            name: (dims, values, {"long_name": about["long_name"]})
+            for name, (dims, values, about) in variables.items()
+        }
+    )
+    runs = runs.isel(level=0, budget=0, drop=True).drop_vars(["rho", "message"])
+    runs = runs.set_coords(["learning_rate", "seed", "step"])
+    if not settings.memory_probes:
+        runs = runs.drop_vars("memory_over_training")
+    words = np.array(STATUS, dtype=object)[runs.status.values]
+    chosen = select_learning_rates(runs.best_validation_error.values, words == "diverged")
+    tested = [
+        [
+            errors.get(Run(settings.steps[0], rate, seed), np.nan)
+            for seed in runs.seed.values.tolist()
+        ]
+        for rate in runs.learning_rate.values.tolist()
+    ]
+    dims = runs.status.dims
+    return runs.assign(
+        status=(dims, words, runs.status.attrs),
+        relative_mse=(dims, tested, {"long_name": "relative mean squared error on the test split"}),
+        selected_learning_rate=(
+            "seed",
+            runs.learning_rate.values[chosen],
+            {"long_name": "learning rate that is best for the other seeds"},
+        ),
     )

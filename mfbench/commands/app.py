@@ -1,7 +1,8 @@
 """The application ``mfbench``: its commands, and how they end.
 
-A command is a file with a function ``run``, whose docstring is its help, and with ``EXAMPLES``. It
-imports what is heavy inside of `run`, so that ``mfbench --help`` is quick. It ends by raising:
+A command is a file with a function ``run``, whose docstring is its help, with ``EXAMPLES`` and,
+where it takes names of models or kernels, ``NAMES``. It imports what is heavy inside of `run`, so
+that ``mfbench --help`` is quick, and prints with `mfbench.commands.output`. It ends by raising:
 
 - `ValueError` and `OSError`: it cannot be done; exit status 1;
 - `StudyError` and ``typer.BadParameter``: the input is wrong; exit status 2.
@@ -16,9 +17,10 @@ import functools
 import sys
 from collections.abc import Callable
 from types import ModuleType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from mfbench.commands import (
     check,
@@ -34,6 +36,7 @@ from mfbench.commands import (
     try_,
     why,
 )
+from mfbench.commands.output import own_output
 
 # In the order of the help.
 _COMMANDS: tuple[ModuleType, ...] = (
@@ -84,7 +87,11 @@ def _in_one_line(name: str, run: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(run)
     def reporting(*args: object, **options: object) -> None:
         try:
-            run(*args, **options)
+            with own_output():
+                run(*args, **options)
+        except KeyboardInterrupt:
+            typer.echo(f"mfbench {name}: stopped", err=True)
+            raise typer.Exit(130) from None
         except BrokenPipeError:  # the output ends early, as in `mfbench status | head`
             raise
         except (ValueError, OSError) as error:
@@ -99,10 +106,22 @@ def _in_one_line(name: str, run: Callable[..., None]) -> Callable[..., None]:
     return reporting
 
 
+class _Command(TyperCommand):
+    """A command whose help ends with the names that it takes, and with examples."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        for names in _NAMES.get(self.name or "", ()):
+            formatter.write_paragraph()
+            formatter.write_text(names())
+        super().format_epilog(ctx, formatter)
+
+
+_NAMES: dict[str, tuple[Callable[[], str], ...]] = {}
 for _module in _COMMANDS:
     _name = _module.__name__.rpartition(".")[2].rstrip("_")  # try is a keyword
     _examples = "\n".join(["\b", "Examples:", *(f"  {line}" for line in _module.EXAMPLES)])
-    app.command(_name, epilog=_examples)(_in_one_line(_name, _module.run))
+    _NAMES[_name] = getattr(_module, "NAMES", ())
+    app.command(_name, cls=_Command, epilog=_examples)(_in_one_line(_name, _module.run))
 
 
 def main(arguments: list[str] | None = None) -> int:

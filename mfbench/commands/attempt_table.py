@@ -16,6 +16,7 @@ from mfbench.cube.failure_boundaries import success_threshold
 from mfbench.evaluation.optimum import RESOLVED
 from mfbench.figures.one_task import compared, shown_lags
 from mfbench.figures.tables import memory_table
+from mfbench.words import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,12 +96,14 @@ def show(
     members = int((cube.status != "absent").sum())
     console.print(f"{model} on {task}", style="bold")
     console.print(
-        f"{members} members, at most {int(cube.budget)} steps, in {attempt.seconds:.0f} s"
+        f"{counted(members, 'member')}, at most {counted(int(cube.budget), 'step')}, "
+        f"in {attempt.seconds:.0f} s"
         + (f" (interrupted at step {int(cube.step.max())})" if attempt.interrupted else ""),
         style="dim",
     )
     if other is not None:
-        steps = f", trained for {int(other.budget)} steps" if "budget" in other.coords else ""
+        budget = int(other.budget) if "budget" in other.coords else 0
+        steps = f", trained for {counted(budget, 'step')}" if budget else ""
         console.print(
             f"other models: {name}, {other.kernel.item()}, M99 = {_length(other)}, "
             f"sequences of {other.sizes['lag']} steps{steps}",

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import sys
-
 import typer
 
+from mfbench.api.defaults import LENGTH, WIDTH
 from mfbench.commands.arguments import Json
 from mfbench.commands.model_arguments import (
     Device,
@@ -16,6 +14,9 @@ from mfbench.commands.model_arguments import (
     Width,
     given_options,
 )
+from mfbench.commands.names import architectures
+from mfbench.commands.output import console, say_json
+from mfbench.models.registry import locate
 
 EXAMPLES = (
     "mfbench check mine.py:Mine",
@@ -23,13 +24,15 @@ EXAMPLES = (
     "mfbench check s4d --json",
 )
 
+NAMES = (architectures,)
+
 
 def run(
     model: ModelReference,
     *,
     option: Options = None,
-    width: Width = 16,
-    length: Length = 64,
+    width: Width = WIDTH,
+    length: Length = LENGTH,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
@@ -39,17 +42,14 @@ def run(
     its size, and what a step costs. The exit status is 1 if a promise is broken.
     """
     options = given_options(option)
-    from rich.console import Console
-
+    locate(model)  # a wrong name is reported before torch is loaded
     from mfbench.api.check import check
     from mfbench.commands.check_table import document, show
-    from mfbench.commands.model_output import model_output_to_stderr
 
-    with model_output_to_stderr():
-        found = check(model, options=options, width=width, length=length, device=device)
+    found = check(model, options=options, width=width, length=length, device=device)
     if as_json:
-        sys.stdout.write(json.dumps(document(found), indent=1) + "\n")
+        say_json(document(found))
     else:
-        show(Console(highlight=False, markup=False, emoji=False), found)
+        show(console(), found)
     if found.broken:
         raise typer.Exit(1)

@@ -10,12 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from mfbench.api.check import Check
+from mfbench.words import counted
 
 _STYLES = {
     "holds": "green",
     "warning": "yellow",
     "broken": "bold red",
     "not judged": "bright_black",
+    "not declared": "bright_black",
 }
 
 
@@ -52,7 +54,9 @@ def show(console: Console, check: Check) -> None:
     promises.add_column("found, and what to change", overflow="fold")
     for outcome in check.promises:
         style = _STYLES[outcome.state]
-        text = Text(outcome.message) if outcome.message else Text(outcome.promise.text, "dim")
+        text = (
+            Text(outcome.promise.text, "dim") if outcome.state == "holds" else Text(outcome.message)
+        )
         promises.add_row(outcome.promise.name, Text(outcome.state, style), text)
     facts = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     facts.add_column(no_wrap=True, style="bold")
@@ -73,9 +77,9 @@ def _facts(check: Check) -> list[tuple[str, str]]:
     size, field = check.state_size, check.receptive_field
     facts = [
         ("parameters", f"{check.parameters}"),
-        ("state", "none of a fixed size is declared" if size is None else f"{size} numbers"),
-        ("receptive field", "no limit is declared" if field is None else f"{field} lags"),
-        ("linear", "yes" if check.linear else "no, or not declared"),
+        ("state", "not declared" if size is None else counted(size, "number")),
+        ("receptive field", "not declared" if field is None else counted(field, "lag")),
+        ("linear", "declared" if check.linear else "not declared"),
     ]
     if (cost := check.cost) is None:
         return [*facts, ("training step", "not measured, because the model does not run")]

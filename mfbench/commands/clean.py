@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections import defaultdict
@@ -12,7 +11,9 @@ from typing import Annotated
 import typer
 
 from mfbench.commands.arguments import Json, StudyFile
+from mfbench.commands.output import say, say_json
 from mfbench.commands.units import size
+from mfbench.words import counted
 
 EXAMPLES = ("mfbench clean my-study.yaml", "mfbench clean my-study.yaml --yes")
 
@@ -39,7 +40,7 @@ def run(
     sizes = {path: path.stat().st_size for path in unneeded(found)}
     if as_json:
         files = [{"file": str(path), "bytes": count} for path, count in sizes.items()]
-        sys.stdout.write(json.dumps({"removed": yes, "files": files}, indent=1) + "\n")
+        say_json({"removed": yes, "files": files})
     else:
         _list(sizes, found.results)
     if not sizes:
@@ -51,9 +52,9 @@ def run(
             path.unlink()
             _remove_empty(path.parent, Path(found.results))
         if not as_json:
-            typer.echo("removed")
+            say("removed")
     elif not as_json:
-        typer.echo("Nothing was removed; --yes removes them.")
+        say("Nothing was removed; --yes removes them.")
 
 
 def _list(sizes: dict[Path, int], results: str) -> None:
@@ -62,15 +63,11 @@ def _list(sizes: dict[Path, int], results: str) -> None:
     for path, count in sizes.items():
         folders[path.parent].append(count)
     for folder, files in folders.items():
-        typer.echo(f"{size(sum(files)):>10}  {folder} ({_count(len(files))})")
+        say(f"{size(sum(files)):>10}  {folder} ({counted(len(files), 'file')})")
     if not sizes:
-        typer.echo(f"{results} holds nothing that the study no longer needs.")
+        say(f"{results} holds nothing that the study no longer needs.")
     else:
-        typer.echo(f"{size(sum(sizes.values())):>10}  in all ({_count(len(sizes))})")
-
-
-def _count(files: int) -> str:
-    return "1 file" if files == 1 else f"{files} files"
+        say(f"{size(sum(sizes.values())):>10}  in all ({counted(len(sizes), 'file')})")
 
 
 def _remove_empty(folder: Path, top: Path) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mfbench.commands.arguments import Figure, Json
+from mfbench.commands.output import console, say, say_json
+from mfbench.files.cube_path import cube_path
+from mfbench.words import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +40,8 @@ def run(
     view of how many cells are compared: of those that differ, at most 10 % are expected to do so by
     chance.
     """
+    for path in (a, b):
+        cube_path(path)
     from mfbench.cube.compare import compare_cubes
     from mfbench.cube.read import open_benchmark
     from mfbench.figures.comparison import comparison_table, draw
@@ -49,20 +53,15 @@ def run(
 
         save_chart(figure, draw(comparison))
     if as_json:
-        sys.stdout.write(json.dumps(_document(comparison, table), indent=1) + "\n")
+        say_json(_document(comparison, table))
         return
-    _show(f"A: {a}", f"B: {b}", *_summary(comparison, table))
+    say(f"A: {a}", f"B: {b}", *_summary(comparison, table))
     found = table if every else table[table.differs].sort_values("p_value")
     limit = None if every else _SHOWN
     if len(found):
         _show_cells(found[:limit])
     if limit and len(found) > limit:
-        _show(f"and {len(found) - limit} more: --all shows all")
-
-
-def _show(*lines: str) -> None:
-    for line in lines:
-        typer.echo(line)
+        say(f"and {len(found) - limit} more: --all shows all")
 
 
 def _summary(comparison: xr.Dataset, table: pd.DataFrame) -> list[str]:
@@ -70,7 +69,7 @@ def _summary(comparison: xr.Dataset, table: pd.DataFrame) -> list[str]:
     differ = table[table.differs]
     better = int((differ.ratio < 1).sum())
     lines = [f"other settings: B has {line}" for line in comparison.attrs["other_settings"]]
-    lines += [f"{len(table)} cells in both, {only[0]} only in A, {only[1]} only in B"]
+    lines += [f"{counted(len(table), 'cell')} in both, {only[0]} only in A, {only[1]} only in B"]
     if len(table) and table.p_value.isna().all():
         return [*lines, "no cell has two seeds in both cubes, so their noise is unknown"]
     return [
@@ -82,7 +81,6 @@ def _summary(comparison: xr.Dataset, table: pd.DataFrame) -> list[str]:
 
 def _show_cells(table: pd.DataFrame) -> None:
     from rich.box import SIMPLE
-    from rich.console import Console
     from rich.table import Table
 
     shown = Table(box=SIMPLE, show_edge=False, padding=(0, 1, 0, 0))
@@ -98,7 +96,7 @@ def _show_cells(table: pd.DataFrame) -> None:
             f"{cell['lowest']:.2g} .. {cell['highest']:.2g}" if known else "unknown",
             style="" if cell["differs"] else "dim",
         )
-    Console(highlight=False, markup=False, emoji=False).print(shown)
+    console().print(shown)
 
 
 def _document(comparison: xr.Dataset, table: pd.DataFrame) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Annotated
 
 import typer
 
 from mfbench.commands.arguments import Json, StudyFile
+from mfbench.commands.output import say, say_json
+from mfbench.words import counted
 
 EXAMPLES = ("mfbench estimate my-study.yaml", "mfbench estimate my-study.yaml --cores 8 --json")
 
@@ -55,17 +56,17 @@ def run(
         ],
     }
     if as_json:
-        typer.echo(json.dumps(document, indent=1))
+        say_json(document)
         return
     for name, stage in result.stages.items():
-        typer.echo(
+        say(
             f"{name:<10} {len(stage.jobs):>5} x {size(1e6 * stage.memory):>6}  "
             f"{duration(sum(stage.jobs)):>6}  {size(1e6 * stage.disk):>6} on disk  {stage.basis}"
         )
     whole, left = duration(result.seconds()), duration(result.seconds(left=True))
-    typer.echo(
-        f"about {whole} with {result.parallel} jobs at once, {left} of it still to do; "
+    say(
+        f"about {whole} with {counted(result.parallel, 'job')} at once, {left} of it still to do; "
         f"{size(1e6 * result.memory)} of memory, {size(1e6 * result.disk)} of disk"
     )
     if found.phases[1:]:
-        typer.echo(f"not included: {' and '.join(found.phases[1:])}")
+        say(f"not included: {' and '.join(found.phases[1:])}")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mfbench.api.defaults import LENGTH
 from mfbench.commands.arguments import Json
+from mfbench.commands.names import kernels
+from mfbench.commands.output import say, say_json
 
 if TYPE_CHECKING:
     from mfbench.api.floors import Floor
@@ -20,6 +21,7 @@ EXAMPLES = (
     "mfbench floors --kernel airy --memory-length 16 --state 4,8,16 --json",
     "mfbench floors --kernel mine.py:FAMILY --rho 0.9 --receptive-field 31 --length 128",
 )
+NAMES = (kernels,)
 _STATES = (1, 2, 4, 8, 16, 32, 64)
 
 
@@ -40,7 +42,7 @@ def run(
     receptive_field: Annotated[
         int | None, typer.Option(metavar="N", help="Lags that reach the output.")
     ] = None,
-    length: Annotated[int, typer.Option(help="Sequence length.")] = 64,
+    length: Annotated[int, typer.Option(help="Sequence length.")] = LENGTH,
     as_json: Json = False,
 ) -> None:
     """Show the lowest errors of linear models on a task.
@@ -58,7 +60,7 @@ def run(
             return
         about = {key: getattr(task, key) for key in ("kernel", "memory_length", "rho", "length")}
         found = {**about, "floors": [vars(one) for one in floors]}
-        sys.stdout.write(json.dumps(found, indent=1) + "\n")
+        say_json(found)
     except ValueError as error:  # all of it is input
         raise typer.BadParameter(str(error)) from None
 
@@ -87,10 +89,8 @@ def _floors(task: Task, sizes: list[int] | None, receptive_field: int | None) ->
 
 
 def _show(task: Task, floors: Iterable[Floor]) -> None:
-    typer.echo(
-        f"{task.kernel!s}, rho = {task.rho:.6g}, M99 = {task.memory_length}, T = {task.length}"
-    )
-    typer.echo(f"{'state':>8}{'receptive field':>18}{'lower':>12}{'upper':>12}")
+    say(f"{task.kernel!s}, rho = {task.rho:.6g}, M99 = {task.memory_length}, T = {task.length}")
+    say(f"{'state':>8}{'receptive field':>18}{'lower':>12}{'upper':>12}")
     for found in floors:
         state, field = ("any" if n is None else n for n in (found.state, found.receptive_field))
-        typer.echo(f"{state:>8}{field:>18}{found.lower:>12.3g}{found.upper:>12.3g}")
+        say(f"{state:>8}{field:>18}{found.lower:>12.3g}{found.upper:>12.3g}")

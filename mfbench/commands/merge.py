@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from mfbench.commands.arguments import Output
+from mfbench.commands.output import say
+from mfbench.files.cube_path import cube_path
 
 EXAMPLES = ("mfbench merge results/a/cubes/benchmark.nc results/b/cubes/benchmark.nc -o all.nc",)
 
@@ -21,6 +23,10 @@ def run(
     They may be parts of a study or published results. They must be of the same task. Cells
     (architecture, width, kernel, rho) that are in two of them must have the same numbers.
     """
+    for cube in cubes:
+        cube_path(cube)
+    from mfbench.api.cubes import contents, open_cube
     from mfbench.cube.merge import merge_cubes
 
     merge_cubes(cubes, output)
+    say(f"wrote {output}: {contents(open_cube(output))}")

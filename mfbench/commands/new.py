@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from mfbench.commands.output import say
+
 EXAMPLES = (
     "mfbench new study my-study",
     "mfbench new architecture mine",
@@ -46,4 +48,4 @@ def run(
     words = {"name": name, "class": title}
     (template,) = _TEMPLATES.glob(f"{kind}.*")
     path.write_text(Template(template.read_text()).substitute(words))
-    typer.echo(f"Wrote {path}. Next: {Template(_NEXT[kind]).substitute(words)}")
+    say(f"Wrote {path}. Next: {Template(_NEXT[kind]).substitute(words)}")

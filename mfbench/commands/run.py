@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from mfbench.commands.arguments import StudyFile
+from mfbench.commands.output import say
 
 EXAMPLES = (
     "mfbench run my-study.yaml",
@@ -41,7 +42,7 @@ def run(
     from mfbench.files.machine import usable_cores
     from mfbench.study.study import read_study
     from mfbench.workflow.claim import check_claim
-    from mfbench.workflow.engine import Run
+    from mfbench.workflow.engine import SnakemakeRun
     from mfbench.workflow.reruns import planned
 
     found = read_study(study)
@@ -49,11 +50,11 @@ def run(
     file = os.path.relpath(study)
     check_claim(found.results, file)
     if unlock:
-        Run(file, task="unlock").check()
-        typer.echo("unlocked")
+        SnakemakeRun(file, task="unlock").check()
+        say("unlocked")
         return
     config = {"training": {"device": device}} if device else {}
     if dry_run:
-        typer.echo("\n".join(lines(found, planned(file, config=config))))
+        say(*lines(found, planned(file, config=config)))
         return
     run_to_the_end(found, file, cores=cores or usable_cores(), config=config)

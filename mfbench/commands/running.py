@@ -10,16 +10,18 @@ from contextlib import contextmanager
 from typing import Any
 
 import typer
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from mfbench.commands.output import console, say
 from mfbench.commands.units import duration
 from mfbench.files.paths import Paths
 from mfbench.study.study import Study
-from mfbench.workflow.engine import Run
-from mfbench.workflow.progress import STAGES, Progress
+from mfbench.words import counted
+from mfbench.workflow.engine import SnakemakeRun
+from mfbench.workflow.progress import STAGE_NAMES, StudyProgress
 
 _SECONDS = 10.0  # between two plain lines
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -46,23 +48,22 @@ def run_to_the_end(study: Study, file: str, *, cores: int, config: Mapping[str, 
     typer.Exit
         The run was stopped.
     """
-    progress = Progress(study, cores)
+    progress = StudyProgress(study, cores)
     display = _Display(progress)
-    run = Run(file, cores=cores, config=config)
+    run = SnakemakeRun(file, cores=cores, config=config)
     with display, _calling(run, display):
         for event in run.events():
             display.see(event)
     if display.stopping:
         sys.stderr.write(f"stopped: {_to_go_on(study, file)}\n")
         raise typer.Exit(130)
-    if failed := len(progress.failed):
+    if failed := progress.failed:
         raise ValueError(
-            f"{failed} job{'s' if failed > 1 else ''} failed; once the cause is removed, "
-            f"{_to_go_on(study, file)}"
+            f"{counted(failed, 'job')} failed; once the cause is removed, {_to_go_on(study, file)}"
         )
     run.check()
     what = "report" if progress.stages else "nothing to be done, the report is up to date"
-    sys.stdout.write(f"{what}: {Paths(study.results).file('report')}\n")
+    say(f"{what}: {Paths(study.results).file('report')}")
 
 
 def _to_go_on(study: Study, file: str) -> str:
@@ -73,7 +74,7 @@ def _to_go_on(study: Study, file: str) -> str:
 
 
 @contextmanager
-def _calling(run: Run, display: _Display) -> Iterator[None]:
+def _calling(run: SnakemakeRun, display: _Display) -> Iterator[None]:
     """Pass on signals to the run's jobs. Nothing is raised, so that no event is lost."""
 
     def stop(*_: object) -> None:
@@ -92,16 +93,17 @@ def _calling(run: Run, display: _Display) -> Iterator[None]:
 class _Display:
     """What a run shows: a table in a terminal, else a line now and then."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: StudyProgress) -> None:
         self.progress = progress
         self.stopping = False
         self._lock = threading.Lock()  # the table is drawn in a thread of its own
-        self._console = Console(highlight=False, markup=False, emoji=False)
+        self._console = console()
         self._live = Live(
             get_renderable=self._table,
             console=self._console,
             refresh_per_second=1,
             transient=True,
+            redirect_stdout=False,
             redirect_stderr=False,
         )
         self._said, self._shown = 0.0, 0
@@ -118,12 +120,12 @@ class _Display:
         """Take in an event and show what is new."""
         with self._lock:
             self.progress.see(event)
-        if event["kind"] == "output":
-            self._console.print(event["msg"])
-        if not self.stopping:  # then every job fails
-            for line in self.progress.failed[self._shown :]:
+        if not self.stopping:  # then every job fails, and processes say how they ended
+            if event["kind"] == "output":
+                self._console.print(event["msg"])
+            for line in self.progress.said[self._shown :]:
                 self._console.print(line, style="red", soft_wrap=True)
-            self._shown = len(self.progress.failed)
+            self._shown = len(self.progress.said)
         if event["kind"] != "job_finished" or self._console.is_terminal:
             return
         if (now := self.progress.clock()) >= self._said + _SECONDS:
@@ -132,7 +134,7 @@ class _Display:
 
     def _line(self) -> str:
         stages = [
-            f"{STAGES.get(rule, rule)} {stage.done}/{stage.jobs}"
+            f"{STAGE_NAMES.get(rule, rule)} {stage.done}/{stage.jobs}"
             for rule, stage in self.progress.stages.items()
             if stage.done
         ]
@@ -143,7 +145,8 @@ class _Display:
         at_work = training is not None and training.done < training.jobs
         if at_work and (speed := self.progress.members_per_second):
             number, unit = (speed, "second") if speed >= 0.1 else (60 * speed, "minute")
-            yield f"{number:.2g} members per {unit}"
+            shown = f"{number:.2g}"
+            yield f"{shown} member{'' if shown == '1' else 's'} per {unit}"
         if left := self.progress.seconds_left:
             yield f"about {duration(left)} left"
 
@@ -152,6 +155,6 @@ class _Display:
         with self._lock:
             for rule, stage in self.progress.stages.items():
                 done = "green" if stage.done == stage.jobs else ""
-                table.add_row(STAGES.get(rule, rule), Text(f"{stage.done}/{stage.jobs}", done))
+                table.add_row(STAGE_NAMES.get(rule, rule), Text(f"{stage.done}/{stage.jobs}", done))
             words = "planning" if not self.progress.stages else ", ".join(self._pace())
         return Group(table, Text("stopping the jobs" if self.stopping else words))

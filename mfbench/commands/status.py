@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 from contextlib import suppress
 from typing import Annotated
@@ -11,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mfbench.commands.arguments import Json, StudyFile, positive
+from mfbench.commands.output import console, say_json
 
 EXAMPLES = (
     "mfbench status",
@@ -35,22 +34,20 @@ def run(
     """
     if as_json and watch:
         raise typer.BadParameter("give either --json or --watch")
-    from rich.console import Console
-
     from mfbench.commands.status_table import SHOWN, document, show
     from mfbench.study.study import read_study
     from mfbench.workflow.status import study_status
 
     found = read_study(study)
     if as_json:
-        sys.stdout.write(json.dumps(document(found, study_status(found)), indent=1) + "\n")
+        say_json(document(found, study_status(found)))
         return
-    console = Console(highlight=False, markup=False, emoji=False)
+    screen = console()
     limit = None if failed else SHOWN
     with suppress(KeyboardInterrupt):
-        show(console, found, study_status(found), limit=limit)
+        show(screen, found, study_status(found), limit=limit)
         while watch:
             time.sleep(watch)
             status = study_status(found)
-            console.clear()
-            show(console, found, status, limit=limit)
+            screen.clear()
+            show(screen, found, status, limit=limit)

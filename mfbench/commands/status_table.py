@@ -14,6 +14,7 @@ from rich.text import Text
 
 from mfbench.study.study import Study
 from mfbench.study.training import MEMBERS
+from mfbench.words import counted
 from mfbench.workflow.status import StudyStatus
 
 SHOWN = 10  # lines of each listing without --failed
@@ -57,7 +58,9 @@ def show(console: Console, study: Study, status: StudyStatus, *, limit: int | No
         cells = [_cells(counts[name, kernel]) for kernel in (*study.kernels, "")]
         evaluated = _share(counts[name, ""], "evaluated", "cells")
         table.add_row(Text(name, "bold"), *cells, evaluated)
-    console.print(f"{study.name}: {total['cells']} cells in {study.results}", style="bold")
+    console.print(
+        f"{study.name}: {counted(total['cells'], 'cell')} in {study.results}", style="bold"
+    )
     console.print(table)
     console.print("\ndone/cells; r running, f failed, d diverged, m missing")
     summary = ", ".join(f"{total[state]} {state}" for state in ("done", *_COLOURS))
@@ -66,8 +69,11 @@ def show(console: Console, study: Study, status: StudyStatus, *, limit: int | No
     listings: dict[str, Sequence[object]] = {
         "failed": [f"{c}: {c.message}\n    see {c.log}" for c in status.of("failed")],
         "interrupted, to be continued by the next run": status.of("interrupted"),
+        "extended; members that are trained are kept": [
+            f"{c}: {counted(c.members_to_train, 'member')} to train" for c in status.of("extended")
+        ],
         "outdated, trained with settings other than the study's": status.of("outdated"),
-        "unreadable files": status.problems,
+        "unreadable file" if len(status.problems) == 1 else "unreadable files": status.problems,
     }
     for title, lines in listings.items():
         if lines:

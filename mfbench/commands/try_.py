@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from mfbench.api.defaults import LEARNING_RATES, LENGTH, SEEDS, STEPS, WIDTH
 from mfbench.commands.arguments import Figure, Json
 from mfbench.commands.model_arguments import (
     Device,
@@ -18,12 +18,18 @@ from mfbench.commands.model_arguments import (
     Width,
     given_options,
 )
+from mfbench.commands.names import architectures, kernels
+from mfbench.commands.output import console, say_json
+from mfbench.files.cube_path import cube_path
+from mfbench.models.registry import locate
 
 EXAMPLES = (
     "mfbench try mine.py:Mine --kernel airy --memory-length 16",
     "mfbench try mine.py:Mine --kernel impulse --rho 20 --steps 2000 --figure mine.png",
     "mfbench try rnn --kernel airy --memory-length 16 --with results/default/cubes/benchmark.nc",
 )
+
+NAMES = (architectures, kernels)
 
 
 def _rates(text: str) -> str:
@@ -59,13 +65,13 @@ def run(
         Literal["steps", "marked"], typer.Option(help="What lags count: steps or marked steps.")
     ] = "steps",
     option: Options = None,
-    width: Width = 16,
-    length: Length = 64,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of each member.")] = 500,
+    width: Width = WIDTH,
+    length: Length = LENGTH,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of each member.")] = STEPS,
     learning_rates: Annotated[
         str, typer.Option(metavar="NUMBERS", help="Peak learning rates.", callback=_rates)
-    ] = "0.01,0.03",
-    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds.")] = 2,
+    ] = ",".join(map(str, LEARNING_RATES)),
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds.")] = SEEDS,
     device: Device = "auto",
     others: Annotated[
         Path | None,
@@ -80,18 +86,19 @@ def run(
     at the cause if it fails. Ctrl-C ends the training early and shows what there is.
     """
     options = given_options(option)
-    from rich.console import Console
-
-    from mfbench.api.attempt import attempt
+    locate(model)  # wrong names are reported before torch is loaded
+    if others is not None:
+        cube_path(others)
     from mfbench.api.tasks import Task
+
+    task = Task(kernel, memory_length, rho=rho, length=length, marked=marked, clock=clock)
+    from mfbench.api.attempt import attempt
     from mfbench.commands.attempt_table import document, show
-    from mfbench.commands.model_output import model_output_to_stderr
     from mfbench.commands.try_progress import progress_of_steps
     from mfbench.cube.read import open_benchmark
     from mfbench.cube.select import longest, nearest_level
     from mfbench.tasks.kernels.marks import Marks
 
-    task = Task(kernel, memory_length, rho=rho, length=length, marked=marked, clock=clock)
     other = None
     if others is not None:  # before the training, which takes longer
         assert task.memory_length is not None
@@ -101,10 +108,7 @@ def run(
         other = nearest_level(
             longest(cube), family=str(task.family), memory_length=task.memory_length
         )
-    with (
-        progress_of_steps(f"{model.rpartition(':')[2]} on {kernel}") as report,
-        model_output_to_stderr(),
-    ):
+    with progress_of_steps(f"{model.rpartition(':')[2]} on {kernel}") as report:
         found = attempt(
             model,
             task,
@@ -118,10 +122,9 @@ def run(
             partial=True,
         )
     if as_json:
-        sys.stdout.write(json.dumps(document(found, other), indent=1) + "\n")
+        say_json(document(found, other))
     else:
-        console = Console(highlight=False, markup=False, emoji=False)
-        show(console, found, other, name=f"{others}")
+        show(console(), found, other, name=f"{others}")
     if figure is not None:
         from mfbench.figures.export import save_chart
         from mfbench.figures.one_task import chart_of_task

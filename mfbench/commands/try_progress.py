@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from mfbench.commands.output import console
 
 
 @contextmanager
 def progress_of_steps(name: str) -> Iterator[Callable[[int, int], None]]:
-    """Show the steps that are done, on stderr and only while stdout is a terminal.
+    """Show the steps that are done, on standard error, and only if standard output is a terminal.
 
     Yields
     ------
@@ -20,7 +21,7 @@ def progress_of_steps(name: str) -> Iterator[Callable[[int, int], None]]:
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
-    shown = sys.stdout.isatty()
+    shown = console().is_terminal
     bar = Progress(*columns, console=Console(stderr=True), transient=True, disable=not shown)
     with bar:
         task = bar.add_task(f"{name}: checks the model", total=None)

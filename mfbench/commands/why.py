@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-import typer
-
 from mfbench.commands.arguments import Json, StudyFile
+from mfbench.commands.output import say, say_json
+from mfbench.words import counted
 
 if TYPE_CHECKING:
     from mfbench.study.study import Study
@@ -30,7 +29,7 @@ def run(study: StudyFile = "config.yaml", as_json: Json = False) -> None:
     found = read_study(study)
     stages = planned(os.path.relpath(study), config={})
     if not as_json:
-        typer.echo("\n".join(lines(found, stages)))
+        say(*lines(found, stages))
         return
     content = [
         {
@@ -43,21 +42,21 @@ def run(study: StudyFile = "config.yaml", as_json: Json = False) -> None:
         }
         for rule, stage in stages.items()
     ]
-    typer.echo(json.dumps({"study": found.name, "stages": content}, indent=1))
+    say_json({"study": found.name, "stages": content})
 
 
 def lines(study: Study, stages: Mapping[str, PlannedStage]) -> Iterator[str]:
     """A line per stage, and what else a reader must know."""
     from mfbench.files.paths import Paths
-    from mfbench.workflow.progress import STAGES
+    from mfbench.workflow.progress import STAGE_NAMES
 
     if not stages:
         yield f"nothing to be done: {Paths(study.results).file('report')} is up to date"
         return
-    names = {rule: STAGES.get(rule, rule) for rule in stages}
+    names = {rule: STAGE_NAMES.get(rule, rule) for rule in stages}
     width = max(map(len, names.values()))
     for rule, stage in stages.items():
-        jobs = f"{stage.jobs} job{'s' if stage.jobs > 1 else ''}"
+        jobs = counted(stage.jobs, "job")
         shown = [
             reason + _who(study, stage, reason, count) for reason, count in stage.reasons.items()
         ]

@@ -29,6 +29,12 @@ CAUSES = (
     UNRESOLVED,
     NOT_DIAGNOSED,
 )
+# What the rules read. A cube has 50 more variables, and every cell would take its part of each.
+_READ = (
+    *("status", "relative_mse", "best_validation_error", "validation_error", "time_variation"),
+    *("weights", "memory_function", "receptive_field", "linear", "state_size"),
+    *("lower_floor", "upper_floor", "rho", "selected_learning_rate"),
+)
 _FALLS = 0.9  # the error still falls if the last third of the steps takes it below this share
 _PLATEAU = 0.05  # a smaller fall of the relative error is a plateau
 
@@ -70,7 +76,8 @@ def cause_variables(
         ``cause`` (one of `CAUSES`) and ``cause_evidence`` by architecture, width, kernel and level;
         both are empty where a cell is solved, absent or failed.
     """
-    cube, threshold = in_words(cube), success_threshold(cube)
+    cube = in_words(cube[[name for name in _READ if name in cube.variables]])
+    threshold = success_threshold(cube)
     left = unsolved(cube).drop_vars("budget", errors="ignore")
     cause, evidence = (xr.full_like(left, "", dtype=object) for _ in range(2))
     for at in np.argwhere(left.values):
@@ -162,7 +169,7 @@ def hints(cell: xr.Dataset, threshold: float) -> list[str]:
     if edge in (-1, 1):
         side = "upper" if edge > 0 else "lower"
         found.append(f"the best learning rate lies at the {side} edge of the grid")
-    good, trials = _outcome(cell, threshold)
+    good, trials = _successes(chosen, threshold)
     if good:
         found.append(f"seeds disagree: {good} of {trials} succeed")
     return found
@@ -205,7 +212,11 @@ def _outcome(members: xr.Dataset, threshold: float) -> tuple[int, int]:
     """Number of seeds that succeed, and of all seeds."""
     if not members.sizes["learning_rate"] or not trained(members).any():
         return 0, 0
-    chosen = chosen_members(members)
+    return _successes(chosen_members(members), threshold)
+
+
+def _successes(chosen: xr.Dataset, threshold: float) -> tuple[int, int]:
+    """Number of chosen members that succeed, and that were trained."""
     return int((chosen.relative_mse < threshold).sum()), int(trained(chosen).sum())
 
 

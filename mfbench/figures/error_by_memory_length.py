@@ -11,6 +11,7 @@ import xarray as xr
 from mfbench.cube.select import failed
 from mfbench.figures import theme
 from mfbench.figures.tables import error_table, has, rounded
+from mfbench.words import counted
 
 
 def draw(cube: xr.Dataset) -> Any:
@@ -82,9 +83,9 @@ def _with_visible_floors(table: pd.DataFrame, bottom: float) -> pd.DataFrame:
 
 
 def _subtitle(table: pd.DataFrame, cube: xr.Dataset) -> list[str]:
-    seeds = cube.sizes["seed"]
+    seeds = counted(cube.sizes["seed"], "seed")
     lines = [
-        f"Test error at the learning rate that validation selects: median of {seeds} seeds; the "
+        f"Test error at the learning rate that validation selects: median of {seeds}; the "
         "band spans the best to the worst seed.",
         "Dashed grey: predicting zero. Click an architecture in the legend to highlight it.",
     ]

@@ -20,6 +20,7 @@ from mfbench.figures.tables import (
     short_error,
     task_names,
 )
+from mfbench.words import counted
 
 # By cause, in the order of CAUSES.
 _MARKS = ("square", "triangle-up", "diamond", "triangle-right", "circle", "cross", "triangle-down")
@@ -91,8 +92,8 @@ def draw(cube: xr.Dataset) -> Any:
         theme.by_kernel(cell, cube).resolve_scale(x="independent"),
         title="Relative error of every architecture on every task",
         subtitle=[
-            f"Median of {cube.sizes['seed']} seeds on the test split; 1 means predicting zero. "
-            "Dark: large error.",
+            f"Median of {counted(cube.sizes['seed'], 'seed')} on the test split; 1 means "
+            "predicting zero. Dark: large error.",
             *([marked] if shown else []),
         ],
     )

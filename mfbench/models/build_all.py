@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +74,18 @@ def build_all(entry: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
     return settings, problems
 
 
-def loaded_files(source: Source) -> tuple[dict[str, str], dict[str, str]]:
+def loaded_files(
+    source: Source, libraries: Collection[str]
+) -> tuple[dict[str, str], dict[str, str]]:
     """Digests of the files that this process has loaded, by their paths in two folders.
+
+    Parameters
+    ----------
+    source : Source
+        Where the model comes from.
+    libraries : collection of str
+        Modules to pass over, unless they belong to mfbench or to the model's own package: looking
+        up where all modules of torch lie takes longer than building the model.
 
     Returns
     -------
@@ -89,6 +99,8 @@ def loaded_files(source: Source) -> tuple[dict[str, str], dict[str, str]]:
     folder = source.path.resolve().parent
     installed = (source.module or "").partition(".")[0] if source.distribution else None
     for name, module in list(sys.modules.items()):
+        if name in libraries and name.partition(".")[0] not in ("mfbench", installed):
+            continue
         file = getattr(module, "__file__", None)
         # Some modules of torch name a file that does not exist.
         if not isinstance(file, str) or not (path := Path(file).resolve()).is_file():
@@ -112,14 +124,14 @@ def digest(path: Path) -> str:
 
 def _answer(entry: Mapping[str, Any], known: set[str]) -> dict[str, Any]:
     settings, problems = build_all(entry)
-    package, own = loaded_files(locate(entry["model"]))
-    modules = [n.partition(".")[2] for n in sys.modules if n.startswith("mfbench.models.")]
+    package, own = loaded_files(locate(entry["model"]), known)
+    new = sys.modules.keys() - known
     return {
         "settings": settings,
         "problems": problems,
         "package": package,
         "own": own,
-        "modules": sorted(set(modules) - known),
+        "modules": sorted(n.partition(".")[2] for n in new if n.startswith("mfbench.models.")),
     }
 
 
@@ -127,7 +139,7 @@ def main() -> None:
     """Read entries as JSON from stdin; write one line of JSON for each to stdout."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # keep the models' own output out of the answers
-    known = {n.partition(".")[2] for n in sys.modules if n.startswith("mfbench.models.")}
+    known = set(sys.modules)
     for entry in json.load(sys.stdin):
         reading, writing = os.pipe()
         if os.fork() == 0:

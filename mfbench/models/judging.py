@@ -1,8 +1,9 @@
 """Check the promises of a model, before it is trained.
 
 `check_promises` stops at the first broken promise; `judge_promises` goes on with those that can
-still be judged. Promises about the map from x to y are checked again at disturbed parameters,
-because a gate that starts at zero hides what it lets through later.
+still be judged, and measures where the model declares nothing. Promises about the map from x to y
+are checked again at disturbed parameters, because a gate that starts at zero hides what it lets
+through later.
 
 A difference breaks a promise if it exceeds the tolerance times the largest output in float32 and,
 if the model runs in float64, there as well. So the rounding errors that a chaotic or
@@ -14,15 +15,15 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import torch
 
 from mfbench.models.model import Model
 from mfbench.models.own_code import ArchitectureError, during, own_code
 from mfbench.models.promises import PROMISES, BrokenPromiseError, Promise
-from mfbench.models.trial import Trial, seeded
+from mfbench.models.trial import Trial, apart, changes, seeded, size_of
 
 _CPU = torch.device("cpu")
 
@@ -34,13 +35,13 @@ class Outcome:
     Attributes
     ----------
     promise : Promise
-    state : {"holds", "warning", "broken", "not judged"}
+    state : {"holds", "warning", "broken", "not judged", "not declared"}
     message : str
         What was found and what to change; empty for one that holds.
     """
 
     promise: Promise
-    state: Literal["holds", "warning", "broken", "not judged"]
+    state: Literal["holds", "warning", "broken", "not judged", "not declared"]
     message: str = ""
 
 
@@ -127,6 +128,8 @@ def _judged(
                     found[promise.name] = _outcome(
                         promise, other, found, stop=stop, when="once its parameters change"
                     )
+        if not stop:
+            _measure_undeclared(other or trial, found)
     return list(found.values())
 
 
@@ -138,6 +141,10 @@ def _outcome(
             return Outcome(promise, "not judged", f"needs the promise {name!r}")
     said = len(trial.warnings)
     try:
+        with own_code():
+            reason = None if stop else _unchecked(promise.name, trial)
+        if reason is not None:
+            return Outcome(promise, "not judged" if reason else "not declared", reason)
         with during(when) if when else nullcontext():
             _check(promise, trial)
     except ArchitectureError as error:
@@ -146,6 +153,45 @@ def _outcome(
         return Outcome(promise, "broken", str(error))
     more = trial.warnings[said:]
     return Outcome(promise, "warning", "; ".join(more)) if more else Outcome(promise, "holds")
+
+
+def _unchecked(name: str, trial: Trial) -> str | None:
+    """Why a declaration is not checked; "" if the model makes none, None if it is checked."""
+    model, length = trial.model, trial.length
+    if name == "linear":
+        return None if model.linear else ""
+    if name == "step form":
+        return None if any(part.recur for part in model.parts()) else ""
+    if name in ("receptive field", "reached"):
+        modules: list[Any] = [part.module for part in model.parts()]
+        fields = [m.receptive_field for m in modules if m.receptive_field is not None]
+        short = [field for field in fields if field < length + (name == "reached")]
+        reason = f"sequences of {length} steps are too short for it" if fields else ""
+        return None if short else reason
+    if name == "state size" and (size := model.state_size) is not None:
+        reason = "" if model.linear else "only that of a linear model can be checked"
+        if size >= min(length // 2, trial.copies):
+            reason = reason or f"sequences of {length} steps are too short for it"
+        return f"state_size = {size} is declared; {reason}" if reason else None
+    return "" if name == "state size" else None
+
+
+def _measure_undeclared(trial: Trial, found: dict[str, Outcome]) -> None:
+    """Say what the model does where it declares nothing."""
+    trial = replace(trial, generator=torch.Generator().manual_seed(0))
+    linear, field = found["linear"], found["receptive field"]
+    if linear.state == "not declared":
+        x, z = trial.draw(2, trial.length)
+        f_x, f_z, f_sum = trial.run(torch.stack((x, z, x + z)))
+        additive = apart(f_sum, f_x + f_z) <= linear.promise.tolerance * size_of(f_sum)
+        message = "measured: linear up to rounding" if additive else "measured: not linear"
+        found["linear"] = replace(linear, message=message)
+    if field.state == "not declared":
+        cuts, change, size = changes(trial, trial.model, trial.model.d_in, from_cut_on=False)
+        lags = torch.arange(trial.length) - (cuts[:, None] - 1)
+        seen = lags[change > field.promise.tolerance * size]
+        message = f"measured: lags up to {max(0, *seen.tolist())} reach the output"
+        found["receptive field"] = replace(field, message=message)
 
 
 def _check(promise: Promise, trial: Trial) -> None:

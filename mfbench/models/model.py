@@ -11,7 +11,7 @@ returns x times a fixed vector, of which the norm keeps only the sign of x.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,8 +87,12 @@ class Model(nn.Module, ABC):
         return y
 
     @abstractmethod
+    def steps(self, x: Tensor) -> Iterator[tuple[Tensor, State]]:
+        """The output (B, 1) and the state after each step; TypeError if there is no such form."""
+
     def recur(self, x: Tensor) -> Tensor:
-        """forward() step by step with a carried state; TypeError if there is no such form."""
+        """forward() step by step with a carried state."""
+        return torch.stack([y_t for y_t, _ in self.steps(x)], 1)
 
     @abstractmethod
     def parts(self) -> list[Part]:
@@ -221,17 +225,15 @@ class SequenceModel(Model):
         y: Tensor = self.decoder(u)  # (B, T, 1)
         return y
 
-    def recur(self, x: Tensor) -> Tensor:
+    def steps(self, x: Tensor) -> Iterator[tuple[Tensor, State]]:
         mixers = self.recurrent_mixers()
         states: list[State] = [mixer.initial_state(x.shape[0]) for mixer in mixers]
-        outputs = []
         for x_t in x.unbind(1):
             u_t = self.encoder(x_t)  # (B, C)
             for i, layer in enumerate(self._stack()):
                 y_t, states[i] = mixers[i].step(layer.norm(u_t), states[i])
                 u_t = layer.around(u_t, y_t)
-            outputs.append(self.decoder(u_t))
-        return torch.stack(outputs, 1)
+            yield self.decoder(u_t), list(states)
 
     def mixers(self) -> list[Mixer]:
         """The mixers from the first layer to the last."""

@@ -8,7 +8,7 @@ no declaration.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from itertools import chain
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mfbench.models.mixer import State
 from mfbench.models.model import Model, Part
 from mfbench.models.own_code import during, own_code
 
@@ -41,16 +42,14 @@ class WholeModel(Model):
         y: Tensor = self.module(x)
         return y
 
-    def recur(self, x: Tensor) -> Tensor:
+    def steps(self, x: Tensor) -> Iterator[tuple[Tensor, State]]:
         if self.step_form != {"initial_state", "step"}:
             raise TypeError("this architecture has no step-by-step form")
         start, step = self._declared("initial_state", None), self._declared("step", None)
         state = start(x.shape[0])
-        outputs = []
         for x_t in x.unbind(1):
             y_t, state = step(x_t, state)
-            outputs.append(y_t)
-        return torch.stack(outputs, 1)
+            yield y_t, state
 
     def parts(self) -> list[Part]:
         recur = self.recur if self.step_form == {"initial_state", "step"} else None

@@ -30,6 +30,7 @@ from mfbench.report.notes import NOTES
 from mfbench.report.optimum import distance_table
 from mfbench.report.slopes import slope_rows
 from mfbench.report.summary import summary_table
+from mfbench.words import counted
 
 
 def write_report(
@@ -53,6 +54,7 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["counted"] = counted
     settings, slopes = json.loads(cube.attrs["settings"]), slope_rows(cube)
     cube = longest(cube)
     page = environment.get_template("page.html").render(

@@ -97,6 +97,7 @@ def _build(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]
         capture_output=True,
         text=True,
         check=False,
+        start_new_session=True,  # on Ctrl-C, it is killed and has nothing to say
     )
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     if len(answers) < len(entries):

@@ -77,31 +77,22 @@ def write_weights(
         )
 
 
-def write_training(
-    path: str | Path,
-    trained: TrainedCells,
-    *,
-    settings: TrainingSettings,
-    resolved: Mapping[str, Any],
-    title: str,
-    device: str,
-) -> None:
-    """Write curves and outcomes of all members to one NetCDF file.
+def curves_and_outcomes(
+    trained: TrainedCells, settings: TrainingSettings
+) -> dict[str, tuple[tuple[str, ...], Any, dict[str, Any]]]:
+    """What training records of all members.
 
     Parameters
     ----------
-    path : path
-        File to write.
     trained : TrainedCells
         A failed cell has a message and no numbers.
     settings : TrainingSettings
         The training section of the study.
-    resolved : mapping
-        All settings of the job, for the file's attributes.
-    title : str
-        What the file holds.
-    device : str
-        The hardware on which it was trained.
+
+    Returns
+    -------
+    dict
+        By name, the dimensions, values and attributes of each variable and label.
     """
     axes = budgets, rates, seeds = axes_of(chain.from_iterable(trained.runs.values()))
     validated = {budget: validation_steps(budget, settings.validations) for budget in budgets}
@@ -168,15 +159,44 @@ def write_training(
             "flag_meanings": " ".join(STATUS),
         },
     }
+    return {
+        name: (*found, about(_TEXTS[name], **own.get(name, {}))) for name, found in values.items()
+    }
+
+
+def write_training(
+    path: str | Path,
+    trained: TrainedCells,
+    *,
+    settings: TrainingSettings,
+    resolved: Mapping[str, Any],
+    title: str,
+    device: str,
+) -> None:
+    """Write curves and outcomes of all members to one NetCDF file.
+
+    Parameters
+    ----------
+    path : path
+        File to write.
+    trained : TrainedCells
+        A failed cell has a message and no numbers.
+    settings : TrainingSettings
+        The training section of the study.
+    resolved : mapping
+        All settings of the job, for the file's attributes.
+    title : str
+        What the file holds.
+    device : str
+        The hardware on which it was trained.
+    """
+    variables = curves_and_outcomes(trained, settings)
     # Leave out numbers that are None, because attributes cannot hold it.
     model = {name: getattr(trained, name) for name in OF_THE_MODEL}
     write_netcdf(
         path,
-        {
-            name: (*found, about(_TEXTS[name], **own.get(name, {})))
-            for name, found in values.items()
-        },
-        provenance(title=title, settings=resolved, seeds=seeds)
+        variables,
+        provenance(title=title, settings=resolved, seeds=variables["seed"][1])
         | {"device": device, "precision": "float32, no TF32"}
         | {name: int(value) for name, value in model.items() if value is not None},
     )

@@ -1,7 +1,7 @@
 """Snakemake in a process of its own, and what it says about its jobs.
 
 The process has its own session, so that Ctrl-C in a terminal does not reach it and its jobs: they
-get one signal, from `Run.stop`. Events come as lines of JSON on its standard output.
+get one signal, from `SnakemakeRun.stop`. Events come as lines of JSON on its standard output.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class RunError(ValueError):
     """A run of Snakemake ended with an error."""
 
 
-class Run:
+class SnakemakeRun:
     """A run of Snakemake.
 
     Parameters

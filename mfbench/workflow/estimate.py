@@ -1,4 +1,4 @@
-"""What a study will take: seconds, memory and disk, from earlier jobs or a short probe."""
+"""What a study will take: seconds, memory and disk, from earlier jobs or a short timing."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from mfbench.workflow.snakefile import environment
 from mfbench.workflow.status import study_status
 
 Model = tuple[str, int]  # architecture, width
-_PROBE_SECONDS = 12.0  # of its measurements; it is ended after twice as long
-# Seconds of a job on one core and MB, where no earlier job and no probe says more (T = 32 to 128).
+_TIMING_SECONDS = 12.0  # of its measurements; it is ended after twice as long
+# Seconds of a job on one core and MB, where no earlier job and no timing says more (T = 32 to 128).
 _TYPICAL = {
     "datasets": (1.0, 100.0),
     "floors": (5.0, 130.0),
@@ -45,7 +45,7 @@ _FILE, _REPORT, _EVALUATION = 60_000, 18_000_000, 110
 
 
 @dataclass
-class Stage:
+class StageCost:
     """The jobs of one stage.
 
     Attributes
@@ -79,7 +79,7 @@ class Estimate:
         Jobs at once.
     """
 
-    stages: dict[str, Stage]
+    stages: dict[str, StageCost]
     parallel: int
 
     def seconds(self, *, left: bool = False) -> float:
@@ -118,7 +118,7 @@ def makespan(jobs: Iterable[float], parallel: int) -> float:
 
 @dataclass
 class _Cost:
-    """What is known about a model, from earlier jobs (``records``) or from a probe.
+    """What is known about a model, from earlier jobs (``records``) or from a timing.
 
     Attributes
     ----------
@@ -153,7 +153,7 @@ def estimate(study: Study, study_file: str, *, cores: int) -> Estimate:
         Jobs at once.
     """
     paths = Paths(study.results)
-    stages = {name: Stage() for name in _TYPICAL}
+    stages = {name: StageCost() for name in _TYPICAL}
     tasks = [(k, level.rho) for k in study.kernels for level in study.levels(k)]
     of_tasks: list[dict[str, Any]] = [{"kernel": kernel, "rho": rho} for kernel, rho in tasks]
     for name, kind, files in (
@@ -182,7 +182,7 @@ def estimate(study: Study, study_file: str, *, cores: int) -> Estimate:
     return Estimate(stages, min(cores, GPU_SLOTS // slots) if slots else cores)
 
 
-def _models(study: Study, stages: Mapping[str, Stage], costs: Mapping[Model, _Cost]) -> None:
+def _models(study: Study, stages: Mapping[str, StageCost], costs: Mapping[Model, _Cost]) -> None:
     """Add the jobs of training and evaluation."""
     most, length = levels_per_job(study), study.task.length
     states = {(c.architecture, c.width, c.kernel, c.rho): c for c in study_status(study).cells}
@@ -201,7 +201,12 @@ def _models(study: Study, stages: Mapping[str, Stage], costs: Mapping[Model, _Co
         for part in parts(rhos, most=most(architecture, width, "study")):
             cells = [states[architecture, width, kernel, rho] for rho in part]
             training.jobs.append(start + cell * len(part))
-            if missing := sum(c.state in ("missing", "running") for c in cells):
+            missing = sum(
+                (c.members_to_train or members) / members
+                for c in cells
+                if c.state in ("missing", "running")
+            )
+            if missing:
                 training.left.append(start + cell * missing)
             training.disk += (_FILE + len(part) * (8 * members * cost.parameters + curves)) / 1e6
         seconds = _START + len(rhos) * members * _known(cost, "evaluation")
@@ -226,12 +231,12 @@ def _known(cost: _Cost, name: str) -> float:
 
 
 def _costs(study: Study, file: str) -> dict[Model, _Cost]:
-    """What each model takes, by earlier jobs beside this study's results, or else by a probe."""
+    """What each model takes, by earlier jobs beside this study's results, or else by a timing."""
     costs = {model: _Cost() for model in dict.fromkeys(group[:2] for group in study.groups())}
     _from_records(study, costs)
     unknown = [model for model, cost in costs.items() if not cost.step]
     if unknown:
-        _from_probe(study, file, {model: costs[model] for model in unknown})
+        _from_timing(study, file, {model: costs[model] for model in unknown})
     for name in ("step", "evaluation"):  # of a model that was not measured: as of the slowest
         known = [median(getattr(cost, name)) for cost in costs.values() if getattr(cost, name)]
         for cost in costs.values():
@@ -287,28 +292,28 @@ def _comparable(settings: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _from_probe(study: Study, file: str, costs: Mapping[Model, _Cost]) -> None:
+def _from_timing(study: Study, file: str, costs: Mapping[Model, _Cost]) -> None:
     """Time a few steps of each model."""
     settings = study.training
     members = len(settings.learning_rates) * len(settings.seeds)
     levels = max(len(study.levels(kernel)) for kernel in study.kernels)
     most = levels_per_job(study)
     groups = [(*model, members * min(levels, most(*model, "study"))) for model in costs]
-    asked = {"file": file, "seconds": _PROBE_SECONDS, "groups": groups}
+    asked = {"file": file, "seconds": _TIMING_SECONDS, "groups": groups}
     with subprocess.Popen(
         [sys.executable, "-P", "-m", "mfbench.workflow.timing", json.dumps(asked)],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env=environment(),
         text=True,
-    ) as probe:
-        ending = threading.Timer(2 * _PROBE_SECONDS, probe.kill)
+    ) as timing:
+        ending = threading.Timer(2 * _TIMING_SECONDS, timing.kill)
         ending.start()
-        assert probe.stdout is not None
-        for line in probe.stdout:
+        assert timing.stdout is not None
+        for line in timing.stdout:
             found = json.loads(line)
             cost = costs[found["architecture"], found["width"]]
-            cost.basis = "a probe of a few steps"
+            cost.basis = "a few steps of each model"
             cost.memory.append(found["mb"])
             cost.parameters = found.get("parameters", cost.parameters)
             for name in ("step", "validation", "evaluation"):

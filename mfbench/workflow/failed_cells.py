@@ -1,4 +1,4 @@
-"""How many cells of a study failed, for the last word of a run; nothing heavy is imported."""
+"""The failed cells of a file of results, for the display of a run; nothing heavy is imported."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from pathlib import Path
 import netCDF4
 
 
-def count_failed(cube: str | Path) -> int:
-    """Number of failed cells of a benchmark cube, 0 where there is no cube that can be read.
+def failed_cells(path: str | Path) -> list[str]:
+    """The message of each failed cell in a training record, an evaluation or a cube.
 
     Parameters
     ----------
-    cube : path
-        ``<results>/cubes/benchmark.nc``.
+    path : path
+        Empty for a file that cannot be read: whoever needs its numbers says what is wrong.
     """
-    if not Path(cube).is_file():
-        return 0
+    if Path(path).suffix != ".nc":
+        return []
     try:
-        with netCDF4.Dataset(cube) as file:
+        with netCDF4.Dataset(path) as file:
             texts = file.variables.get("message")  # a cube of an earlier version has none
-            return 0 if texts is None else int((texts[:] != "").sum())
-    except OSError:  # whoever reads it for its numbers says what is wrong; the run ended well
-        return 0
+            return [] if texts is None else [text for text in texts[:].flat if text]
+    except OSError:
+        return []

@@ -45,16 +45,25 @@ class Settings(dict[str, Any]):
         return self._shown
 
 
-class Listed(list[Any]):
-    """A list of a study that Snakemake shows with its name."""
+class Listed(tuple[Any, ...]):
+    """A list of a study that Snakemake shows with its name.
 
-    def __init__(self, name: str, values: Iterable[Any]) -> None:
-        super().__init__(values)
-        shown = (rho_text(v) if isinstance(v, float) else str(v) for v in self)
-        self._shown = f"{name} = [{', '.join(shown)}]"
+    A tuple, because Snakemake copies a param that is a list and would lose the name.
+    """
+
+    def __new__(cls, name: str, values: Iterable[Any]) -> Listed:
+        made = super().__new__(cls, values)
+        made._name = name
+        return made
+
+    _name: str
+
+    def __getnewargs__(self) -> tuple[str, tuple[Any, ...]]:  # jobs get params as pickles
+        return self._name, tuple(self)
 
     def __repr__(self) -> str:
-        return self._shown
+        shown = (rho_text(v) if isinstance(v, float) else str(v) for v in self)
+        return f"{self._name} = [{', '.join(shown)}]"
 
 
 def plain(value: Any) -> Any:

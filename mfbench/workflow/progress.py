@@ -12,9 +12,10 @@ from mfbench.files import BrokenFileError, read_json
 from mfbench.files.paths import Paths, named
 from mfbench.study.study import Study
 from mfbench.training.checkpoint_progress import members_trained
+from mfbench.workflow.failed_cells import failed_cells
 from mfbench.workflow.plan import levels_of_phase
 
-STAGES = {
+STAGE_NAMES = {
     "dataset": "datasets",
     "floors": "floors",
     "train": "training",
@@ -30,7 +31,7 @@ STAGES = {
 
 
 @dataclass
-class Stage:
+class StageProgress:
     """Jobs of one rule: how many there are, how many have finished, and their seconds in all."""
 
     jobs: int = 0
@@ -44,12 +45,13 @@ class _Job:
     started: float
     wildcards: Mapping[str, str]
     levels: list[float]
+    results: list[str]  # files that it writes
     log: str
 
 
 @dataclass
-class Progress:
-    """The stages of a run, and its speed.
+class StudyProgress:
+    """The stages of a run, its speed, and what went wrong.
 
     Parameters
     ----------
@@ -58,24 +60,33 @@ class Progress:
         How many jobs run at once.
     clock : callable
         Returns seconds since the epoch.
+
+    Attributes
+    ----------
+    said : list of str
+        A line for each job that failed and each model that broke, as soon as it is known.
+    failed : int
+        Jobs that failed.
     """
 
     study: Study
     cores: int
     clock: Callable[[], float] = time.time
-    stages: dict[str, Stage] = field(default_factory=dict)
-    failed: list[str] = field(default_factory=list)
+    stages: dict[str, StageProgress] = field(default_factory=dict)
+    said: list[str] = field(default_factory=list)
+    failed: int = 0
     _jobs: dict[int, _Job] = field(default_factory=dict)
     _began: float | None = None  # of the first training
     _trained: float = 0.0  # members of jobs that have finished
+    _broken: set[str] = field(default_factory=set)  # messages of models that broke
 
     def see(self, event: Mapping[str, Any]) -> None:
-        """Take in an event of `mfbench.workflow.engine.Run`."""
+        """Take in an event of `mfbench.workflow.engine.SnakemakeRun`."""
         if event["kind"] == "run_info":
             counts = {rule: n for rule, n in event["stats"].items() if rule not in ("all", "total")}
-            order = [*STAGES, *counts]
+            order = [*STAGE_NAMES, *counts]
             for rule in sorted(counts, key=order.index):
-                self.stages[rule] = Stage(counts[rule])
+                self.stages[rule] = StageProgress(counts[rule])
         elif event["kind"] == "job_info" and event["rule_name"] != "all":
             self._start(event)
         elif event["kind"] == "job_finished" and (job := self._jobs.pop(event["job_id"], None)):
@@ -84,19 +95,32 @@ class Progress:
             stage.seconds += self.clock() - job.started
             if job.rule == "train":
                 self._trained += self._members(job)
+            if job.rule in ("train", "evaluate"):
+                self._say_broken(job)
         elif event["kind"] == "job_error" and (job := self._jobs.pop(event["jobid"], None)):
-            self.failed.append(f"{self._named(job)} failed: {_last_line(job.log)}see {job.log}")
+            self.failed += 1
+            self.said.append(f"{self._named(job)} failed: {_last_line(job.log)}see {job.log}")
 
     def _start(self, event: Mapping[str, Any]) -> None:
         rule = event["rule_name"]
         levels = [named(path)["rho"] for path in event["input"] if "rho" in named(path)]
         log = next(iter(event["log"]), "")
-        self._jobs[event["jobid"]] = _Job(rule, self.clock(), event["wildcards"], levels, log)
+        self._jobs[event["jobid"]] = _Job(
+            rule, self.clock(), event["wildcards"], levels, event["output"], log
+        )
         if rule == "train" and self._began is None:
             self._began = self.clock()
-        stage = self.stages.setdefault(rule, Stage())
+        stage = self.stages.setdefault(rule, StageProgress())
         at_work = sum(job.rule == rule for job in self._jobs.values())
         stage.jobs = max(stage.jobs, stage.done + at_work)  # a later phase adds jobs
+
+    def _say_broken(self, job: _Job) -> None:
+        """Say which cells failed because a model's own code broke; each error once."""
+        found = [message for path in job.results for message in failed_cells(path)]
+        for message in dict.fromkeys(found):
+            if message not in self._broken:
+                self._broken.add(message)
+                self.said.append(f"recorded as failed, the others go on: {message}; see {job.log}")
 
     @property
     def members_per_second(self) -> float:
@@ -154,7 +178,7 @@ class Progress:
     @staticmethod
     def _named(job: _Job) -> str:
         shown = [v for k, v in job.wildcards.items() if k not in ("phase", "part")]
-        return " ".join([STAGES.get(job.rule, job.rule), *shown])
+        return " ".join([STAGE_NAMES.get(job.rule, job.rule), *shown])
 
 
 def _last_line(log: str) -> str:

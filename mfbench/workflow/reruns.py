@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mfbench.workflow.engine import Run
-from mfbench.workflow.progress import STAGES
+from mfbench.workflow.engine import SnakemakeRun
+from mfbench.workflow.progress import STAGE_NAMES
 
 _PARAMS = re.compile(r"Params have changed since last execution: .*?before: (.*) now: (.*)")
 _LIST = re.compile(r"(.+) = \[(.*)\]")
@@ -17,8 +17,9 @@ _DIGEST = re.compile(r"(.+) [0-9a-f]{8}")
 # The starts of Snakemake's reasons, and what they mean here.
 _REASONS = {
     "Missing output files": "no result yet",
-    "Incomplete output files": "was stopped",
-    "Forced execution": "forced",
+    # Snakemake forces the jobs that it finds unfinished; mfbench forces none.
+    "Incomplete output files": "interrupted, will be redone",
+    "Forced execution": "interrupted, will be redone",
     "Software environment": "other software environment",
     "Code has changed": "its script has changed",
 }
@@ -58,7 +59,7 @@ def planned(file: str, *, config: Mapping[str, Any]) -> dict[str, PlannedStage]:
     ValueError
         Snakemake cannot plan the study.
     """
-    run = Run(file, task="plan", config=config)
+    run = SnakemakeRun(file, task="plan", config=config)
     jobs = [event for event in run.events() if event["kind"] == "job_info"]
     run.check()
     makers = {path: job["rule_name"] for job in jobs for path in job["output"]}
@@ -72,7 +73,7 @@ def planned(file: str, *, config: Mapping[str, Any]) -> dict[str, PlannedStage]:
             stage.reasons[reason] += 1
             if architecture := job["wildcards"].get("architecture"):
                 stage.architectures[reason].add(architecture)
-    order = [*STAGES, *stages]
+    order = [*STAGE_NAMES, *stages]
     return {rule: stages[rule] for rule in sorted(stages, key=order.index)}
 
 
@@ -95,7 +96,7 @@ def reasons(text: str, makers: Mapping[str, str]) -> list[str]:
     ...     "across all output: before: training.seeds = [0, 1] now: training.seeds = [0, 1, 2] ",
     ...     {},
     ... )
-    ['training.seeds: +2']
+    ['seeds added: 2']
     """
     found: list[str] = []
     for part in text.split("; "):
@@ -104,7 +105,9 @@ def reasons(text: str, makers: Mapping[str, str]) -> list[str]:
             found += _changes(_items(changed[1]), _items(changed[2]))
         elif label == "Input files updated by another job":
             rules = {makers[path] for path in files.split(", ") if path in makers}
-            found.append("after " + ", ".join(n for rule, n in STAGES.items() if rule in rules))
+            found.append(
+                "after " + ", ".join(n for rule, n in STAGE_NAMES.items() if rule in rules)
+            )
         elif label == "Updated input files":
             found.append(f"newer {files}")
         elif not part.startswith("Set of input files"):  # follows from a change that has its reason
@@ -137,9 +140,14 @@ def _changes(before: list[str], now: list[str]) -> Iterator[str]:
                 both = lists.setdefault(match[1], [[], []])
                 both[i] = match[2].split(", ")
     for name, (old, new) in lists.items():
-        changes = [f"+{value}" for value in new if value not in old]
-        changes += [f"-{value}" for value in old if value not in new]
-        yield f"{name}: {' '.join(changes)}" if changes else f"{name}: other order"
+        shown = name.removeprefix("training.").replace("_", " ")
+        added, removed = ([v for v in a if v not in b] for a, b in ((new, old), (old, new)))
+        if added:
+            yield f"{shown} added: {', '.join(added)}"
+        if removed:
+            yield f"{shown} removed: {', '.join(removed)}"
+        if not added and not removed:
+            yield f"{shown} in another order"
     digests = {m[1]: None for item in (*before, *now) if (m := _DIGEST.fullmatch(item))}
     yield from (f"{name} changed" for name in digests)
     if not lists and not digests:

@@ -73,9 +73,11 @@ def memory(study: Study, stage: str) -> Request:
     return request
 
 
-def runtime(stage: str) -> Request:
-    """Minutes of a job of a stage; training asks for a day at most."""
+def runtime(stage: str) -> Request | int:
+    """Minutes of a job of a stage: a day at most, which training asks for from the start."""
     limit = _MINUTES["training"]
+    if stage == "training":
+        return limit  # a number, because Snakemake calls a function for each of thousands of jobs
 
     def request(wildcards: Mapping[str, str], attempt: int) -> int:
         del wildcards

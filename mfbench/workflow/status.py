@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +24,8 @@ from mfbench.workflow.job_state import read_state
 from mfbench.workflow.resources import levels_per_job
 
 STATES = ("done", "running", "failed", "diverged", "missing")
-REASONS = ("interrupted", "outdated", "unreadable")  # why a cell is missing although files exist
+# Why a cell is missing although files exist; extended: the study has members that they lack.
+REASONS = ("interrupted", "extended", "outdated", "unreadable")
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class CellStatus:
         The error of a failed cell, and the file that says more.
     diverged_members : int
         How many members diverged.
+    members_to_train : int
+        Of an extended cell: how many members its files lack.
     evaluated : bool
         Whether the evaluation holds the cell as it is trained now.
     job : mapping
@@ -57,6 +61,7 @@ class CellStatus:
     message: str = ""
     log: str = ""
     diverged_members: int = 0
+    members_to_train: int = 0
     evaluated: bool = False
     job: Mapping[str, Any] = field(default_factory=dict)
 
@@ -127,6 +132,7 @@ class _Results:
     reason: str = ""  # why it is of no use
     time: int = 0  # of its last change
     levels: Mapping[float, tuple[list[int], str]] = field(default_factory=dict)
+    to_train: Mapping[float, int] = field(default_factory=dict)  # members of an extended level
 
     def outcome(self, rho: float) -> dict[str, Any]:
         """State of a cell by the codes of its members and its message."""
@@ -161,8 +167,12 @@ class _Group:
                     state = record.outcome(rho)
                     if evaluated and state["state"] != "failed":
                         state = evaluation.outcome(rho)
+                elif jobs[rho]:
+                    state = jobs[rho]
+                elif lacking := next((r.to_train[rho] for r in records if rho in r.to_train), 0):
+                    state = {"state": "missing", "reason": "extended", "members_to_train": lacking}
                 else:
-                    state = jobs[rho] or {"state": "missing", "reason": own.reason}
+                    state = {"state": "missing", "reason": own.reason}
                 yield CellStatus(**self.names, rho=rho, evaluated=evaluated, **state)
 
     def _job(self, rho: float, part: int) -> dict[str, Any]:
@@ -193,7 +203,10 @@ class _Group:
         except Exception as error:  # netCDF4 raises many things on truncated and foreign files
             self.problems.append(f"{path}: {error}")
             return _Results(log, "unreadable")
-        if not self.settings[kind].items() <= settings.items():
+        wanted = self.settings[kind]
+        if not wanted.items() <= settings.items():
+            if kind == "record" and (lacking := _members_to_train(wanted, settings)):
+                return _Results(log, to_train=dict.fromkeys(levels, lacking))
             return _Results(log, "outdated")
         return _Results(log, "", time, levels)
 
@@ -208,6 +221,19 @@ def _read(path: str, _: int) -> tuple[dict[str, Any], dict[float, tuple[list[int
         codes = file["status"][:].reshape(len(rho), -1).tolist()
         messages = file["message"][:].tolist()
     return _comparable(settings), dict(zip(rho, zip(codes, messages, strict=True), strict=True))
+
+
+def _members_to_train(wanted: Mapping[str, Any], there: Mapping[str, Any]) -> int:
+    """How many members of a cell its record lacks; 0 if it was made with other settings."""
+    new, old = wanted["training"], there["training"]
+    others = {k: v for k, v in new.items() if k not in MEMBERS}
+    if {**wanted, "training": others} != {
+        **{k: there.get(k) for k in wanted},
+        "training": {k: v for k, v in old.items() if k not in MEMBERS},
+    }:
+        return 0
+    kept = math.prod(len(set(new[axis]) & set(old[axis])) for axis in MEMBERS)
+    return math.prod(len(new[axis]) for axis in MEMBERS) - kept if kept else 0
 
 
 def _comparable(settings: Mapping[str, Any]) -> dict[str, Any]:

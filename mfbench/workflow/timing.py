@@ -42,21 +42,24 @@ def main(file: str, seconds: float, groups: list[tuple[str, int, int]]) -> None:
     study = read_study(file)
     device = choose_device(study.training.device)
     task = _task(study)
-    probe = _Probe(
+    timing = _Timing(
         study,
         TrainingData.of(task, device=device),
         EvaluationData.of(task, study.evaluation),
         # On a CPU, what other processes do does not count.
         time.process_time if device.type == "cpu" else time.perf_counter,
     )
-    ends = probe.clock() + 0.7 * seconds
+    ends = timing.clock() + 0.7 * seconds
     for i, (architecture, width, members) in enumerate(groups):
-        share = (ends - probe.clock()) / (len(groups) - i)
-        found = probe.training(architecture, width, members=members, seconds=share)
+        share = (ends - timing.clock()) / (len(groups) - i)
+        found = timing.training(architecture, width, members=members, seconds=share)
         _say(answers, architecture=architecture, width=width, **found)
     for architecture, width, _ in groups:
         _say(
-            answers, architecture=architecture, width=width, **probe.evaluation(architecture, width)
+            answers,
+            architecture=architecture,
+            width=width,
+            **timing.evaluation(architecture, width),
         )
 
 
@@ -85,7 +88,7 @@ def _task(study: Study) -> Task:
 
 
 @dataclass(frozen=True)
-class _Probe:
+class _Timing:
     """What all measurements share."""
 
     study: Study

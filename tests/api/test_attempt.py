@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pytest
 
 from mfbench.api.attempt import attempt
 from mfbench.api.tasks import Task
 from mfbench.api.training import train
+from mfbench.commands import try_
 
 TASK = Task("impulse", rho=3, length=16, sequences=64)
 
@@ -42,6 +45,16 @@ def test_it_trains_and_measures_as_train_does() -> None:
     # Four states hold an impulse at lag 3, so only training is at fault.
     assert cell.cause.item() == "not diagnosed"
     assert "the best learning rate lies at the upper edge" in cell.cause_evidence.item()
+
+
+def test_defaults_are_those_of_train_and_of_the_command() -> None:
+    command = inspect.signature(try_.run).parameters
+    for function in (attempt, train):
+        own = inspect.signature(function).parameters
+        for name in ("steps", "seeds", "width"):
+            assert own[name].default == command[name].default
+        rates = [float(rate) for rate in command["learning_rates"].default.split(",")]
+        assert list(own["learning_rates"].default) == rates
 
 
 def test_an_interrupted_attempt_has_the_steps_that_were_taken() -> None:

@@ -8,13 +8,14 @@ import pytest
 import yaml
 
 from mfbench.study.study import load_study
-from tests.conftest import small_study
+from tests.conftest import know_models, small_study
 from tests.results import Results
 
 
 @pytest.fixture
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Results:
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(small_study()))
+    know_models(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     return Results(load_study(small_study()))

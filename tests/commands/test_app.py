@@ -35,6 +35,31 @@ def test_the_help_of_a_command_shows_examples(command, capsys) -> None:
     assert main([command.name, "--help"]) == 0
     shown = capsys.readouterr().out
     assert f"    mfbench {command.name}" in shown.partition("Examples:")[2]
+    text = " ".join(shown.split())
+    assert ("Models: gru, lru," in text) == (command.name in ("check", "try"))
+    assert ("Kernels: airy, damped," in text) == (command.name in ("try", "floors"))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check", "nofile.py:Model"],
+        ["try", "rmm", "--kernel", "airy", "--memory-length", "8"],
+        ["try", "rnn", "--kernel", "nope", "--memory-length", "8"],
+        ["try", "rnn", "--kernel", "airy", "--memory-length", "8", "--with", "none.nc"],
+        ["compare", "none.nc", "other.nc"],
+        ["merge", "none.nc", "other.nc", "-o", "all.nc"],
+    ],
+)
+def test_a_wrong_name_is_told_before_anything_heavy_is_imported(arguments: list[str]) -> None:
+    code = (
+        f"import sys; from mfbench.__main__ import main; status = main({arguments}); "
+        "print(status, *{'torch', 'xarray', 'pandas'} & sys.modules.keys())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY
+    )
+    assert done.stdout == "1\n"
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

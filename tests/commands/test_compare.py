@@ -61,7 +61,7 @@ def test_json_has_all_cells(cubes: list[str], capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [
-        (["a.nc", "none.nc"], 1, "none.nc: No such file or directory"),
+        (["a.nc", "none.nc"], 1, "none.nc: No such file; is it b.nc?"),
         (["a.nc", "a.nc", "--figure", "f.pdf"], 2, "f.pdf must end in .png, .svg, .html"),
     ],
 )

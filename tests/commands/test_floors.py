@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mfbench.__main__ import main
+from tests.conftest import REPOSITORY
 
 
 def test_one_state_is_enough_for_an_exponential(capsys: pytest.CaptureFixture[str]) -> None:
@@ -32,6 +37,37 @@ def test_json_has_a_row_per_state_size(capsys: pytest.CaptureFixture[str]) -> No
         tail = k2[3:].sum() / k2.sum()
         assert found["lower"] == pytest.approx(tail, abs=1e-6)
         assert found["upper"] == pytest.approx(tail, abs=1e-6)
+
+
+LOUD = """
+import os
+from dataclasses import replace
+from mfbench.tasks.kernels.exponential import FAMILY as QUIET
+
+print("loaded")
+
+def function(rho, lag):
+    os.write(1, b"from C")
+    return QUIET.function(rho, lag)
+
+FAMILY = replace(QUIET, function=function)
+"""
+
+
+def test_what_a_kernel_prints_is_not_in_the_json(tmp_path: Path) -> None:
+    (tmp_path / "loud.py").write_text(LOUD)
+    arguments = ["floors", "--kernel", "loud.py:FAMILY", "--rho", "0.5", "--length", "16", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "mfbench", *arguments],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout)["memory_length"] == 4
+    assert "loaded" in done.stderr
+    assert "from C" in done.stderr
 
 
 @pytest.mark.parametrize(

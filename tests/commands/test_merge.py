@@ -17,6 +17,8 @@ def test_cubes_are_merged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assemble(Path(one), [path])
     assemble(Path(other), [make_group(tmp_path, "b", 4, "airy")])
     assert main(["merge", one, other, "-o", out]) == 0
+    made = "2 architectures, 2 kernels, 2 widths, 3 levels, 3 seeds"
+    assert capsys.readouterr().out == f"wrote {out}: {made}\n"
     cube = open_benchmark(out).sel(width=4, kernel="airy")
     assert (cube.status == "ok").all()
     edit(path, lambda group: group.assign(relative_mse=group.relative_mse + 1))

@@ -33,7 +33,7 @@ def test_an_unusable_file_is_named(
     assert out == ""
     assert err.startswith(f"mfbench {command}: {says}")
     assert err.count("\n") == 1
-    assert not Path(".snakemake").exists()
+    assert not Path(".snakemake/log").exists()
 
 
 @pytest.mark.parametrize("arguments", [["why"], ["run", "--dry-run"], ["run"]])

@@ -64,7 +64,7 @@ def test_what_needs_attention_is_listed_up_to_a_limit(
     broken.write_text("no NetCDF")
     text = " ".join(" ".join(printed(capsys)).split())
     assert "1 interrupted, to be continued by the next run: rnn, width 4, impulse, rho = 3" in text
-    assert f"1 unreadable files: {broken}" in text
+    assert f"1 unreadable file: {broken}" in text
     assert "outdated" not in text
     study = {**small_study(), "kernels": {"impulse": {"rho": [*range(1, 8)]}}}
     Path("config.yaml").write_text(yaml.safe_dump(study))
@@ -105,11 +105,11 @@ def test_four_kernels_and_thousands_of_cells_fit_into_80_columns(
 
 COUNTS = {
     *("cells", "done", "running", "failed", "diverged", "missing"),
-    *("interrupted", "outdated", "unreadable", "evaluated", "diverged_members"),
+    *("interrupted", "extended", "outdated", "unreadable", "evaluated", "diverged_members"),
 }
 CELL = {
     *("architecture", "width", "kernel", "rho", "phase", "state", "reason"),
-    *("message", "log", "diverged_members", "evaluated", "job"),
+    *("message", "log", "diverged_members", "members_to_train", "evaluated", "job"),
 }
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from mfbench.models.build import build_model
 from mfbench.models.judging import check_promises, judge_promises
@@ -282,7 +284,57 @@ def test_promises_after_a_broken_one_are_judged_if_they_can_be(
     assert list(found) == [promise.name for promise in PROMISES]
     assert states.items() <= found.items()
     assert {name for name, state in found.items() if state == "broken"} <= states.keys()
-    assert all(bool(outcome.message) == (outcome.state != "holds") for outcome in outcomes)
+    for outcome in outcomes:
+        assert outcome.state == "not declared" or bool(outcome.message) == (
+            outcome.state != "holds"
+        )
+
+
+class Undeclared(nn.Module):
+    """A model of four taps that declares what it is told to."""
+
+    def __init__(self, squared: bool = False, **declared: Any) -> None:
+        super().__init__()
+        self.taps, self.squared = nn.Parameter(torch.linspace(1, 2, 4)), squared
+        for name, value in declared.items():
+            setattr(self, name, value)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = sum(k * nn.functional.pad(x, (0, 0, s, 0))[:, :LENGTH] for s, k in enumerate(self.taps))
+        return y**2 if self.squared else y
+
+
+@pytest.mark.parametrize(
+    ("options", "states"),
+    [
+        ({}, {"linear": "measured: linear", "receptive field": "measured: lags up to 3 reach"}),
+        ({"squared": True}, {"linear": "measured: not linear"}),
+        ({"receptive_field": 4}, {"receptive field": "holds", "reached": "holds"}),
+        (
+            {"receptive_field": 99, "squared": True, "state_size": 3},
+            {
+                "receptive field": f"sequences of {LENGTH} steps are too short",
+                "reached": "too short",
+                "state size": "state_size = 3 is declared; only that of a linear model",
+            },
+        ),
+        (
+            {"linear": True, "state_size": 13},
+            {"linear": "holds", "state size": "state_size = 13 is declared; sequences of 24"},
+        ),
+        ({"linear": True, "state_size": 3}, {"linear": "holds", "state size": "holds"}),
+    ],
+)
+def test_only_what_was_checked_holds(options: dict[str, Any], states: dict[str, str]) -> None:
+    settings = {"model": Undeclared, "options": options}
+    build = partial(build_model, settings, width=WIDTH, length=LENGTH)
+    for outcome in judge_promises(build, length=LENGTH):
+        expected = states.get(outcome.promise.name, "")
+        if outcome.promise.name in ("linear", "receptive field", "reached", "state size"):
+            assert (outcome.state == "holds") == (expected == "holds")
+            assert expected == "holds" or expected in outcome.message
+        elif outcome.promise.name == "step form":
+            assert (outcome.state, outcome.message) == ("not declared", "")
 
 
 SOUND: dict[str, tuple[str, dict[str, str]]] = {

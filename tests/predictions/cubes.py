@@ -18,6 +18,7 @@ from mfbench.predictions.verdict import Verdict
 from mfbench.study.study import Study, load_study
 from mfbench.tasks.kernels.memory import memory_function, window_weights
 from mfbench.workflow.plan import study_settings
+from tests.conftest import built_here
 
 STEPS = np.array([1, 10, 100, 1000])
 
@@ -84,7 +85,7 @@ def make_cube(
     perturbed : callable, optional
         Error with perturbed weights, for perturbations of 0, 0.01 and 0.1.
     """
-    settings = study_settings(study)
+    settings = study_settings(built_here(study))
     length, scored_from = study.task.length, study.task.scored_from
     weights = window_weights(length, scored_from)
     widths = sorted({w for a in study.architectures.values() for w in a.widths})

@@ -82,7 +82,7 @@ def test_a_disturbed_study_ends_with_the_cube_of_an_undisturbed_one(run: Run) ->
     assert (cube.status.sel(architecture="none", width=2) == "ok").all()
     assert "KeyError: 'mine'" in cube.message.sel(architecture="broken", width=2).item()
     results = run.project.folder / "results/small"
-    assert "1 cells failed" in (results / "report.html").read_text()
+    assert "1 cell failed" in (results / "report.html").read_text()
     assert (results / "scoreboard.txt").exists()
 
 

@@ -9,7 +9,7 @@ from mfbench.study.study import read_study
 from mfbench.tasks.datasets import read_dataset, write_dataset
 from mfbench.training.data import TrainingData
 from mfbench.training.trainer import Member, Trainer
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, built_here
 
 
 @pytest.fixture(scope="module")
@@ -22,11 +22,11 @@ def task(tmp_path_factory: pytest.TempPathFactory) -> TrainingData:
     return TrainingData.of(read_dataset(path), device=torch.device("cpu"))
 
 
-@pytest.mark.parametrize(("layers", "steps"), [(1, 60), (3, 60), (5, 200), (6, 700), (7, 700)])
+@pytest.mark.parametrize(("layers", "steps"), [(1, 60), (5, 200), (6, 700)])
 def test_the_error_drops_once_the_receptive_field_covers_the_lag(
     task: TrainingData, layers: int, steps: int
 ) -> None:
-    study = read_study(REPOSITORY / "config" / "predictions" / "tcn_tail_floor.yaml")
+    study = built_here(read_study(REPOSITORY / "config" / "predictions" / "tcn_tail_floor.yaml"))
     model = study.models[f"tcn-{layers}-layer{'s' if layers > 1 else ''}"]
     settings = study.training.model_copy(update={"steps": [steps], "validations": 6})
     member = Member(task, learning_rate=0.03, seed=1)

@@ -18,7 +18,8 @@ import yaml
 from filelock import FileLock
 
 from tests.commands.conftest import easy, hard, results  # noqa: F401
-from tests.conftest import REPOSITORY, small_study
+from tests.conftest import REPOSITORY, know_models, small_study
+from tests.workflow import warm
 
 OWN = """from gain import GAIN
 from mfbench.models.mixer import Mixer
@@ -56,7 +57,7 @@ def workflow_study() -> dict[str, Any]:
         "broken": {"model": "broken.py:Own", "widths": [4]},
     }
     study["training"] |= {"steps": [20, 40], "learning_rates": [0.01, 0.03]}
-    study["evaluation"]["success"] = 0.5
+    study["evaluation"]["success"] = 0.2
     return study
 
 
@@ -75,13 +76,10 @@ class Project:
 
     def snakemake(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run Snakemake on the study."""
-        return subprocess.run(
-            self.command(*arguments),
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            env=self.environment() | environment,
-            check=False,
+        return warm.snakemake(
+            self.command(*arguments)[3:],
+            folder=self.folder,
+            environment=self.environment() | environment,
         )
 
     def run(self, *targets: str) -> str:
@@ -166,8 +164,7 @@ def copy_of_the_tree(folder: Path) -> None:
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target)
-    if (known := REPOSITORY / ".snakemake/mfbench").is_dir():  # models that were built before
-        shutil.copytree(known, folder / ".snakemake/mfbench")
+    know_models(folder)
 
 
 def begin(folder: Path, study: dict[str, Any], *, file: str = "study.yaml") -> Project:

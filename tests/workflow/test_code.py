@@ -97,11 +97,6 @@ def test_stages_and_architectures_have_digests_of_their_own() -> None:
     assert len(set(digests)) == len(digests)
 
 
-def digest_of(reference: str) -> str:
-    study = small_study() | {"architectures": {"own": {"model": reference, "widths": [4]}}}
-    return model_digest(load_study(study).models["own"], "own")
-
-
 MODEL = """
 import importlib
 import near
@@ -133,22 +128,17 @@ def test_a_users_file_counts_with_all_that_it_loads(
         file = tmp_path / "mine" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
-
-    def digest_with(**texts: str) -> str:
-        """The digest while some files have another text."""
-        for name, text in texts.items():
-            (tmp_path / "mine" / name).write_text(text)
-        found = digest_of("mine/own.py:Own")
-        for name in texts:
-            (tmp_path / "mine" / name).write_text(FILES[name])
-        return found
-
-    before = digest_with()
-    harmless = {"far.py": "X = 2", "kit/unused.py": "X = 2", "near.py": "X = 1  # one\n"}
-    assert digest_with(**harmless) == before
-    for name in ("near.py", "kit/deep.py", "kit/named.py", "own.py"):
-        assert digest_with(**{name: FILES[name] + "W = 3\n"}) != before, name
-    assert digest_with() == before
+    architecture = {"model": "mine/own.py:Own", "widths": [4]}
+    model = load_study(small_study() | {"architectures": {"own": architecture}}).models["own"]
+    loaded = {file.relative_to(tmp_path / "mine").as_posix() for file in model.files}
+    assert loaded == FILES.keys() - {"far.py", "kit/unused.py"}
+    before = model_digest(model, "own")
+    (tmp_path / "mine/near.py").write_text("X = 1  # one\n")
+    assert model_digest(model, "own") == before
+    for name in loaded:
+        (tmp_path / "mine" / name).write_text(FILES[name] + "W = 3\n")
+        before, changed = model_digest(model, "own"), before
+        assert before != changed, name
 
 
 def test_a_kernel_counts_with_all_that_it_consists_of(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_models_without_records_are_timed(results: Results) -> None:
     Path("config.yaml").write_text(yaml.safe_dump(study))
     found = estimate(load_study(study), "config.yaml", cores=2)
     training = found.stages["training"]
-    assert training.basis == "a probe of a few steps"
+    assert training.basis == "a few steps of each model"
     assert all(3 < seconds < 60 for seconds in training.jobs)
     assert training.memory > 100  # torch alone
     assert found.stages["evaluation"].left == found.stages["evaluation"].jobs

@@ -35,35 +35,25 @@ class Timid(Mixer):
         return 0.005 * causal_convolution(u, self.k)
 """
 GROUPS = ("rnn", "own", "timid", "broken")
-PHASE = {"phase_cube": 1, "refine": 1, "evaluated": 1, "benchmark_cube": 1}
+REFINE = {"phase_cube": 1, "refine": 1, "evaluated": 1, "benchmark_cube": 1}
+BOTH = {"refine": 1, "phase_cube": 1, "diagnose": 1, "evaluated": 2, "benchmark_cube": 1}
 
 
 @pytest.fixture(scope="module")
-def refined(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The finished study, to which the second phase was added."""
-    project = copied(finished, tmp_path_factory.mktemp("refined") / "project")
+def diagnosed(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The finished study, to which a model and both later phases were added."""
+    project = copied(finished, tmp_path_factory.mktemp("diagnosed") / "project")
+    (project.folder / "timid.py").write_text(TIMID)
+    project.set("architectures.timid", {"model": "timid.py:Timid", "widths": [4]})
     project.set("refine.levels", 2)
-    # What is to be trained shows once the checkpoint has run; what was trained stays.
-    assert project.planned(CUBE) == PHASE
+    project.set("diagnose", {"steps": 3, "learning_rates": 2, "seeds": 2})
     project.run(CUBE)
     return project.folder
 
 
-@pytest.fixture(scope="module")
-def diagnosed(refined: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The refined study with a model more and the third phase."""
-    project = copied(refined, tmp_path_factory.mktemp("diagnosed") / "project")
-    (project.folder / "timid.py").write_text(TIMID)
-    project.set("architectures.timid", {"model": "timid.py:Timid", "widths": [4]})
-    project.set("evaluation.success", 0.2)
-    project.set("diagnose", {"steps": 3, "learning_rates": 2, "seeds": 2})
-    project.run(CUBE)
-    return project
-
-
 @pytest.fixture
-def project(refined: Path, tmp_path: Path) -> Project:
-    return copied(refined, tmp_path / "project")
+def project(diagnosed: Path, tmp_path: Path) -> Project:
+    return copied(diagnosed, tmp_path / "project")
 
 
 def files(folder: Path, pattern: str) -> dict[str, int]:
@@ -73,9 +63,9 @@ def files(folder: Path, pattern: str) -> dict[str, int]:
 
 
 def test_levels_are_added_around_each_boundary_and_the_first_phase_stays(
-    finished: Path, refined: Path
+    finished: Path, diagnosed: Path
 ) -> None:
-    entries = read_json(refined / RESULTS / "phases/refine.json")["groups"]
+    entries = read_json(diagnosed / RESULTS / "phases/refine.json")["groups"]
     assert [(e["architecture"], e["width"], e["kernel"]) for e in entries] == [
         ("own", 4, "impulse"),
         ("rnn", 4, "impulse"),
@@ -86,15 +76,15 @@ def test_levels_are_added_around_each_boundary_and_the_first_phase_stays(
             (3, 2.0),
         ]
     for stage in ("datasets", "training", "evaluation"):
-        before, after = (files(folder, f"{stage}/**/*.nc") for folder in (finished, refined))
+        before, after = (files(folder, f"{stage}/**/*.nc") for folder in (finished, diagnosed))
         assert before.items() < after.items()
         if stage != "datasets":  # one job for both levels of a group
-            assert len(after) == len(before) + 2
+            assert len(files(diagnosed, f"{stage}/refine/**/*.nc")) == 2
 
 
-def test_the_cube_holds_both_phases(refined: Path) -> None:
-    cube = mfbench.open(refined / CUBE)
-    first = mfbench.open(refined / RESULTS / "cubes/study.nc")
+def test_the_cube_holds_the_levels_of_both_phases(diagnosed: Path) -> None:
+    cube = mfbench.open(diagnosed / CUBE)
+    first = mfbench.open(diagnosed / RESULTS / "cubes/study.nc")
     assert cube.memory_length.sel(kernel="impulse").values.tolist() == [1, 2, 3, 6]
     assert cube.rho.sel(kernel="impulse").values.tolist() == [0, 1, 2, 5]
     works = cube.sel(architecture=["rnn", "own"])
@@ -112,20 +102,17 @@ def test_the_cube_holds_both_phases(refined: Path) -> None:
 def test_a_fresh_study_plans_the_first_phase_and_the_checkpoint(fresh: Project) -> None:
     fresh.set("refine", {})
     first = {"dataset": 2, "floors": 2, "train": 1, "evaluate": 1}
-    assert fresh.planned(CUBE) == {**first, **PHASE}
+    assert fresh.planned(CUBE) == {**first, **REFINE}
 
 
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
         (lambda s: s["training"].update(device="cpu"), {}),
-        (lambda s: s.pop("refine"), {"benchmark_cube": 1}),
+        (lambda s: (s.pop("refine"), s.pop("diagnose")), {"benchmark_cube": 1}),
         # The checkpoint says which levels are new; the first phase stays.
-        (
-            lambda s: s["refine"].update(levels=3),
-            {"refine": 1, "evaluated": 1, "benchmark_cube": 1},
-        ),
-        (lambda s: s["evaluation"].update(success=0.6), PHASE),
+        (lambda s: s["refine"].update(levels=3), BOTH),
+        (lambda s: s["evaluation"].update(success=0.6), {**BOTH, "phase_cube": 2}),
     ],
     ids=["another device", "taken out", "more levels", "another threshold"],
 )
@@ -149,8 +136,8 @@ def test_a_broken_list_of_the_second_phase_is_named(project: Project) -> None:
     assert f"{file}: corrupt, its content does not match its seal" in said(done)
 
 
-def test_each_failure_has_its_cause(diagnosed: Project) -> None:
-    cube = mfbench.open(diagnosed.folder / CUBE)
+def test_each_failure_has_its_cause(diagnosed: Path) -> None:
+    cube = mfbench.open(diagnosed / CUBE)
     # The study's own members alone: those of the diagnosis are evidence.
     members = {"budget": [20, 40], "learning_rate": [0.01, 0.03], "seed": [0, 1]}
     assert {name: cube[name].values.tolist() for name in members} == members
@@ -171,19 +158,19 @@ def test_each_failure_has_its_cause(diagnosed: Project) -> None:
         assert expected in evidence.sel(architecture=name).item(level)
 
 
-def test_a_diagnosis_lists_and_trains_what_it_needs(diagnosed: Project) -> None:
-    results = diagnosed.folder / RESULTS
+def test_a_diagnosis_lists_and_trains_what_it_needs(diagnosed: Path) -> None:
+    results = diagnosed / RESULTS
     listed = read_json(results / "phases/diagnose.json")["groups"]
     cells = {g["architecture"]: [level["rho"] for level in g["levels"]] for g in listed}
     assert cells == {"own": [1.0], "rnn": [2.0], "timid": [0.0]}
     evaluated = read_json(results / "phases/diagnose_evaluated.json")["files"]
     made = {f"evaluation/diagnose/{name}/width=4/impulse.nc" for name in cells}
     assert {str(Path(file).relative_to(RESULTS)) for file in evaluated} == made
-    assert files(diagnosed.folder, "evaluation/diagnose/**/*.nc").keys() == made
-    assert len(files(diagnosed.folder, "training/diagnose/**/*.nc")) == len(cells)
-    cubes = files(diagnosed.folder, "cubes/*.nc")
+    assert files(diagnosed, "evaluation/diagnose/**/*.nc").keys() == made
+    assert len(files(diagnosed, "training/diagnose/**/*.nc")) == len(cells)
+    cubes = files(diagnosed, "cubes/*.nc")
     assert cubes.keys() == {f"cubes/{name}.nc" for name in ("study", "refine", "benchmark")}
 
 
-def test_after_all_phases_nothing_is_to_be_done(diagnosed: Project) -> None:
-    assert "Nothing to be done" in diagnosed.run(CUBE)
+def test_after_all_phases_nothing_is_to_be_done(diagnosed: Path) -> None:
+    assert Project(diagnosed).planned(CUBE) == {}

@@ -33,7 +33,8 @@ def test_params_show_a_digest_of_what_counts_and_lists_their_values() -> None:
     assert repr(pickle.loads(pickle.dumps(one))) == repr(one)
     shown = Listed("levels of airy", [4.0, 1e-05])
     assert repr(shown) == "levels of airy = [4, 1e-05]"
-    assert pickle.loads(pickle.dumps(shown)) == [4.0, 1e-05]
+    assert pickle.loads(pickle.dumps(shown)) == (4.0, 1e-05)
+    assert repr(pickle.loads(pickle.dumps(shown))) == repr(shown)
 
 
 def test_how_a_job_runs_does_not_count(study: dict[str, Any]) -> None:

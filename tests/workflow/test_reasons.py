@@ -27,7 +27,7 @@ PARAMS = (
             + PARAMS.format(
                 "levels of airy = [1, 2],{1.0: [], 2.0: []}", "levels of airy = [1],{1.0: []}"
             ),
-            ["levels of airy: -2"],
+            ["levels of airy removed: 2"],
         ),
         (
             PARAMS.format(
@@ -41,8 +41,9 @@ PARAMS = (
         ),
         (
             PARAMS.format("training.seeds = [0, 1]", "training.seeds = [1, 2, 3]"),
-            ["training.seeds: +2 +3 -0"],
+            ["seeds added: 2, 3", "seeds removed: 0"],
         ),
+        ("Forced execution", ["interrupted, will be redone"]),
         ("Something new of a later Snakemake", ["Something new of a later Snakemake"]),
     ],
 )

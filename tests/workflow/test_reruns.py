@@ -83,7 +83,7 @@ def test_what_changes_no_number_reruns_nothing(project: Project) -> None:
         ("training.steps", 13, TRAINING),
         ("task.seed", 1, DATASETS),
         ("floors.delta", 0.02, {"floors": 2, **EVALUATION}),
-        ("evaluation.success", 0.2, BEHIND_THE_CUBE),
+        ("evaluation.success", 0.3, BEHIND_THE_CUBE),
         ("evaluation.probes", 8, EVALUATION),
         ("architectures.rnn.options.nonlinearity", "identity", ONE_MODEL),
         ("architectures.own.training", {"loss": {"time_power": 1}}, ONE_MODEL),

@@ -18,11 +18,13 @@ import mfbench
 from tests.conftest import REPOSITORY, small_study
 from tests.workflow.conftest import FILES, said
 
+OWN = {"own": {"model": "mine/own.py:Own", "widths": [4]}}
 
-def write(folder: Path, **changes: Any) -> None:
+
+def write(folder: Path, architectures: dict[str, Any] = OWN, **changes: Any) -> None:
     """A study of one cell and a model of one's own."""
     study = small_study() | {"kernels": {"impulse": {"rho": [0]}}, "floors": {"state_sizes": [1]}}
-    study["architectures"] = {"own": {"model": "mine/own.py:Own", "widths": [4]}}
+    study["architectures"] = architectures
     study["training"] |= {"learning_rates": [0.01]} | changes
     (folder / "mine").mkdir(exist_ok=True)
     for name in ("mine/gain.py", "mine/own.py"):
@@ -55,12 +57,14 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_wheel_runs_a_study_in_an_empty_folder(installed: Path, tmp_path: Path) -> None:
+def test_the_path_of_a_new_user(installed: Path, tmp_path: Path) -> None:
+    """In an empty folder, with a model of one's own: check, try, run, compare, and add a seed."""
+
     def ran(*arguments: str) -> str:
         done = subprocess.run(
             command(*arguments),
             cwd=tmp_path,
-            env=environment(installed),
+            env=environment(installed) | {"OMP_NUM_THREADS": "1"},
             capture_output=True,
             text=True,
             check=False,
@@ -68,21 +72,33 @@ def test_a_wheel_runs_a_study_in_an_empty_folder(installed: Path, tmp_path: Path
         assert done.returncode == 0, said(done)
         return done.stdout
 
-    write(tmp_path)
-    assert "datasets        1 job  no result yet" in ran("run", "study.yaml", "--dry-run")
+    assert "Next: mfbench check mine.py:Mine" in ran("new", "architecture", "mine")
+    sizes = ["--width", "4", "--length", "16", "--device", "cpu", "--json"]
+    assert not json.loads(ran("check", "mine.py:Mine", *sizes))["broken"]
+    task = ["--kernel", "impulse", "--memory-length", "1", "--steps", "12"]
+    tried = json.loads(ran("try", "mine.py:Mine", *task, *sizes))
+    assert [model["model"] for model in tried["models"]] == ["Mine"]
+
+    own = {"mine": {"model": "mine.py:Mine", "widths": [4]}}
+    write(tmp_path, own)
     assert ran("run", "study.yaml", "--cores", "2").endswith("report: results/small/report.html\n")
     [log] = (tmp_path / ".snakemake/log").iterdir()
     assert f"Snakefile: {installed}/mfbench/_workflow/Snakefile" in log.read_text()
     cube = mfbench.open(tmp_path / "results/small/cubes/benchmark.nc")
     assert (cube.status == "ok").all()
-    assert "nothing to be done, the report is up to date" in ran("run", "study.yaml")
+    cube.assign(relative_mse=cube.relative_mse / 2).to_netcdf(tmp_path / "other.nc")
+    compared = json.loads(ran("compare", "results/small/cubes/benchmark.nc", "other.nc", "--json"))
+    [cell] = compared["cells"]
+    assert (cell["architecture"], cell["ratio"]) == ("mine", pytest.approx(0.5))
+
     estimate = json.loads(ran("estimate", "study.yaml", "--json"))
     assert estimate["seconds_left"] == 0 < estimate["seconds"]
     files = [file for file in (tmp_path / "results").rglob("*") if file.is_file()]
     assert 0.5 < estimate["disk_mb"] * 1e6 / sum(file.stat().st_size for file in files) < 2
-    write(tmp_path, seeds=[0, 1, 2])
+    write(tmp_path, own, seeds=[0, 1, 2])
+    assert "mine, width 4, impulse, rho = 0: 1 member to train" in ran("status", "study.yaml")
     assert ran("why", "study.yaml").splitlines() == [
-        "training        1 job  training.seeds: +2",
+        "training        1 job  seeds added: 2",
         "evaluation      1 job  after training",
         "cube            1 job  after evaluation",
         "report          1 job  after cube",
@@ -96,7 +112,7 @@ def test_a_run_that_is_stopped_tells_its_jobs_and_goes_on_next_time(tmp_path: Pa
         cwd=tmp_path,
         env=environment(REPOSITORY),
         stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         text=True,
     )
     state = tmp_path / "results/small/jobs/own/width=4/impulse/rho=0.json"
@@ -104,9 +120,11 @@ def test_a_run_that_is_stopped_tells_its_jobs_and_goes_on_next_time(tmp_path: Pa
         assert running.poll() is None
         time.sleep(0.1)
     running.send_signal(signal.SIGINT)
-    _, error = running.communicate(timeout=60)
+    output, error = running.communicate(timeout=60)
     assert running.returncode == 130
     assert error.startswith("stopped: `mfbench run study.yaml` goes on from here (training from")
+    assert "Traceback" not in output + error
+    assert error.count("\n") == 1
     assert json.loads(state.read_text())["state"] == "interrupted"
     assert not list((tmp_path / ".snakemake/locks").glob("*"))
 

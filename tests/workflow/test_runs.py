@@ -7,7 +7,6 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
-import pytest
 import xarray as xr
 
 import mfbench
@@ -84,24 +83,6 @@ def test_a_study_that_has_grown_trains_only_what_is_new(project: Project) -> Non
     assert log.count(": trained") == 10
     with xr.open_dataset(project.folder / evaluation) as group:
         assert (group.status == 1).all()
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"training.stepps": 3}, "training.stepps: unknown key; allowed here: batch_size"),
-        ({"training.broken": "stop", "training.steps": 41}, "width 4: KeyError: 'mine'"),
-    ],
-)
-def test_what_is_wrong_stops_a_study_that_asks_for_it(
-    project: Project, changes: dict[str, object], message: str
-) -> None:
-    for key, value in changes.items():
-        project.set(key, value)
-    done = project.snakemake(str(RESULTS / "training/study/broken/width=4/impulse/part=1.nc"))
-    assert done.returncode != 0
-    assert message in said(done)  # with the log of the failed job
-    assert ("Traceback" in said(done)) == ("training.broken" in changes)
 
 
 def test_studies_never_overwrite_each_others_results(project: Project) -> None:

@@ -95,6 +95,7 @@ def test_cells_count_in_whichever_part_they_were_trained(easy: float, hard: floa
     [
         ({"training": {"steps": 13}}, 2),
         ({"task": {"seed": 5}}, 2),
+        ({"task": {"seed": 5}, "training": {"seeds": [0, 1, 2]}}, 2),
         ({"training": {"device": "cpu", "broken": "stop"}}, 0),
         ({"training": {"learning_rates": [0.01, 0.003], "seeds": [1, 0]}}, 0),
     ],
@@ -110,6 +111,25 @@ def test_only_results_of_the_same_settings_count(
         assert found == {"missing": 6, "outdated": 1}
     else:
         assert found == {"done": 1, "failed": 1, "missing": 4}
+
+
+@pytest.mark.parametrize(
+    ("training", "to_train"),
+    [
+        ({"seeds": [0, 1, 2]}, 2),
+        ({"learning_rates": [0.003, 0.01, 0.03], "seeds": [0, 1, 2]}, 5),
+        ({"steps": [12, 24]}, 4),
+        ({"seeds": [1, 2]}, 2),
+    ],
+)
+def test_members_that_are_added_leave_the_others_as_they_are(
+    results: Results, training: dict[str, Any], to_train: int
+) -> None:
+    results.training("rnn", "impulse", {3.0: OK})
+    study = changed(training=training, kernels={"impulse": {"rho": [3, 5]}})
+    assert counts(study) == {"missing": 8, "extended": 1}
+    (found,) = study_status(study).of("extended")
+    assert (found.rho, found.members_to_train) == (3.0, to_train)
 
 
 def test_unreadable_files_are_named_and_their_cells_missing(

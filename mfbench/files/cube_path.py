@@ -1,0 +1,32 @@
+"""The cube that a user names, looked for before anything heavy is imported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mfbench.files.paths import Paths
+
+
+def cube_path(path: str | Path) -> Path:
+    """The path of a cube that is there.
+
+    Raises
+    ------
+    FileNotFoundError, IsADirectoryError
+        It is not; the message names a cube nearby, if there is one.
+    """
+    found = Path(path)
+    if found.is_dir():
+        raise IsADirectoryError(f"{found} is a folder, and a cube is a file{_hint(found)}")
+    if not found.exists():
+        raise FileNotFoundError(f"{found}: No such file{_hint(found.parent)}")
+    return found
+
+
+def _hint(folder: Path) -> str:
+    """The newest cube of a study in a folder, in one of several studies, or in one above these."""
+    patterns = [*(Paths(place).file("benchmark") for place in (".", "*", "*/*")), "*.nc"]
+    there = [path for pattern in patterns for path in folder.glob(pattern) if path.is_file()]
+    if not there:
+        return f"; a study that has run has its cube in {Paths('results/NAME').file('benchmark')}"
+    return f"; is it {max(there, key=lambda path: path.stat().st_mtime)}?"

@@ -1,0 +1,26 @@
+"""A path that is no cube is answered with the cube nearby."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mfbench.files.cube_path import cube_path
+
+
+def test_a_cube_nearby_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    with pytest.raises(IsADirectoryError, match=r"has its cube in results/NAME/cubes/"):
+        cube_path("empty")
+    cube = Path("results/small/cubes/benchmark.nc")
+    cube.parent.mkdir(parents=True)
+    cube.touch()
+    assert cube_path(str(cube)) == cube
+    for wrong in (".", "results", "results/small", "nope.nc", "results/benchmark.nc"):
+        with pytest.raises(OSError, match=f"{cube}"):
+            cube_path(wrong)
+    Path("empty/merged.nc").touch()
+    with pytest.raises(IsADirectoryError, match=r"empty is a folder.*is it empty/merged\.nc"):
+        cube_path("empty")
