@@ -63,7 +63,7 @@ def steps(architecture: dict[str, Any], *, T: int, width: int, batch: int) -> tu
 
     def leanest(count: int) -> None:
         for rows in itertools.islice(every, count):
-            outputs = model(data.x[rows][..., None])[..., 0]
+            outputs = model(data.x[rows])[..., 0]
             loss = (outputs - data.y[rows])[:, data.scored_from :].square().mean()
             optimiser.zero_grad()
             loss.backward()

@@ -17,8 +17,8 @@ CPU = torch.device("cpu")
 
 def training_data(*, length: int, device: torch.device = CPU) -> TrainingData:
     """The task of remembering the input of the step before."""
-    x = torch.randn(4096, length, generator=torch.Generator().manual_seed(0)).to(device)
-    y = x.roll(1, 1)
+    x = torch.randn(4096, length, 1, generator=torch.Generator().manual_seed(0)).to(device)
+    y = x[..., 0].roll(1, 1)
     return TrainingData(x, y, x[:128], y[:128], scored_from=length // 2)
 
 

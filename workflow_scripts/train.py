@@ -31,9 +31,7 @@ with job_state(jobs, settings=numbers):
     tasks = {}
     for path in snakemake.input.datasets:
         task = read_dataset(path, splits=("train", "validation"), task=settings["task"])
-        tasks[task.rho] = TrainingData.of(
-            task.x, task.y, scored_from=task.scored_from, device=device
-        )
+        tasks[task.rho] = TrainingData.of(task, device=device)
     trained = train_cells(
         settings["architecture"],
         tasks,

@@ -104,7 +104,9 @@ def attempt(
     (('learning_rate', 'seed'), False)
     """
     start = time.perf_counter()
-    settings = settings_of(model, options or {}, width=width, length=task.length)
+    settings = settings_of(
+        model, options or {}, width=width, length=task.length, d_in=task.settings.channels
+    )
     training = checked(
         TrainingSettings,
         {
@@ -144,7 +146,7 @@ def attempt(
     }
     trained = train_cells(
         settings,
-        {data.rho: TrainingData.of(data.x, data.y, scored_from=data.scored_from, device=chosen)},
+        {data.rho: TrainingData.of(data, device=chosen)},
         width=width,
         settings=training,
         share=share,
@@ -155,7 +157,14 @@ def attempt(
     planned = len(training.learning_rates) * len(training.seeds)
     interrupted = sum(member.finished for member in members) < planned
     order = order_for_error(data.kernel, data.weights)
-    floors = Floors(data.kernel, data.weights, order=order, bounds={})
+    floors = Floors(
+        data.kernel,
+        data.weights,
+        order=order,
+        bounds={},
+        marks=data.marks,
+        scored_from=data.scored_from,
+    )
     with tempfile.TemporaryDirectory(prefix="mfbench-try-") as folder:
         record, weights = Path(folder, "record.nc"), Path(folder, "weights.safetensors")
         evaluation, cube = Path(folder, "evaluation.nc"), Path(folder, "cube.nc")

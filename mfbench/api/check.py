@@ -162,8 +162,9 @@ def _declared(model: Model, name: str) -> Any:
 
 def _cost(settings: Mapping[str, Any], *, width: int, length: int, device: torch.device) -> Cost:
     generator = torch.Generator().manual_seed(0)
-    x = torch.randn((2 * _SETTINGS.batch_size, length), generator=generator).to(device)
-    data = TrainingData(x, x, x, x, scored_from=length // 2)
+    y = torch.randn((2 * _SETTINGS.batch_size, length), generator=generator).to(device)
+    x = y[..., None]
+    data = TrainingData(x, y, x, y, scored_from=length // 2)
     memory = step_bytes(settings, data, width=width, settings=_SETTINGS)
     member = Member(data, learning_rate=_SETTINGS.learning_rates[0], seed=0)
     trainer = Trainer(settings, [member], width=width, settings=_SETTINGS)
@@ -186,7 +187,7 @@ def _cost(settings: Mapping[str, Any], *, width: int, length: int, device: torch
     return Cost(
         milliseconds=1e3 * seconds / count,
         memory=memory,
-        alone=ensemble_error(models, x[:4].reshape(2, 2, length)) or "",
+        alone=ensemble_error(models, x[:4].reshape(2, 2, length, 1)) or "",
         unrecorded=step.reason if isinstance(step, Replayed) else "no GPU here",
     )
 

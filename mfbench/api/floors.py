@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mfbench.api.defaults import LENGTH
 from mfbench.api.kernels import Kernel
 from mfbench.api.tasks import Task
-from mfbench.floors.model import model_floor
+from mfbench.floors.netcdf import Floors
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ def floor(
     *,
     state: int | None = None,
     receptive_field: int | None = None,
+    linear: bool = False,
     rho: float | None = None,
     memory_length: int | None = None,
     length: int = LENGTH,
@@ -52,6 +53,9 @@ def floor(
         Number of reals that the model carries from one step to the next.
     receptive_field : int, optional
         Number of lags that reach the output, lag 0 included.
+    linear : bool
+        Of a marked task, the floors of linear time-invariant models of input and marks; by default,
+        those of linear systems that are told the marks.
     rho, memory_length, length, scored_from
         Which task of the kernel, as in `Task`; not with a Task.
 
@@ -77,7 +81,10 @@ def floor(
         task = kernel
     else:
         task = Task(kernel, memory_length, rho=rho, length=length, scored_from=scored_from)
-    lower, upper = model_floor(
-        task.memory_function, task.weights, state_size=state, receptive_field=receptive_field
+    marks, scored_from = task.settings.marks, task.settings.scored_from
+    of_task = Floors(
+        task.memory_function, task.weights, 0, {}, marks=marks, scored_from=scored_from
     )
+    find = of_task.of_linear_model if linear else of_task.of_model
+    lower, upper = find(state_size=state, receptive_field=receptive_field)
     return Floor(lower, upper, state, receptive_field)

@@ -25,6 +25,7 @@ from mfbench.models.options import is_mixer
 from mfbench.models.trial import seeded
 from mfbench.models.whole import WholeModel
 from mfbench.study.architecture import ArchitectureSettings
+from mfbench.study.task import TaskSettings
 from mfbench.tasks.datasets import read_dataset
 from mfbench.training.record import weight_name
 from mfbench.training.run import Run
@@ -78,7 +79,12 @@ def build(
 
 
 def settings_of(
-    model: Architecture | nn.Module, options: Mapping[str, Any], *, width: int, length: int
+    model: Architecture | nn.Module,
+    options: Mapping[str, Any],
+    *,
+    width: int,
+    length: int,
+    d_in: int = 1,
 ) -> dict[str, Any]:
     """The settings that `build_model` takes, with the architecture's own defaults.
 
@@ -95,7 +101,8 @@ def settings_of(
     given["options"] = {key: value for key, value in options.items() if key not in shaping}
     section = checked(ArchitectureSettings, {**given, "widths": [width]})
     with seeded(0):  # to look at a model draws no numbers from torch's generator
-        settings, _, problems = build_all({**section.entry(length), "model": made})
+        entry = {**section.entry(length, d_in=d_in), "model": made}
+        settings, _, problems = build_all(entry)
     if problems:
         said = [f"{at[-1]}: {text}" if at[0] == "options" else text for at, text in problems]
         raise ValueError("; ".join(said))
@@ -110,10 +117,10 @@ def _copies(module: nn.Module) -> Callable[[], nn.Module]:
     return copied
 
 
-def as_model(module: nn.Module) -> Model:
+def as_model(module: nn.Module, *, d_in: int = 1) -> Model:
     """A copy of a module with the interface of all models, in evaluation mode."""
     own = copy.deepcopy(module)
-    return (own if isinstance(own, Model) else WholeModel(own)).eval()
+    return (own if isinstance(own, Model) else WholeModel(own, d_in=d_in)).eval()
 
 
 def load_model(
@@ -188,7 +195,8 @@ def load_model(
     own = settings["architecture"]
     own["model"] = _found(own["model"], Path(results).resolve())
     with seeded(0):  # the weights are those of the study
-        model = build_model(own, width=width, length=settings["task"]["length"])
+        task = TaskSettings.model_validate(settings["task"])
+        model = build_model(own, width=width, length=task.length, d_in=task.channels)
     load_member(model, trained[knob].weights, weight_name(knob, run, ""))
     return model.eval().root
 

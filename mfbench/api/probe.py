@@ -35,7 +35,8 @@ def probe(
     Parameters
     ----------
     module : Module
-        Any causal module (B, T, 1) -> (B, T, 1). It is measured in evaluation mode, on its device.
+        Any causal module (B, T, 1) -> (B, T, 1), or (B, T, 2) -> (B, T, 1) for a marked task. It
+        is measured in evaluation mode, on its device.
     task : Task
         Its test split is used.
     probes : int
@@ -81,14 +82,14 @@ def probe(
         EvaluationSettings,
         {"probes": probes, "batch_size": batch_size, "length_factors": list(length_factors)},
     )
-    model = as_model(module)
+    model = as_model(module, d_in=task.settings.channels)
     if not any(parameter.requires_grad for parameter in model.parameters()):
         model.requires_grad_(True)  # of the copy: perturbations change what is trained
     check_measurable(model, length=task.length)
     data = EvaluationData.of(task.data, settings)
     (found,) = measure(Ensemble([model]), [data], settings, seeds=[seed])
     message = found.pop("generalisation_message")
-    x = torch.from_numpy(task.x["test"]).to(model.like.device)
+    x = torch.from_numpy(task.data.inputs("test")).to(model.like.device)
     capacity = memory_capacity(model, x, scored_from=task.data.scored_from)
     values = {
         name: (dims, np.asarray(found[name]), {"long_name": text, "units": "1"})

@@ -51,8 +51,13 @@ class Task:
         Standard deviation of white noise on training and validation targets.
     distribution : {"normal", "uniform", "rademacher"}
         Distribution of the input.
+    marked : float, optional
+        Probability of a mark. Models see pairs (x, g) then, g = 1 at marked steps and 0 at others,
+        and the target remembers marked inputs only (docs/tasks.md).
+    clock : {"steps", "marked"}
+        What lags count.
     seed : int
-        Seed of all inputs and noise.
+        Seed of all inputs, marks and noise.
 
     Raises
     ------
@@ -77,6 +82,8 @@ class Task:
     sequences: int | Mapping[str, int] = field(default=2048, kw_only=True)
     noise: float = field(default=0.0, kw_only=True)
     distribution: Literal["normal", "uniform", "rademacher"] = field(default="normal", kw_only=True)
+    marked: float | None = field(default=None, kw_only=True)
+    clock: Literal["steps", "marked"] = field(default="steps", kw_only=True)
     seed: int = field(default=0, kw_only=True)
 
     family: str | Family = field(init=False)
@@ -84,11 +91,12 @@ class Task:
     def __post_init__(self) -> None:
         both = None not in (self.rho, self.memory_length)
         wanted = None if both else self.memory_length
-        family, rho = resolved(self.kernel, self.rho, wanted, self.settings.length, self.weights)
+        length, weights = self.settings.length, self._window_weights
+        family, rho = resolved(self.kernel, self.rho, wanted, length, weights)
         # A frozen dataclass sets what it derives from its arguments in this way.
         for name, value in {"family": family, "rho": rho}.items():
             object.__setattr__(self, name, value)
-        m99 = memory.memory_length(self.memory_function, self.weights)
+        m99 = memory.memory_length(self.memory_function, weights)
         if both and m99 != self.memory_length:
             raise ValueError(
                 f"{family}: rho = {rho:g} has memory_length = {m99}, not {self.memory_length}: "
@@ -107,6 +115,8 @@ class Task:
             "sequences": {**_SEQUENCES, **counts},
             "noise": self.noise,
             "input": {"distribution": self.distribution},
+            **({} if self.marked is None else {"marked": self.marked}),
+            "clock": self.clock,
             "seed": self.seed,
         }
         return checked(TaskSettings, given)
@@ -114,6 +124,11 @@ class Task:
     @cached_property
     def weights(self) -> NDArray[np.float64]:
         """Share of scored steps that see each lag, (T,)."""
+        return self.settings.weights
+
+    @property
+    def _window_weights(self) -> NDArray[np.float64]:
+        """The weights with which memory lengths are defined, whatever the clock."""
         return memory.window_weights(self.settings.length, self.settings.scored_from)
 
     @cached_property
@@ -127,11 +142,13 @@ class Task:
         """The task in memory, as training and evaluation take it."""
         assert self.rho is not None
         assert self.memory_length is not None
-        x, y = {}, {}
+        x, y, g = {}, {}, {}
         for split in datasets.SPLITS:
             blocks = list(datasets.blocks(self.settings, split, self.memory_function))
-            x[split] = np.concatenate([block for _, block, _ in blocks])
-            y[split] = np.concatenate([block for _, _, block in blocks])
+            x[split] = np.concatenate([block for _, block, _, _ in blocks])
+            y[split] = np.concatenate([block for _, _, block, _ in blocks])
+            if self.marked is not None:
+                g[split] = np.concatenate([block for *_, block in blocks if block is not None])
         return datasets.Task(
             x=x,
             y=y,
@@ -143,12 +160,19 @@ class Task:
             memory_length=self.memory_length,
             distribution=self.distribution,
             seed=self.seed,
+            marks=self.settings.marks,
+            g=g,
         )
 
     @property
     def x(self) -> dict[str, NDArray[np.float32]]:
-        """Input (N, T) of each split."""
+        """Input x (N, T) of each split."""
         return self.data.x
+
+    @property
+    def g(self) -> dict[str, NDArray[np.int8]]:
+        """Marks (N, T) of each split; empty if the task has none."""
+        return self.data.g
 
     @property
     def y(self) -> dict[str, NDArray[np.float32]]:
@@ -164,13 +188,20 @@ class Task:
         # The formula tells families and arrays apart in a line.
         kernel = repr(self.family) if isinstance(self.family, str) else str(self.family)
         knob = "" if self._only else f"rho={self.rho:g}, "
-        return f"Task({kernel}, memory_length={self.memory_length}, {knob}length={self.length})"
+        marked = "" if self.marked is None else f", marked={self.marked:g}"
+        clock = "" if self.clock == "steps" else f", clock={self.clock!r}"
+        return (
+            f"Task({kernel}, memory_length={self.memory_length}, {knob}length={self.length}"
+            f"{marked}{clock})"
+        )
 
     def _repr_html_(self) -> str:
         rows = {
             "kernel": str(self.family),
             "memory length M99": counted(self.memory_length or 0, "step"),
             **({} if self._only else {"rho": f"{self.rho:g}"}),
+            **({} if self.marked is None else {"marked inputs": f"{self.marked:.0%}"}),
+            **({} if self.clock == "steps" else {"lags count": "marked steps"}),
             "sequences": f"{self.settings.sequences.train} of {self.length} steps to train on",
         }
         return table(rows) + curve(self.memory_function, "target")

@@ -156,13 +156,15 @@ def train(
         raise ValueError(f"training: {', '.join(twice)}: set by train itself, from its arguments")
     usual = {"memory_probes": 0, "batch_size": min(BATCH, len(task.x["train"]))}
     settings = checked(TrainingSettings, {**usual, **(training or {}), **own})
-    architecture = settings_of(model, options or {}, width=width, length=task.length)
+    architecture = settings_of(
+        model, options or {}, width=width, length=task.length, d_in=task.settings.channels
+    )
     assert task.rho is not None
     with prepared():
         where, data = choose_device(settings.device), task.data
         trained = train_cells(
             architecture,
-            {task.rho: TrainingData.of(data.x, data.y, scored_from=data.scored_from, device=where)},
+            {task.rho: TrainingData.of(data, device=where)},
             width=width,
             settings=settings,
             share=memory_share(where, 1),
@@ -200,7 +202,8 @@ def _module(
     """The model of a run at its best step."""
     weights = {name: torch.from_numpy(array) for name, array in member.best_weights().items()}
     with own_code(), seeded(0):
-        model = build_model(architecture, width=width, length=task.length)
+        channels = task.settings.channels
+        model = build_model(architecture, width=width, length=task.length, d_in=channels)
         model.load_state_dict(weights)
         return model.to(device).eval()
 
@@ -208,7 +211,8 @@ def _module(
 def _test_errors(
     modules: Mapping[Run, Model], task: Task, device: torch.device
 ) -> dict[Run, float]:
-    x, y = (torch.from_numpy(split["test"]).to(device)[None] for split in (task.x, task.y))
+    test = task.data.inputs("test"), task.y["test"]
+    x, y = (torch.from_numpy(values).to(device)[None] for values in test)
     return {
         run: float(
             relative_mse(

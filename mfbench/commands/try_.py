@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -53,6 +54,16 @@ def run(
     rho: Annotated[
         float | None, typer.Option(help="Instead of the memory length: the family's knob.")
     ] = None,
+    marked: Annotated[
+        float | None,
+        typer.Option(
+            help="Probability of a mark: models see pairs (x, mark), and the target remembers "
+            "marked inputs only."
+        ),
+    ] = None,
+    clock: Annotated[
+        Literal["steps", "marked"], typer.Option(help="What lags count: steps or marked steps.")
+    ] = "steps",
     option: Options = None,
     width: Width = WIDTH,
     length: Length = LENGTH,
@@ -80,17 +91,20 @@ def run(
         cube_path(others)
     from mfbench.api.tasks import Task
 
-    task = Task(kernel, memory_length, rho=rho, length=length)
+    task = Task(kernel, memory_length, rho=rho, length=length, marked=marked, clock=clock)
     from mfbench.api.attempt import attempt
     from mfbench.commands.attempt_table import document, show
     from mfbench.commands.try_progress import progress_of_steps
     from mfbench.cube.read import open_benchmark
     from mfbench.cube.select import longest, nearest_level
+    from mfbench.tasks.kernels.marks import Marks
 
     other = None
     if others is not None:  # before the training, which takes longer
         assert task.memory_length is not None
         cube = open_benchmark(others)
+        if Marks.of(json.loads(cube.attrs["settings"]).get("task", {})) != task.settings.marks:
+            raise ValueError(f"{others}: its tasks have other marks (task.marked, task.clock)")
         other = nearest_level(
             longest(cube), family=str(task.family), memory_length=task.memory_length
         )

@@ -130,13 +130,19 @@ def out_of_reach(cell: xr.Dataset, threshold: float) -> str:
     if np.isfinite(field):
         energy = cell.weights.values * cell.memory_function.values**2
         missed = float(energy[int(field) :].sum() / energy.sum())
+        if "linear_floor" in cell and cell.linear != 1 and np.isnan(cell.state_size):
+            # Lags may count marks, so that further ones lie beyond the field: the floor knows.
+            missed = max(missed, float(cell.lower_floor))
         if missed > threshold:
             return f"lags beyond the receptive field of {field:.0f} have {missed:.2g} of the energy"
     # A bound for time-invariant models (docs/theory.md, section 2).
-    invariant = not (cell.time_variation > RESOLVED).any()
+    noise = cell.get("time_variation_standard_error", 0.0)  # only in marked tasks
+    invariant = not (cell.time_variation - 3 * noise > RESOLVED).any()
     if cell.linear == 1 and invariant and cell.lower_floor > threshold:
+        size = float(cell.state_size)
+        of_size = "" if np.isnan(size) else f" of state size {size:.0f}"
         return (
-            f"no linear time-invariant model of state size {float(cell.state_size):.0f} has a "
+            f"no linear time-invariant model{of_size} has a "
             f"relative error below {float(cell.lower_floor):.2g}"
         )
     return ""
@@ -177,18 +183,20 @@ def _runs_of(cell: xr.Dataset, group: xr.Dataset) -> xr.Dataset | None:
 
 def _limits(cell: xr.Dataset, threshold: float) -> str:
     """The errors that theory allows a linear model of this size."""
+    told = " that is told the marks" if "linear_floor" in cell and cell.linear != 1 else ""
     lower, upper = float(cell.lower_floor), float(cell.upper_floor)
     if not np.isfinite(lower):
         return "no state size is declared, so no floor applies"
     if lower > threshold:
-        return f"beyond any linear model of this size (no error below {lower:.2g})"
+        return f"beyond any linear model of this size{told} (no error below {lower:.2g})"
     if upper == 0:
         return "the floor is 0: the state can hold the sequence, or has no fixed size"
     if upper < threshold:
         found = f"{upper:.2g}" if upper >= RESOLVED else f"less than {RESOLVED:g}"
-        return f"a linear model of this size reaches {found}"
+        return f"a linear model of this size{told} reaches {found}"
     return (
-        f"the lowest error of a linear model of this size lies between {lower:.2g} and {upper:.2g}"
+        f"the lowest error of a linear model of this size{told} lies between {lower:.2g} and "
+        f"{upper:.2g}"
     )
 
 

@@ -51,9 +51,9 @@ def memory_capacity(model: Model, x: Tensor, *, scored_from: int) -> Capacity:
     ----------
     model : Model
         In evaluation mode.
-    x : (N, T) tensor
-        White input on the model's device; the readout is fitted to the first half of the sequences
-        and judged on the second.
+    x : (N, T, d) tensor
+        Inputs on the model's device, whose first channel is white x; the readout is fitted to the
+        first half of the sequences and judged on the second.
     scored_from : int
         First scored step.
 
@@ -62,14 +62,14 @@ def memory_capacity(model: Model, x: Tensor, *, scored_from: int) -> Capacity:
     ArchitectureError
         The model's own step fails.
     """
-    length = x.shape[-1]
+    length = x.shape[1]
     if any(part.recur is None for part in model.parts()):
         return _none(length, "the model has no step form (initial_state and step)")
     x = x[: max(2, _SAMPLES // (length - scored_from))]
     with torch.no_grad(), own_code():
-        states = [_numbers(state, len(x)) for _, state in model.steps(x[..., None])]
+        states = [_numbers(state, len(x)) for _, state in model.steps(x)]
     z = torch.stack(states[scored_from:], 1).double().cpu().numpy()  # (N, scored steps, n)
-    u = _lagged(x.double().cpu().numpy())[:, scored_from:]  # (N, scored steps, lag)
+    u = _lagged(x[..., 0].double().cpu().numpy())[:, scored_from:]  # (N, scored steps, lag)
     half = len(x) // 2
     z_fit, u_fit, z_test, u_test = (
         part.reshape(-1, part.shape[-1]) for part in (z[:half], u[:half], z[half:], u[half:])

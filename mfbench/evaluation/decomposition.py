@@ -11,6 +11,11 @@ and the nonlinear residual ``NL = mean_t Var(yhat_t - sum_s H[t, s] x_{t-s})``. 
 yhat_t onto 1, x_0, ..., x_t, which are orthonormal, and then H onto responses that do not depend on
 t. Each part has its own unbiased estimate; none is computed as the remainder of the others.
 
+Marked tasks
+    The target reads z_{t,s}, not x_{t-s} (`mfbench.tasks.past`). All of the above holds with z in
+    place of x, and H[t, s] = E[yhat_t z_{t,s}] / E[z_{t,s}^2]. On a marked clock, E[z_{t,s}^2] is
+    the probability of more than s marks up to step t. The parts come from correlations alone, with
+    correlations at separate inputs as r.
 Linear models
     H is the Jacobian: the first two parts are exact, the other two are 0.
 Other models
@@ -36,13 +41,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mfbench.evaluation.error import of_each
+from mfbench.evaluation.error import of_each, predict
 from mfbench.evaluation.statistics import mean_and_standard_error
 from mfbench.models.ensemble import Ensemble
 from mfbench.models.jacobian import mean_over_steps, probe_jacobians
-from mfbench.tasks.datasets import Task, convolve, fast_length, new_inputs
+from mfbench.tasks.datasets import Task, channels, new_inputs, new_sequences
+from mfbench.tasks.kernels.marks import more_marks
+from mfbench.tasks.past import MarkedPast, Past, StepPast, past_of
 
 Array = NDArray[np.float64]
+_NUMBERS = 2**22  # at once: on a marked clock, each sequence takes T^2
+_NEVER = 1e-9  # a lag with a smaller probability is never seen
 
 
 @dataclass(frozen=True)
@@ -111,7 +120,8 @@ def decompose(
         The members' predictions for the test split at the scored steps.
     probes : int
         Number of new inputs, each with a scored step, whose mean Jacobian is r. Linear models are
-        probed once at every scored step instead.
+        probed once at every scored step instead. In marked tasks: of new sequences, whose
+        correlations are r.
     batch_size : int
         Pairs of an input and a step per batch.
 
@@ -121,6 +131,10 @@ def decompose(
         Fewer than two test sequences.
     """
     length, scored_from = len(tasks[0].kernel), tasks[0].scored_from
+    if predictions.shape[1] < 2 and (tasks[0].marks or not ensemble.linear):
+        raise ValueError("a decomposition needs at least two test sequences")
+    if tasks[0].marks is not None:
+        return _by_correlation(ensemble, tasks, predictions, probes=probes, batch_size=batch_size)
     inputs = [new_inputs(task, 0, count=probes, length=length) for task in tasks]
     x = of_each([torch.from_numpy(each) for each in inputs], ensemble.parameters)
     rows, times, outputs = probe_jacobians(
@@ -129,13 +143,33 @@ def decompose(
     r = mean_over_steps(rows, times)  # (M, T)
     if ensemble.linear:
         return [_exact(rows[i], times, r[i], task) for i, task in enumerate(tasks)]
-    if predictions.shape[1] < 2:
-        raise ValueError("a decomposition needs at least two test sequences")
     parts = []
     for i, task in enumerate(tasks):
-        linear = convolve(inputs[i].astype(np.float64), r[i])
+        linear = past_of(inputs[i], None, None).response(r[i])
         c = (outputs[i] - linear)[:, scored_from:].mean(0)
         parts.append(_from_sequences(predictions[i], r[i], c, task))
+    return parts
+
+
+def _by_correlation(
+    ensemble: Ensemble,
+    tasks: Sequence[Task],
+    predictions: Array,
+    *,
+    probes: int,
+    batch_size: int,
+) -> list[Decomposition]:
+    """The parts for marked tasks, whose r and c come from outputs for new sequences."""
+    length, scored_from = len(tasks[0].kernel), tasks[0].scored_from
+    new = [new_sequences(task, 0, count=probes, length=length) for task in tasks]
+    x = of_each([torch.from_numpy(channels(*each)) for each in new], ensemble.parameters)
+    outputs = predict(ensemble, x, scored_from=scored_from, batch_size=batch_size)
+    parts = []
+    for i, task in enumerate(tasks):
+        past = past_of(*new[i], task.marks)
+        r = past.means(outputs[i]).mean(0)
+        c = (outputs[i] - past.response(r)[:, scored_from:]).mean(0)
+        parts.append(_from_sequences(predictions[i], r, c, task))
     return parts
 
 
@@ -163,19 +197,16 @@ def _from_sequences(predictions: Array, r: Array, c: Array, task: Task) -> Decom
     Each array over sequences (N,) is an unbiased estimate of the quantity in its name. U-statistics
     are products of one sequence with the mean of all others.
     """
-    x = task.x["test"].astype(np.float64)
-    q = predictions - c - convolve(x, r)[:, task.scored_from :]
+    past = task.past("test")
+    q = predictions - c - past.response(r)[:, task.scored_from :]
     count, scored = q.shape
-    past = np.tri(scored, x.shape[1], task.scored_from)  # 0 where the input is in the future
-    correlation = (q.T @ x) * past  # (T - t0, T), summed over sequences
     square = (q**2).mean(1)  # mean_t E q_t^2
     others = scored * (count - 1)
     mean = (q @ q.sum(0) - (q**2).sum(1)) / others  # mean_t (E q_t)^2
     # The same for c_t + q_t: mean_t (E yhat_t)^2.
     bias = mean + (c**2).mean() + (q @ c) / scored + ((q.sum(0) - q) @ c) / others
-    # mean_t sum_s (H[t, s] - r_s)^2
-    linear = (((q @ correlation) * x).sum(1) - (((q**2) @ past) * x**2).sum(1)) / others
-    shift = mean_lagged_products(q, x)  # h_s - r_s, (N, T)
+    linear = _of_each_lag(q, past) / others  # mean_t sum_s E[z_{t,s}^2] (H[t, s] - r_s)^2
+    shift = past.means(q)  # h_s - r_s, (N, T)
     shift_of_others = (shift.sum(0) - shift) / (count - 1)
     offset = r - task.kernel
     shared = (task.weights * shift * shift_of_others).sum(1)  # sum_s w_s (h_s - r_s)^2
@@ -196,13 +227,32 @@ def _from_sequences(predictions: Array, r: Array, c: Array, task: Task) -> Decom
     )
 
 
-def mean_lagged_products(q: Array, x: Array) -> Array:
-    """Mean of q_t x_{t-s} over the scored steps t >= s, of q (N, T - t0) and x (N, T): (N, T)."""
-    length, scored = x.shape[1], q.shape[1]
-    size = fast_length(2 * length)
-    q = np.pad(q, ((0, 0), (length - scored, 0)))
-    sums = np.fft.irfft(np.fft.rfft(q, size) * np.fft.rfft(x, size).conj(), size)[:, :length]
-    return np.asarray(sums / np.minimum(scored, length - np.arange(length)))
+def _of_each_lag(q: Array, past: Past) -> Array:
+    """sum_{t,s} of q_t z_{t,s} times its sum over all other sequences, over E[z_{t,s}^2], (N,)."""
+    count, scored = q.shape
+    if isinstance(past, StepPast):
+        x = past.u
+        seen = np.tri(scored, x.shape[1], x.shape[1] - scored)  # 0 where the input is in the future
+        correlation = (q.T @ x) * seen  # (T - t0, T), summed over sequences
+        return np.asarray(((q @ correlation) * x).sum(1) - (((q**2) @ seen) * x**2).sum(1))
+    assert isinstance(past, MarkedPast)
+    length = past.marked.shape[1]
+    rows = [row for _, row in zip(range(length), more_marks(length, past.share), strict=False)]
+    size = np.stack(rows)[length - scored :]  # E[z_{t,s}^2], (T - t0, T)
+    inverse = np.divide(1.0, size, out=np.zeros_like(size), where=size > _NEVER)
+    some = max(1, _NUMBERS // length**2)
+    parts = [slice(start, start + some) for start in range(0, count, some)]
+
+    def products(part: slice) -> Array:
+        return q[part, :, None] * past.at(part)[:, length - scored :]
+
+    total = np.sum([products(part).sum(0) for part in parts], 0)
+    return np.concatenate(
+        [
+            np.einsum("nts,ts->n", own, inverse * total) - np.einsum("nts,ts->n", own**2, inverse)
+            for own in map(products, parts)
+        ]
+    )
 
 
 def _estimate(values: Array, influence: Array) -> Estimate:

@@ -48,12 +48,12 @@ def of_each(tensors: Sequence[Tensor], like: Tensor) -> Tensor:
 def predict(
     model: Model | Ensemble, x: Tensor, *, scored_from: int, batch_size: int
 ) -> NDArray[np.float64]:
-    """Predictions (..., N, T - t0) at the scored steps of sequences (..., N, T).
+    """Predictions (..., N, T - t0) at the scored steps of inputs (..., N, T, d).
 
-    An ensemble gets the sequences of each member, (M, N, T).
+    An ensemble gets the inputs of each member, (M, N, T, d).
     """
     with torch.no_grad():
-        batches = [model(x_b[..., None])[..., scored_from:, 0] for x_b in x.split(batch_size, -2)]
+        batches = [model(x_b)[..., scored_from:, 0] for x_b in x.split(batch_size, -3)]
     return np.asarray(torch.cat(batches, -2).double().cpu().numpy())
 
 
@@ -80,8 +80,10 @@ def relative_mse(
     Parameters
     ----------
     model : Model or Ensemble
-    x, y : (..., N, T) tensors
-        Sequences; (M, N, T) for an ensemble.
+    x : (..., N, T, d) tensor
+        Inputs; (M, N, T, d) for an ensemble.
+    y : (..., N, T) tensor
+        Targets.
     scored_from : int
         First scored step.
     batch_size : int

@@ -147,7 +147,9 @@ def evaluate_group(
         try:
             length = len(levels[0].task.kernel)
             with own_code():
-                model = build_model(architecture, width=width, length=length).eval().to(device)
+                d_in = levels[0].data.x.shape[-1]
+                model = build_model(architecture, width=width, length=length, d_in=d_in)
+                model = model.eval().to(device)
         except ArchitectureError as error:
             for level in levels:
                 if not level.message:

@@ -17,8 +17,10 @@ from torch import Tensor
 from mfbench.evaluation.error import of_each, relative_mse
 from mfbench.models.ensemble import Ensemble
 from mfbench.models.own_code import ArchitectureError, during
-from mfbench.tasks.datasets import Task, convolve, new_inputs
-from mfbench.tasks.kernels.memory import continued, window_weights
+from mfbench.tasks.datasets import Task, channels, new_sequences
+from mfbench.tasks.kernels.marks import task_weights
+from mfbench.tasks.kernels.memory import continued
+from mfbench.tasks.past import past_of
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,10 @@ class LongerTask:
 
     Attributes
     ----------
-    x, y : (N, factor T) float32 tensors
-        New test sequences.
+    x : (N, factor T, d) float32 tensor
+        Inputs of new test sequences.
+    y : (N, factor T) float32 tensor
+        Their targets.
     kernel : (factor T,) float64 array
         The task's memory function, continued.
     scored_from : int
@@ -60,11 +64,11 @@ def longer_task(task: Task, factor: int, *, sequences: int) -> LongerTask:
     length = len(task.kernel)
     k = continued(task.family, task.rho, task.kernel, factor * length)
     scored_from = factor * task.scored_from
-    x = new_inputs(task, factor, count=sequences, length=factor * length)
-    y = convolve(x.astype(np.float64), k).astype(np.float32)
-    weights = window_weights(factor * length, scored_from)
+    x, g = new_sequences(task, factor, count=sequences, length=factor * length)
+    y = past_of(x, g, task.marks).response(k).astype(np.float32)
+    weights = task_weights(task.marks, factor * length, scored_from)
     return LongerTask(
-        x=torch.from_numpy(x),
+        x=torch.from_numpy(channels(x, g)),
         y=torch.from_numpy(y),
         kernel=k,
         scored_from=scored_from,

@@ -44,6 +44,7 @@ _DERIVED: dict[str, tuple[tuple[str, ...], str]] = {
 }
 _SELECTED = "learning rate with the lowest median validation error over the other seeds"
 _EDGE = "edge of the grid at which most seeds' selected rates lie"
+_LINEAR_FLOOR = "relative error that no LTI model of input and marks of this size beats"
 _OF_MEMBERS = {**MEASURED, **_DERIVED}
 _OWN_SIZE = (
     "for the model's own state size and receptive field, with lag 0 free; 0 if the state can hold "
@@ -91,7 +92,13 @@ def level_dataset(
         A linear model beats its floor.
     """
     record = found.record
-    lower, upper = floors.of_model(**_size(found)) if found.model else (np.nan, np.nan)
+    lower, upper, linear = np.nan, np.nan, np.nan
+    if found.model:
+        lower, upper = floors.of_model(**_size(found))
+        if task.marks is not None:
+            linear, linear_upper = floors.of_linear_model(**_size(found))
+            if found.model["linear"]:
+                lower, upper = linear, linear_upper
     steps, rates = record.step.values, record.learning_rate.values
     curves, members = record.validation_error.values, record.status.shape
     sizes = {
@@ -119,7 +126,7 @@ def level_dataset(
             values[name][at] = measured[at][name]
         error = measured[at]["relative_mse"]
         values["optimisation_part"][at] = optimisation_part(error, upper)
-        if found.model["linear"]:
+        if found.model["linear"] and task.marks is None:  # else there is no exact error
             run = Run(*(record[n].values[i].item() for n, i in zip(MEMBER, at, strict=True)))
             member = weight_name(task.rho, run, "").rstrip("/")
             name = f"{found.weights}: the member {member}"
@@ -150,6 +157,8 @@ def level_dataset(
         ),
     }
     scalars = _scalars(found, task, floors, lower=lower, upper=upper)
+    if task.marks is not None:
+        scalars["linear_floor"] = linear, _LINEAR_FLOOR
     why = (member["generalisation_message"] for member in measured.values())
     over_lag = {
         "memory_function": (task.kernel, "memory function of the target"),

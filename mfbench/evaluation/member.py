@@ -61,8 +61,10 @@ class EvaluationData:
     ----------
     task : Task
         With its test split.
-    x, y : (N, T) tensors
-        The test split.
+    x : (N, T, d) tensor
+        Inputs of the test split.
+    y : (N, T) tensor
+        Its targets.
     longer : tuple of LongerTask
         One for each length factor, in order.
     """
@@ -77,7 +79,7 @@ class EvaluationData:
         """The data that the settings ask for."""
         return cls(
             task=task,
-            x=torch.from_numpy(task.x["test"]),
+            x=torch.from_numpy(task.inputs("test")),
             y=torch.from_numpy(task.y["test"]),
             longer=tuple(
                 longer_task(task, factor, sequences=settings.length_sequences)

@@ -48,8 +48,10 @@ def perturbation_error(
     ----------
     ensemble : Ensemble
         M models.
-    x, y : (M, N, T) tensors
-        Test sequences of each.
+    x : (M, N, T, d) tensor
+        Inputs of the test sequences of each.
+    y : (M, N, T) tensor
+        Their targets.
     relative_norms : sequence of float
         Norms beta of the perturbation, relative to the norm of the weights; 0: no perturbation.
     repeats : int

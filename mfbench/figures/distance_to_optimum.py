@@ -76,6 +76,7 @@ def draw(cube: xr.Dataset) -> Any:
         subtitle=[
             "Relative error (log scale) by M99 (steps). Grey: up to the LTI floor, the error of "
             "the best linear model we know with this state size and receptive field.",
+            *theme.floor_note(cube),
             "Orange: above the floor, because of training or the form of the architecture. Green: "
             "below the floor, which only nonlinear or time-varying models can reach.",
             "Pale: solved (below the dashed line). Floors of 0 count as 1e-6. Medians over "

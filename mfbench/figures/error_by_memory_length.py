@@ -28,7 +28,7 @@ def draw(cube: xr.Dataset) -> Any:
         return alt.condition(chosen, alt.value(shown), alt.value(hidden))
 
     base = alt.Chart(table).encode(
-        x=theme.memory_length_axis(table.memory_length.astype(int).tolist()),
+        x=theme.memory_length_axis(cube, table.memory_length.astype(int).tolist()),
         color=theme.architecture_colour(cube),
         opacity=faded(1.0, 0.12),
     )
@@ -95,6 +95,7 @@ def _subtitle(table: pd.DataFrame, cube: xr.Dataset) -> list[str]:
             "model we know with the same state size and receptive field.",
             "Shaded below it: down to a bound that no linear time-invariant model beats. Other "
             "models can lie below. Floors below the axis are not shown.",
+            *theme.floor_note(cube),
         ]
         zero = (table.upper_floor == 0).groupby(table.architecture).all()
         none = [name for name in cube.architecture.values if zero.get(name, False)]

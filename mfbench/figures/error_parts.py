@@ -79,5 +79,6 @@ def draw(cube: xr.Dataset) -> Any:
             "Below the tick: explained by the state size. Above: not.",
             "Tick at the bottom: the floor is 0. Tick at the top: the error equals the floor or, "
             "for nonlinear or time-varying models, lies below it.",
+            *theme.floor_note(cube),
         ],
     )

@@ -27,9 +27,9 @@ def draw(cube: xr.Dataset) -> Any:
     base = alt.Chart(table).encode(
         y=alt.Y("label:N", sort=list(table.label.unique()), title=None), color=colour
     )
-    x = theme.memory_length_axis(lengths, "at:Q")
+    x = theme.memory_length_axis(cube, lengths, "at:Q")
     interval = base.mark_rule(strokeWidth=3, opacity=0.45).encode(
-        x=theme.memory_length_axis(lengths, "from:Q"), x2="to:Q"
+        x=theme.memory_length_axis(cube, lengths, "from:Q"), x2="to:Q"
     )
     tooltip = [
         "architecture", "width", "kernel", "censored",

@@ -26,7 +26,7 @@ def draw(cube: xr.Dataset) -> Any:
     base = alt.Chart(table).transform_filter("datum.level == level")
     x = alt.X(
         "lag:Q",
-        title="lag (steps)",
+        title=f"lag ({theme.steps_of_lags(cube)})",
         scale=alt.Scale(padding=5),
         axis=alt.Axis(tickCount=4, format="d"),
     )

@@ -17,7 +17,9 @@ def draw(cube: xr.Dataset) -> Any:
     # Beyond twice the memory length, the target is almost zero.
     table = table[~(table.lag > 2 * table.memory_length + 4)]
     base = alt.Chart(table).transform_filter("datum.level == level")
-    x = alt.X("lag:Q", title="lag (steps)", axis=alt.Axis(tickCount=4, format="d"))
+    x = alt.X(
+        "lag:Q", title=f"lag ({theme.steps_of_lags(cube)})", axis=alt.Axis(tickCount=4, format="d")
+    )
     y: dict[str, Any] = {"title": None, "axis": alt.Axis(tickCount=3)}
     band = base.mark_area(opacity=0.25).encode(
         x=x, y=alt.Y("low:Q", **y), y2="high:Q", color=theme.architecture_colour(cube, legend=None)
@@ -40,7 +42,7 @@ def draw(cube: xr.Dataset) -> Any:
         chart,
         title="What the models remember",
         subtitle=[
-            "Learned memory function (mean Jacobian by lag) in colour: median over seeds, with "
+            "Learned memory function (mean response by lag) in colour: median over seeds, with "
             "their range as a band. Dashed: the target."
         ],
     )

@@ -98,7 +98,7 @@ def _memory(cube: xr.Dataset) -> Any:
     table = rounded(memory_table(cube), "target", "median", "low", "high", digits=3)
     table = table[table.lag <= shown_lags(cube)]
     base = alt.Chart(table)
-    x = alt.X("lag:Q", title="lag (steps)", axis=alt.Axis(format="d"))
+    x = alt.X("lag:Q", title=f"lag ({theme.steps_of_lags(cube)})", axis=alt.Axis(format="d"))
     y: dict[str, Any] = {"title": "memory function", "axis": alt.Axis(tickCount=4)}
     colour = theme.PALETTE[0]
     band = base.mark_area(opacity=0.25, color=colour).encode(

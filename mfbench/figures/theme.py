@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -64,14 +65,32 @@ def memory_length_domain(values: Sequence[int]) -> tuple[float, float]:
     return min(values) / 1.12, max(values) * 1.12
 
 
-def memory_length_axis(values: Sequence[int], field: str = "memory_length:Q") -> alt.X:
+def steps_of_lags(cube: xr.Dataset) -> str:
+    """What lags count: steps, or marked steps."""
+    clock = json.loads(cube.attrs["settings"]).get("task", {}).get("clock")
+    return "marked steps" if clock == "marked" else "steps"
+
+
+def floor_note(cube: xr.Dataset) -> list[str]:
+    """What floors mean in a marked task, as lines of a subtitle."""
+    if "linear_floor" not in cube:
+        return []
+    return [
+        "The inputs are marked: for a model that is not linear, the floor is that of a linear "
+        "system that is told the marks."
+    ]
+
+
+def memory_length_axis(
+    cube: xr.Dataset, values: Sequence[int], field: str = "memory_length:Q"
+) -> alt.X:
     """A logarithmic axis for M99 with ticks at the levels."""
     domain = list(memory_length_domain(values))
     return alt.X(
         field,
         scale=alt.Scale(type="log", base=2, domain=domain, nice=False),
         axis=alt.Axis(values=sorted(set(values)), format="d", labelOverlap="greedy"),
-        title="effective memory length M99 (steps)",
+        title=f"effective memory length M99 ({steps_of_lags(cube)})",
     )
 
 

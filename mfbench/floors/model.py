@@ -14,6 +14,7 @@ def model_floor(
     *,
     state_size: int | None = None,
     receptive_field: int | None = None,
+    seen: NDArray[np.float64] | None = None,
 ) -> tuple[float, float]:
     """Lower and upper floor of a linear time-invariant model; lag 0 costs no state.
 
@@ -30,15 +31,20 @@ def model_floor(
     receptive_field : int or None
         Lags that reach the output; None if there is no limit. Beyond it nothing is predicted, which
         binds nonlinear models just as well.
+    seen : (T,) array, optional
+        Instead of a receptive field: share of the scored steps at which it holds a lag.
     """
-    seen = len(k) if receptive_field is None else min(receptive_field, len(k))
-    tail = fir_floor(k, weights, seen)
-    if state_size is None or state_size >= seen or not np.any(k[:seen]):
+    if seen is None:
+        last = len(k) if receptive_field is None else min(receptive_field, len(k))
+        k, seen, tail = k[:last], weights[:last], fir_floor(k, weights, last)
+    else:
+        tail = float(np.sum((weights - seen) * k**2))
+    if state_size is None or state_size >= np.count_nonzero(seen) or not np.any(seen * k):
         return tail, tail
     # Reading floors needs none of these, and scipy is slow to import.
     from mfbench.floors.lower import lower_bound
     from mfbench.floors.upper import upper_bound
 
-    lower = lower_bound(k[:seen], weights[:seen], state_size, feedthrough=True)
-    upper = upper_bound(k[:seen], weights[:seen], state_size, feedthrough=True).error
+    lower = lower_bound(k, seen, state_size, feedthrough=True)
+    upper = upper_bound(k, seen, state_size, feedthrough=True).error
     return tail + (1 - tail) * lower, tail + (1 - tail) * upper

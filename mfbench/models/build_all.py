@@ -6,7 +6,6 @@ Each architecture is built in a fork, so that it cannot affect the others.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import os
@@ -40,8 +39,8 @@ def build_all(entry: Mapping[str, Any]) -> tuple[dict[str, Any], list[int], list
     ----------
     entry : mapping
         ``model``, ``stack`` (what the study sets of layers, norm, residual and activation),
-        ``options``, ``widths`` or ``match`` (the size that the width is chosen for), and
-        ``length``.
+        ``options``, ``widths`` or ``match`` (the size that the width is chosen for), ``length``
+        and, if it is not 1, the number ``d_in`` of input channels.
 
     Returns
     -------
@@ -74,7 +73,11 @@ def build_all(entry: Mapping[str, Any]) -> tuple[dict[str, Any], list[int], list
     if problems:
         return {}, [], problems
     settings = {"model": entry["model"], **stack, "options": options}
-    build = functools.partial(_build, settings, entry["length"])
+    sizes = {"length": entry["length"], "d_in": entry.get("d_in", 1)}
+
+    def build(width: int) -> Model:
+        return build_model(settings, width=width, **sizes)
+
     if entry["match"]:
         ((kind, wanted),) = entry["match"].items()
         try:
@@ -87,10 +90,6 @@ def build_all(entry: Mapping[str, Any]) -> tuple[dict[str, Any], list[int], list
         except ArchitectureError as error:
             problems.append((("widths", i), f"width {width}: {error}"))
     return settings, entry["widths"], problems
-
-
-def _build(settings: Mapping[str, Any], length: int, width: int) -> Model:
-    return build_model(settings, width=width, length=length)
 
 
 def loaded_files(

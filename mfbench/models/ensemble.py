@@ -14,7 +14,7 @@ from mfbench.models.own_code import of_the_machine, own_code
 
 
 class Ensemble:
-    """M models of one architecture: (M, B, T, 1) -> (M, B, T, 1).
+    """M models of one architecture: (M, B, T, d) -> (M, B, T, 1).
 
     torch.vmap adds an axis of members to the operations of the model; a single model runs directly.
     Parameters without gradient count as buffers: they stay unchanged, whatever their type.
@@ -168,14 +168,14 @@ def ensemble_error(models: Sequence[Model], x: Tensor) -> str | None:
     ----------
     models : sequence of Model
         Two or more of one architecture, width and length.
-    x : (M, B, T) tensor
+    x : (M, B, T, d) tensor
         Inputs, different for each model.
     """
     alone = [copy.deepcopy(model) for model in models]
     try:
         # cuDNN's recurrent networks have no backward pass outside of training mode.
         with torch.backends.cudnn.flags(enabled=False):
-            _compare(alone, x[..., None])
+            _compare(alone, x)
     except _DiffersError as error:
         return str(error)
     except Exception as error:  # from vmap or from a user's code

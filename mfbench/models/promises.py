@@ -146,7 +146,7 @@ def moved(trial: Trial, _: float) -> None:
         return
     try:
         with own_code():
-            trial.run(trial.draw(2, trial.length))
+            trial.run(trial.inputs(2))
     except ArchitectureError as error:
         raise BrokenPromiseError(
             f"{error}: {', '.join(left)} did not move to the GPU with the model; use "
@@ -157,7 +157,7 @@ def moved(trial: Trial, _: float) -> None:
 def output(trial: Trial, _: float) -> None:
     """The output is finite and has the right type. (The model itself checks the shape.)"""
     for part in trial.model.parts():
-        x = trial.draw(2, trial.length, part.channels)
+        x = trial.inputs_of(part, 2)
         try:
             with torch.no_grad(), own_code():
                 y = part.module(x)
@@ -168,7 +168,7 @@ def output(trial: Trial, _: float) -> None:
                 f"{part.name} makes {_name(y)} of {_name(x)}: a tensor in it has another type "
                 f"than the input; return y.to({'x' if part.module is trial.model else 'u'}.dtype)"
             )
-    if not trial.run(trial.draw(2, trial.length)).isfinite().all():
+    if not trial.run(trial.inputs(2)).isfinite().all():
         raise BrokenPromiseError("the output of the untrained model is not finite")
 
 
@@ -183,7 +183,7 @@ def _hint(error: ArchitectureError, x: Tensor) -> str:
 
 def deterministic(trial: Trial, tolerance: float) -> None:
     """The same input gives the same output."""
-    x = trial.draw(2, trial.length)
+    x = trial.inputs(2)
     first = trial.run(x)
     if apart(first, trial.run(x)) > tolerance * size_of(first):
         raise BrokenPromiseError(
@@ -215,7 +215,7 @@ def stored(trial: Trial, tolerance: float) -> None:
         raise BrokenPromiseError(
             f"a second model cannot load the saved state of the first: {text}"
         ) from error
-    x = trial.draw(2, trial.length)
+    x = trial.inputs(2)
     first = trial.run(x)
     if apart(first, replace(trial, model=other).run(x)) > tolerance * size_of(first):
         names = ", ".join(_unsaved(model, other.root)) or "something random in its constructor"
@@ -253,14 +253,16 @@ def _differ(one: Any, other: Any) -> bool:
 
 def independent(trial: Trial, tolerance: float) -> None:
     """A sequence's output does not depend on the others in its batch."""
-    x = trial.draw(3, trial.length)
+    x = trial.inputs(3)
     y = trial.run(x)
     worst = apart(trial.run(x[:1]), y[:1])
     # A GPU may round differently for another number of sequences, and chaos makes it large.
-    if worst <= 100 * apart(trial.run(x * (1 + torch.finfo(x.dtype).eps)), y):
+    rounded = x.clone()
+    rounded[..., 0] *= 1 + torch.finfo(x.dtype).eps
+    if worst <= 100 * apart(trial.run(rounded), y):
         worst = 0.0
     for i in range(len(x)):
-        others = trial.draw(*x.shape)
+        others = trial.inputs(len(x))
         others[i] = x[i]
         worst = max(worst, apart(trial.run(others)[i], y[i]))
     if worst > tolerance * size_of(y):
@@ -280,7 +282,7 @@ def _axes_swapped(trial: Trial, x: Tensor, y: Tensor, tolerance: float) -> bool:
     step, reaches = trial.length // 2, []
     for i in range(len(x)):
         changed = x.clone()
-        changed[i, step] = trial.draw(1)[0]
+        changed[i, step, 0] = trial.draw(1)[0]
         change = (trial.run(changed) - y).abs() > tolerance * size_of(y)
         reaches.append(change[:, step].tolist())
         change[:, step] = False
@@ -294,7 +296,7 @@ def causal(trial: Trial, tolerance: float) -> None:
 
     If T copies of a sequence cost too much, as many random s as fit are tested.
     """
-    cuts, change, size = changes(trial, trial.model, 1, from_cut_on=True)
+    cuts, change, size = changes(trial, _whole(trial), from_cut_on=True)
     steps = torch.arange(trial.length)
     leak = torch.where(steps < cuts[:, None], change, 0.0)
     if leak.max() > tolerance * size:
@@ -307,11 +309,15 @@ def causal(trial: Trial, tolerance: float) -> None:
         )
 
 
+def _whole(trial: Trial) -> Part:
+    return Part("the model", trial.model, trial.model.d_in, None)
+
+
 def linear(trial: Trial, tolerance: float) -> None:
     """A model that declares itself linear is additive and homogeneous."""
     if not trial.model.linear:
         return
-    x, z = trial.draw(2, trial.length)
+    x, z = trial.inputs(2)
     f_x, f_z, f_sum, f_large = trial.run(torch.stack((x, z, x + z, -100 * x)))
     size = max(size_of(f_x), size_of(f_z), size_of(f_sum))
     if apart(f_sum, f_x + f_z) > tolerance * size:
@@ -362,7 +368,7 @@ def reached(trial: Trial, tolerance: float) -> None:
 def _or_unlimited(trial: Trial, part: Part) -> str:
     """Further advice if the last lag reaches the output, however little of it."""
     module = copy.deepcopy(part.module).train()  # cuDNN has no gradients in evaluation mode
-    x = trial.draw(4, trial.length, part.channels).requires_grad_()
+    x = trial.inputs_of(part, 4).requires_grad_()
     y = module(x)[:, -1]
     if not y.requires_grad:
         return ""
@@ -378,7 +384,7 @@ def _receptive_field(part: Part) -> int | None:
 
 def _past(trial: Trial, part: Part) -> tuple[Tensor, Tensor, float]:
     """Smallest lag of a changed input, and the change it makes, both (S, T); largest output."""
-    cuts, change, size = changes(trial, part.module, part.channels, from_cut_on=False)
+    cuts, change, size = changes(trial, part, from_cut_on=False)
     return torch.arange(trial.length) - (cuts[:, None] - 1), change, size
 
 
@@ -399,8 +405,8 @@ def state_size(trial: Trial, tolerance: float) -> None:
     count = min(middle, trial.copies)
     if model.state_size >= count:
         return
-    impulses = trial.draw(count, trial.length) * 0
-    impulses[torch.arange(count), middle - 1 - torch.arange(count)] = 1.0
+    impulses = trial.inputs(count) * 0
+    impulses[torch.arange(count), middle - 1 - torch.arange(count), 0] = 1.0
     y = trial.run(impulses)
     response = y[:, middle:].double()
     values = torch.linalg.svdvals(response)
@@ -420,7 +426,7 @@ def step_form(trial: Trial, tolerance: float) -> None:
     for part in trial.model.parts():
         if part.recur is None:
             continue
-        x = trial.draw(2, min(trial.length, _STEPS), part.channels)
+        x = trial.inputs_of(part, 2, length=min(trial.length, _STEPS))
         with torch.no_grad():
             parallel, slow = part.module(x), part.recur(x)
         if slow.shape != parallel.shape:
@@ -462,7 +468,7 @@ def _gradients(trial: Trial) -> dict[str, Tensor]:
     """Gradients of a loss by name."""
     model = copy.deepcopy(trial.model).train()
     parameters = trained_parameters(model.root)
-    x, y = trial.draw(2, 4, trial.length, 1)
+    x, y = trial.inputs(4), trial.draw(4, trial.length, 1)
     loss = (model(x) - y).square().mean()
     found = torch.autograd.grad(loss, list(parameters.values()), materialize_grads=True)
     return dict(zip(parameters, found, strict=True))
@@ -476,7 +482,7 @@ def lengths(trial: Trial, _: float) -> None:
             return
         try:
             with own_code():
-                trial.run(trial.draw(2, length))
+                trial.run(trial.inputs(2, length=length))
         except ArchitectureError as error:
             trial.warnings.append(
                 f"it does not run on sequences of {length} steps, which the evaluation will use "
@@ -487,8 +493,8 @@ def lengths(trial: Trial, _: float) -> None:
 
 def in_training(trial: Trial, tolerance: float) -> None:
     """In training mode, too, outputs depend on neither batch nor future (or a warning)."""
-    x = trial.draw(4, trial.length)
-    changed, half = trial.draw(*x.shape), trial.length // 2
+    x = trial.inputs(4)
+    changed, half = trial.inputs(4), trial.length // 2
     changed[0, :half] = x[0, :half]
     outputs = []
     for inputs in (x, changed):

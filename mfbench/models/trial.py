@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mfbench.models.ensemble import trained_parameters
-from mfbench.models.model import Model
+from mfbench.models.model import Model, Part
 from mfbench.models.own_code import ArchitectureError, own_code
 
 # Numbers in one layer's output, summed over cut points; and sequences that always fit into one
@@ -53,10 +53,22 @@ class Trial:
         drawn = torch.randn(shape, generator=self.generator, dtype=torch.float64)
         return drawn.to(self.model.like)
 
+    def inputs(self, batch: int, *, length: int | None = None) -> Tensor:
+        """Inputs (B, T, d) of a task: white, and marks of 0 or 1 in a second channel."""
+        x = self.draw(batch, length or self.length, self.model.d_in)
+        x[..., 1:] = (x[..., 1:] > 0).to(x)
+        return x
+
+    def inputs_of(self, part: Part, batch: int, *, length: int | None = None) -> Tensor:
+        """Inputs (B, T, channels) of a part of the model."""
+        if part.module is self.model:
+            return self.inputs(batch, length=length)
+        return self.draw(batch, length or self.length, part.channels)
+
     def run(self, x: Tensor) -> Tensor:
-        """Outputs (B, T) for inputs (B, T)."""
+        """Outputs (B, T) for inputs (B, T, d)."""
         with torch.no_grad():
-            return self.model(x[..., None])[..., 0]
+            return self.model(x)[..., 0]
 
     @property
     def copies(self) -> int:
@@ -82,7 +94,7 @@ class Trial:
                     parameter.add_(other.draw(*parameter.shape), alpha=size * fan_in**-0.5)
             try:
                 with own_code():
-                    y = other.run(other.draw(2, self.length))
+                    y = other.run(other.inputs(2))
             except ArchitectureError:  # the model may refuse some parameters
                 continue
             if y.isfinite().all():
@@ -106,10 +118,8 @@ def seeded(seed: int) -> Iterator[None]:
             np.random.set_state(before[1])
 
 
-def changes(
-    trial: Trial, f: nn.Module, channels: int, *, from_cut_on: bool
-) -> tuple[Tensor, Tensor, float]:
-    """How outputs of f change with new values of x (B, T, channels) from a cut on, or before it.
+def changes(trial: Trial, part: Part, *, from_cut_on: bool) -> tuple[Tensor, Tensor, float]:
+    """How outputs of a part change with new inputs from a cut on, or before it.
 
     Returns
     -------
@@ -123,14 +133,14 @@ def changes(
     most = max(_BATCH, _NUMBERS // (length * trial.model.width))
     cuts = torch.randperm(length - 1, generator=torch.Generator().manual_seed(0))[:most] + 1
     cuts = cuts.sort().values
-    x = trial.draw(1, length, channels)
+    x = trial.inputs_of(part, 1)
     steps = torch.arange(length)
     found, size = [], 0.0
-    for part in cuts.split(trial.copies):
-        anew = ((steps >= part[:, None]) == from_cut_on)[..., None].to(x.device)
-        other = trial.draw(len(part), length, channels)
+    for some in cuts.split(trial.copies):
+        anew = ((steps >= some[:, None]) == from_cut_on)[..., None].to(x.device)
+        other = trial.inputs_of(part, len(some))
         with torch.no_grad():
-            y = f(torch.cat((x, torch.where(anew, other, x))))
+            y = part.module(torch.cat((x, torch.where(anew, other, x))))
         found.append((y[1:] - y[:1]).abs().amax(-1).cpu())
         size = max(size, size_of(y))
     return cuts, torch.cat(found), size

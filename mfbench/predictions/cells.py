@@ -159,6 +159,8 @@ class Cell:
 def cells(cube: xr.Dataset) -> list[Cell]:
     """All cells of a cube with at least one trained member; failed cells have none.
 
+    Predictions are about plain tasks: a study of marked tasks has no cells.
+
     Raises
     ------
     ValueError
@@ -168,6 +170,8 @@ def cells(cube: xr.Dataset) -> list[Cell]:
         raise ValueError("not a benchmark cube of mfbench: the attribute 'settings' is missing")
     cube, settings = longest(cube), json.loads(cube.attrs["settings"])
     found = []
+    if settings["task"].get("marked") is not None:
+        return []
     for architecture in cube.architecture.values.tolist():
         entry = settings["architectures"][architecture]
         stack = {key: entry.get(key) for key in _MODEL}

@@ -67,7 +67,7 @@ class ArchitectureSettings(Section):
             raise ValueError("give either widths or match")
         return self
 
-    def entry(self, length: int) -> dict[str, Any]:
+    def entry(self, length: int, *, d_in: int = 1) -> dict[str, Any]:
         """Return this architecture as `build_models` takes it."""
         chosen = self.model_dump(include={"layers", "norm", "residual", "activation"})
         return {
@@ -77,4 +77,5 @@ class ArchitectureSettings(Section):
             "widths": self.widths,
             "match": self.match.model_dump(exclude_none=True) if self.match else None,
             "length": length,
+            **({} if d_in == 1 else {"d_in": d_in}),
         }

@@ -45,7 +45,8 @@ class EvaluationSettings(Section):
         256,
         description="Number of (input, scored step) pairs whose Jacobians are averaged for a first "
         "estimate of a nonlinear model's memory function; the test sequences then correct it. "
-        "Linear models are probed at every scored step.",
+        "Linear models are probed at every scored step. In marked tasks: number of new sequences "
+        "whose correlations give that estimate.",
     )
     thresholds: Annotated[list[PositiveFloat], Field(min_length=1), Distinct] = Field(
         [0.01, 0.1, 0.5],

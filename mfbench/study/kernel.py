@@ -63,7 +63,9 @@ class KernelSettings(Section):
         """The family's name or file."""
         return self.values or self.family
 
-    def levels(self, *, length: int, longest: int, weights: NDArray[np.float64]) -> list[Level]:
+    def levels(
+        self, *, length: int, longest: int, most: int, weights: NDArray[np.float64]
+    ) -> list[Level]:
         """The levels from easy to hard.
 
         Parameters
@@ -72,6 +74,8 @@ class KernelSettings(Section):
             Sequence length T.
         longest : int
             Length of the longest test sequences.
+        most : int
+            The largest memory length that the sequences allow.
         weights : (T,) array
             Window weights.
 
@@ -84,7 +88,7 @@ class KernelSettings(Section):
         family = self.reference
         if self.memory_length is not None:
             values = [
-                rho_for_memory_length(family, self._within(m, length), length, weights)
+                rho_for_memory_length(family, self._within(m, most), length, weights)
                 for m in self.memory_length
             ]
         else:
@@ -95,7 +99,7 @@ class KernelSettings(Section):
             k = memory_function(family, rho, length, weights)
             if family not in families():
                 continued(family, rho, k, longest)
-            m99 = self._within(memory_length(k, weights), length, because=f"rho = {rho:.12g}")
+            m99 = self._within(memory_length(k, weights), most, because=f"rho = {rho:.12g}")
             levels.append(Level(family=family, rho=rho, memory_length=m99))
         if len({level.rho for level in levels}) < len(levels):
             raise ValueError("two levels have the same rho")
@@ -104,11 +108,12 @@ class KernelSettings(Section):
         return sorted(levels, key=lambda v: (v.memory_length, sign * v.rho))
 
     @staticmethod
-    def _within(m99: int, length: int, because: str = "") -> int:
-        if m99 > length // 2:
+    def _within(m99: int, most: int, because: str = "") -> int:
+        if m99 > most:
             raise ValueError(
                 f"{because or f'memory_length = {m99}'}"
                 f"{f' has memory length {m99}, which' if because else ''} is longer than half of "
-                f"the sequences (task.length = {length}): at most {length // 2} is allowed"
+                f"the sequences (task.length, in marked steps on a marked clock): at most {most} "
+                "is allowed"
             )
         return m99

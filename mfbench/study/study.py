@@ -124,6 +124,7 @@ class Study(Section):
             self._levels[kernel] = self.kernels[kernel].levels(
                 length=self.task.length,
                 longest=self.task.length * max(self.evaluation.length_factors),
+                most=self.task.longest_memory,
                 weights=weights,
             )
         return self._levels[kernel]
@@ -137,7 +138,10 @@ class Study(Section):
         StudyError
             One line per option or width with which an architecture cannot be built.
         """
-        entries = {name: a.entry(self.task.length) for name, a in self.architectures.items()}
+        entries = {
+            name: a.entry(self.task.length, d_in=self.task.channels)
+            for name, a in self.architectures.items()
+        }
         models, problems = build_models(entries)
         if problems:
             raise _invalid(

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import (
     Field,
     NonNegativeFloat,
     NonNegativeInt,
+    SerializerFunctionWrapHandler,
     field_validator,
+    model_serializer,
     model_validator,
 )
 
-from mfbench.study.section import Section, Seed
+from mfbench.study.section import Omissible, Section, Seed
+from mfbench.tasks.kernels.marks import Marks, task_weights
 
 # The time to compute floors grows with the cube of the length.
 _LONGEST = 4096
@@ -43,6 +48,14 @@ class TaskSettings(Section):
         description="First scored step t0; default: half of the length.",
     )
     input: Input = Input()
+    marked: Omissible[Annotated[float, Field(gt=0, le=1)]] = Field(
+        None,
+        description="Probability of a mark. Models see pairs (x, mark) then, and the target "
+        "remembers marked inputs only.",
+    )
+    clock: Literal["steps", "marked"] = Field(
+        "steps", description="What the lags of the memory function count: steps or marked steps."
+    )
     noise: NonNegativeFloat = Field(
         0.0,
         description="Standard deviation of white noise on training and validation targets, "
@@ -68,3 +81,46 @@ class TaskSettings(Section):
                 f"scored_from = {self.scored_from} leaves nothing to score in {self.length} steps"
             )
         return self
+
+    @model_validator(mode="after")
+    def _has_a_clock(self) -> Self:
+        if self.clock == "marked" and self.marked is None:
+            raise ValueError("clock: marked needs marks: give their probability, as marked: 0.5")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_absent_marks(self, serialised: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The settings of a task without marks are what they were before there were marks."""
+        found: dict[str, Any] = serialised(self)
+        if self.marked is None:
+            found.pop("marked", None)
+            found.pop("clock", None)
+        return found
+
+    @property
+    def marks(self) -> Marks | None:
+        """How the task uses marks; None without marks."""
+        return Marks.of(self.model_dump())
+
+    @property
+    def channels(self) -> int:
+        """Number of input channels."""
+        return 1 if self.marked is None else 2
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """Share of the scored steps that see each lag, (T,)."""
+        return task_weights(self.marks, self.length, self.scored_from)
+
+    @property
+    def longest_memory(self) -> int:
+        """The largest effective memory length that the sequences allow."""
+        clock = self.marks is not None and self.marks.clock
+        return int((self.marked or 1.0) * self.length) // 2 if clock else self.length // 2
+
+    def for_floors(self) -> dict[str, Any]:
+        """The settings on which floors depend: marks matter to them if they are the clock."""
+        keys = {"length", "scored_from"} | (
+            {"marked", "clock"} if self.clock == "marked" else set()
+        )
+        return self.model_dump(include=keys)

@@ -130,7 +130,8 @@ class TrainingSettings(Section):
     memory_probes: NonNegativeInt = Field(
         32,
         description="Number of (input, scored step) pairs whose Jacobians are averaged at each "
-        "validation to estimate the memory function learned so far; 0: no estimate.",
+        "validation to estimate the memory function learned so far; in marked tasks, number of "
+        "sequences whose correlations give it; 0: no estimate.",
     )
     diverged_above: float = Field(
         1e4,

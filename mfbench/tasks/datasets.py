@@ -1,18 +1,20 @@
 """Datasets: white input x and target y_t = sum_s k(s) x_{t-s}, one NetCDF file per task.
 
+Marked tasks also have marks g, and their targets remember marked inputs (`mfbench.tasks.past`).
+
 Models see input and target in units of their standard deviations: x has variance 1, and so has the
 noise-free target over the scored steps, because sum_s w_s k(s)^2 = 1. So predicting zero has an
 error of 1, and the scale of a memory function does not matter.
 
 Inputs depend only on the study's seed and the split, so all kernels and levels of a study see the
-same x (and the same noise), and tasks share their sampling error.
+same x (and the same marks and noise), and tasks share their sampling error.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,9 @@ from mfbench.files import atomic, check_identity, check_variables, provenance, s
 from mfbench.files.paths import rho_text
 from mfbench.study.task import TaskSettings
 from mfbench.tasks.kernels.family import Family
+from mfbench.tasks.kernels.marks import Marks
 from mfbench.tasks.kernels.memory import memory_function, memory_length, window_weights
+from mfbench.tasks.past import Past, past_of
 
 SPLITS = ("train", "validation", "test")
 _BLOCK = 2**21  # float64 numbers in memory at once, about 16 MiB
@@ -53,6 +57,10 @@ class Task:
         Distribution of the input.
     seed : int
         Seed of all inputs of the study.
+    marks : Marks or None
+        How the task uses marks.
+    g : dict of (N, T) int8 arrays
+        The marks by split, 1 or 0; empty without marks.
     """
 
     x: dict[str, NDArray[np.float32]]
@@ -65,45 +73,27 @@ class Task:
     memory_length: int
     distribution: str
     seed: int
+    marks: Marks | None = None
+    g: dict[str, NDArray[np.int8]] = field(default_factory=dict)
+
+    def inputs(self, split: str) -> NDArray[np.float32]:
+        """What models see of a split: x, and the marks if there are any, (N, T, 1 or 2)."""
+        return channels(self.x[split], self.g.get(split))
+
+    def past(self, split: str) -> Past:
+        """What the memory function reads from a split."""
+        return past_of(self.x[split], self.g.get(split), self.marks)
 
 
-def convolve(x: NDArray[np.float64], k: NDArray[np.float64]) -> NDArray[np.float64]:
-    """y_t = sum_{s=0..t} k_s x_{t-s} by FFT, from a zero initial state.
-
-    Parameters
-    ----------
-    x : (N, T) array
-    k : (T,) array
-
-    Returns
-    -------
-    (N, T) float64 array
-        Rounding errors are relative to the largest values, about 1e-16.
-    """
-    length = x.shape[-1]
-    size = fast_length(2 * length - 1)
-    y = np.fft.irfft(np.fft.rfft(x, size) * np.fft.rfft(k, size), size)
-    return y[..., :length]
-
-
-def fast_length(least: int) -> int:
-    """A power of 2 for FFTs of at least this length; importing scipy for it is slow."""
-    return 1 << (least - 1).bit_length()
-
-
-def convolve_directly(x: NDArray[np.float64], k: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The oracle of `convolve`: the sum, term by term."""
-    y = np.zeros_like(x)
-    for t in range(x.shape[-1]):
-        for s in range(t + 1):
-            y[..., t] += k[s] * x[..., t - s]
-    return y
+def channels(x: NDArray[np.float32], g: NDArray[np.int8] | None = None) -> NDArray[np.float32]:
+    """The input of a model: x (N, T), and the marks if there are any, (N, T, 1 or 2)."""
+    return x[..., None] if g is None else np.stack((x, g.astype(np.float32)), -1)
 
 
 def blocks(
     settings: TaskSettings, split: str, k: NDArray[np.float64], *, block: int | None = None
-) -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.float32]]]:
-    """The sequences of a split in blocks: (index of the first, x, y).
+) -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.float32], NDArray[np.int8] | None]]:
+    """The sequences of a split in blocks: (index of the first, x, y, marks if there are any).
 
     The number of sequences in a block bounds the memory; it does not change the numbers.
     """
@@ -112,16 +102,17 @@ def blocks(
     block = block or max(1, _BLOCK // (2 * length))
     inputs = _stream(settings.seed, split, 0)
     noises = _stream(settings.seed, split, 1)
+    drawn = _stream(settings.seed, split, 2)
     noisy = settings.noise > 0 and split != "test"
     for first in range(0, count, block):
         shape = (min(block, count - first), length)
         # Compute targets from the input as it is stored, in float32.
-        x = _white(inputs, settings.input.distribution, shape)
-        x = x.astype(np.float32).astype(np.float64)
-        y = convolve(x, k)
+        x = _white(inputs, settings.input.distribution, shape).astype(np.float32)
+        g = _marks(drawn, settings.marks, shape)
+        y = past_of(x, g, settings.marks).response(k)
         if noisy:
             y = y + settings.noise * noises.standard_normal(shape)
-        yield first, x.astype(np.float32), y.astype(np.float32)
+        yield first, x, y.astype(np.float32), g
 
 
 def _stream(seed: int, split: str, purpose: int) -> np.random.Generator:
@@ -140,6 +131,12 @@ def _white(
     return np.where(stream.random(shape) < 0.5, -1.0, 1.0)
 
 
+def _marks(
+    stream: np.random.Generator, marks: Marks | None, shape: tuple[int, int]
+) -> NDArray[np.int8] | None:
+    return None if marks is None else (stream.random(shape) < marks.share).astype(np.int8)
+
+
 def new_inputs(task: Task, purpose: int, *, count: int, length: int) -> NDArray[np.float32]:
     """New inputs (count, length) with a task's distribution, independent of its splits.
 
@@ -148,6 +145,16 @@ def new_inputs(task: Task, purpose: int, *, count: int, length: int) -> NDArray[
     key = (len(SPLITS), purpose)
     stream = np.random.default_rng(np.random.SeedSequence(task.seed, spawn_key=key))
     return _white(stream, task.distribution, (count, length)).astype(np.float32)
+
+
+def new_sequences(
+    task: Task, purpose: int, *, count: int, length: int
+) -> tuple[NDArray[np.float32], NDArray[np.int8] | None]:
+    """`new_inputs`, and marks for them if the task has any."""
+    key = (len(SPLITS) + 1, purpose)
+    stream = np.random.default_rng(np.random.SeedSequence(task.seed, spawn_key=key))
+    x = new_inputs(task, purpose, count=count, length=length)
+    return x, _marks(stream, task.marks, (count, length))
 
 
 def write_dataset(
@@ -169,8 +176,9 @@ def write_dataset(
         The kernel's name in the study; default: the name of its family.
     """
     T = settings.length
-    weights = window_weights(T, settings.scored_from)
+    weights, marks = settings.weights, settings.marks
     k = memory_function(family, rho, T, weights)
+    clock = "marked steps" if marks is not None and marks.clock else "time steps"
     counts = [getattr(settings.sequences, split) for split in SPLITS]
     resolved = {"task": settings.model_dump(), "file": {"kernel": kernel or family, "rho": rho}}
     with atomic(path) as temporary, netCDF4.Dataset(temporary, "w") as file:
@@ -185,7 +193,7 @@ def write_dataset(
             {
                 "family": family,
                 "rho": rho,
-                "memory_length": memory_length(k, weights),
+                "memory_length": memory_length(k, window_weights(T, settings.scored_from)),
                 "sequence_length": T,
                 "scored_from": settings.scored_from,
             }
@@ -206,7 +214,7 @@ def write_dataset(
             return made
 
         variable("time", "i4", ("time",), "time step", axis="T")[:] = np.arange(T)
-        variable("lag", "i4", ("lag",), "lag in time steps")[:] = np.arange(T)
+        variable("lag", "i4", ("lag",), f"lag in {clock}")[:] = np.arange(T)
         variable(
             "split",
             "i1",
@@ -219,11 +227,15 @@ def write_dataset(
         variable("weights", "f8", ("lag",), "share of scored steps that see the lag")[:] = weights
         x = variable("x", "f4", ("sequence", "time"), "white input")
         y = variable("y", "f4", ("sequence", "time"), "target", ancillary_variables="kernel")
+        if marks is not None:
+            g = variable("g", "i1", ("sequence", "time"), "marks")
         start = 0
         for split, count in zip(SPLITS, counts, strict=True):
-            for first, block_x, block_y in blocks(settings, split, k):
+            for first, block_x, block_y, block_g in blocks(settings, split, k):
                 rows = slice(start + first, start + first + len(block_x))
                 x[rows], y[rows] = block_x, block_y
+                if block_g is not None:
+                    g[rows] = block_g
             start += count
 
 
@@ -259,11 +271,13 @@ def read_dataset(
         check_identity(path, json.loads(file.settings), {"task": task} if task else {})
         split = file["split"][:]
         settings = json.loads(file.settings)["task"]
-        x, y = {}, {}
+        x, y, g = {}, {}, {}
         for name in splits:
             rows = np.flatnonzero(split == SPLITS.index(name))
             x[name] = file["x"][rows[0] : rows[-1] + 1]
             y[name] = file["y"][rows[0] : rows[-1] + 1]
+            if "g" in file.variables:
+                g[name] = file["g"][rows[0] : rows[-1] + 1]
         return Task(
             x=x,
             y=y,
@@ -275,4 +289,6 @@ def read_dataset(
             memory_length=int(file.memory_length),
             distribution=settings["input"]["distribution"],
             seed=settings["seed"],
+            marks=Marks.of(settings),
+            g=g,
         )

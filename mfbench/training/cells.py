@@ -181,12 +181,14 @@ def train_cells(
     runs = runs or dict.fromkeys(tasks, runs_of(settings))
     try:
         warnings = check_promises(
-            lambda: build_model(architecture, width=width, length=length),
+            lambda: build_model(architecture, width=width, length=length, d_in=data.channels),
             length=length,
             lengths_of_evaluation=[factor * length for factor in _FACTORS],
             device=data.x.device,
         )
-        model = initial_model(architecture, width=width, length=length, seed=settings.seeds[0])
+        model = initial_model(
+            architecture, width=width, length=length, seed=settings.seeds[0], d_in=data.channels
+        )
         work = round(multiply_adds(model.to(data.x.device), length))
     except ArchitectureError as error:
         message = _failed(f"{where}: {error}", error, settings)
@@ -302,7 +304,9 @@ def _ensemble_size(
     other = next((m.seed for m in members if m.seed != members[0].seed), members[0].seed)
     try:
         models = [
-            initial_model(architecture, width=width, length=data.length, seed=seed)
+            initial_model(
+                architecture, width=width, length=data.length, seed=seed, d_in=data.channels
+            )
             for seed in (members[0].seed, other)
         ]
     except ArchitectureError:

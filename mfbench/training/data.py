@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
+
+from mfbench.tasks.datasets import Task
+from mfbench.tasks.kernels.marks import Marks
 
 
 @dataclass(frozen=True)
@@ -17,9 +18,13 @@ class TrainingData:
 
     Attributes
     ----------
-    x, y, x_validation, y_validation : (N, T) tensors
+    x, x_validation : (N, T, d) tensors
+        Inputs: a white sequence, and the marks if the task has any.
+    y, y_validation : (N, T) tensors
     scored_from : int
         First scored step; the loss covers the steps from here on.
+    marks : Marks or None
+        How the task uses marks.
     """
 
     x: Tensor
@@ -27,23 +32,18 @@ class TrainingData:
     x_validation: Tensor
     y_validation: Tensor
     scored_from: int
+    marks: Marks | None = None
 
     @classmethod
-    def of(
-        cls,
-        x: Mapping[str, NDArray[np.float32]],
-        y: Mapping[str, NDArray[np.float32]],
-        *,
-        scored_from: int,
-        device: torch.device,
-    ) -> TrainingData:
+    def of(cls, task: Task, *, device: torch.device) -> TrainingData:
         """Put the splits ``train`` and ``validation`` of a task on a device."""
         return cls(
-            x=torch.from_numpy(x["train"]).to(device),
-            y=torch.from_numpy(y["train"]).to(device),
-            x_validation=torch.from_numpy(x["validation"]).to(device),
-            y_validation=torch.from_numpy(y["validation"]).to(device),
-            scored_from=scored_from,
+            x=torch.from_numpy(task.inputs("train")).to(device),
+            y=torch.from_numpy(task.y["train"]).to(device),
+            x_validation=torch.from_numpy(task.inputs("validation")).to(device),
+            y_validation=torch.from_numpy(task.y["validation"]).to(device),
+            scored_from=task.scored_from,
+            marks=task.marks,
         )
 
     @property
@@ -51,9 +51,14 @@ class TrainingData:
         """Sequence length T in steps."""
         return self.x.shape[1]
 
+    @property
+    def channels(self) -> int:
+        """Number of input channels d."""
+        return self.x.shape[2]
+
 
 class Shared:
-    """One (N, T) tensor for each of M members, storing equal tensors once."""
+    """One (N, T, ...) tensor for each of M members, storing equal tensors once."""
 
     def __init__(self, tensors: Sequence[Tensor]) -> None:
         distinct: list[Tensor] = []
@@ -64,14 +69,14 @@ class Shared:
                 known[id(tensor)] = next(equal, len(distinct))
                 if known[id(tensor)] == len(distinct):
                     distinct.append(tensor)
-        self._values = torch.stack(distinct)  # (D, N, T)
+        self._values = torch.stack(distinct)  # (D, N, T, ...)
         which = [known[id(tensor)] for tensor in tensors]
         self._which = torch.tensor(which, device=self._values.device)  # (M,)
 
     def rows(self, index: Tensor) -> Tensor:
-        """Select different rows for each member: (M, B) -> (M, B, T)."""
+        """Select different rows for each member: (M, B) -> (M, B, T, ...)."""
         return self._values[self._which[:, None], index]
 
     def part(self, rows: slice) -> Tensor:
-        """Select the same n rows for all members, (M, n, T)."""
+        """Select the same n rows for all members, (M, n, T, ...)."""
         return self._values[:, rows][self._which]

@@ -23,6 +23,7 @@ from mfbench.models.jacobian import mean_over_steps, probe_jacobians
 from mfbench.models.model import Model
 from mfbench.models.own_code import during, own_code
 from mfbench.study.training import VALIDATION_BATCH, TrainingSettings
+from mfbench.tasks.past import past_of
 from mfbench.training.capture import replayed, seed_generators, stream_of
 from mfbench.training.data import Shared, TrainingData
 from mfbench.training.loss import time_weights
@@ -61,7 +62,9 @@ class Member:
         return self.progress is not None and self.progress.finished
 
 
-def initial_model(architecture: Mapping[str, Any], *, width: int, length: int, seed: int) -> Model:
+def initial_model(
+    architecture: Mapping[str, Any], *, width: int, length: int, seed: int, d_in: int = 1
+) -> Model:
     """Build the untrained model of a member without changing torch's global generators."""
     # A constructor may draw on a GPU, too.
     gpus = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
@@ -69,7 +72,7 @@ def initial_model(architecture: Mapping[str, Any], *, width: int, length: int, s
         torch.default_generator.manual_seed(initialisation_seed(seed))
         for gpu in gpus:
             torch.cuda.default_generators[gpu].manual_seed(initialisation_seed(seed))
-        return build_model(architecture, width=width, length=length)
+        return build_model(architecture, width=width, length=length, d_in=d_in)
 
 
 class Trainer:
@@ -105,7 +108,9 @@ class Trainer:
         device, length = data.x.device, data.length
         with own_code():
             models = [
-                initial_model(architecture, width=width, length=length, seed=m.seed).to(device)
+                initial_model(
+                    architecture, width=width, length=length, seed=m.seed, d_in=data.channels
+                ).to(device)
                 for m in members
             ]
         self.ensemble = Ensemble(models)
@@ -240,8 +245,8 @@ class Trainer:
     def optimise(self) -> None:
         """Take one step of all members without reading any number from the device."""
         rows = self._rows.index_select(0, self._count)[0]  # (M, B)
-        x, y = self.x.rows(rows), self.y.rows(rows)  # (M, B, T)
-        outputs = self.ensemble(x[..., None])[..., 0]  # (M, B, T)
+        x, y = self.x.rows(rows), self.y.rows(rows)  # (M, B, T, d), (M, B, T)
+        outputs = self.ensemble(x)[..., 0]  # (M, B, T)
         residual = (outputs - y)[..., self.data.scored_from :]
         if self.time_weights is not None:
             residual = residual * self.time_weights
@@ -319,8 +324,8 @@ class Trainer:
             for start in range(0, sequences, size):
                 part = slice(start, start + size)
                 x, y = self.x_validation.part(part), self.y_validation.part(part)
-                residual = (self.ensemble(x[..., None])[..., 0] - y)[..., self.data.scored_from :]
-                total += residual.square().mean((-2, -1)) * x.shape[-2]
+                residual = (self.ensemble(x)[..., 0] - y)[..., self.data.scored_from :]
+                total += residual.square().mean((-2, -1)) * x.shape[-3]
         self.ensemble.train()
         return total / sequences
 
@@ -331,15 +336,31 @@ class Trainer:
         """
         probes = self.settings.memory_probes
         self.ensemble.eval()
+        if self.data.marks is not None:
+            return self._memory_by_correlation(probes)
         rows, times, _ = probe_jacobians(
             self.ensemble,
-            self.x_validation.part(slice(probes)),
+            self.x_validation.part(slice(probes))[..., 0],
             scored_from=self.data.scored_from,
             probes=probes,
             batch_size=self._validation_batch,
         )
         self.ensemble.train()
         return torch.from_numpy(mean_over_steps(rows, times))
+
+    def _memory_by_correlation(self, sequences: int) -> Tensor:
+        """The same for a marked task: correlations of the outputs with what the memory reads."""
+        x = self.x_validation.part(slice(sequences))  # (M, n, T, 2)
+        with torch.no_grad():
+            batches = [self.ensemble(part)[..., 0] for part in x.split(self._validation_batch, 1)]
+        self.ensemble.train()
+        outputs = torch.cat(batches, 1)[..., self.data.scored_from :].double().cpu().numpy()
+        inputs = x.double().cpu().numpy()
+        means = [
+            past_of(own[..., 0], own[..., 1], self.data.marks).means(output).mean(0)
+            for own, output in zip(inputs, outputs, strict=True)
+        ]
+        return torch.from_numpy(np.stack(means))
 
     def _keep(self, improved: Tensor) -> None:
         """Keep the current weights of the improved members, (M,), as their best."""

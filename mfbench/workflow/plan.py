@@ -78,8 +78,9 @@ def dataset_settings(study: Study) -> Settings:
 
 def floor_settings(study: Study) -> Settings:
     """What the floors of a task depend on, except its kernel and rho."""
-    task = study.task.model_dump(include={"length", "scored_from"})
-    return Settings("floors", {"task": task, "floors": study.floors.model_dump()})
+    return Settings(
+        "floors", {"task": study.task.for_floors(), "floors": study.floors.model_dump()}
+    )
 
 
 def training_settings(study: Study, *, architecture: str, width: int) -> Settings:

@@ -38,7 +38,7 @@ def memory(study: Study, stage: str) -> Request:
     sequences = task.sequences.train + task.sequences.validation + task.sequences.test
     members = len(training.steps) * len(training.learning_rates) * len(training.seeds)
     levels = max(len(study.levels(kernel)) for kernel in study.kernels)
-    data = 3 * 2 * sequences * task.length
+    data = 3 * (1 + task.channels) * sequences * task.length
     of_a_member = task.length * (training.validations + 12)  # functions of lag and time
     batches = {
         "training": training.batch_size

@@ -44,7 +44,7 @@ def main(file: str, seconds: float, groups: list[tuple[str, int, int]]) -> None:
     task = _task(study)
     timing = _Timing(
         study,
-        TrainingData.of(task.x, task.y, scored_from=task.scored_from, device=device),
+        TrainingData.of(task, device=device),
         EvaluationData.of(task, study.evaluation),
         # On a CPU, what other processes do does not count.
         time.process_time if device.type == "cpu" else time.perf_counter,
@@ -149,7 +149,8 @@ class _Timing:
     def evaluation(self, architecture: str, width: int) -> dict[str, float]:
         """Seconds of the evaluation of a member."""
         settings = self.study.models[architecture].settings
-        model = initial_model(settings, width=width, length=self.data.length, seed=0)
+        data = self.data
+        model = initial_model(settings, width=width, length=data.length, seed=0, d_in=data.channels)
         ensemble = Ensemble([model.eval().to(self.data.x.device)])
         ensemble.freeze()
         work = functools.partial(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,29 +44,33 @@ ARCHITECTURES = {
 }
 
 
-def make_results(folder: Path) -> Paths:
+def make_results(
+    folder: Path,
+    task: TaskSettings = TASK,
+    architectures: Mapping[str, dict[str, Any]] = ARCHITECTURES,
+) -> Paths:
     """Write the results of the study to a folder."""
     paths = Paths(folder)
     for rho in RHOS:
         dataset, floors = (paths.file(k, kernel=KERNEL, rho=rho) for k in ("dataset", "floors"))
-        write_dataset(dataset, settings=TASK, family=KERNEL, rho=rho)
+        write_dataset(dataset, settings=task, family=KERNEL, rho=rho)
         write_floors(
-            floors, task=TASK, settings=FloorSettings(state_sizes=[1]), family=KERNEL, rho=rho
+            floors, task=task, settings=FloorSettings(state_sizes=[1]), family=KERNEL, rho=rho
         )
     tasks = [
         (
-            read_dataset(paths.file("dataset", kernel=KERNEL, rho=rho)),
-            read_floors(paths.file("floors", kernel=KERNEL, rho=rho)),
+            read_dataset(paths.file("dataset", kernel=KERNEL, rho=rho), task=task.model_dump()),
+            read_floors(paths.file("floors", kernel=KERNEL, rho=rho), task=task.model_dump()),
         )
         for rho in RHOS
     ]
     numbers = {
-        "task": TASK.model_dump(),
+        "task": task.model_dump(),
         "training": TRAINING.model_dump(exclude=set(EXECUTION)),
         "evaluation": EVALUATION.model_dump(exclude={"success"}),
     }
     evaluations = []
-    for name, architecture in ARCHITECTURES.items():
+    for name, architecture in architectures.items():
         names: dict[str, Any] = {"architecture": name, "width": WIDTH, "kernel": KERNEL}
         files = {**names, "phase": "study"}
         settings = {**numbers, "architecture": architecture, "width": WIDTH}
@@ -76,12 +81,7 @@ def make_results(folder: Path) -> Paths:
         record, weights = (paths.file(k, part=1, **files) for k in ("record", "weights"))
         trained = train_cells(
             architecture,
-            {
-                task.rho: TrainingData.of(
-                    task.x, task.y, scored_from=task.scored_from, device=torch.device("cpu")
-                )
-                for task, _ in tasks
-            },
+            {task.rho: TrainingData.of(task, device=torch.device("cpu")) for task, _ in tasks},
             width=WIDTH,
             settings=TRAINING,
         )
@@ -104,13 +104,13 @@ def make_results(folder: Path) -> Paths:
         "kernels": {KERNEL: levels},
         "architectures": {
             name: {**entry, "widths": [WIDTH], "training": {}}
-            for name, entry in ARCHITECTURES.items()
+            for name, entry in architectures.items()
         },
     }
     assemble_cube(
         paths.file("benchmark"),
         evaluations,
-        architectures=list(ARCHITECTURES),
+        architectures=list(architectures),
         kernels=[KERNEL],
         study=study,
     )

@@ -11,8 +11,9 @@ import pytest
 
 import mfbench as mf
 from mfbench.files.paths import Paths
-from mfbench.tasks.datasets import convolve_directly, read_dataset
+from mfbench.tasks.datasets import read_dataset
 from mfbench.tasks.kernels.lookup import family
+from mfbench.tasks.past import convolve_directly
 from tests.api.results import KERNEL, RHOS
 
 LENGTH = 16

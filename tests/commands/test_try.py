@@ -77,6 +77,7 @@ class Loud(nn.Module):
         (["rnn", *TASK, "--figure", "a.gif"], 2, "a.gif must end in .png, .svg, .html"),
         (["rnn", "--kernel", "impulse", "--memory-length", "99"], 1, "memory_length = 99"),
         (["rnn", *TASK, "--with", "none.nc"], 1, "none.nc: No such file"),
+        (["rnn", *TASK, "--clock", "marked"], 1, "clock: marked needs marks"),
         (["rmm", *TASK], 1, "no architecture named 'rmm'; choose from"),
     ],
 )

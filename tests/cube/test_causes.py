@@ -122,6 +122,8 @@ def test_a_minority_of_seeds_is_no_cause_but_luck() -> None:
     ("changes", "reason"),
     [
         ({"receptive_field": 3}, "receptive field"),
+        # On a marked clock, four lags need more than four steps.
+        ({"receptive_field": 4, "lower_floor": 0.5, "linear_floor": 0.9}, "0.5 of the energy"),
         ({"linear": 1, "state_size": 2, "lower_floor": 0.2, "upper_floor": 0.3}, "state size"),
     ],
 )

@@ -50,9 +50,7 @@ class Files:
 
 
 def training_data(files: Files) -> TrainingData:
-    task = read_dataset(files.dataset)
-    arrays = (task.x["train"], task.y["train"], task.x["validation"], task.y["validation"])
-    return TrainingData(*(torch.from_numpy(a) for a in arrays), scored_from=8)
+    return TrainingData.of(read_dataset(files.dataset), device=torch.device("cpu"))
 
 
 def make_level(

@@ -23,6 +23,7 @@ def make_task(
     scored_from: int | None = None,
     distribution: str = "normal",
     seed: int = 0,
+    **marks: object,
 ) -> Task:
     """A task with a test split, as read_dataset() would return it."""
     settings = TaskSettings.model_validate(
@@ -32,11 +33,12 @@ def make_task(
             "input": {"distribution": distribution},
             "sequences": {"train": 1, "validation": 1, "test": sequences},
             "seed": seed,
+            **marks,
         }
     )
-    weights = window_weights(length, settings.scored_from)
+    weights = settings.weights
     k = memory_function(family, rho, length, weights)
-    x, y = map(np.concatenate, zip(*(b[1:] for b in blocks(settings, "test", k)), strict=True))
+    (_, x, y, g), *_ = blocks(settings, "test", k, block=sequences)
     return Task(
         x={"test": x},
         y={"test": y},
@@ -45,9 +47,11 @@ def make_task(
         scored_from=settings.scored_from,
         family=family,
         rho=rho,
-        memory_length=memory_length(k, weights),
+        memory_length=memory_length(k, window_weights(length, settings.scored_from)),
         distribution=distribution,
         seed=seed,
+        marks=settings.marks,
+        g={} if g is None else {"test": g},
     )
 
 
@@ -82,6 +86,6 @@ def exponential_model(decay: float, gain: float, length: int) -> SequenceModel:
 def measure_error(  # type: ignore[no-untyped-def]
     model, x, y, *, scored_from: int, batch_size: int
 ) -> ErrorOnTest:
-    """Relative mean squared error of a model on sequences (N, T)."""
+    """Relative mean squared error of a model on inputs (N, T, d)."""
     predictions = predict(model, x, scored_from=scored_from, batch_size=batch_size)
     return error_of_predictions(predictions, y, scored_from=scored_from)

@@ -39,7 +39,7 @@ class Line(nn.Module):
 
 @pytest.fixture(scope="module")
 def x() -> Tensor:
-    return torch.randn(SEQUENCES, LENGTH, generator=torch.Generator().manual_seed(1))
+    return torch.randn(SEQUENCES, LENGTH, 1, generator=torch.Generator().manual_seed(1))
 
 
 def test_a_delay_line_remembers_as_many_lags_as_it_has_states(x: Tensor) -> None:
@@ -79,7 +79,7 @@ def test_the_total_is_at_most_the_size_of_the_state(name: str, x: Tensor) -> Non
     # No readout is better than the best one on the test half: the projection onto n numbers and the
     # mean. It has at most n times the largest eigenvalue of the inputs' own sample correlations,
     # and the mean adds the squared correlations of a constant.
-    test = x[SEQUENCES // 2 :].double().numpy()
+    test = x[SEQUENCES // 2 :, :, 0].double().numpy()
     lagged = [np.pad(test, ((0, 0), (s, 0)))[:, :LENGTH][:, SCORED:] for s in range(LENGTH)]
     u = np.stack([part.ravel() for part in lagged], 1)
     u /= np.linalg.norm(u, axis=0)

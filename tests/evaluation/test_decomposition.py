@@ -15,7 +15,6 @@ from mfbench.evaluation.decomposition import (
     Decomposition,
     Estimate,
     decompose,
-    mean_lagged_products,
 )
 from mfbench.evaluation.error import error_of_predictions, predict
 from mfbench.models.ensemble import Ensemble
@@ -23,7 +22,8 @@ from mfbench.models.jacobian import jacobian_rows
 from mfbench.models.model import Model, SequenceModel
 from mfbench.models.registry import registered
 from mfbench.study.training import TrainingSettings
-from mfbench.tasks.datasets import Task, convolve
+from mfbench.tasks.datasets import Task
+from mfbench.tasks.past import convolve, mean_lagged_products
 from mfbench.training.data import TrainingData
 from mfbench.training.trainer import Member, Trainer
 from tests.conftest import architecture_settings
@@ -34,7 +34,7 @@ LENGTH = 24
 
 
 def predictions_of(model: nn.Module, task: Task) -> np.ndarray:
-    x = torch.from_numpy(task.x["test"]).to(next(model.parameters()))
+    x = torch.from_numpy(task.inputs("test")).to(next(model.parameters()))
     return predict(model, x, scored_from=task.scored_from, batch_size=256)  # type: ignore[arg-type]
 
 
@@ -134,7 +134,7 @@ def exactly(model: Model, task: Task) -> np.ndarray:
     """All parts by projection over all possible inputs: signs on a short window."""
     length = len(task.kernel)
     x = np.array(list(itertools.product((-1.0, 1.0), repeat=length)))
-    y = predict(model, torch.from_numpy(x), scored_from=0, batch_size=999)  # (2^T, T)
+    y = predict(model, torch.from_numpy(x[..., None]), scored_from=0, batch_size=999)  # (2^T, T)
     steps = range(task.scored_from, length)
     H = np.array([(y[:, t] @ np.roll(x[:, ::-1], t + 1, 1)) / len(x) for t in steps])
     H *= np.tri(len(steps), length, task.scored_from)
@@ -202,7 +202,7 @@ def by_jacobians(
 
 def trained(name: str) -> SequenceModel:
     task = make_task(LENGTH, sequences=320, seed=7)
-    x, y = torch.from_numpy(task.x["test"]), torch.from_numpy(task.y["test"])
+    x, y = torch.from_numpy(task.inputs("test")), torch.from_numpy(task.y["test"])
     data = TrainingData(x[64:], y[64:], x[:64], y[:64], task.scored_from)
     settings = TrainingSettings(steps=40, batch_size=16, validations=2)
     member = Member(data, learning_rate=0.02, seed=0)
@@ -237,7 +237,7 @@ def test_a_linear_model_is_split_exactly(name: str) -> None:
     found = split(model, task)
     # The population error: for white input, the squared response to all unit inputs.
     units = np.eye(LENGTH)
-    response = predict(model, torch.from_numpy(units), scored_from=7, batch_size=9)
+    response = predict(model, torch.from_numpy(units[..., None]), scored_from=7, batch_size=9)
     population = np.mean(((response - convolve(units, task.kernel)[:, 7:]) ** 2).sum(0))
     assert found.total.value == pytest.approx(population, rel=1e-10)
     assert found.kernel_error.value == pytest.approx(population, rel=1e-10)

@@ -20,7 +20,7 @@ class Half(torch.nn.Module):
 def test_errors_match_the_formula_for_any_batch_size(batch_size: int) -> None:
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(2000, 10, generator=generator)
-    found = measure_error(Half(), x, x, scored_from=4, batch_size=batch_size)
+    found = measure_error(Half(), x[..., None], x, scored_from=4, batch_size=batch_size)
     squares = (0.5 * x[:, 4:].double()).square().numpy()
     assert found.relative_mse == pytest.approx(squares.mean(), rel=1e-6)
     np.testing.assert_allclose(found.over_time, squares.mean(0), rtol=1e-6)

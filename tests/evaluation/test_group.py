@@ -65,7 +65,7 @@ def test_every_member_of_every_level_is_measured(rnn_files: list[Files], group: 
     assert group.memory_length.dtype.kind in "if"
     task = read_dataset(rnn_files[0].dataset)
     with torch.no_grad():
-        y = model_by_hand(rnn_files[0])(torch.from_numpy(task.x["test"])[..., None])[..., 0].numpy()
+        y = model_by_hand(rnn_files[0])(torch.from_numpy(task.inputs("test")))[..., 0].numpy()
     expected = np.mean((y - task.y["test"])[:, 8:].astype(float) ** 2)
     member = group.sel(level=0, learning_rate=0.01, seed=5)
     assert float(member.relative_mse) == pytest.approx(expected, rel=1e-5)

@@ -49,12 +49,12 @@ def test_the_target_continues_in_its_own_normalisation(
     task = make_task(LENGTH, family=family, rho=rho, scored_from=scored_from)
     longer = longer_task(task, factor, sequences=4000)
     np.testing.assert_allclose(longer.kernel[:LENGTH], task.kernel, rtol=1e-12, atol=1e-15)
-    assert longer.x.shape == longer.y.shape == (4000, factor * LENGTH)
+    assert longer.x.shape[:2] == longer.y.shape == (4000, factor * LENGTH)
     assert longer.scored_from == factor * scored_from
     # The zero predictor has an error of 1, relative to the population variance.
     square = longer.y[:, longer.scored_from :].double().square().mean(1).numpy() / longer.variance
     assert square.mean() == pytest.approx(1.0, abs=4 * square.std() / np.sqrt(4000))
-    x, k, t = longer.x[0].double().numpy(), longer.kernel, factor * LENGTH - 1
+    x, k, t = longer.x[0, :, 0].double().numpy(), longer.kernel, factor * LENGTH - 1
     assert float(longer.y[0, t]) == pytest.approx(float(k @ x[::-1]), abs=1e-5)
 
 
@@ -63,7 +63,7 @@ def test_inputs_are_new_at_every_length_and_the_same_for_all_models() -> None:
     two, again = (longer_task(task, 2, sequences=20) for _ in range(2))
     assert torch.equal(two.x, again.x)
     four = longer_task(task, 4, sequences=20)
-    assert not np.isin(two.x.numpy(), task.x["test"]).any()
+    assert not np.isin(two.x[..., 0].numpy(), task.x["test"]).any()
     assert not torch.isin(two.x, four.x).any()
 
 
@@ -113,9 +113,9 @@ def test_learned_positions_end_at_the_training_length(positions: str) -> None:
     assert model.maximum_length == (LENGTH if positions == "learned" else None)
     assert np.isnan(found) == (positions == "learned")
     if positions == "learned":  # the declared maximum is correct
-        model(longer.x[:, :LENGTH, None])
+        model(longer.x[:, :LENGTH])
         with pytest.raises(ValueError, match="learned positions end"):
-            model(longer.x[..., None])
+            model(longer.x)
 
 
 class Explosion(FIR):

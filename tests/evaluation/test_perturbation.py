@@ -15,7 +15,7 @@ from mfbench.models.ensemble import Ensemble
 from tests.evaluation.tasks import exponential_model, make_model, make_task
 
 TASK = make_task(16, sequences=40)
-X, Y = (torch.from_numpy(a["test"]).double() for a in (TASK.x, TASK.y))
+X, Y = (torch.from_numpy(a).double() for a in (TASK.inputs("test"), TASK.y["test"]))
 SCORED: dict[str, Any] = {"scored_from": TASK.scored_from, "batch_size": 16}
 
 
@@ -58,7 +58,12 @@ def test_one_parameter_has_the_error_of_its_closed_form(repeats: int) -> None:
     assert set(signs) == {-1.0, 1.0}  # both occur, so the median matters
     scored = slice(TASK.scored_from, None)
     expected = [
-        np.median([float(((a + s * abs(a) * b) * X - Y)[:, scored].square().mean()) for s in signs])
+        np.median(
+            [
+                float(((a + s * abs(a) * b) * X[..., 0] - Y)[:, scored].square().mean())
+                for s in signs
+            ]
+        )
         for b in norms
     ]
     np.testing.assert_allclose(perturb(Gain(a), norms, repeats=repeats, seed=5), expected)

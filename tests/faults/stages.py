@@ -49,12 +49,7 @@ class Stages:
         settings = training_settings(self.study, architecture="rnn", width=4)
         (path,) = self.files("dataset", "rho", LEVELS[:1])
         task = read_dataset(path, splits=("train", "validation"), task=settings["task"])
-        data = TrainingData.of(
-            task.x,
-            task.y,
-            scored_from=task.scored_from,
-            device=torch.device("cpu"),
-        )
+        data = TrainingData.of(task, device=torch.device("cpu"))
         return train_cells(
             settings["architecture"],
             {task.rho: data},

@@ -52,7 +52,7 @@ def test_an_ensemble_equals_its_members(name: str, changes: dict[str, Any]) -> N
     assert ensemble.linear == models[0].linear
     assert len(ensemble) == MEMBERS
     compare(ensemble, models, x, lambda model, x_m: model(x_m))
-    assert ensemble_error(models, x[..., 0].detach()) is None
+    assert ensemble_error(models, x.detach()) is None
 
 
 @pytest.mark.parametrize("members", [1, MEMBERS])
@@ -181,7 +181,7 @@ def test_models_that_cannot_run_as_one_are_recognised(
 ) -> None:
     models = users(tmp_path, name)
     before = [{k: v.clone() for k, v in model.state_dict().items()} for model in models]
-    error = ensemble_error(models, torch.randn(2, 2, LENGTH))
+    error = ensemble_error(models, torch.randn(2, 2, LENGTH, 1))
     if message is None:
         assert error is None
     else:
@@ -194,4 +194,4 @@ def test_models_that_cannot_run_as_one_are_recognised(
 
 def test_running_out_of_memory_is_raised(tmp_path) -> None:
     with pytest.raises(MemoryError, match="no more"):
-        ensemble_error(users(tmp_path, "OutOfMemory"), torch.randn(2, 2, LENGTH))
+        ensemble_error(users(tmp_path, "OutOfMemory"), torch.randn(2, 2, LENGTH, 1))

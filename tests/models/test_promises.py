@@ -457,3 +457,32 @@ def test_the_longest_sequences_are_checked_at_as_many_steps_as_fit(tmp_path: Pat
     leaks = "return self.gain * u + u.roll(-1500, 1)"
     with pytest.raises(ArchitectureError, match="not causal"):
         check_promises(builder(write(tmp_path, leaks), length=4096), length=4096)
+
+
+class Pairs(torch.nn.Module):
+    """Refuses marks other than 0 and 1, and may look at the mark of the next step."""
+
+    def __init__(self, early: int) -> None:
+        super().__init__()
+        self.early = early
+        self.gain = torch.nn.Parameter(torch.ones(1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        value, mark = x.unbind(-1)
+        if not torch.isin(mark, torch.tensor([0.0, 1.0])).all():
+            raise ValueError("a mark is 0 or 1")
+        return (self.gain * value * mark.roll(-self.early, 1))[..., None]
+
+
+@pytest.mark.parametrize("early", [0, 1])
+def test_models_of_marked_tasks_are_checked_on_pairs(early: int) -> None:
+    def build() -> Any:
+        own = {"model": lambda: Pairs(early)}
+        return build_model(own, width=1, length=LENGTH, d_in=2)
+
+    found = {o.promise.name: o for o in judge_promises(build, length=LENGTH) if o.state == "broken"}
+    assert list(found) == ["causal"] * early
+    if early:
+        assert "y_t depends on x_(t+k)" in found["causal"].message
+    linear = architecture_settings("s4d", activation="none")
+    check_promises(lambda: build_model(linear, width=1, length=LENGTH, d_in=2), length=LENGTH)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -45,6 +47,12 @@ def test_a_cell_describes_its_model_and_task(cube: xr.Dataset) -> None:
     assert not last.linear  # s4d has an activation
     assert (last.k**2).sum() == pytest.approx(1)
     assert last.training["seeds"] == [0, 1, 2]
+
+
+def test_predictions_say_nothing_about_marked_tasks(cube: xr.Dataset) -> None:
+    settings = json.loads(cube.attrs["settings"])
+    settings["task"]["marked"] = 0.5
+    assert cells(cube.assign_attrs(settings=json.dumps(settings))) == []
 
 
 def test_errors_belong_to_the_selected_rate_and_include_diverged_runs(cube: xr.Dataset) -> None:

@@ -15,13 +15,12 @@ from mfbench.study.task import TaskSettings
 from mfbench.tasks.datasets import (
     SPLITS,
     blocks,
-    convolve,
-    convolve_directly,
     new_inputs,
     read_dataset,
     write_dataset,
 )
 from mfbench.tasks.kernels import memory_function, window_weights
+from mfbench.tasks.past import convolve, convolve_directly
 
 
 def settings(**changes: object) -> TaskSettings:

@@ -23,9 +23,9 @@ GRID = [(0.01, 0), (0.03, 0), (0.01, 1), (0.03, 2)]  # learning rates and seeds
 def make_data(scale: float = 1.0) -> TrainingData:
     """A delay by two steps; each scale is another task."""
     generator = torch.Generator().manual_seed(7)
-    x = torch.randn(48, 16, generator=generator) * scale
-    y = torch.zeros_like(x)
-    y[:, 2:] = x[:, :-2]
+    x = torch.randn(48, 16, 1, generator=generator) * scale
+    y = torch.zeros(48, 16)
+    y[:, 2:] = x[:, :-2, 0]
     return TrainingData(
         x=x[:32],
         y=y[:32],
@@ -38,7 +38,7 @@ def make_data(scale: float = 1.0) -> TrainingData:
 def delayed(data: TrainingData, lag: int) -> TrainingData:
     """The data of another cell of the study: the same inputs with another delay."""
     y, y_validation = torch.zeros_like(data.y), torch.zeros_like(data.y_validation)
-    y[:, lag:], y_validation[:, lag:] = data.x[:, :-lag], data.x_validation[:, :-lag]
+    y[:, lag:], y_validation[:, lag:] = data.x[:, :-lag, 0], data.x_validation[:, :-lag, 0]
     return dataclasses.replace(data, y=y, y_validation=y_validation)
 
 

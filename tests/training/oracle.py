@@ -38,7 +38,7 @@ def train_plainly(
     losses = []
     for step in range(max(settings.steps)):
         rows = torch.from_numpy(order.rows(step, 1)[0])
-        residual = model(data.x[rows][..., None])[..., 0] - data.y[rows]
+        residual = model(data.x[rows])[..., 0] - data.y[rows]
         loss = residual[:, data.scored_from :].square().mean()
         optimiser.zero_grad()
         loss.backward()

@@ -28,7 +28,7 @@ def test_the_weighted_loss_and_its_gradient_agree_with_a_plain_sum(
     weights = [(t + 1) ** power for t in range(8, 16)]
     slow = torch.zeros(())
     for i in rows:
-        prediction = model(data.x[int(i)][None, :, None])[0, :, 0]
+        prediction = model(data.x[int(i)][None])[0, :, 0]
         for v, t in zip(weights, range(8, 16), strict=True):
             scaled = v * len(weights) / sum(weights)
             slow = slow + (scaled * (prediction[t] - data.y[int(i), t])) ** 2

@@ -32,8 +32,9 @@ def test_the_peak_counts_memory_that_is_held_at_the_same_time() -> None:
 def test_the_estimate_covers_the_memory_of_a_step(
     name: str, width: int, batch: int, length: int
 ) -> None:
-    x = torch.randn(2 * batch, length, generator=torch.Generator().manual_seed(0))
-    data = TrainingData(x, x, x[:4], x[:4], scored_from=length // 2)
+    y = torch.randn(2 * batch, length, generator=torch.Generator().manual_seed(0))
+    x = y[..., None]
+    data = TrainingData(x, y, x[:4], y[:4], scored_from=length // 2)
     settings = make_settings(batch_size=batch, steps=3, validations=1, memory_probes=0)
     architecture = architecture_settings(name)
     members = [Member(data, 0.01, seed) for seed in range(6)]
@@ -46,8 +47,9 @@ def test_the_estimate_covers_the_memory_of_a_step(
 
 
 def test_the_estimate_does_not_change_the_generator() -> None:
-    x = torch.randn(16, 8, generator=torch.Generator().manual_seed(0))
-    data = TrainingData(x, x, x, x, scored_from=4)
+    y = torch.randn(16, 8, generator=torch.Generator().manual_seed(0))
+    x = y[..., None]
+    data = TrainingData(x, y, x, y, scored_from=4)
     before = torch.get_rng_state()
     step_bytes(architecture_settings("rnn"), data, width=4, settings=make_settings())
     assert torch.equal(torch.get_rng_state(), before)

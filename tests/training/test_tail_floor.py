@@ -19,12 +19,7 @@ def task(tmp_path_factory: pytest.TempPathFactory) -> TrainingData:
     sizes = study.task.sequences.model_copy(update={"train": 1024, "validation": 1024, "test": 2})
     settings = study.task.model_copy(update={"sequences": sizes})
     write_dataset(path, settings=settings, family="impulse", rho=50.0)
-    found = read_dataset(path)
-    arrays = (found.x["train"], found.y["train"], found.x["validation"], found.y["validation"])
-    return TrainingData(
-        *(torch.from_numpy(a) for a in arrays),
-        scored_from=found.scored_from,
-    )
+    return TrainingData.of(read_dataset(path), device=torch.device("cpu"))
 
 
 @pytest.mark.parametrize(("layers", "steps"), [(1, 60), (5, 200), (6, 700)])

@@ -11,6 +11,8 @@ import torch
 
 from mfbench.models.build import build_model
 from mfbench.models.jacobian import mean_over_steps, probe_jacobians
+from mfbench.tasks.kernels.marks import Marks
+from mfbench.tasks.past import past_of
 from mfbench.training.data import TrainingData
 from mfbench.training.progress import Progress
 from mfbench.training.schedule import validation_steps
@@ -39,7 +41,7 @@ def test_the_best_validated_step_is_kept(data: TrainingData) -> None:
     model = initial_model(architecture_settings("rnn"), width=4, length=16, seed=0)
     model.load_state_dict({k: torch.from_numpy(v) for k, v in done.best_weights().items()})
     with torch.no_grad():
-        residual = model(data.x_validation[..., None])[..., 0] - data.y_validation
+        residual = model(data.x_validation)[..., 0] - data.y_validation
     assert residual[:, 8:].square().mean().item() == pytest.approx(done.best_error, rel=1e-5)
 
 
@@ -156,11 +158,33 @@ def test_the_memory_belongs_to_the_model_at_that_step(name: str, data: TrainingD
     model = build_model(architecture_settings(name), width=4, length=16)
     model.load_state_dict({k: torch.from_numpy(v) for k, v in done.best_weights().items()})
     model.eval()
-    x = data.x_validation
+    x = data.x_validation[..., 0]
     found = probe_jacobians(model, x, scored_from=8, probes=20, batch_size=7)
     expected = mean_over_steps(*found[:2])
     kept = done.memory[validation_steps(30, 6).index(done.best_step)]
     np.testing.assert_allclose(kept.numpy(), expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("clock", [False, True])
+def test_the_memory_of_a_marked_task_is_read_from_correlations(clock: bool) -> None:
+    """At the best step, it is what the outputs say about the inputs that the target reads."""
+    marks = Marks(0.5, clock=clock)
+    x = torch.randn(400, 16, generator=torch.Generator().manual_seed(3))
+    g = (torch.rand(400, 16, generator=torch.Generator().manual_seed(4)) < 0.5).to(x)
+    past = past_of(x.numpy(), g.numpy(), marks)
+    delay = np.eye(16)[1]
+    pairs, y = torch.stack((x, g), -1), torch.from_numpy(past.response(delay)).to(x)
+    data = TrainingData(pairs[200:], y[200:], pairs[:200], y[:200], scored_from=8, marks=marks)
+    settings = make_settings(steps=300, validations=3, memory_probes=200)
+    done = train(data, "gru", settings=settings, width=8)
+    model = build_model(architecture_settings("gru"), width=8, length=16, d_in=2).eval()
+    model.load_state_dict({k: torch.from_numpy(v) for k, v in done.best_weights().items()})
+    with torch.no_grad():
+        outputs = model(data.x_validation)[:, 8:, 0].double().numpy()
+    seen = past_of(x[:200].numpy(), g[:200].numpy(), marks)
+    kept = done.memory[validation_steps(300, 3).index(done.best_step)]
+    np.testing.assert_allclose(kept.numpy(), seen.means(outputs).mean(0), atol=1e-5)
+    assert int(kept.argmax()) == 1
 
 
 def test_the_memory_after_a_divergence_is_nan(data: TrainingData) -> None:

@@ -13,7 +13,7 @@ def test_every_family_describes_itself(name: str) -> None:
     member = family(name)
     assert member.formula
     assert member.knob
-    grid = member.grid(64)
+    grid = member.points(64)
     for rho in grid:
         member.check(rho)  # the grid stays inside the domain
     direction = np.sign(np.diff(grid))

@@ -18,7 +18,10 @@ from mfbench.tasks.kernels import (
 
 
 def test_the_families_are_registered() -> None:
-    assert set(families()) >= {"airy", "damped", "exponential", "impulse", "polynomial"}
+    assert families() == (
+        *("airy", "damped", "exponential", "impulse", "polynomial"),
+        *("power_law", "sparse_signs", "two_bumps"),
+    )
 
 
 def test_window_weights_count_the_scored_steps_that_see_a_lag() -> None:
@@ -47,6 +50,32 @@ def test_families_match_the_documented_formulas() -> None:
 def test_a_damped_oscillation_obeys_its_recurrence_of_two_states() -> None:
     k = memory_function("damped", 0.8, 32)
     np.testing.assert_allclose(k[2:], 2 * 0.8 * np.cos(np.pi / 4) * k[1:-1] - 0.8**2 * k[:-2])
+
+
+def test_two_bumps_lie_at_their_lags_and_have_the_same_energy() -> None:
+    k, s = memory_function("two_bumps", 20.5, 64), np.arange(64.0)
+    np.testing.assert_allclose(k, np.exp(-((s - 1) ** 2) / 2) + np.exp(-((s - 20.5) ** 2) / 2))
+    # sum_s exp(-(s - c)^2) is sqrt(pi) for every c, up to 2 exp(-pi^2) (Poisson summation).
+    assert np.sum(k[10:] ** 2) == pytest.approx(np.sqrt(np.pi), rel=3e-4)
+
+
+@pytest.mark.parametrize("m99", [8, 32])
+def test_a_power_law_has_the_memory_length_of_its_closed_form(m99: int) -> None:
+    # sum_{s >= m} (1 + s / tau)^(-2.2) = tau^2.2 zeta(2.2, tau + m)
+    tau = rho_for_memory_length("power_law", m99, 8192, np.ones(8192))
+    assert memory_function("power_law", tau, 2)[1] == pytest.approx((1 + 1 / tau) ** -1.1)
+    assert zeta(2.2, tau + m99) / zeta(2.2, tau) == pytest.approx(0.01, rel=0.05)
+
+
+def test_sparse_signs_are_the_same_few_lags_at_every_scale() -> None:
+    large = memory_function("sparse_signs", 1000, 1001)
+    lags = np.flatnonzero(large)
+    assert len(lags) == 8
+    assert lags[-1] == 1000
+    np.testing.assert_array_equal(np.abs(large[lags]), 1.0)
+    small = memory_function("sparse_signs", 100, 101)
+    np.testing.assert_array_equal(np.flatnonzero(small), np.round(lags / 10))
+    np.testing.assert_array_equal(small[small != 0], large[lags])
 
 
 def test_airy_solves_airys_equation_and_peaks_before_the_turning_point() -> None:
