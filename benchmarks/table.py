@@ -13,8 +13,6 @@ from typing import TypeVar
 
 import torch
 
-from mfbench.models.build import STACK
-from mfbench.models.options import is_mixer
 from mfbench.models.registry import load_class, locate, registered
 
 Key = TypeVar("Key")
@@ -94,8 +92,8 @@ def architectures() -> dict[str, dict[str, object]]:
 
 def defaults(name: str) -> dict[str, object]:
     """Settings of an architecture for `build_model`."""
-    own = load_class(locate(name))
-    stack = {key: getattr(own, key) for key in STACK} if is_mixer(own) else {}
+    mixer = load_class(locate(name))
+    stack = {key: getattr(mixer, key) for key in ("layers", "norm", "residual", "activation")}
     return {"model": name, **stack, "options": {}}
 
 
