@@ -171,7 +171,7 @@ def disturbed(mixer: Mixer) -> Mixer:
 
 @pytest.mark.parametrize("architecture", ORACLES)
 def test_a_matrix_valued_state_follows_the_formulas_of_its_paper(architecture) -> None:
-    mixer = disturbed(architecture(C, 0, T, heads=2))
+    mixer = disturbed(architecture(C, 0, T))
     pairs = [(p, p) for p in mixer.parameters()]
     oracle = functools.partial(ORACLES[architecture], mixer)
     compare_with_gradients(mixer, oracle, torch.randn(B, T, C), pairs)
@@ -192,7 +192,7 @@ def test_an_input_gate_beyond_the_range_of_exp_does_not_overflow() -> None:
     ("make", "message"),
     [
         (lambda: RetNet(6, 0, T), "width = 6 must be a multiple of 2 heads = 4"),
-        (lambda: GLA(6, 0, T, heads=2), "width = 6 must be a multiple of 2 heads = 4"),
+        (lambda: GLA(6, 0, T), "width = 6 must be a multiple of 2 heads = 4"),
         (lambda: Mamba2(5, 0, T), r"expansion \* width = 10 is not a multiple of heads = 4"),
         (lambda: MLSTM(5, 0, T), r"expansion \* width = 10 is not a multiple of heads = 4"),
         (lambda: RWKV7(2, 0, T), "width = 2 must be a multiple of heads = 2, not equal"),

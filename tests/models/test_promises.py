@@ -427,8 +427,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "stable_ssm": [
         {"parameterisation": p, "state": 2} for p in ("direct", "exp", "softplus", "best")
     ],
-    "retnet": [{"heads": 1}],
-    "rwkv7": [{"heads": 1}],
+    **{name: [{"heads": 1}] for name in ("retnet", "gla", "rwkv7")},
     "gated_deltanet": [{"kernel_size": 1}, {"heads": 3}],
     "mamba2": [{"state": 1, "heads": 1}],
     "mlstm": [{"heads": 2, "block_size": 2}],

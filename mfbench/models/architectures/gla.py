@@ -26,8 +26,8 @@ from mfbench.models.scans.matrix_state import matrix_state_scan, matrix_state_st
 class GLA(RecurrentMixer):
     """The GLA layer of section 4.4: width/2 keys, values as wide as the input, decays of rank 16.
 
-    The paper has 4 heads of 128 keys or more; at small widths, a single one has few enough. It
-    gives no initialisation, so weights start as nn.Linear.
+    The paper has 4 heads of 128 keys or more. It gives no initialisation; weights start as
+    nn.Linear.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class GLA(RecurrentMixer):
         layer: int,
         length: int,
         *,
-        heads: PositiveInt = 1,
+        heads: PositiveInt = 2,
         gate_rank: PositiveInt = 16,
         tau: PositiveFloat = 16.0,
     ) -> None:
