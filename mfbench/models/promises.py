@@ -296,7 +296,7 @@ def causal(trial: Trial, tolerance: float) -> None:
 
     If T copies of a sequence cost too much, as many random s as fit are tested.
     """
-    cuts, change, size = changes(trial, _whole(trial), from_cut_on=True)
+    cuts, change, size = changes(trial, trial.whole, from_cut_on=True)
     steps = torch.arange(trial.length)
     leak = torch.where(steps < cuts[:, None], change, 0.0)
     if leak.max() > tolerance * size:
@@ -307,10 +307,6 @@ def causal(trial: Trial, tolerance: float) -> None:
             f"new values of x from step {s} on changed y_{t} by {float(leak[:, t].max()):.2g} "
             "(steps count from 0); an output may use x only up to its own step"
         )
-
-
-def _whole(trial: Trial) -> Part:
-    return Part("the model", trial.model, trial.model.d_in, None)
 
 
 def linear(trial: Trial, tolerance: float) -> None:
