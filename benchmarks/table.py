@@ -13,11 +13,7 @@ from typing import Any, TypeVar
 
 import torch
 
-<<<<<<< HEAD
 from mfbench.models.registry import registered
-=======
-from mfbench.models.registry import load_class, locate, registered
->>>>>>> vectorstate
 
 Key = TypeVar("Key")
 Found = TypeVar("Found")
@@ -95,18 +91,7 @@ def architectures() -> dict[str, dict[str, Any]]:
     return {name: {"model": name} for name in registered()}
 
 
-<<<<<<< HEAD
 def in_turns(calls: Mapping[Key, Callable[[], Found]], rounds: int) -> dict[Key, list[Found]]:
-=======
-def defaults(name: str) -> dict[str, object]:
-    """Settings of an architecture for `build_model`."""
-    mixer = load_class(locate(name))
-    stack = {key: getattr(mixer, key) for key in ("layers", "norm", "residual", "activation")}
-    return {"model": name, **stack, "options": {}}
-
-
-def in_turns(calls: Mapping[Key, Callable[[], float]], rounds: int) -> dict[Key, list[float]]:
->>>>>>> vectorstate
     """What calls return in each round; every other round in reverse, so that a drift cancels."""
     found: dict[Key, list[Found]] = {key: [] for key in calls}
     for i in range(rounds):

@@ -65,6 +65,11 @@ class Trial:
             return self.inputs(batch, length=length)
         return self.draw(batch, length or self.length, part.channels)
 
+    @property
+    def whole(self) -> Part:
+        """The model as a part of itself."""
+        return Part("the model", self.model, self.model.d_in, None)
+
     def run(self, x: Tensor) -> Tensor:
         """Outputs (B, T) for inputs (B, T, d)."""
         with torch.no_grad():
