@@ -76,11 +76,6 @@ class Trial:
             return self.model(x)[..., 0]
 
     @property
-    def whole(self) -> Part:
-        """The whole model as a part."""
-        return Part("the model", self.model, self.model.d_in, None)
-
-    @property
     def copies(self) -> int:
         """Sequences that run at once; attention may take T^2 numbers for each."""
         return max(_BATCH, _NUMBERS // (self.length * max(self.model.width, self.length)))
