@@ -64,8 +64,10 @@ $(VENV)/installed-test: $(VENV)/installed
 	$(INSTALL) --editable '.[test]'
 	touch $@
 
+# What is made from the code and kept in the repository.
 schema: setup
 	$(BIN)/python -m mfbench.study.schema config/schema.json
+	$(BIN)/python -m mfbench.models.catalogue docs/architectures.md
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
