@@ -64,11 +64,11 @@ def built_here(study: Study) -> Study:
     """The study, its models built in this process: another would import torch for seconds."""
     if "models" not in vars(study):
         answers = {
-            name: build_all(entry.entry(study.task.length))
+            name: build_all(entry.entry(study.task.length, d_in=study.task.channels))
             for name, entry in study.architectures.items()
         }
-        assert not any(problems for _, problems in answers.values()), answers
-        models = {name: Model(settings, (), ()) for name, (settings, _) in answers.items()}
+        assert not any(problems for *_, problems in answers.values()), answers
+        models = {name: Model(*found, (), ()) for name, (*found, _) in answers.items()}
         vars(study)["models"] = models
     return study
 

@@ -31,9 +31,10 @@ CAUSES = (
 )
 # What the rules read. A cube has 50 more variables, and every cell would take its part of each.
 _READ = (
-    *("status", "relative_mse", "best_validation_error", "validation_error", "time_variation"),
+    *("status", "relative_mse", "best_validation_error", "validation_error"),
+    *("time_variation", "time_variation_standard_error"),
     *("weights", "memory_function", "receptive_field", "linear", "state_size"),
-    *("lower_floor", "upper_floor", "rho", "selected_learning_rate"),
+    *("lower_floor", "upper_floor", "linear_floor", "rho", "selected_learning_rate"),
 )
 _FALLS = 0.9  # the error still falls if the last third of the steps takes it below this share
 _PLATEAU = 0.05  # a smaller fall of the relative error is a plateau
