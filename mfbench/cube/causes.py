@@ -34,6 +34,7 @@ _READ = (
     *("status", "relative_mse", "best_validation_error", "validation_error", "time_variation"),
     *("weights", "memory_function", "receptive_field", "linear", "state_size"),
     *("lower_floor", "upper_floor", "rho", "selected_learning_rate"),
+    *("linear_floor", "time_variation_standard_error"),  # in marked tasks
 )
 _FALLS = 0.9  # the error still falls if the last third of the steps takes it below this share
 _PLATEAU = 0.05  # a smaller fall of the relative error is a plateau
