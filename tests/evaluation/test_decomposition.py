@@ -177,7 +177,8 @@ def test_the_parts_match_an_enumeration_of_all_inputs(name: str) -> None:
     everything = np.tile(x, (40, 1))
     y = convolve(everything.astype(np.float64), task.kernel).astype(np.float32)
     whole = replace(task, x={"test": everything}, y={"test": y})
-    np.testing.assert_allclose(values(split(model, whole)), truth, atol=1e-3 * truth.sum())
+    found = split(model, whole)
+    assert np.all(np.abs(values(found) - truth) < errors(found) + 1e-3 * truth.sum())
 
 
 def by_jacobians(
@@ -204,7 +205,7 @@ def trained(name: str) -> SequenceModel:
     task = make_task(LENGTH, sequences=320, seed=7)
     x, y = torch.from_numpy(task.inputs("test")), torch.from_numpy(task.y["test"])
     data = TrainingData(x[64:], y[64:], x[:64], y[:64], task.scored_from)
-    settings = TrainingSettings(steps=40, batch_size=16, validations=2)
+    settings = TrainingSettings(steps=80, batch_size=16, validations=2)
     member = Member(data, learning_rate=0.02, seed=0)
     trainer = Trainer(architecture_settings(name), [member], width=4, settings=settings)
     trainer.train()
