@@ -47,6 +47,11 @@ OTHERWISE = {
 }
 
 
+def tame(name: str, grid: list[tuple[float, int]]) -> list[tuple[float, int]]:
+    """Large steps in hyena's filters, sines of high frequency, are chaotic: rounding grows."""
+    return [(0.03 * rate, seed) for rate, seed in grid] if name == "hyena" else grid
+
+
 @pytest.mark.parametrize(
     ("name", "changes"),
     [*((name, {"optimiser": {"weight_decay": 0.1}}) for name in registered()), ("lru", OTHERWISE)],
@@ -56,7 +61,7 @@ def test_training_agrees_with_a_plain_loop(
 ) -> None:
     # Wide enough for heads of more than two channels, whose layer norm would be almost a sign.
     width, settings = 8, make_settings(steps=60, memory_probes=0, **changes)
-    members = make_members(grid=[(0.01, 0), (0.002, 1)])
+    members = make_members(grid=tame(name, [(0.01, 0), (0.002, 1)]))
     trainer = Trainer(architecture_settings(name), members, width=width, settings=settings)
     trainer.train()
     rows = trainer.ensemble.split(trainer.ensemble.parameters)
@@ -78,9 +83,9 @@ def test_training_agrees_with_a_plain_loop(
 def test_members_together_agree_with_members_alone(
     name: str, changes: dict[str, Any], double: None
 ) -> None:
-    members = make_members(grid=GRID[1:3])
-    together = train_together(name, members=members, **changes)
-    alone = train_alone(name, members=make_members(grid=GRID[1:3]), **changes)
+    grid = tame(name, GRID[1:3])
+    together = train_together(name, members=make_members(grid=grid), **changes)
+    alone = train_alone(name, members=make_members(grid=grid), **changes)
     for a, b in zip(together, alone, strict=True):
         assert a.finished
         assert (a.ensemble_size, b.ensemble_size) == (2, 1)
