@@ -147,12 +147,12 @@ def test_a_kernel_counts_with_all_that_it_consists_of(tmp_path: Path) -> None:
         kernel_digest.cache_clear()
         return kernel_digest(family, "own")
 
-    (tmp_path / "near.py").write_text("X = 1\n")
-    family = write_family(tmp_path / "own.py", "rho**lag", imports="import near")
+    (tmp_path / "part_of_own.py").write_text("X = 1\n")
+    family = write_family(tmp_path / "own.py", "rho**lag", imports="import part_of_own")
     before = digest(family)
-    (tmp_path / "near.py").write_text("X = 1  # one\n")
+    (tmp_path / "part_of_own.py").write_text("X = 1  # one\n")
     assert digest(family) == before
-    (tmp_path / "near.py").write_text("X = 1\nY = 22\n")
+    (tmp_path / "part_of_own.py").write_text("X = 1\nY = 22\n")
     assert digest(family) != before
     values = str(tmp_path / "own.npy")
     np.save(values, np.array([1.0, 2.0]))
