@@ -35,7 +35,7 @@ class Own(nn.Module):
     [
         ("rnn", ENDS + 2 * C * C),
         ("lstm", ENDS + 8 * C * C),
-        ("tcn", ENDS + TAPS),
+        ("dilated_convolution", ENDS + TAPS),
         ("s4d", ENDS + S4D),
         ("own.py:Own", 4 * C * (1 + C) + 3 * 8 * C + 8),
     ],
