@@ -28,7 +28,7 @@ rule train:
         seeds=Listed("training.seeds", STUDY.training.seeds),
         model=lambda wildcards: MODEL_CODE[wildcards.architecture],
         code=stage_digest("training"),
-        results=PATHS.results,
+        results=lambda wildcards: PATHS.results,
     script:
         "../workflow_scripts/train.py"
 

@@ -72,4 +72,10 @@ class Plots:
         if alt.data_transformers.active == "default":
             # Learned memory functions may have more than the 5000 rows that altair allows.
             alt.data_transformers.enable("default", max_rows=None)
-        return chart_of(figure, cube)
+        try:
+            return chart_of(figure, cube)
+        except KeyError as error:
+            raise ValueError(
+                f"the cube has no variable {error}, which this figure shows; open the cube that "
+                "the study wrote"
+            ) from None

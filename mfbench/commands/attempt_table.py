@@ -104,9 +104,10 @@ def show(
     if other is not None:
         budget = int(other.budget) if "budget" in other.coords else 0
         steps = f", trained for {counted(budget, 'step')}" if budget else ""
+        # A cube without its functions of lag does not know the length of its sequences.
+        length = f", sequences of {other.sizes['lag']} steps" if "lag" in other.sizes else ""
         console.print(
-            f"other models: {name}, {other.kernel.item()}, M99 = {_length(other)}, "
-            f"sequences of {other.sizes['lag']} steps{steps}",
+            f"other models: {name}, {other.kernel.item()}, M99 = {_length(other)}{length}{steps}",
             style="dim",
             soft_wrap=True,
         )

@@ -12,7 +12,7 @@ from scipy.stats import false_discovery_control
 from mfbench.cube.failure_boundaries import GROUP
 from mfbench.cube.intervals import Interval, decades, difference_interval, mean_interval
 from mfbench.cube.select import longest, selected, trained
-from mfbench.files.integrity import difference
+from mfbench.files.integrity import difference, differences
 
 FALSE_SHARE = 0.1  # of the cells that are said to differ, by chance, on average
 _SECTIONS = ("task", "training", "evaluation")
@@ -158,13 +158,16 @@ def _same_task(a: xr.Dataset, b: xr.Dataset) -> bool:
 
 
 def _other_settings(a: xr.Dataset, b: xr.Dataset, architectures: list[str]) -> list[str]:
-    """The first setting of each section that differs, as 'training.steps = [20], not [10]'."""
+    """The settings that differ, as 'training.steps = [20], not [10]'."""
     if not {"settings"} <= a.attrs.keys() & b.attrs.keys():
         return []
     one, other = (json.loads(cube.attrs["settings"]) for cube in (a, b))
     lines = [
-        difference(other.get(section), one.get(section), exact=True, name=f".{section}")
+        line
         for section in _SECTIONS
+        for line in differences(
+            other.get(section), one.get(section), exact=True, name=f".{section}"
+        )
     ]
     for name in architectures:
         entries = [
@@ -175,5 +178,5 @@ def _other_settings(a: xr.Dataset, b: xr.Dataset, architectures: list[str]) -> l
             }
             for settings in (other, one)
         ]
-        lines.append(difference(*entries, exact=True, name=f".architectures.{name}"))
-    return [line for line in lines if line]
+        lines += differences(*entries, exact=True, name=f".architectures.{name}")
+    return lines

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +144,7 @@ def check_variables(
         raise BrokenFileError(path, f"no {kind} of mfbench, it lacks {lacking}")
 
 
-def difference(found: Any, expected: Any, *, exact: bool = False, name: str = "") -> str:
+def difference(found: Any, expected: Any, *, exact: bool = False) -> str:
     """The first of the expected settings that was not found, in words; nothing if all were.
 
     With `exact`, settings that were found must be expected, too.
@@ -154,13 +154,17 @@ def difference(found: Any, expected: Any, *, exact: bool = False, name: str = ""
     >>> difference({"task": {"seed": 1, "length": 8}}, {"task": {"seed": 0}})
     'task.seed = 1, not 0'
     """
+    return next(differences(found, expected, exact=exact), "")
+
+
+def differences(found: Any, expected: Any, *, exact: bool = False, name: str = "") -> Iterator[str]:
+    """All that `difference` finds."""
     if isinstance(expected, Mapping) and isinstance(found, Mapping):
         for key in sorted({*expected, *found} if exact else expected):
             pair = found.get(key), expected.get(key)
-            if other := difference(*pair, exact=exact, name=f"{name}.{key}"):
-                return other
-        return ""
-    return "" if found == expected else f"{name[1:]} = {found!r}, not {expected!r}"
+            yield from differences(*pair, exact=exact, name=f"{name}.{key}")
+    elif found != expected:
+        yield f"{name[1:]} = {found!r}, not {expected!r}"
 
 
 def _safetensors(path: Path) -> tuple[dict[str, Any], bytes]:

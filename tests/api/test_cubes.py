@@ -79,3 +79,9 @@ def test_charts_show_the_part_that_is_asked_for(cube: xr.Dataset) -> None:
         assert {row["architecture"] for row in rows if "architecture" in row} == {"rnn"}
     with pytest.raises(ValueError, match=r"the cube has no kernel \['airy'\]"):
         cube.mf.plot.error(kernel="airy")
+
+
+def test_a_figure_names_the_variable_that_a_reduced_cube_lacks(results: Path) -> None:
+    cube = mfbench.open(results / "cubes/benchmark.nc").drop_vars("learned_memory_function")
+    with pytest.raises(ValueError, match="no variable 'learned_memory_function'"):
+        cube.mf.plot.memory()
