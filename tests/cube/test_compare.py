@@ -104,7 +104,10 @@ def test_other_tasks_are_named_and_matched_by_memory_length() -> None:
     found = compare_cubes(a, b)
     expected = np.broadcast_to(np.log10(LENGTHS), (2, 1, 1, 3))
     np.testing.assert_allclose(found.log10_ratio, expected)
-    assert found.attrs["other_settings"] == ["task.length = 128, not 64"]
+    assert found.attrs["other_settings"] == [
+        "task.length = 128, not 64",
+        "task.scored_from = 64, not 32",
+    ]
 
 
 @pytest.mark.parametrize(("error", "ratio"), [(np.inf, 2.0), (1e-12, -7.0)])
