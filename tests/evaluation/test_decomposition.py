@@ -174,11 +174,10 @@ def test_the_parts_match_an_enumeration_of_all_inputs(name: str) -> None:
     assert np.all(np.abs(values(found) - truth) < 4 * errors(found) + 1e-12)
     # All 256 inputs, repeated until the correction of the U-statistics is negligible.
     x = np.array(list(itertools.product((-1.0, 1.0), repeat=8)), dtype=np.float32)
-    everything = np.tile(x, (40, 1))
+    everything = np.tile(x, (160, 1))
     y = convolve(everything.astype(np.float64), task.kernel).astype(np.float32)
     whole = replace(task, x={"test": everything}, y={"test": y})
-    found = split(model, whole)
-    assert np.all(np.abs(values(found) - truth) < errors(found) + 1e-3 * truth.sum())
+    np.testing.assert_allclose(values(split(model, whole)), truth, atol=1e-3 * truth.sum())
 
 
 def by_jacobians(
@@ -205,11 +204,11 @@ def trained(name: str) -> SequenceModel:
     task = make_task(LENGTH, sequences=320, seed=7)
     x, y = torch.from_numpy(task.inputs("test")), torch.from_numpy(task.y["test"])
     data = TrainingData(x[64:], y[64:], x[:64], y[:64], task.scored_from)
-    settings = TrainingSettings(steps=80, batch_size=16, validations=2)
+    settings = TrainingSettings(steps=200, batch_size=16, validations=2)
     member = Member(data, learning_rate=0.02, seed=0)
     trainer = Trainer(architecture_settings(name), [member], width=4, settings=settings)
     trainer.train()
-    assert trainer.progress[0].validation_error[-1] < 0.85  # it has learned something
+    assert trainer.progress[0].validation_error[-1] < 0.7  # it has learned something
     return trainer.ensemble.model.double().eval()
 
 
