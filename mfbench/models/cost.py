@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import baddbmm_flop, flop_registry
+from torch.utils.flop_counter import baddbmm_flop, flop_registry, sdpa_flop_count
 
 from mfbench.models.model import Model
 from mfbench.models.own_code import own_code
@@ -18,7 +18,8 @@ def multiply_adds(model: Model, length: int) -> float:
     """Multiply-adds per step of one sequence of this length, in one forward pass.
 
     Counts products of matrices, convolutions and attention by the formulas of
-    `torch.utils.flop_counter`, and Fourier transforms, but no pointwise operations.
+    `torch.utils.flop_counter`, Fourier transforms and torch's own LSTM on a CPU, but no pointwise
+    operations and no recurrence of cuDNN.
 
     Examples
     --------
@@ -70,6 +71,7 @@ _ATEN = torch.ops.aten
 _OTHERS: dict[Any, Callable[..., int]] = {  # what torch's formulas leave out
     _ATEN.baddbmm_: baddbmm_flop,
     _ATEN.mkldnn_rnn_layer: _lstm,
+    _ATEN._scaled_dot_product_flash_attention_for_cpu: lambda q, k, v, *_: sdpa_flop_count(q, k, v),
     _ATEN._fft_r2c: _transform,
     _ATEN._fft_c2r: _transform,
     _ATEN._fft_c2c: lambda *arguments: 2 * _transform(*arguments),

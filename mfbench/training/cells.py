@@ -19,6 +19,7 @@ from mfbench.models.build import build_model, name_of
 from mfbench.models.cost import multiply_adds
 from mfbench.models.ensemble import ensemble_error, trained_parameters
 from mfbench.models.judging import check_promises
+from mfbench.models.model import Model
 from mfbench.models.own_code import ArchitectureError
 from mfbench.study.evaluation import EvaluationSettings
 from mfbench.study.training import EXECUTION, TrainingSettings
@@ -189,7 +190,6 @@ def train_cells(
         model = initial_model(
             architecture, width=width, length=length, seed=settings.seeds[0], d_in=data.channels
         )
-        work = round(multiply_adds(model.to(data.x.device), length))
     except ArchitectureError as error:
         message = _failed(f"{where}: {error}", error, settings)
         return TrainedCells({rho: TrainedCell({}, message) for rho in tasks}, runs, length)
@@ -233,8 +233,17 @@ def train_cells(
         state_size=model.state_size,
         receptive_field=model.receptive_field,
         linear=model.linear,
-        multiply_adds=work,
+        multiply_adds=_multiply_adds(model, data, where),
     )
+
+
+def _multiply_adds(model: Model, data: TrainingData, where: str) -> int | None:
+    """Per step; None if torch cannot count an operation of the model."""
+    try:
+        return round(multiply_adds(model.to(data.x.device), data.length))
+    except ArchitectureError as error:  # not the model's fault: it has run before
+        log.warning("%s: multiply-adds are not known: %s", where, error)
+        return None
 
 
 def _members(
