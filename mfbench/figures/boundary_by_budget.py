@@ -27,11 +27,6 @@ def draw(cube: xr.Dataset) -> Any:
         for budget in cube.budget.values
     ]
     table = largest_widths(pd.concat(parts, ignore_index=True))
-    table["at"] = np.select(
-        [table.censored == "below", table.censored == "above"],
-        [table.easiest, table.hardest],
-        table.memory_length,
-    )
     table["from"] = table.memory_length_low.clip(lower=table.easiest)
     table["to"] = table.memory_length_high.clip(upper=table.hardest)
     lengths = sorted({int(m) for m in cube.memory_length.values.ravel() if np.isfinite(m)})

@@ -30,11 +30,6 @@ def draw(cube: xr.Dataset) -> Any:
     found["seconds"] = found["seconds"].mean([d for d in cube.seconds.dims if d not in keys])
     sizes = xr.Dataset(found)
     table = table.merge(sizes.to_dataframe(dim_order=keys).reset_index(), on=keys)
-    table["at"] = np.select(
-        [table.censored == "below", table.censored == "above"],
-        [table.easiest, table.hardest],
-        table.memory_length,
-    )
     table = table[["kernel", *keys, "censored", "at", "memory_length", *sizes]]
     lengths = sorted({int(m) for m in cube.memory_length.values.ravel() if np.isfinite(m)})
     shown = alt.param(

@@ -70,10 +70,8 @@ def draw(cube: xr.Dataset) -> Any:
 
 
 def _placed(table: pd.DataFrame, frame: tuple[float, float]) -> pd.DataFrame:
-    """Add mark positions: boundaries off the grid at its edge, open intervals up to the frame."""
+    """Add intervals, up to the frame where they are open, and texts."""
     table = table.copy()
-    edge = table.easiest.where(table.censored == "below", table.hardest)
-    table["at"] = table.memory_length.where(table.censored == "none", edge)
     table["from"] = table.memory_length_low.clip(lower=frame[0])
     table["to"] = table.memory_length_high.clip(upper=frame[1])
     sign = table.censored.map({"none": "", "below": "< ", "above": "> "})

@@ -78,7 +78,8 @@ def boundary_table(cube: xr.Dataset) -> pd.DataFrame:
     """One row per (architecture, width, kernel) that was trained.
 
     Columns: the boundary variables of the cube without the prefix ``boundary_`` (``censored`` as a
-    word), and the ``easiest`` and ``hardest`` M99 at which the group was trained.
+    word), the ``easiest`` and ``hardest`` M99 at which the group was trained, and ``at``, the M99
+    at the boundary or the one of these two that it lies beyond.
     """
     run = trained(cube).any(["learning_rate", "seed"])
     lengths = cube.memory_length.where(run)
@@ -91,6 +92,11 @@ def boundary_table(cube: xr.Dataset) -> pd.DataFrame:
     table = xr.Dataset({name: values.reset_coords(drop=True) for name, values in columns.items()})
     frame = table.to_dataframe(dim_order=list(GROUP)).reset_index()
     frame["censored"] = [CENSORED[flag] for flag in frame.censored]
+    frame["at"] = np.select(
+        [frame.censored == "below", frame.censored == "above"],
+        [frame.easiest, frame.hardest],
+        frame.memory_length,
+    )
     return frame[frame.censored != "absent"]
 
 

@@ -207,6 +207,7 @@ def test_the_files_of_a_job(data: TrainingData, tmp_path: Path) -> None:
         file.set_auto_mask(False)
         assert file.state_size == 4
         assert file.parameters == 2 * 16 + 2 * 4 + 3 * 4
+        assert file.multiply_adds == 2 * 16 + 2 * 4
         assert "receptive_field" not in file.ncattrs()
         assert file.settings == '{"width": 4}'
         assert file["status"].flag_meanings == "absent ok diverged failed"
