@@ -109,7 +109,7 @@ def _joined(text: str) -> str:
 def _linked(text: str) -> str:
     """References to arXiv and DOIs as links."""
     text = re.sub(r"arXiv (\d{4}\.\d{4,5})", r"[arXiv \1](https://arxiv.org/abs/\1)", text)
-    return re.sub(r"doi (10\.\S+)", r"[doi \1](https://doi.org/\1)", text)
+    return re.sub(r"doi (10\.\S+\w)", r"[doi \1](https://doi.org/\1)", text)
 
 
 if __name__ == "__main__":

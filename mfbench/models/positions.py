@@ -3,7 +3,7 @@
 sinusoidal: Vaswani et al. (2017), arXiv 1706.03762
 rope: Su et al. (2021), arXiv 2104.09864
 alibi: Press, Smith & Lewis (2021), arXiv 2108.12409
-t5: Raffel et al. (2019), arXiv 1910.10683, section 2.1
+t5: Raffel et al. (2019), arXiv 1910.10683
 """
 
 from __future__ import annotations

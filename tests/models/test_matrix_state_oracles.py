@@ -75,7 +75,7 @@ def gla(m: GLA, x: Tensor) -> Tensor:
 
 
 def gated_deltanet(m: GatedDeltaNet, x: Tensor) -> Tensor:
-    """S_t = S_{t-1} alpha_t (I - beta_t k_t k_t') + beta_t v_t k_t', equation 10."""
+    """S_t = S_{t-1} alpha_t (I - beta_t k_t k_t') + beta_t v_t k_t'."""
     H, K, rows = m.heads, m.K, []
     qkv = F.silu(convolve(m.convolution, x @ m.W_QKV.weight.T))
     q, k, v = (heads(z, H) for z in qkv.split((H * K, H * K, 2 * H * K), -1))
@@ -108,7 +108,7 @@ def mamba2(m: Mamba2, u: Tensor) -> Tensor:
 
 
 def rwkv7(m: RWKV7, x: Tensor) -> Tensor:
-    """S_t = S_{t-1} (diag(w_t) - kappa_t' (a_t * kappa_t)) + v_t' k~_t, section 4."""
+    """S_t = S_{t-1} (diag(w_t) - kappa_t' (a_t * kappa_t)) + v_t' k~_t."""
     H, rows = m.heads, []
     before = torch.cat((torch.zeros(B, 1, C), x[:, :-1]), 1)
     x_r, x_w, x_k, x_v, x_a, x_g = (x + (before - x) * m.mu[name] for name in "rwkvag")
@@ -124,7 +124,7 @@ def rwkv7(m: RWKV7, x: Tensor) -> Tensor:
         remove = torch.einsum("bhi,bhj->bhij", kappa[:, t], a[:, t] * kappa[:, t])
         S = S @ (torch.diag_embed(w[:, t]) - remove) + v[:, t, :, :, None] * k[:, t, :, None]
         rows.append(torch.einsum("bhij,bhj->bhi", S, r[:, t]))
-    o = F.group_norm(torch.stack(rows, 1).reshape(B * T, C), H, m.gain, m.shift, eps=64e-5)
+    o = F.group_norm(torch.stack(rows, 1).reshape(B * T, C), H, m.gain, m.shift, eps=1e-5 * C / H)
     bonus = torch.einsum("bthi,hi,bthi->bth", r, m.rho.view(H, -1), k)[..., None] * v
     g = torch.sigmoid(x_g @ m.g_1) @ m.g_2
     return (g * (o.view(B, T, C) + bonus.flatten(2))) @ m.W_o.weight.T

@@ -54,9 +54,10 @@ def test_s5_starts_with_the_normal_part_of_hippo() -> None:
     np.testing.assert_allclose(2 * ((V * Lambda) @ V.conj().T).real, A + np.outer(P, P), atol=1e-12)
     theirs = make_DPLR_HiPPO(8)[0]
     np.testing.assert_allclose(np.sort_complex(theirs[theirs.imag > 0]), np.sort_complex(Lambda))
-    assert S5(4, 0, 11, state=16, blocks=2).Lambda_im.detach().numpy() == pytest.approx(
-        np.tile(Lambda.imag, 2)
-    )
+    mixer = S5(400, 0, 11, state=16, blocks=2)
+    assert mixer.Lambda_im.detach().numpy() == pytest.approx(np.tile(Lambda.imag, 2))
+    for weights, variance in ((mixer.B, 1), (mixer.C, 2)):  # of B, and of both parts of C, times N
+        assert 16 * weights.square().sum(-1).mean().item() == pytest.approx(variance, rel=0.1)
 
 
 def test_s5_stays_stable_whatever_its_parameters() -> None:
@@ -131,14 +132,15 @@ def test_hyena_is_the_product_of_gates_and_toeplitz_matrices(order: int) -> None
     mixer, T, C = Hyena(4, 0, 11, order=order, filter_width=5), 13, 4
 
     def filters() -> Tensor:
-        net, t = mixer.filters, torch.arange(T) / 11
-        waves = torch.exp(-2j * math.pi * t[:, None] * torch.tensor([1e-4, 1.0]))
+        net, t = mixer.filters, torch.arange(T) / 10
+        waves = torch.exp(-2j * math.pi * torch.arange(T)[:, None] / 11 * torch.tensor([1e-4, 1.0]))
         z = torch.cat((t[:, None], waves.real, waves.imag), -1)
         for layer in (net.first, net.second, net.third):
             z = torch.sin(net.frequency * (z @ layer.weight.T + layer.bias))
-        share = torch.linspace(1.5, 0.3, order * C)
-        h = z @ net.last.weight.T * 0.01 ** (t[:, None] / share)
-        return h.T.unflatten(0, (order, C)) + F.pad(net.D.view(order, C, 1), (0, T - 1))
+        rate = torch.linspace(-math.log(0.01) / 1.5, -math.log(0.01) / 0.3, order * C)
+        h = z @ net.last.weight.T * torch.exp(-t[:, None] * rate)
+        h = h.T + F.pad(net.D[:, None], (0, T - 1))
+        return torch.stack([h[n::order] for n in range(order)])  # 'c l (v o) -> c o v l' in safari
 
     def oracle(x: Tensor) -> Tensor:
         taps, bias = mixer.taps.T.flip(-1)[:, None], mixer.taps_bias

@@ -27,7 +27,7 @@ class Filters(nn.Module):
 
     Its sines have a frequency of 10 at the start, and its input is t and two complex exponentials,
     as in the authors' study of recall (safari, hyena-131k-30vs.yaml). The windows fall to 1 % at
-    30 % (the fastest) to 150 % of L.
+    150 % of L (the slowest) to 30 %, their rates evenly spaced.
 
     Parameters
     ----------
@@ -49,14 +49,15 @@ class Filters(nn.Module):
     def forward(self, T: int) -> Tensor:
         """The filters at lags 0 to T - 1, (C, T)."""
         device, dtype = self.D.device, self.D.dtype
-        t = torch.arange(T, device=device, dtype=dtype)[:, None] / self.length  # (T, 1)
+        steps = torch.arange(T, device=device, dtype=dtype)[:, None]
+        t = steps / max(self.length - 1, 1)  # (T, 1)
         frequencies = torch.linspace(1e-4, 1, 2, device=device, dtype=dtype)
-        angle = 2 * math.pi * t * frequencies  # (T, 2)
+        angle = 2 * math.pi * steps / self.length * frequencies  # (T, 2)
         h = torch.cat((t, angle.cos(), -angle.sin()), -1)  # (T, 5)
         for layer in (self.first, self.second, self.third):
             h = torch.sin(self.frequency * layer(h))  # (T, F)
-        reach = torch.linspace(1.5, 0.3, len(self.D), device=device, dtype=dtype)
-        h = self.last(h) * torch.exp(-math.log(100) * t / reach)  # (T, C)
+        rate = torch.linspace(1 / 1.5, 1 / 0.3, len(self.D), device=device, dtype=dtype)
+        h = self.last(h) * torch.exp(-math.log(100) * rate * t)  # (T, C)
         return torch.cat((h[:1] + self.D, h[1:])).mT
 
 
@@ -65,8 +66,9 @@ class Hyena(Mixer):
     """Order 2: two long convolutions, each followed by a gate.
 
     A short convolution of 3 taps and a network of 64 hidden units are the defaults of the authors'
-    code (standalone_hyena.py). There, order N has N - 1 long convolutions; here it has N, as in the
-    paper.
+    code (safari, src/models/sequence/hyena.py). As there, the filters of all convolutions take the
+    windows in turn. There, order N has N - 1 long convolutions between its gates; here it has N, as
+    in the paper.
     """
 
     def __init__(
@@ -93,7 +95,7 @@ class Hyena(Mixer):
         v, *gates = (short_convolution(self.W(u), self.taps) + self.taps_bias).chunk(
             self.order + 1, -1
         )  # (B, T, C) each
-        filters = self.filters(u.shape[1]).chunk(self.order)  # (C, T) each
+        filters = self.filters(u.shape[1]).unflatten(0, (-1, self.order)).unbind(1)  # (C, T) each
         for x, h in zip(gates, filters, strict=True):
             v = x * causal_convolution(v, h)
         return self.W_out(v)  # (B, T, C)

@@ -1,7 +1,10 @@
 """Linear recurrent unit: Orvieto et al. (2023), arXiv 2303.06349
 
 x_t = diag(lambda) x_{t-1} + gamma * (B u_t),  y_t = Re(C x_t) + D u_t
-lambda = exp(-exp(nu_log) + i exp(theta_log)), initially uniform on a ring in the unit disk.
+lambda = exp(-exp(nu_log) + i exp(theta_log)), initially uniform on a ring in the unit disk;
+gamma = exp(gamma_log), initially (1 - |lambda|^2)^(1/2)
+
+Outside of the mixer: dropout, the norm and the gate of the paper's block (gelu stands for it).
 
 State: 2 state
 Oracle: LRU-pytorch
@@ -22,7 +25,10 @@ from mfbench.models.scans.diagonal import diagonal_scan
 
 @register
 class LRU(RecurrentMixer):
-    """`state` complex numbers shared by all channels."""
+    """`state` complex numbers shared by all channels.
+
+    All starts as in the paper's listing, but there the default ring has radii from 0 to 1.
+    """
 
     activation = "gelu"
 

@@ -30,7 +30,8 @@ def g(x: Tensor) -> Tensor:
 class MinGRU(RecurrentMixer):
     """`expansion` times as many hidden units as channels.
 
-    One layer's gate sees the present input alone; the paper stacks two or three.
+    One layer's gate sees the present input alone; the paper stacks layers. There are no biases, as
+    in minGRU-pytorch.
     """
 
     def __init__(self, width: int, layer: int, length: int, *, expansion: PositiveInt = 1) -> None:

@@ -3,8 +3,9 @@
 C_t = f_t C_{t-1} + i_t v_t k_t',  n_t = f_t n_{t-1} + i_t k_t
 h_t = GroupNorm(C_t q_t / max(|n_t' q_t|, 1)),  f_t = sigmoid(f~_t),  i_t = exp(i~_t)
 
-The block around it (figure 11) projects up to u and z, and back:
-q, k = W silu(conv(u)),  v = W u,  y = W_down ((h + skip silu(conv(u))) silu(z))
+The block around it projects up to u and z, and back:
+q, k = W silu(conv(u)),  v = W u,  f~, i~ = W (q, k, v) + b,
+y = W_down ((h + skip silu(conv(u))) silu(z))
 
 Outside of the mixer: the norm and residual of a stack (`norm: layer`, `residual: true`).
 
@@ -31,9 +32,10 @@ State = tuple[Tensor, Tensor, Tensor]
 
 @register
 class MLSTM(RecurrentMixer):
-    """The pre-up-projection block with a factor of 2, 4 heads, and W of blocks of 4 (appendix A).
+    """The block with pre up-projection; its output gate is silu(z).
 
-    Initialisation is from the authors' code (xlstm), for one block.
+    The factor of 2, 4 heads, blocks of 4 in the W of q, k and v, 4 taps, the inputs of the gates
+    and the initialisation (for one block) are from the authors' code (NX-AI/xlstm).
     """
 
     def __init__(

@@ -2,7 +2,7 @@
 
 S_n = gamma e^(i theta) S_{n-1} + K_n' V_n,  Y_n = GroupNorm(Q_n S_n),  o_n = W_O (swish(W_G x) Y_n)
 
-Each head has its own fixed gamma, and theta turns pairs of keys, as in RoPE.
+Each head has its own fixed gamma, and theta turns pairs of keys, with the angles of RoPE.
 
 Outside of the mixer: the norm and residual of a stack (`norm: layer`, `residual: true`) and the
 feed-forward sublayer.
@@ -28,8 +28,9 @@ from mfbench.models.scans.matrix_state import matrix_state_scan, matrix_state_st
 class RetNet(RecurrentMixer):
     """Multi-scale retention, equation 8 of the paper; values are twice as wide (section 3.1).
 
-    The paper has heads of 256 keys. Its normalisations of the scores (section 2.3) are left out,
-    because the group norm undoes them. Weights start as in the authors' code (torchscale).
+    The paper has heads of 256 keys. Its normalisations of the scores (section 2.2) are left out,
+    because the group norm undoes them. Weights start as in the authors' code (torchscale), which
+    has an RMS norm in place of the group norm, and angles that end at 1/10000 exactly.
     """
 
     log_gamma: Tensor

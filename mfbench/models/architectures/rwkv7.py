@@ -31,12 +31,14 @@ State = tuple[Tensor, Tensor]
 
 @register
 class RWKV7(RecurrentMixer):
-    """Section 4 of the paper, which has heads of 64 channels.
+    """The time mixing of the paper, which has heads of 64 channels.
 
-    Initialisation and low ranks are from the authors' code (RWKV-v7/train_temp), but for three
-    things: ranks are not rounded to multiples of 32; every layer starts as the first one does,
-    because a mixer does not know the depth; and W_o starts as W_r does instead of at zero, because
-    a stack may have no residual.
+    Initialisation and low ranks are from the authors' code (class RWKV_Tmix_x070 in
+    RWKV-v7/train_temp), but for four things: ranks are not rounded to multiples of 32; every layer
+    starts as the first one does, because a mixer does not know the depth; W_o starts as W_r does
+    instead of at zero, because a stack may have no residual; and the group norm has an epsilon of
+    1e-5 per channel of a head, which is 64e-5 there. For language models, that code draws W_r, W_k
+    and W_v once more, as orthogonal matrices.
     """
 
     def __init__(self, width: int, layer: int, length: int, *, heads: PositiveInt = 2) -> None:
@@ -95,7 +97,8 @@ class RWKV7(RecurrentMixer):
     def read(self, o: Tensor, given: tuple[Tensor, ...], g: Tensor) -> Tensor:
         """W_o (g (GroupNorm(o) + (r rho k') v)), (..., H, N) each -> (..., C)."""
         r, k, v, *_ = given
-        o = F.layer_norm(o, o.shape[-1:], eps=64e-5).flatten(-2) * self.gain + self.shift
+        N = o.shape[-1]
+        o = F.layer_norm(o, (N,), eps=1e-5 * N).flatten(-2) * self.gain + self.shift
         bonus = (r * k * self.by_head(self.rho)).sum(-1, keepdim=True) * v
         return self.W_o(g * (o + bonus.flatten(-2)))
 

@@ -3,6 +3,9 @@
 Each channel is a single-input single-output system x' = A x + B u, y = 2 Re(C x) + D u with
 diagonal complex A, discretised by zero-order hold; W mixes the channels.
 
+Outside of the mixer: dropout, the norm and the gated linear unit behind gelu in the authors' code
+(state-spaces/s4, s4d.py). W stands for the latter, in front of gelu.
+
 State: width state
 Oracle: the zero-order hold of its continuous system (scipy)
 """
@@ -23,7 +26,7 @@ from mfbench.models.registry import register
 
 
 def initial_poles(name: str, N: int) -> np.ndarray:
-    """The N/2 poles A with non-negative imaginary part (section 4 of the paper), complex128."""
+    """The N/2 poles A with non-negative imaginary part, by the names of the paper; complex128."""
     n = np.arange(N // 2)
     if name == "lin":
         return -0.5 + 1j * np.pi * n
@@ -40,7 +43,10 @@ def initial_poles(name: str, N: int) -> np.ndarray:
 
 @register
 class S4D(RecurrentMixer):
-    """`state` real numbers per channel, as state/2 conjugate pairs."""
+    """`state` real numbers per channel, as state/2 conjugate pairs; 64 in the authors' code.
+
+    The distributions of C, D and dt are those of that code, and so is the default for A.
+    """
 
     activation = "gelu"
 

@@ -4,7 +4,8 @@ x' = diag(Lambda) x + B u,  y = 2 Re(C x) + D u, discretised by zero-order hold:
 x_t = diag(Lambda_bar) x_{t-1} + B_bar u_t,  Lambda_bar = exp(Lambda Delta),
 B_bar = Lambda^-1 (Lambda_bar - I) B
 
-Outside of the mixer: dropout, the norm and the gate of the paper's layer (gelu stands for it).
+Outside of the mixer: dropout, the norm and the gate of the paper's layer (gelu alone stands for
+gelu and gate).
 
 State: state
 Oracle: s5-pytorch
@@ -23,7 +24,7 @@ from mfbench.models.mixer import RecurrentMixer
 from mfbench.models.registry import register
 from mfbench.models.scans.diagonal import diagonal_scan
 
-SLOWEST = -1e-4  # the real part of Lambda stays below: clip_eigs in the authors' code
+SLOWEST = -1e-4  # the real part of Lambda stays below: an option, clip_eigs, in the authors' code
 
 
 def hippo_n(N: int) -> tuple[np.ndarray, np.ndarray]:
@@ -52,7 +53,8 @@ class S5(RecurrentMixer):
 
     Lambda starts with `blocks` copies of the spectrum of HiPPO-N. B and C start as V^-1 B and C V
     for normal real B and complex C, where V has its eigenvectors, and D is normal. All of this and
-    the defaults are as in the authors' code (lindermanlab/S5, ssm.py), but there B varies as 1/N.
+    the range of time steps are as in the authors' code (lindermanlab/S5, ssm.py), which truncates
+    the normal distributions of B and C and has a state of 256 in 8 blocks.
     """
 
     activation = "gelu"
@@ -77,7 +79,7 @@ class S5(RecurrentMixer):
         spectrum, vectors = hippo_n(N // blocks)
         Lambda = torch.from_numpy(np.tile(spectrum, blocks))  # (N/2,)
         V = torch.from_numpy(np.kron(np.eye(blocks), vectors))  # (N, N/2)
-        B = V.mH @ (torch.randn(N, H) / math.sqrt(H)).to(V)  # (N/2, C)
+        B = V.mH @ (torch.randn(N, H) / math.sqrt(N)).to(V)  # (N/2, C)
         C = torch.view_as_complex(torch.randn(H, N, 2) / math.sqrt(N)).to(V) @ V  # (C, N/2)
         log_Delta = torch.rand(N // 2) * math.log(dt_max / dt_min) + math.log(dt_min)
         real = torch.get_default_dtype()

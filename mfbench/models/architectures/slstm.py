@@ -3,7 +3,8 @@
 i = exp(i~),  f = sigmoid(f~),  z = tanh(z~),  o = sigmoid(o~),  each of W u + R h + b
 c' = f c + i z,  n' = f n + i,  h' = o c' / n'
 
-Outside of the mixer: the optional convolution, the group norm and the MLP of the paper's block.
+Outside of the mixer: the convolution in front of i and f, which the paper calls optional, the group
+norm and the MLP of the paper's block.
 
 State: 4 width
 Oracle: the paper's recurrence
@@ -25,9 +26,10 @@ from mfbench.models.scans.slstm import slstm_scan
 class SLSTM(RecurrentMixer):
     """R mixes the width/heads units of each head; heads do not see each other.
 
-    The numbers are those of the authors' code (xlstm 2.0.6): 4 heads, R = 0, W normal with variance
-    2/(5 C), b = 0 except for the forget gate, from 5 in the first unit of a head to -7 in the last.
-    There, W connects each head with its own share of the input; here with all of it.
+    The numbers are those of the authors' code (NX-AI/xlstm), for one block: 4 heads, R = 0, W
+    normal with variance 2/(5 C), b = 0 except for the forget gate, from 5 in the first unit of a
+    head to -7 in the last. There, W connects each head with its own share of the input; here with
+    all of it.
     """
 
     def __init__(self, width: int, layer: int, length: int, *, heads: PositiveInt = 4) -> None:

@@ -6,7 +6,8 @@ The trained parameter is w. The paper asks which f keeps the approximation stabl
 perturbations of w, and the gradient bounded, as lambda approaches 1. Its continuous-time maps exp
 and softplus are used here with a unit time step; best is its discrete form. The parameterisations
 differ only in f and start from the same poles. With an activation, the stack is the paper's
-nonlinear model.
+nonlinear model. The authors' code (radarFudan/StableSSM) has these maps for the real parts of the
+complex poles of S4D, with best as -1/(w^2 + 0.1) in continuous time.
 
 State: state
 Oracle: a plain loop

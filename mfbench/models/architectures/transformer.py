@@ -25,7 +25,11 @@ from mfbench.models.registry import register
 
 @register
 class Transformer(Mixer):
-    """Self-attention and feed-forward sublayer, each with its own norm and residual."""
+    """Self-attention and feed-forward sublayer, each with its own norm and residual.
+
+    Vaswani et al. have relu in place of gelu, a feed-forward sublayer of 4 widths in place of 2,
+    and sinusoidal positions. Weights start as nn.Linear.
+    """
 
     layers = 2
     norm = "layer"
