@@ -28,6 +28,7 @@ from mfbench.workflow.plan import (
     floor_settings,
     levels_of_phase,
     parts,
+    pilot_settings,
     study_settings,
     training_settings,
 )
@@ -80,15 +81,16 @@ MODEL_CODE = {name: model_digest(model, name) for name, model in BUILT.items()}
 # `changed`, the time of the phase's file, makes the cache read a new file.
 @functools.lru_cache(maxsize=None)
 def _levels_of_phase(phase, changed):
-    cells = read_json(PATHS.file("cells", phase=phase)) if phase != "study" else None
+    cells = read_json(PATHS.file("cells", phase=phase)) if changed else None
     return levels_of_phase(STUDY, cells)
 
 
 def levels_of(phase):
-    """The levels of each group in a phase; those of later phases depend on results."""
-    if phase == "study":
+    """The levels of each group in a phase; those after the first depend on results."""
+    if phase == PHASES[0]:
         return _levels_of_phase(phase, None)
-    file = getattr(checkpoints, phase).get().output[0]
+    chosen_by = "pilot" if phase == "study" else phase
+    file = getattr(checkpoints, chosen_by).get().output[0]
     try:
         return _levels_of_phase(phase, os.stat(file).st_mtime_ns)
     except BrokenFileError as error:
@@ -147,8 +149,13 @@ def runs_of_part(wildcards):
 
 
 def evaluations(wildcards):
-    """The evaluations of the study's own levels."""
-    return evaluations_of("study")
+    """The evaluations of the study's own levels, unless they depend on results."""
+    return evaluations_of("study") if PHASES[0] == "study" else []
+
+
+def evaluated(*phases):
+    """The lists of evaluations of some phases, as far as they depend on results."""
+    return [PATHS.file("evaluated", phase=p) for p in PHASES[1:] if p in phases]
 
 
 wildcard_constraints:

@@ -2,8 +2,8 @@ rule benchmark_cube:
     """All evaluations of the study in one cube."""
     input:
         evaluations=evaluations,
-        added=[PATHS.file("evaluated", phase="refine")] if STUDY.refine else [],
-        diagnosis=[PATHS.file("evaluated", phase="diagnose")] if STUDY.diagnose else [],
+        added=evaluated("study", "refine"),
+        diagnosis=evaluated("diagnose"),
     output:
         PATHS.file("benchmark"),
     log:

@@ -22,10 +22,7 @@ use rule benchmark_cube as phase_cube with:
     # All cells up to a phase.
     input:
         evaluations=evaluations,
-        added=lambda wildcards: [
-            PATHS.file("evaluated", phase=phase)
-            for phase in PHASES[1 : PHASES.index(wildcards.phase) + 1]
-        ],
+        added=lambda wildcards: evaluated(*PHASES[: PHASES.index(wildcards.phase) + 1]),
         diagnosis=[],
     output:
         PATHS.pattern("cube"),
@@ -38,6 +35,38 @@ use rule benchmark_cube as phase_cube with:
         architectures=Listed("architectures", STUDY.architectures),
         kernels=Listed("kernels", STUDY.kernels),
         code=stage_digest("cube"),
+
+
+if STUDY.pilot:
+
+    checkpoint pilot:
+        """Choose the learning rates that each group keeps."""
+        input:
+            [
+                PATHS.file(
+                    "record", phase="pilot", architecture=a, width=w, kernel=k, part=1
+                )
+                for a, w, k in STUDY.groups()
+            ],
+        output:
+            PATHS.file("cells", phase="study"),
+        log:
+            PATHS.log("cells").format(phase="study"),
+        benchmark:
+            PATHS.benchmark("cells").format(phase="study")
+        conda:
+            "../envs/evaluation.yaml"
+        threads: 1
+        resources:
+            mem_mb=memory(STUDY, "cube"),
+            runtime=runtime("cube"),
+            gpu=0,
+        params:
+            study=pilot_settings(STUDY),
+            keep=STUDY.pilot.keep,
+            code=stage_digest("pilot"),
+        script:
+            "../workflow_scripts/choose_learning_rates.py"
 
 
 if STUDY.refine:

@@ -27,7 +27,7 @@ def run(
     """
     from mfbench.commands.units import duration, size
     from mfbench.files.machine import usable_cores
-    from mfbench.study.study import read_study
+    from mfbench.study.study import LATER_PHASES, read_study
     from mfbench.workflow.estimate import estimate
 
     found = read_study(study)
@@ -68,5 +68,5 @@ def run(
         f"about {whole} with {counted(result.parallel, 'job')} at once, {left} of it still to do; "
         f"{size(1e6 * result.memory)} of memory, {size(1e6 * result.disk)} of disk"
     )
-    if found.phases[1:]:
-        say(f"not included: {' and '.join(found.phases[1:])}")
+    if later := [phase for phase in LATER_PHASES if phase in found.phases]:
+        say(f"not included: {' and '.join(later)}")

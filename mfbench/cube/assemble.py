@@ -69,6 +69,8 @@ def assemble_cube(
     errors = (OtherFileError, FileNotFoundError) if partial else ()
     opened = functools.partial(_opened, study=study, partial=partial)
     members = {axis: sorted(study["training"][name]) for axis, name in _AXES.items()}
+    # A pilot keeps some rates of each group.
+    required = {**members, "learning_rate": []} if study.get("pilot") else members
     widths = {name: study["architectures"][name]["widths"] for name in architectures}
     lengths = {
         kernel: {float(v["rho"]): float(v["memory_length"]) for v in study["kernels"][kernel]}
@@ -97,7 +99,7 @@ def assemble_cube(
             if twice := [cell for cell in cells if cell in whose]:
                 raise OtherFileError(source, f"{twice[0]} is in {whose[twice[0]]} too")
             whose |= dict.fromkeys(cells, source)
-            if all(own[axis].issuperset(wanted) for axis, wanted in members.items()):
+            if all(own[axis].issuperset(wanted) for axis, wanted in required.items()):
                 complete.update(cells)
             groups.append(group)
             lengths[group.kernel] |= here

@@ -106,6 +106,7 @@ def cause_of(cell: xr.Dataset, runs: xr.Dataset | None, *, threshold: float) -> 
     """
     if reason := out_of_reach(cell, threshold):
         return OUT_OF_REACH, reason
+    cell = tried(cell)
     limits = _limits(cell, threshold)
     parts = {} if runs is None else _arms(cell, runs)
     arms = {arm: members for arm, members in parts.items() if trained(members).any()}
@@ -199,6 +200,12 @@ def _limits(cell: xr.Dataset, threshold: float) -> str:
         f"the lowest error of a linear model of this size{told} lies between {lower:.2g} and "
         f"{upper:.2g}"
     )
+
+
+def tried(cell: xr.Dataset) -> xr.Dataset:
+    """A cell at the learning rates of its runs; a pilot may have kept only some of the study's."""
+    there = (cell.status != "absent").any("seed").values
+    return cell.isel(learning_rate=np.flatnonzero(there))
 
 
 def chosen_members(cell: xr.Dataset) -> xr.Dataset:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from mfbench.cube.causes import chosen_members, out_of_reach, unsolved
+from mfbench.cube.causes import chosen_members, out_of_reach, tried, unsolved
 from mfbench.cube.failure_boundaries import GROUP, success_threshold
 from mfbench.cube.select import longest
 from mfbench.evaluation.statistics import rate_edge
@@ -69,6 +69,7 @@ def diagnosed_cells(
 
 def diagnosing_runs(cell: xr.Dataset, *, steps: int, learning_rates: int, seeds: int) -> list[Run]:
     """The runs to add to a cell, over learning rate and seed."""
+    cell = tried(cell)
     rates, own = cell.learning_rate.values, cell.seed.values.tolist()
     chosen = chosen_members(cell).learning_rate.values
     budget = int(cell.budget)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,8 @@ def refined_levels(cube: xr.Dataset, *, levels: int) -> list[dict[str, Any]]:
     -------
     list of dict
         One entry per group with levels to add, sorted by ``architecture``, ``width`` and
-        ``kernel``; ``levels`` is a list of ``memory_length`` and ``rho`` from easy to hard.
+        ``kernel``; ``levels`` is a list of ``memory_length`` and ``rho`` from easy to hard, with
+        ``runs``, a list of (steps, learning rate, seed), if a pilot has kept only some rates.
     """
     cube, settings = longest(cube), json.loads(cube.attrs["settings"])
     task, kernels = settings["task"], settings["kernels"]
@@ -46,6 +48,7 @@ def refined_levels(cube: xr.Dataset, *, levels: int) -> list[dict[str, Any]]:
         if censored != CENSORED.index("none"):
             continue
         group = cube.sel(here)
+        runs = _runs(group, settings["training"])
         present = sorted({int(m) for m in group.memory_length.values[run.sel(here).values]})
         low = max(float(group.boundary_memory_length_low), present[0])
         high = min(float(group.boundary_memory_length_high), present[-1])
@@ -56,10 +59,19 @@ def refined_levels(cube: xr.Dataset, *, levels: int) -> list[dict[str, Any]]:
                 rho = rho_for_memory_length(family, length, task["length"], weights)
             except ValueError:
                 continue  # no rho of this family gives this memory length
-            tasks.append({"memory_length": length, "rho": float(rho_text(rho))})
+            tasks.append({"memory_length": length, "rho": float(rho_text(rho))} | runs)
         if tasks:
             added.append({**here, "width": int(here["width"]), "levels": tasks})
     return sorted(added, key=lambda entry: [entry[name] for name in GROUP])
+
+
+def _runs(group: xr.Dataset, training: dict[str, Any]) -> dict[str, Any]:
+    """The runs of a group's levels, if it has not all the learning rates of the study."""
+    kept = (group.status != "absent").any(["level", "seed"])
+    if kept.all():
+        return {}
+    rates = group.learning_rate.values[kept.values].tolist()
+    return {"runs": list(product(training["steps"], rates, training["seeds"]))}
 
 
 def added_lengths(low: float, high: float, present: list[int], *, count: int) -> list[int]:

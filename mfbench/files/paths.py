@@ -16,7 +16,7 @@ WILDCARDS = {
     "width": r"\d+",
     "kernel": r"[A-Za-z0-9][A-Za-z0-9_.+-]*",
     "rho": r"[0-9.e+-]+",
-    "phase": "study|refine|diagnose",
+    "phase": "pilot|study|refine|diagnose",
     "part": r"\d+",
     "run": r"steps=\d+,learning_rate=[0-9.e+-]+,seed=\d+",
 }

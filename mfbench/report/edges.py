@@ -1,4 +1,4 @@
-"""Count the cells whose selected learning rates lie at an edge of the grid."""
+"""Count the cells whose selected learning rates lie inside the grid or at an edge of it."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ import xarray as xr
 from mfbench.cube.failure_boundaries import success_threshold
 from mfbench.figures.tables import error_table, has
 
-_EDGES = {"lowest": -1, "highest": 1}
+_EDGES = {"_inside": 0, "_lowest": -1, "_highest": 1}
 
 
 def edge_counts(cube: xr.Dataset) -> dict[str, int]:
-    """Count the cells in which the lowest or highest learning rate is selected for most seeds.
+    """Count the cells by where the learning rate of most seeds lies among those of the cell.
 
     Returns
     -------
     dict
-        ``cells``, ``lowest``, ``lowest_unsolved``, ``highest``, ``highest_unsolved``; empty if no
-        cell had a choice.
+        ``solved`` and ``unsolved``, each also with ``_inside``, ``_lowest`` and ``_highest``; empty
+        if no cell had a choice.
     """
     if not has(cube, "selected_rate_edge"):
         return {}
     edges = cube.selected_rate_edge.to_dataframe(name="edge").edge.dropna()
     names = list(edges.index.names)
     cells = error_table(cube).set_index(names).join(edges, how="inner")
-    unsolved = ~(cells["median"] < success_threshold(cube))
-    counts = {"cells": len(cells)}
-    for name, edge in _EDGES.items():
-        here = cells.edge == edge
-        counts |= {name: int(here.sum()), f"{name}_unsolved": int((here & unsolved).sum())}
+    solved = cells["median"] < success_threshold(cube)
+    counts = {}
+    for name, these in {"solved": cells[solved], "unsolved": cells[~solved]}.items():
+        counts[name] = len(these)
+        counts |= {name + where: int((these.edge == at).sum()) for where, at in _EDGES.items()}
     return counts

@@ -28,6 +28,7 @@ from mfbench.study.evaluation import EvaluationSettings
 from mfbench.study.floors import FloorSettings
 from mfbench.study.kernel import KernelSettings, Level
 from mfbench.study.models import Model, build_models
+from mfbench.study.pilot import PilotSettings
 from mfbench.study.refine import RefineSettings
 from mfbench.study.section import Name, Section
 from mfbench.study.task import TaskSettings
@@ -36,6 +37,7 @@ from mfbench.tasks.kernels.lookup import families
 from mfbench.tasks.kernels.memory import window_weights
 
 LATER_PHASES = ("refine", "diagnose")  # each is a section of the study, in this order
+ALL_PHASES = ("pilot", "study", *LATER_PHASES)
 
 
 class _WrongError(ValueError):
@@ -83,6 +85,11 @@ class Study(Section):
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     floors: FloorSettings = FloorSettings()
+    pilot: PilotSettings | None = Field(
+        None,
+        description="Keeps the learning rates around the best one of each architecture, width and "
+        "kernel; null to train at all of them.",
+    )
     refine: RefineSettings | None = Field(
         None, description="Adds levels around each failure boundary; null for none."
     )
@@ -110,6 +117,17 @@ class Study(Section):
                 ("training", "batch_size"),
                 f"{self.training.batch_size} is more than task.sequences.train = "
                 f"{self.task.sequences.train}",
+            )
+        if self.pilot and self.pilot.seed in self.training.seeds:
+            raise _WrongError(
+                ("pilot", "seed"),
+                f"{self.pilot.seed} is one of training.seeds; the pilot needs a seed of its own",
+            )
+        if self.pilot and self.pilot.keep >= len(self.training.learning_rates):
+            raise _WrongError(
+                ("pilot", "keep"),
+                f"{self.pilot.keep} must be less than the number of training.learning_rates, "
+                f"which is {len(self.training.learning_rates)}",
             )
         return self
 
@@ -162,7 +180,7 @@ class Study(Section):
     @property
     def phases(self) -> list[str]:
         """The phases of this study; each one after the first depends on earlier results."""
-        return ["study", *(phase for phase in LATER_PHASES if getattr(self, phase))]
+        return [phase for phase in ALL_PHASES if phase == "study" or getattr(self, phase)]
 
     def groups(self) -> list[tuple[str, int, str]]:
         """All (architecture, width, kernel); each has one cell per level of its kernel."""

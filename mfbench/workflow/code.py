@@ -48,6 +48,9 @@ STAGES = {
         "evaluation.group", ("models", "evaluation"), ("dataset", "floors", "training")
     ),
     "cube": Stage("cube.assemble", ("cube",), ("evaluation",)),
+    "pilot": Stage(
+        "training.pilot", ("training.pilot", "training.run", "training.status"), ("training",)
+    ),
     "refinement": Stage("cube.refinement", ("cube", "tasks.kernels"), ("cube",)),
     "diagnosis": Stage("cube.diagnosis", ("cube", "evaluation", "training.run"), ("cube",)),
     "scoreboard": Stage("predictions.scoreboard", ("predictions", "cube.intervals"), ("cube",)),

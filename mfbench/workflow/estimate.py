@@ -184,12 +184,14 @@ def estimate(study: Study, study_file: str, *, cores: int) -> Estimate:
 
 def _models(study: Study, stages: Mapping[str, StageCost], costs: Mapping[Model, _Cost]) -> None:
     """Add the jobs of training and evaluation."""
+    paths = Paths(study.results)
     most, length = levels_per_job(study), study.task.length
     states = {(c.architecture, c.width, c.kernel, c.rho): c for c in study_status(study).cells}
     training, evaluation = stages["training"], stages["evaluation"]
     for architecture, width, kernel in study.groups():
         cost, settings = costs[architecture, width], study.training_of(architecture)
-        each = len(settings.learning_rates) * len(settings.seeds)
+        rates = study.pilot.keep if study.pilot else len(settings.learning_rates)
+        each = rates * len(settings.seeds)
         validations = {n: len(validation_steps(n, settings.validations)) for n in settings.steps}
         members = each * len(settings.steps)
         cell = each * sum(
@@ -198,6 +200,15 @@ def _models(study: Study, stages: Mapping[str, StageCost], costs: Mapping[Model,
         )
         curves = each * sum(4 * n + 8 * validations[n] * length for n in settings.steps)
         start, rhos = _known(cost, "start"), [level.rho for level in study.levels(kernel)]
+        if study.pilot:
+            longest = max(settings.steps)
+            member = longest * _known(cost, "step") + validations[longest] * _known(
+                cost, "validation"
+            )
+            training.jobs.append(start + len(settings.learning_rates) * member)
+            group = {"architecture": architecture, "width": width, "kernel": kernel}
+            if not Path(paths.file("record", phase="pilot", part=1, **group)).exists():
+                training.left.append(training.jobs[-1])
         for part in parts(rhos, most=most(architecture, width, "study")):
             cells = [states[architecture, width, kernel, rho] for rho in part]
             training.jobs.append(start + cell * len(part))

@@ -118,12 +118,32 @@ def study_settings(study: Study, *, without: Iterable[str] = ()) -> Settings:
     return Settings("study", settings | dict.fromkeys(without))
 
 
+def pilot_settings(study: Study) -> Settings:
+    """What the choice of learning rates takes from the study, beside how many it keeps."""
+    return Settings(
+        "pilot",
+        {
+            "levels": {k: [level.rho for level in study.levels(k)] for k in study.kernels},
+            "steps": study.training.steps,
+            "seeds": study.training.seeds,
+        },
+    )
+
+
 def _model(study: Study, architecture: str, width: int) -> dict[str, Any]:
     return {
         "task": study.task.model_dump(),
         "architecture": study.models[architecture].settings,
         "width": width,
     }
+
+
+def own_levels(study: Study) -> dict[Group, Levels]:
+    """The study's own levels of each group, with all runs."""
+    levels: dict[str, Levels] = {
+        kernel: {level.rho: None for level in study.levels(kernel)} for kernel in study.kernels
+    }
+    return {group: levels[group[2]] for group in study.groups()}
 
 
 def levels_of_phase(study: Study, cells: Mapping[str, Any] | None) -> dict[Group, Levels]:
@@ -133,13 +153,20 @@ def levels_of_phase(study: Study, cells: Mapping[str, Any] | None) -> dict[Group
     ----------
     study : Study
     cells : mapping or None
-        What an earlier phase has listed (``phases/PHASE.json``); None for the study's own levels.
+        What an earlier phase has listed (``phases/PHASE.json``); None for the first phase.
     """
+    if cells is None and study.pilot:
+        runs = [
+            (study.training.steps[-1], rate, study.pilot.seed)
+            for rate in study.training.learning_rates
+        ]
+        middle = {}
+        for kernel in study.kernels:
+            found = study.levels(kernel)
+            middle[kernel] = found[(len(found) - 1) // 2].rho
+        return {group: {middle[group[2]]: runs} for group in study.groups()}
     if cells is None:
-        levels: dict[str, Levels] = {
-            kernel: {level.rho: None for level in study.levels(kernel)} for kernel in study.kernels
-        }
-        return {group: levels[group[2]] for group in study.groups()}
+        return own_levels(study)
     return {
         (group["architecture"], group["width"], group["kernel"]): {
             level["rho"]: level.get("runs") for level in group["levels"]

@@ -158,7 +158,7 @@ class StudyProgress:
         training = self.study.training_of(job.wildcards["architecture"])
         usual = len(training.steps) * len(training.learning_rates) * len(training.seeds)
         phase, runs = job.wildcards["phase"], {}
-        if phase != "study":
+        if phase != self.study.phases[0]:
             try:
                 cells = read_json(Paths(self.study.results).file("cells", phase=phase))
             except (OSError, BrokenFileError):

@@ -93,7 +93,8 @@ def levels_per_job(study: Study) -> Callable[[str, int, str], int]:
     """
     training = study.training
     seeds = len(training.seeds)
-    steps = len(training.learning_rates) * seeds * sum(training.steps)  # of a level
+    rates = study.pilot.keep if study.pilot else len(training.learning_rates)
+    steps = rates * seeds * sum(training.steps)  # of a level
     diagnosing = 0
     if found := study.diagnose:
         runs = seeds * (2 * found.steps + found.learning_rates) + found.seeds

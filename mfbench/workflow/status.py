@@ -102,7 +102,7 @@ class StudyStatus:
 def study_status(study: Study) -> StudyStatus:
     """The state of every cell of a study; call it in the folder in which Snakemake runs."""
     paths, status, most = Paths(study.results), StudyStatus(), levels_per_job(study)
-    phases = {"study": plan.levels_of_phase(study, None)}
+    phases = {study.phases[0]: plan.levels_of_phase(study, None)}
     for phase in study.phases[1:]:
         added = paths.file("cells", phase=phase)
         if Path(added).exists():
@@ -110,6 +110,8 @@ def study_status(study: Study) -> StudyStatus:
                 phases[phase] = plan.levels_of_phase(study, read_json(added))
             except BrokenFileError as error:
                 status.problems.append(str(error))
+        elif phase == "study":  # while the pilot runs
+            phases[phase] = plan.own_levels(study)
     for name, width in dict.fromkeys(group[:2] for group in study.groups()):
         training = plan.training_settings(study, architecture=name, width=width)
         evaluation = plan.evaluation_settings(study, architecture=name, width=width)

@@ -8,7 +8,7 @@ from typing import Any
 
 from mfbench.files import read_json
 from mfbench.files.paths import Paths, named
-from mfbench.study.study import LATER_PHASES, Study
+from mfbench.study.study import ALL_PHASES, Study
 from mfbench.training.run import Run, runs_of
 from mfbench.workflow.job_state import read_state
 from mfbench.workflow.plan import Group, Levels, levels_of_phase, parts
@@ -39,15 +39,15 @@ def unneeded(study: Study) -> list[Path]:
         for path in paths.existing(kind)
         if (names := named(path)) and not needed.file(names)
     ]
-    for phase in LATER_PHASES:
-        if phase not in study.phases:
+    for phase in ALL_PHASES:
+        if phase not in study.phases[1:]:
             kinds = ("cells", "evaluated")
             found += [path for kind in kinds for path in paths.existing(kind, phase=phase)]
     # The cube of a phase is there for the next one.
     kept = [paths.file("cube", phase=phase) for phase in study.phases[:-1]]
     found += [
         path
-        for phase in ("study", *LATER_PHASES)
+        for phase in ALL_PHASES
         for path in paths.existing("cube", phase=phase)
         if path not in kept
     ]
@@ -64,7 +64,7 @@ class _Needed:
         self.phases: dict[str, dict[Group, Levels] | None] = {}
         for phase in study.phases:
             listed = Path(paths.file("cells", phase=phase))
-            if phase == "study":
+            if phase == study.phases[0]:
                 self.phases[phase] = levels_of_phase(study, None)
             else:
                 cells = read_json(listed) if listed.exists() else None

@@ -169,6 +169,16 @@ def test_no_run_repeats_one_of_the_study() -> None:
     assert not study & set(runs)
 
 
+def test_rates_that_a_pilot_left_out_count_as_beyond_the_grid() -> None:
+    cell = cell_of()
+    left_out = {"learning_rate": [max(RATES)]}
+    cell.status.loc[left_out] = "absent"
+    cell.best_validation_error.loc[left_out] = np.nan
+    cell.relative_mse.loc[left_out] = np.nan
+    runs = diagnosis_of(cell, CASES[LEARNING_RATE])  # on both sides of the only rate that ran
+    assert cause_of(cell, runs, threshold=THRESHOLD)[0] == LEARNING_RATE
+
+
 @pytest.mark.parametrize(
     ("edge", "expected"),
     [

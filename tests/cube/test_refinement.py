@@ -132,3 +132,15 @@ def test_a_level_that_failed_is_not_added_again(cube: xr.Dataset) -> None:
     spoil(cube, "failed", {"architecture": 1, "level": 1})
     found = by_group(refined_levels(with_boundaries(cube), levels=20))
     assert found["a", "impulse"] == [5, 6, 7, *range(9, 16)]  # 4 and 16 are the only trials
+
+
+def test_added_levels_run_at_the_rates_that_a_pilot_kept(cube: xr.Dataset) -> None:
+    assert all("runs" not in level for e in refined_levels(cube, levels=1) for level in e["levels"])
+    there = cube.learning_rate == cube.learning_rate[0]
+    words = cube.status.where(there | (cube.architecture != "a"), "absent")
+    rates = {
+        e["architecture"]: {rate for level in e["levels"] for _, rate, _ in level.get("runs", [])}
+        for e in refined_levels(cube.assign(status=words), levels=1)
+    }
+    assert rates["a"] == {float(cube.learning_rate[0])}
+    assert not any(found for name, found in rates.items() if name != "a")

@@ -147,8 +147,9 @@ def test_edges_of_the_grid_and_success_that_returns_are_noted(
     # Two levels of four groups are solved.
     cube.selected_rate_edge[{"level": 1}], cube.selected_rate_edge[{"architecture": 0}] = -1, 0
     counts = edge_counts(cube)
-    assert (counts["cells"], counts["lowest"], counts["highest"]) == (12, 2, 4)
-    assert (counts["lowest_unsolved"], counts["highest_unsolved"]) == (0, 2)
+    assert (counts["solved"], counts["unsolved"]) == (8, 4)
+    assert [counts[f"solved_{at}"] for at in ("inside", "lowest", "highest")] == [4, 2, 2]
+    assert [counts[f"unsolved_{at}"] for at in ("inside", "lowest", "highest")] == [2, 0, 2]
     at = {"architecture": 1, "kernel": 1}
     cube.relative_mse[{**at, "level": 1}], cube.relative_mse[{**at, "level": 2}] = 1.0, 0.01
     cube = with_boundaries(cube)
@@ -156,7 +157,7 @@ def test_edges_of_the_grid_and_success_that_returns_are_noted(
     assert marked == {("a", 8, "airy")}
     write_report(tmp_path / "report.html", cube=cube, figures={})
     page = (tmp_path / "report.html").read_text()
-    assert "In 4 of 12 cells" in page
+    assert "inside the grid in" in page
     assert "only seed" not in page
     assert edge_counts(cube.assign(selected_rate_edge=cube.selected_rate_edge * np.nan)) == {}
 

@@ -95,6 +95,8 @@ def test_the_paper_study_has_many_levels_of_every_kernel() -> None:
         ),
         ("training.learning_rates", [], r"training\.learning_rates = \[\]"),
         ("training.seeds", [1, 1], r"training\.seeds: listed more than once: 1"),
+        ("pilot", {"seed": 1}, r"pilot\.seed: 1 is one of training\.seeds"),
+        ("pilot", {"keep": 2}, r"pilot\.keep: 2 must be less than the number of .* which is 2"),
         ("training.batch_size", 33, r"training\.batch_size: 33 is more than .*train = 32"),
         ("task.scored_from", 16, r"scored_from = 16 leaves nothing to score in 16 steps"),
         ("name", "a/b", r"name = 'a/b'"),
