@@ -286,7 +286,7 @@ def _measure(
             if member.counts:
                 task = member.level.task
                 capacity = memory_capacity(each, task)
-                measured |= capacity.named(marked=task.marks is not None)
+                measured.update(capacity.named(marked=task.marks is not None))
                 measured["capacity_message"] = capacity.message
             member.level.measured[member.at] = measured
 
