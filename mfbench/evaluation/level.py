@@ -63,6 +63,7 @@ _COMMENTS = {
     "lower_floor": _OWN_SIZE,
     "upper_floor": _OWN_SIZE,
     "memory_capacity": _CAPACITY,
+    "marked_memory_capacity": _CAPACITY,
     "total_memory_capacity": _CAPACITY + "; at most the size of the state",
     "readout_error": _CAPACITY + "; relative_mse can be lower, because the output may use the "
     "current input and nonlinear functions of the state",
@@ -194,8 +195,8 @@ def level_dataset(
             for name, (dims, text) in of_members.items()
         }
     )
-    for name, comment in _COMMENTS.items():
-        level[name].attrs["comment"] = comment
+    for name in level.variables.keys() & _COMMENTS.keys():
+        level[name].attrs["comment"] = _COMMENTS[name]
     return level
 
 

@@ -86,7 +86,7 @@ def test_the_table_has_what_the_state_holds_for_the_target(cube: xr.Dataset) -> 
         return float(table[here].held.sum())
 
     assert held(cube) == 5
-    cube["marked_memory_capacity"] = 1.5 * cube.memory_capacity.where(cube.lag < 2, 0.0)
+    cube["marked_memory_capacity"] = 1.5 * cube.memory_capacity * (cube.lag < 2)
     assert held(cube) == 2
     cube = cube.drop_vars(["memory_capacity", "marked_memory_capacity"])
     assert memory_table(cube).held.isna().all()
