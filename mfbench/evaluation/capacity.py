@@ -29,6 +29,7 @@ from mfbench.tasks.datasets import Task
 from mfbench.tasks.past import MarkedPast, StepPast
 
 _SAMPLES = 8192  # (sequence, step) pairs: about as many, if the test split has them
+_NUMBERS = 2**22  # samples x lags, at most: fewer samples of sequences with more than 512 steps
 _PER_NUMBER = 4  # samples for each number of the state, at least
 _ROUNDING = 1e-10  # a direction with less of the largest variance is more than 1 % rounding
 
@@ -94,7 +95,8 @@ def memory_capacity(model: Model, task: Task) -> Capacity:
     length, scored_from = len(task.kernel), task.scored_from
     if any(part.recur is None for part in model.parts()):
         return _none(length, "the model has no step form (initial_state and step)")
-    sequences = slice(-(-_SAMPLES // (length - scored_from)))
+    wanted = min(_SAMPLES, _NUMBERS // length)
+    sequences = slice(-(-wanted // (length - scored_from)))
     x = torch.from_numpy(task.inputs("test")[sequences]).to(model.like)
     samples = len(x) * (length - scored_from)
     states: list[Tensor] = []
@@ -111,11 +113,11 @@ def memory_capacity(model: Model, task: Task) -> Capacity:
     z = torch.stack(states, 1).flatten(0, 1)  # (M, n)
     if not z.isfinite().all():
         return _none(length, "the state is not finite")
-    lagged = _lagged(task.x["test"][sequences])
-    read = _read(task, sequences)
-    y = task.y["test"][sequences, :, None]
-    wanted = np.concatenate((lagged, *([] if read is None else [read]), y), -1)[:, scored_from:]
-    u = torch.from_numpy(wanted).to(z.device, torch.float64).flatten(0, 1)  # (M, lags and target)
+    parts = [_lagged(task.x["test"][sequences]), task.y["test"][sequences, :, None]]
+    if task.marks is not None:
+        parts.insert(1, _read(task, sequences))
+    columns = np.concatenate([part[:, scored_from:] for part in parts], -1)
+    u = torch.from_numpy(columns).to(z.device, torch.float64).flatten(0, 1)  # (M, lags and target)
     unexplained = _unexplained(z, u)
     variance = u.var(0).cpu().numpy()
     share = 1 - np.divide(unexplained, variance, out=np.ones_like(variance), where=variance > 0)
@@ -145,10 +147,8 @@ def _unexplained(z: Tensor, u: Tensor) -> NDArray[np.float64]:
     return np.asarray(left.cpu().numpy())
 
 
-def _read(task: Task, sequences: slice) -> NDArray[np.float64] | None:
-    """What the memory function reads, at [sequence, t, s]; None if that is x itself."""
-    if task.marks is None:
-        return None
+def _read(task: Task, sequences: slice) -> NDArray[np.float64]:
+    """What the memory function reads, at [sequence, t, s]."""
     past = task.past("test")
     if isinstance(past, MarkedPast):
         return past.at(sequences)

@@ -195,8 +195,9 @@ def level_dataset(
             for name, (dims, text) in of_members.items()
         }
     )
-    for name in level.variables.keys() & _COMMENTS.keys():
-        level[name].attrs["comment"] = _COMMENTS[name]
+    for name, comment in _COMMENTS.items():
+        if name in level:
+            level[name].attrs["comment"] = comment
     return level
 
 
