@@ -17,6 +17,9 @@ from mfbench.files.cube_path import cube_path
 from mfbench.words import counted
 
 _PARTS = ("kernel_error", "time_variation", "squared_bias", "nonlinear_residual")
+_OF_THE_STATE = (
+    *("memory_capacity", "marked_memory_capacity", "total_memory_capacity", "readout_error"),
+)
 
 
 def open_cube(path: str | Path) -> xr.Dataset:
@@ -121,7 +124,9 @@ class CubeMethods:
             By kernel and level: ``error`` (median over seeds; a diverged seed counts as infinite),
             ``error_low`` and ``error_high`` (best and worst seed), ``success_rate``, the floors,
             the median parts of the error, ``learned_memory_function`` and ``memory_function`` over
-            lag, and ``cause``. By kernel: ``boundary``, ``boundary_low``, ``boundary_high`` in M99.
+            lag, the ``memory_capacity`` of the state over lag, its sum and the ``readout_error``
+            (NaN for models without a step form), and ``cause``. By kernel: ``boundary``,
+            ``boundary_low``, ``boundary_high`` in M99.
         """
         here = _at(self._cube, architecture, width)
         best = selected(here)
@@ -136,6 +141,9 @@ class CubeMethods:
         }
         for name in (*_PARTS, "learned_memory_function"):
             found[name] = best[name].median("seed", keep_attrs=True)
+        for name in _OF_THE_STATE:
+            if name in best:
+                found[name] = best[name].median("seed", keep_attrs=True)
         for name in ("lower_floor", "upper_floor", "cause", "memory_function"):
             if name in here:
                 found[name] = here[name]

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 import xarray as xr
 from torch import nn
 
 from mfbench.api.models import as_model
 from mfbench.api.sections import checked
 from mfbench.api.tasks import Task, check_task
-from mfbench.evaluation.capacity import memory_capacity
+from mfbench.evaluation.capacity import CAPACITY, OF_MARKED_TASKS, memory_capacity
 from mfbench.evaluation.member import MEASURED, EvaluationData, measure
 from mfbench.models.ensemble import Ensemble
 from mfbench.models.judging import check_measurable
@@ -57,8 +56,10 @@ def probe(
         ``_standard_error``, ``generalisation_error`` over length_factor, and others. Errors are
         relative to predicting zero. ``memory_capacity`` over lag is the share of the variance of
         x_{t-s} that the best linear readout of the state explains, ``total_memory_capacity`` its
-        sum; both are NaN for a module without a step form (docs/models.md), and the attribute
-        ``capacity_message`` says so.
+        sum, ``readout_error`` the error of the best linear readout for the target, and
+        ``marked_memory_capacity`` the same as ``memory_capacity`` for the inputs that the target of
+        a marked task remembers. All are NaN for a module without a step form (docs/models.md), and
+        the attribute ``capacity_message`` says so.
 
     Raises
     ------
@@ -89,22 +90,17 @@ def probe(
     data = EvaluationData.of(task.data, settings)
     (found,) = measure(Ensemble([model]), [data], settings, seeds=[seed])
     message = found.pop("generalisation_message")
-    x = torch.from_numpy(task.data.inputs("test")).to(model.like.device)
-    capacity = memory_capacity(model, x, scored_from=task.data.scored_from)
+    capacity = memory_capacity(model, task.data)
+    found |= capacity.named(marked=task.data.marks is not None)
     values = {
         name: (dims, np.asarray(found[name]), {"long_name": text, "units": "1"})
-        for name, (dims, text) in MEASURED.items()
+        for name, (dims, text) in (MEASURED | CAPACITY | OF_MARKED_TASKS).items()
+        if name in found
     }
     return xr.Dataset(
         {
             **values,
             "memory_function": ("lag", task.memory_function, {"long_name": "of the target"}),
-            "memory_capacity": (
-                "lag",
-                capacity.over_lag,
-                {"long_name": "r^2 of a readout of the state"},
-            ),
-            "total_memory_capacity": ((), capacity.total, {"long_name": "sum of memory_capacity"}),
             "weights": ("lag", task.weights, {"long_name": "share of scored steps that see a lag"}),
         },
         coords={

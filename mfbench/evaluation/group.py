@@ -18,8 +18,9 @@ import numpy as np
 import torch
 import xarray as xr
 
+from mfbench.evaluation.capacity import memory_capacity
 from mfbench.evaluation.inputs import Trained, load_member
-from mfbench.evaluation.level import MEMBER, failed_level, level_dataset
+from mfbench.evaluation.level import MEMBER, failed_level, level_dataset, selected_rates
 from mfbench.evaluation.member import EvaluationData, measure
 from mfbench.files import atomic, provenance
 from mfbench.floors.netcdf import Floors
@@ -72,11 +73,15 @@ class _Level:
 
 @dataclass(frozen=True)
 class _Member:
-    """A trained member of a level, at the indices `at` of budget, learning rate and seed."""
+    """A trained member of a level, at the indices `at` of budget, learning rate and seed.
+
+    It `counts` if its seed's learning rate is selected.
+    """
 
     level: _Level
     at: tuple[int, ...]
     run: Run
+    counts: bool
 
     def load(self, model: Model) -> Model:
         """Give a model its weights."""
@@ -193,9 +198,14 @@ def _members(level: _Level) -> list[_Member]:
     """The members that were trained to the end; the others have no errors."""
     record = level.found.record
     axes = [record[name].values.tolist() for name in MEMBER]
-    return [
-        _Member(level, at, Run(*(axis[i] for axis, i in zip(axes, at, strict=True))))
+    rates = selected_rates(record)
+    runs = {
+        at: Run(*(axis[i] for axis, i in zip(axes, at, strict=True)))
         for at in map(tuple, np.argwhere(record.status.values == STATUS.index("ok")).tolist())
+    }
+    return [
+        _Member(level, at, run, counts=run.learning_rate == rates[at[0], at[2]])
+        for at, run in runs.items()
     ]
 
 
@@ -272,7 +282,12 @@ def _measure(
         for member in members:
             _measure([member], model, settings, fail=fail)
     else:
-        for member, measured in zip(members, found, strict=True):
+        for member, each, measured in zip(members, models, found, strict=True):
+            if member.counts:
+                task = member.level.task
+                capacity = memory_capacity(each, task)
+                measured.update(capacity.named(marked=task.marks is not None))
+                measured["capacity_message"] = capacity.message
             member.level.measured[member.at] = measured
 
 

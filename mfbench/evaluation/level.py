@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
+from mfbench.evaluation.capacity import CAPACITY, OF_MARKED_TASKS
 from mfbench.evaluation.floor_check import check_floor
 from mfbench.evaluation.inputs import Trained
 from mfbench.evaluation.member import MEASURED
@@ -45,10 +47,14 @@ _DERIVED: dict[str, tuple[tuple[str, ...], str]] = {
 _SELECTED = "learning rate with the lowest median validation error over the other seeds"
 _EDGE = "edge of the grid at which most seeds' selected rates lie"
 _LINEAR_FLOOR = "relative error that no LTI model of input and marks of this size beats"
-_OF_MEMBERS = {**MEASURED, **_DERIVED}
+_OF_MEMBERS = {**MEASURED, **CAPACITY, **_DERIVED}
 _OWN_SIZE = (
     "for the model's own state size and receptive field, with lag 0 free; 0 if the state can hold "
     "the whole sequence or has no fixed size"
+)
+_CAPACITY = (
+    "of each seed at its selected learning rate, NaN for others and for models without a known "
+    "state (capacity_message)"
 )
 _COMMENTS = {
     "selected_learning_rate": "a single seed counts at its own best rate",
@@ -56,6 +62,11 @@ _COMMENTS = {
     "rate",
     "lower_floor": _OWN_SIZE,
     "upper_floor": _OWN_SIZE,
+    "memory_capacity": _CAPACITY,
+    "marked_memory_capacity": _CAPACITY,
+    "total_memory_capacity": _CAPACITY + "; at most the size of the state",
+    "readout_error": _CAPACITY + "; relative_mse can be lower, because the output may use the "
+    "current input and nonlinear functions of the state",
 }
 
 
@@ -108,9 +119,10 @@ def level_dataset(
         "perturbation": len(settings.perturbations.relative_norms),
         "length_factor": len(settings.length_factors),
     }
+    of_members = _OF_MEMBERS | (OF_MARKED_TASKS if task.marks is not None else {})
     values = {
         name: np.full((*members, *(sizes[d] for d in dims)), np.nan)
-        for name, (dims, _) in _OF_MEMBERS.items()
+        for name, (dims, _) in of_members.items()
     }
     for at in np.ndindex(members):
         values["first_step_below"][at] = [
@@ -122,7 +134,7 @@ def level_dataset(
         )
         if at not in measured:
             continue
-        for name in MEASURED:
+        for name in measured[at].keys() & of_members.keys():
             values[name][at] = measured[at][name]
         error = measured[at]["relative_mse"]
         values["optimisation_part"][at] = optimisation_part(error, upper)
@@ -136,12 +148,8 @@ def level_dataset(
                 bound, _ = floors.of_model(**{**_size(found), "state_size": None})
             exact = measured[at]["kernel_error"] + measured[at]["time_variation"]
             check_floor(exact, bound, model=name)
-    diverged = record.status.values == STATUS.index("diverged")
-    selected, edge = np.full((members[0], members[2]), np.nan), np.full(members[0], np.nan)
-    if not (record.status.values == STATUS.index("failed")).any():
-        for i, errors in enumerate(record.best_validation_error.values):
-            selected[i] = rates[select_learning_rates(errors, diverged[i])]
-            edge[i] = rate_edge(selected[i], rates)
+    selected = selected_rates(record)
+    edge = np.array([rate_edge(each, rates) for each in selected])
     length = sizes["lag"]
     coordinates: dict[str, tuple[Any, str]] = {
         "lag": (np.arange(length, dtype="i4"), "lag"),
@@ -159,7 +167,11 @@ def level_dataset(
     scalars = _scalars(found, task, floors, lower=lower, upper=upper)
     if task.marks is not None:
         scalars["linear_floor"] = linear, _LINEAR_FLOOR
-    why = (member["generalisation_message"] for member in measured.values())
+    messages = {
+        "generalisation_message": "why a generalisation_error is NaN; empty if none is",
+        "capacity_message": "why the memory_capacity of a member that counts is NaN; empty if "
+        "none is",
+    }
     over_lag = {
         "memory_function": (task.kernel, "memory function of the target"),
         "weights": (task.weights, "share of scored steps that see the lag"),
@@ -175,20 +187,34 @@ def level_dataset(
         | {name: ((), value, about(text)) for name, (value, text) in scalars.items()}
         | {name: ("lag", given, about(text)) for name, (given, text) in over_lag.items()}
         | {
-            "generalisation_message": (
-                (),
-                np.array(next(filter(None, why), ""), dtype=object),
-                about("why a generalisation_error is NaN; empty if none is"),
-            )
+            name: ((), np.array(_first(name, measured), dtype=object), about(text))
+            for name, text in messages.items()
         }
         | {
             name: ((*MEMBER, *dims), values[name], about(text))
-            for name, (dims, text) in _OF_MEMBERS.items()
+            for name, (dims, text) in of_members.items()
         }
     )
     for name, comment in _COMMENTS.items():
-        level[name].attrs["comment"] = comment
+        if name in level:
+            level[name].attrs["comment"] = comment
     return level
+
+
+def selected_rates(record: xr.Dataset) -> NDArray[np.float64]:
+    """The learning rate at which each seed counts, (budget, seed); NaN in a failed cell."""
+    status = record.status.values
+    selected = np.full((status.shape[0], status.shape[2]), np.nan)
+    if not (status == STATUS.index("failed")).any():
+        diverged, rates = status == STATUS.index("diverged"), record.learning_rate.values
+        for i, errors in enumerate(record.best_validation_error.values):
+            selected[i] = rates[select_learning_rates(errors, diverged[i])]
+    return selected
+
+
+def _first(message: str, measured: Mapping[tuple[int, ...], Mapping[str, Any]]) -> str:
+    """The first of the members' messages that is not empty; empty if all are."""
+    return next(filter(None, (member.get(message) for member in measured.values())), "")
 
 
 def failed_level(

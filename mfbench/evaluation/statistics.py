@@ -48,9 +48,10 @@ def select_learning_rates(
 def rate_edge(selected: NDArray[np.float64], rates: NDArray[np.float64]) -> float:
     """Edge of the grid at which most seeds' selected rates lie: -1 lowest, 1 highest, 0 neither.
 
-    A better rate may lie beyond an edge. NaN for a single rate, because nothing is chosen.
+    A better rate may lie beyond an edge. NaN if nothing is chosen: of a single rate, or in a failed
+    cell, whose selected rates are NaN.
     """
-    if len(rates) == 1:
+    if len(rates) == 1 or np.isnan(selected).any():
         return float("nan")
     lowest, highest = ((selected == end).mean() > 0.5 for end in (rates.min(), rates.max()))
     return float(highest) - float(lowest)

@@ -1,4 +1,7 @@
-"""Learned memory functions and their targets: what does a model remember, lag by lag?"""
+"""Learned memory functions and their targets: what does a model remember, lag by lag?
+
+Behind them, what its state holds.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,12 @@ import altair as alt
 import xarray as xr
 
 from mfbench.figures import theme
-from mfbench.figures.tables import memory_table, rounded
+from mfbench.figures.tables import capacity_name, memory_table, rounded
 
 
 def draw(cube: xr.Dataset) -> Any:
     """One panel per architecture and kernel, at a level that the reader chooses."""
-    table = rounded(memory_table(cube), "target", "median", "low", "high", digits=3)
+    table = rounded(memory_table(cube), "target", "median", "low", "high", "held", digits=3)
     # Beyond twice the memory length, the target is almost zero.
     table = table[~(table.lag > 2 * table.memory_length + 4)]
     base = alt.Chart(table).transform_filter("datum.level == level")
@@ -32,7 +35,7 @@ def draw(cube: xr.Dataset) -> Any:
     )
     note = theme.memory_length_note(base, by=["architecture", "kernel"], right=146)
     chart = (
-        alt.layer(band, learned, target, note)
+        over_capacity(alt.layer(band, learned, target, note), base.encode(x=x))
         .properties(width=150, height=84)
         .facet(**theme.architectures_by_kernels(cube))
         .resolve_scale(y="independent")
@@ -43,6 +46,24 @@ def draw(cube: xr.Dataset) -> Any:
         title="What the models remember",
         subtitle=[
             "Learned memory function (mean response by lag) in colour: median over seeds, with "
-            "their range as a band. Dashed: the target."
+            "their range as a band. Dashed: the target.",
+            *capacity_note(cube),
         ],
     )
+
+
+def over_capacity(chart: Any, base: Any) -> Any:
+    """Put a chart of memory functions in front of what the state holds, on a scale of its own."""
+    y = alt.Y("held:Q", scale=alt.Scale(domain=[0, 1]), axis=None)
+    held = base.mark_area(color=theme.HELD, interpolate="step").encode(y=y)
+    return alt.layer(held, chart).resolve_scale(y="independent")
+
+
+def capacity_note(cube: xr.Dataset) -> list[str]:
+    """What the area behind memory functions means, as lines of a subtitle; none without it."""
+    if capacity_name(cube) is None:
+        return []
+    return [
+        "Grey: how well the input at each lag can be read from the state, linearly, from 0 (bottom "
+        "edge) to 1 (top edge)."
+    ]

@@ -10,6 +10,7 @@ import xarray as xr
 
 from mfbench.cube.failure_boundaries import success_threshold
 from mfbench.figures import theme
+from mfbench.figures.memory_functions import capacity_note, over_capacity
 from mfbench.figures.tables import error_table, largest_widths, memory_table, rounded
 
 OWN = "tried"
@@ -58,6 +59,7 @@ def chart_of_task(cube: xr.Dataset, other: xr.Dataset | None = None) -> Any:
         "Left: test error, median and range of the seeds. Tick: the error of the best linear model "
         "we know of this size, if on the axis. Dashed: solved below it.",
         "Right: learned memory function, median and range of the seeds. Dashed: the target.",
+        *capacity_note(cube),
     ]
     return theme.styled(chart, title=f"{model} on {kernel}, M99 = {length}", subtitle=lines)
 
@@ -95,7 +97,7 @@ def _errors(errors: pd.DataFrame, threshold: float) -> Any:
 
 
 def _memory(cube: xr.Dataset) -> Any:
-    table = rounded(memory_table(cube), "target", "median", "low", "high", digits=3)
+    table = rounded(memory_table(cube), "target", "median", "low", "high", "held", digits=3)
     table = table[table.lag <= shown_lags(cube)]
     base = alt.Chart(table)
     x = alt.X("lag:Q", title=f"lag ({theme.steps_of_lags(cube)})", axis=alt.Axis(format="d"))
@@ -108,7 +110,8 @@ def _memory(cube: xr.Dataset) -> Any:
     target = base.mark_line(strokeWidth=1.4, color=theme.INK, strokeDash=[3, 2]).encode(
         x=x, y=alt.Y("target:Q", **y)
     )
-    return alt.layer(band, learned, target).properties(width=330, height=220)
+    chart = over_capacity(alt.layer(band, learned, target), base.encode(x=x))
+    return chart.properties(width=330, height=220)
 
 
 def shown_lags(cube: xr.Dataset) -> int:

@@ -105,17 +105,30 @@ def largest_widths(table: pd.DataFrame) -> pd.DataFrame:
     return table[table.width == table.groupby("architecture").width.transform("max")]
 
 
+def capacity_name(cube: xr.Dataset) -> str | None:
+    """The memory capacity for what targets remember; None if no state of the cube is known."""
+    names = ("marked_memory_capacity", "memory_capacity")
+    return next((name for name in names if has(cube, name)), None)
+
+
 def memory_table(cube: xr.Dataset) -> pd.DataFrame:
     """One row per (architecture at its largest width, kernel, level, lag).
 
     Columns ``target``, and ``median``, ``low`` and ``high`` over seeds of the learned memory
-    function at the selected learning rate.
+    function at the selected learning rate; ``held``, the median memory capacity of the state for
+    what the target remembers (NaN if unknown), between 0 and 1.
     """
-    best = selected(cube[["selected_learning_rate", "learned_memory_function"]])
+    capacity = capacity_name(cube)
+    names = ["selected_learning_rate", "learned_memory_function", *([capacity] if capacity else [])]
+    best = selected(cube[names])
     found = {**over_seeds(best.learned_memory_function), "target": cube.memory_function}
     table = xr.Dataset(found).to_dataframe()
+    table["held"] = np.nan
+    if capacity:
+        held = best[capacity].median("seed").transpose(*table.index.names)
+        table["held"] = np.clip(held.values.ravel(), 0.0, 1.0)
     table = table.dropna(subset="median").reset_index()
-    kept = ["architecture", "kernel", "level", "memory_length", "lag", "target"]
+    kept = ["architecture", "kernel", "level", "memory_length", "lag", "target", "held"]
     return with_every_panel(cube, largest_widths(table)[[*kept, "median", "low", "high"]])
 
 

@@ -20,7 +20,7 @@ PALETTE = (
     *("#882255", "#999933", "#332288", "#44AA99", "#AA4499", "#117733", "#DDCC77", "#661100"),
 )
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right")
-INK, QUIET = "#222222", "#9a9a9a"
+INK, QUIET, HELD = "#222222", "#9a9a9a", "#ebebeb"
 
 
 def architecture_colours(cube: xr.Dataset) -> dict[str, str]:

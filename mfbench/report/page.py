@@ -22,6 +22,7 @@ from mfbench.figures.tables import short_error
 from mfbench.figures.theme import architecture_colours
 from mfbench.files import write_text
 from mfbench.report.boundary import boundary_texts
+from mfbench.report.capacity import capacity_table
 from mfbench.report.causes import causes_by_model
 from mfbench.report.differences import difference_table
 from mfbench.report.edges import edge_counts
@@ -68,6 +69,7 @@ def write_report(
         written=cube.attrs["history"].partition(": ")[0],
         summary=_rows(cube),
         distances=list(_distances(cube)),
+        capacities=list(_capacities(cube)),
         differences=difference_table(cube).to_dict("split"),
         kernels=_kernels(cube),
         tasks=int(cube.rho.count()),
@@ -112,6 +114,12 @@ def _distances(cube: xr.Dataset) -> Iterable[dict[str, Any]]:
         floor = row["floor"]
         row["floor"] = "0" if floor == 0 else "< 1e-6" if floor < RESOLVED else short_error(floor)
         row["times"] = _times(row["times"])
+        yield row
+
+
+def _capacities(cube: xr.Dataset) -> Iterable[dict[str, Any]]:
+    for row in _records(cube, capacity_table(cube)):
+        row["state"] = "–" if np.isnan(row["state_size"]) else f"{row['state_size']:.0f}"
         yield row
 
 

@@ -14,6 +14,7 @@ import torch
 import xarray as xr
 from safetensors.torch import load_file
 
+from mfbench.evaluation.capacity import memory_capacity
 from mfbench.evaluation.group import write_evaluation
 from mfbench.evaluation.length_generalisation import generalisation_error, longer_task
 from mfbench.evaluation.member import MEASURED, EvaluationData, measure
@@ -84,6 +85,24 @@ def test_a_diverged_member_keeps_its_curve_and_has_no_errors(group: xr.Dataset) 
     assert np.isfinite(group.relative_mse.sel(level=1, learning_rate=0.003)).all()
     # Seed 5 diverged there, so for seed 0 the other rate is selected.
     assert float(group.selected_learning_rate.sel(level=1, seed=0)) == 0.003
+
+
+def test_the_state_is_measured_for_each_seed_that_counts(
+    rnn_files: list[Files], group: xr.Dataset
+) -> None:
+    counts = (group.learning_rate == group.selected_learning_rate) & (
+        group.status == STATUS.index("ok")
+    )
+    for name in ("memory_capacity", "total_memory_capacity", "readout_error"):
+        there = group[name].notnull().any([d for d in group[name].dims if d == "lag"])
+        np.testing.assert_array_equal(there.transpose(*counts.dims), counts)
+        assert "capacity_message" in group[name].attrs["comment"]
+    expected = memory_capacity(model_by_hand(rnn_files[0]), read_dataset(rnn_files[0].dataset))
+    member = group.sel(level=0, learning_rate=0.01, seed=5)
+    np.testing.assert_allclose(member.memory_capacity, expected.over_lag)
+    np.testing.assert_allclose(member.total_memory_capacity, expected.over_lag.sum())
+    np.testing.assert_allclose(member.readout_error, expected.readout_error)
+    assert group.capacity_message.values.tolist() == ["", ""]
 
 
 def test_the_parts_add_up_in_the_file(group: xr.Dataset) -> None:

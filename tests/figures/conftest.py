@@ -18,7 +18,8 @@ PER_MEMBER = (
     *("relative_mse", "relative_mse_standard_error", "validation_error"),
     *("learned_memory_function", "optimisation_part", "kernel_error", "time_variation"),
     *("squared_bias", "nonlinear_residual", "memory_over_training", "perturbation_error"),
-    "generalisation_error",
+    *("generalisation_error", "memory_capacity", "total_memory_capacity", "readout_error"),
+    "learned_memory_function_standard_error",
 )
 
 
@@ -47,6 +48,8 @@ def make_cube(widths: tuple[int, ...] = (8,)) -> xr.Dataset:
     selected: nine tenths kernel error, one tenth nonlinear residual. The floors of the first
     architecture are a quarter and a half of the median error, those of the second are 0. All
     targets are 1 at lags 0 to 3; models learn lag s at validation s, so they never learn lag 3.
+    The state of the first architecture holds the last 3 + level inputs, from which a readout solves
+    all tasks; that of the second is not known.
     """
     grid = ("architecture", "width", "kernel", "level")
     member = (*grid, "learning_rate", "seed")
@@ -64,6 +67,8 @@ def make_cube(widths: tuple[int, ...] = (8,)) -> xr.Dataset:
     has_floor = np.array([1.0, 0.0])[:, None, None, None]
     upper = np.broadcast_to(0.5 * has_floor * 0.02 * 4.0 ** np.arange(3.0), sizes).copy()
     optimisation = np.log10(error / np.maximum(upper, 1e-6)[..., None, None])
+    known = np.array([1.0, np.nan])[:, None, None, None, None, None]
+    held = known[..., None] * (lag < 3 + level[..., None]) * np.ones((*shape, 1))
     cube = xr.Dataset(
         {
             "status": (member, np.full(shape, "ok", dtype=object)),
@@ -71,6 +76,10 @@ def make_cube(widths: tuple[int, ...] = (8,)) -> xr.Dataset:
             "relative_mse_standard_error": (member, 0.01 * error),
             "validation_error": ((*member, "step"), curve),
             "learned_memory_function": ((*member, "lag"), learned),
+            "learned_memory_function_standard_error": ((*member, "lag"), 0.0 * learned),
+            "memory_capacity": ((*member, "lag"), held),
+            "total_memory_capacity": (member, held.sum(-1)),
+            "readout_error": (member, 0.001 * known * np.ones(shape)),
             "seconds": (member, np.full(shape, 2.0)),
             "selected_learning_rate": ((*grid, "seed"), np.full((*sizes, 3), 0.01)),
             "selected_rate_edge": (grid, np.full(sizes, 1.0)),

@@ -289,6 +289,11 @@ def test_the_error_axis_covers_all_errors_and_the_zero_predictor() -> None:
     assert error_domain([None, float("nan")]) == error_domain([])
 
 
+def test_memory_functions_say_what_the_grey_is_where_there_is_any(cube: xr.Dataset) -> None:
+    assert "Grey" in texts(draw("memory_functions", cube))
+    assert "Grey" not in texts(draw("memory_functions", cube.drop_vars("memory_capacity")))
+
+
 def test_the_slider_starts_at_a_level_that_most_panels_have(cube: xr.Dataset) -> None:
     assert draw("memory_functions", cube)["params"][0]["value"] == 1
     cube.status[{"architecture": 0, "level": 1}] = "absent"  # only the other has the added level

@@ -78,6 +78,20 @@ def test_panels_without_data_keep_an_empty_row(cube: xr.Dataset) -> None:
     assert len(table) == 2 * 2 * 3 * 32 - 31
 
 
+def test_the_table_has_what_the_state_holds_for_the_target(cube: xr.Dataset) -> None:
+    def held(cube: xr.Dataset) -> float:
+        table = memory_table(cube)
+        assert table[table.architecture == "a"].held.isna().all()
+        here = (table.architecture == "b") & (table.kernel == "airy") & (table.level == 2)
+        return float(table[here].held.sum())
+
+    assert held(cube) == 5
+    cube["marked_memory_capacity"] = 1.5 * cube.memory_capacity * (cube.lag < 2)
+    assert held(cube) == 2
+    cube = cube.drop_vars(["memory_capacity", "marked_memory_capacity"])
+    assert memory_table(cube).held.isna().all()
+
+
 def test_details_are_shown_at_the_largest_width_only() -> None:
     cube = make_cube((8, 16))
     cube.learned_memory_function[{"width": 1}] = 7.0

@@ -12,6 +12,7 @@ import xarray as xr
 
 from mfbench.cube.failure_boundaries import CENSORED
 from mfbench.report.boundary import boundary_texts
+from mfbench.report.capacity import capacity_table
 from mfbench.report.differences import difference_table
 from mfbench.report.edges import edge_counts
 from mfbench.report.failed_cells import failed_table
@@ -38,6 +39,18 @@ def test_the_summary_counts_solved_tasks(cube: xr.Dataset) -> None:
     settings["evaluation"]["success"] = 0.05  # a stricter threshold
     strict = cube.assign_attrs(settings=json.dumps(settings))
     assert summary_table(strict).set_index("architecture").loc["a", "solved"] == 2
+
+
+def test_capacities_are_those_of_known_states(cube: xr.Dataset) -> None:
+    cube.learned_memory_function[:] = np.where(cube.lag < 2, 1.0, 0.0)  # two lags, equally
+    cube.learned_memory_function_standard_error[:] = np.where(cube.lag == 5, 0.1, 0.0)
+    cube.readout_error[{"kernel": 0}] = 0.2
+    (row,) = capacity_table(cube).to_dict("records")
+    assert (row["architecture"], row["state_size"], row["tasks"]) == ("b", 16, 6)
+    assert [row[key] for key in ("holds", "least", "most", "uses")] == [4, 3, 5, 2]
+    # Both kernels fail at the hardest level; the state of one solves it.
+    assert (row["unsolved"], row["held"]) == (2, 1)
+    assert capacity_table(cube.drop_vars("readout_error")).empty
 
 
 @pytest.mark.parametrize(
