@@ -6,20 +6,25 @@ from pathlib import Path
 
 from mfbench.files.paths import Paths
 
+_STARTS = (b"\x89HDF\r\n\x1a\n", b"CDF")  # of NetCDF 4 and 3
+
 
 def cube_path(path: str | Path) -> Path:
     """The path of a cube that is there.
 
     Raises
     ------
-    FileNotFoundError, IsADirectoryError
-        It is not; the message names a cube nearby, if there is one.
+    OSError
+        It is not, or it is no NetCDF file; the message names a cube nearby, if there is one.
     """
     found = Path(path)
     if found.is_dir():
         raise IsADirectoryError(f"{found} is a folder, and a cube is a file{_hint(found)}")
     if not found.exists():
         raise FileNotFoundError(f"{found}: No such file{_hint(found.parent)}")
+    with found.open("rb") as file:
+        if not file.read(8).startswith(_STARTS):
+            raise OSError(f"{found} is not a cube (a NetCDF file){_hint(found.parent)}")
     return found
 
 

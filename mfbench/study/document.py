@@ -20,6 +20,7 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\
 _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
 _OTHER_IN_1_1 = re.compile(r"yes|no|on|off", re.IGNORECASE)
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9]+(\..*)?")
+_SUFFIXES = (".yaml", ".yml", ".json")
 _DEPTH = 20  # deeper means an alias that contains itself
 
 Location = tuple[str | int, ...]
@@ -74,7 +75,7 @@ def read_documents(
     StudyError
         A file cannot be read or is not strict YAML; the message has file, line and column.
     """
-    read = [_parse(_text(path), str(path)) for path in paths]
+    read = [_read(path) for path in paths]
     origin = " + ".join(document.origin for document in read)
     for setting in settings:
         key, _, value = setting.partition("=")
@@ -95,17 +96,38 @@ def _add(content: dict[str, Any], more: Mapping[str, Any]) -> None:
             content[key] = value
 
 
+def _read(path: str | Path) -> Document:
+    try:
+        return _parse(_text(path), str(path))
+    except StudyError:
+        if Path(path).is_file() and Path(path).suffix not in _SUFFIXES:
+            raise StudyError(f"{path} is not a study file{_instead(path)}") from None
+        raise
+
+
 def _text(path: str | Path) -> str:
     try:
         data = Path(path).read_bytes()
+    except IsADirectoryError:
+        raise StudyError(f"{path} is a folder{_instead(path)}") from None
     except OSError as error:
-        raise StudyError(f"{path}: {error.strerror}") from None
+        raise StudyError(f"{path}: {error.strerror}{_instead(path)}") from None
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         byte = data[error.start]
         raise StudyError(f"{path}:{line}: save the file as UTF-8 (found byte {byte:#x})") from None
+
+
+def _instead(path: str | Path) -> str:
+    """Which study file there is in the folder, or how to get one."""
+    folder = path if Path(path).is_dir() else Path(path).parent
+    there = sorted(file for file in Path(folder).glob("*.yaml") if file.is_file())
+    if there:
+        more = ", ..." if there[3:] else ""
+        return f": give a study (YAML); here: {', '.join(map(str, there[:3]))}{more}"
+    return ": give a study (YAML); `mfbench new study NAME` writes one"
 
 
 def _parse(text: str, origin: str) -> Document:

@@ -62,6 +62,7 @@ def test_json_has_all_cells(cubes: list[str], capsys: pytest.CaptureFixture[str]
     ("arguments", "status", "says"),
     [
         (["a.nc", "none.nc"], 1, "none.nc: No such file; is it b.nc?"),
+        (["a.nc", "mine.py"], 1, "mine.py is not a cube (a NetCDF file); is it b.nc?"),
         (["a.nc", "a.nc", "--figure", "f.pdf"], 2, "f.pdf must end in .png, .svg, .html"),
     ],
 )
@@ -69,6 +70,7 @@ def test_what_cannot_be_done_is_said(
     cubes: list[str], tmp_path: Path, monkeypatch, capsys, arguments, status, says
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text("import torch\n")
     assert main(["compare", *arguments]) == status
     err = capsys.readouterr().err
     assert says in err

@@ -15,7 +15,7 @@ from tests.results import Results
     ("content", "says"),
     [
         (None, "study.yaml: No such file or directory"),
-        ("folder", "study.yaml: Is a directory"),
+        ("folder", "study.yaml is a folder: give a study (YAML)"),
         (b"name: caf\xe9\n", "study.yaml:1: save the file as UTF-8 (found byte 0xe9)"),
         (b"name: x\nkernels: [1\n", "study.yaml:3:1: not valid YAML"),
     ],
@@ -34,6 +34,26 @@ def test_an_unusable_file_is_named(
     assert err.startswith(f"mfbench {command}: {says}")
     assert err.count("\n") == 1
     assert not Path(".snakemake/log").exists()
+
+
+@pytest.mark.parametrize("command", ["run", "status", "cube"])
+def test_what_is_no_study_is_said_with_where_to_get_one(
+    command: str, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    output = ["-o", "x.nc"] if command == "cube" else []
+
+    def said(*file: str) -> str:
+        assert main([command, *file, *output]) == 2
+        return capsys.readouterr().err.removeprefix(f"mfbench {command}: ").strip()
+
+    cure = "give a study (YAML); `mfbench new study NAME` writes one"
+    Path("mine.py").write_text("import torch\n")
+    assert said("mine.py") == f"mine.py is not a study file: {cure}"
+    assert said(".") == f". is a folder: {cure}"
+    assert said() == f"config.yaml: No such file or directory: {cure}"
+    Path("mine.yaml").write_text("name: mine\n")
+    assert said().endswith("give a study (YAML); here: mine.yaml")
 
 
 @pytest.mark.parametrize("arguments", [["why"], ["run", "--dry-run"], ["run"]])

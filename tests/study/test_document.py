@@ -45,7 +45,7 @@ def test_files_that_hold_no_text_are_named(tmp_path: Path) -> None:
     latin.write_bytes("name: a\n# für\n".encode("latin-1"))
     with pytest.raises(StudyError, match=r"latin\.yaml:2: save the file as UTF-8"):
         read_documents([latin])
-    with pytest.raises(StudyError, match="Is a directory"):
+    with pytest.raises(StudyError, match="is a folder: give a study"):
         read_documents([tmp_path])
     with pytest.raises(StudyError, match="No such file"):
         read_documents([tmp_path / "typo.yaml"])
