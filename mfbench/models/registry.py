@@ -7,6 +7,7 @@ entry point of an installed package in the group ``mfbench.models``.
 
 from __future__ import annotations
 
+import ast
 import functools
 import importlib.metadata
 import importlib.util
@@ -23,6 +24,8 @@ ENTRY_POINTS = "mfbench.models"
 
 _FOLDER = Path(__file__).with_name("architectures")
 _PACKAGE = "mfbench.models.architectures"
+# In a file that may have classes whose names do not occur in it.
+_NAMES_UNSEEN = re.compile(r"import \*|__getattr__|globals|vars|exec|setattr")
 _REGISTERED = re.compile(r"^@register\n(?:@.*\n)*class (\w+)", re.MULTILINE)
 
 T = TypeVar("T", bound=type)
@@ -102,6 +105,8 @@ def locate(reference: str) -> Source:
     file, separator, class_name = reference.rpartition(":")
     if reference.endswith(".py"):
         raise ValueError(f"{reference!r} names a file but no class: give {reference}:Class")
+    if not separator and Path(reference).is_dir():
+        raise ValueError(f"{reference!r} is a folder: give path/to/file.py:Class")
     if not separator or not file.endswith(".py"):
         raise ValueError(
             f"no architecture named {reference!r}; choose from "
@@ -112,6 +117,9 @@ def locate(reference: str) -> Source:
     if not path.is_file():
         hint = "; ~ and $ are not expanded" if file.startswith("~") or "$" in file else ""
         raise ValueError(f"no file {file!r} (looked in {Path.cwd()}{hint})")
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if class_name not in text and not _NAMES_UNSEEN.search(text):
+        raise ValueError(_no_class(path, class_name, _defined(text)))
     return Source(reference, path, class_name, None)
 
 
@@ -144,8 +152,18 @@ def load_class(source: Source) -> Any:
     if not hasattr(module, source.class_name):
         own = [n for n, v in vars(module).items() if getattr(v, "__module__", "") == spec.name]
         named = [n for n in own if isinstance(getattr(module, n), type | FunctionType)]
-        raise ValueError(
-            f"{source.path} has no class or function {source.class_name!r}; it has: "
-            f"{', '.join(named) or 'none'}"
-        )
+        raise ValueError(_no_class(source.path, source.class_name, named))
     return getattr(module, source.class_name)
+
+
+def _no_class(path: Path, name: str, there: list[str]) -> str:
+    return f"{path} has no class or function {name!r}; it has: {', '.join(there) or 'none'}"
+
+
+def _defined(text: str) -> list[str]:
+    """Names of the classes and functions at the top of a file."""
+    try:
+        statements = ast.parse(text).body
+    except SyntaxError:
+        return []
+    return [s.name for s in statements if isinstance(s, ast.ClassDef | ast.FunctionDef)]

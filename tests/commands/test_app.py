@@ -44,6 +44,8 @@ def test_the_help_of_a_command_shows_examples(command, capsys) -> None:
     "arguments",
     [
         ["check", "nofile.py:Model"],
+        ["check", "Snakefile"],
+        ["check", "tests/api/models.py:Gatde"],
         ["try", "rmm", "--kernel", "airy", "--memory-length", "8"],
         ["try", "rnn", "--kernel", "nope", "--memory-length", "8"],
         ["try", "rnn", "--kernel", "airy", "--memory-length", "8", "--with", "none.nc"],

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from mfbench.models.registry import load_class, locate, registered
 from tests.conftest import architecture_settings
 
@@ -31,6 +33,15 @@ def test_a_file_may_use_dataclasses_and_its_neighbours(tmp_path: Path) -> None:
         "class Own(Mixer):\n    setup = Setup()\n"
     )
     assert load_class(locate(f"{file}:Own")).setup.gain == 3
+
+
+def test_a_class_whose_name_is_not_in_its_file_is_told_without_running_it(tmp_path: Path) -> None:
+    file = tmp_path / "own.py"
+    file.write_text("raise RuntimeError\nclass Own: ...\ndef make(): ...\n")
+    with pytest.raises(ValueError, match=r"no class or function 'Onw'; it has: Own, make$"):
+        locate(f"{file}:Onw")
+    file.write_text("globals()['O' + 'nw'] = 3\n")  # a name that only running it shows
+    assert load_class(locate(f"{file}:Onw")) == 3
 
 
 def test_a_model_is_built_with_its_own_defaults() -> None:
