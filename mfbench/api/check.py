@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from mfbench.api.alone import plain_reason
 from mfbench.api.defaults import LENGTH, WIDTH
 from mfbench.api.models import Architecture, settings_of
 from mfbench.models.build import build_model, name_of
@@ -41,7 +42,7 @@ class Cost:
     memory : int
         Bytes at the peak of a step, as members that train together take it.
     alone : str
-        Why members cannot train together; empty if they can.
+        What keeps members from training together, which costs time only; empty if nothing does.
     unrecorded : str
         Why a GPU does not replay a recorded step; empty if it does.
     """
@@ -187,7 +188,7 @@ def _cost(settings: Mapping[str, Any], *, width: int, length: int, device: torch
     return Cost(
         milliseconds=1e3 * seconds / count,
         memory=memory,
-        alone=ensemble_error(models, x[:4].reshape(2, 2, length, 1)) or "",
+        alone=plain_reason(ensemble_error(models, x[:4].reshape(2, 2, length, 1)) or ""),
         unrecorded=step.reason if isinstance(step, Replayed) else "no GPU here",
     )
 

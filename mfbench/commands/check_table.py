@@ -83,7 +83,8 @@ def _facts(check: Check) -> list[tuple[str, str]]:
     ]
     if (cost := check.cost) is None:
         return [*facts, ("training step", "not measured, because the model does not run")]
-    together = f"one at a time: {cost.alone}" if cost.alone else "train together"
+    alone = f"train one at a time, which costs time only: {cost.alone}"
+    together = alone if cost.alone else "train together"
     recorded = f"runs each step normally: {cost.unrecorded}"
     if check.device == "cpu":
         recorded = cost.unrecorded

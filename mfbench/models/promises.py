@@ -500,7 +500,7 @@ def in_training(trial: Trial, tolerance: float) -> None:
     if half and apart(*outputs) > tolerance * size_of(outputs[0]):
         trial.warnings.append(
             "in training mode, an output depends on the other sequences or on later steps, as with "
-            "batch normalisation"
+            "batch normalisation: normalise each step by itself (nn.LayerNorm or nn.RMSNorm)"
         )
 
 

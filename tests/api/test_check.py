@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from mfbench.api.alone import plain_reason
 from mfbench.api.check import check
+from mfbench.models.ensemble import ensemble_error
+from mfbench.training.trainer import initial_model
 from tests.conftest import write_architecture
 
 
@@ -23,13 +26,38 @@ def test_size_and_cost() -> None:
     assert found.cost.memory > 2 * 16 * 16 * 4 * 4
 
 
+@pytest.mark.parametrize(
+    ("forward", "reason"),
+    [
+        ("return self.gru(u)[0]", "gru, which torch runs for one model only"),
+        ("return u * self.gain if self.gain.sum() > -9 else u", "an if or while that looks at"),
+        ("return u * self.gain * self.gain.sum().item()", "a tensor that is turned into a Python"),
+        ("return u * self.gain + u.nonzero().sum()", "nonzero, whose result has no fixed shape"),
+        ("h = torch.zeros(1); h[0] = self.gain.sum(); return h * u", "a tensor that is changed in"),
+        ("self.gain.data.clamp_(-9, 9); return u * self.gain", "the attribute data of a tensor"),
+    ],
+)
+def test_what_keeps_members_apart_is_said_with_its_line(
+    forward: str, reason: str, tmp_path: Path
+) -> None:
+    init = (
+        "self.gain = torch.nn.Parameter(torch.ones(width)); "
+        "self.gru = torch.nn.GRU(width, width, batch_first=True)"
+    )
+    settings = {"model": write_architecture(tmp_path, forward, init=init)}
+    models = [initial_model(settings, width=4, length=8, seed=seed) for seed in (0, 1)]
+    said = plain_reason(ensemble_error(models, torch.randn(2, 2, 8, 1)) or "")
+    assert said.startswith(reason)
+    assert said.endswith("(own.py:8)")
+
+
 def test_why_members_train_alone(tmp_path: Path) -> None:
     drops = "return torch.nn.functional.dropout(u * self.gain, 0.1, self.training)"
     init = "self.gain = torch.nn.Parameter(torch.ones(width))"
     found = check(write_architecture(tmp_path, drops, init=init), width=4, length=16, device="cpu")
     assert not found.broken
     assert found.cost is not None
-    assert "random" in found.cost.alone
+    assert found.cost.alone == "random numbers, as of dropout (own.py:8)"
 
 
 def test_a_model_that_does_not_run_has_no_cost(tmp_path: Path) -> None:

@@ -365,7 +365,7 @@ SOUND: dict[str, tuple[str, dict[str, str]]] = {
         },
     ),
     "batch normalisation": (
-        "in training mode, an output depends on the other sequences",
+        "in training mode, an output depends on the other sequences.*: .* by itself \\(nn.LayerN",
         {
             "forward": "return self.N(u.mT).mT",
             "init": "self.N = nn.BatchNorm1d(width)",
