@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from pydantic import ValidationError
 
+from mfbench.study.problems import problem
 from mfbench.study.section import Section
 
 S = TypeVar("S", bound=Section)
@@ -24,7 +25,10 @@ def checked(section: type[S], given: Mapping[str, Any]) -> S:
     try:
         return section.model_validate(given)
     except ValidationError as error:
-        said = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        said = [
+            ".".join(map(str, each["loc"])) + (": " if each["loc"] else "") + problem(section, each)
+            for each in error.errors()
+        ]
         raise ValueError("; ".join(said)) from None
 
 

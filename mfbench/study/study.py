@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import typing
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from types import UnionType
 from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     Field,
     PrivateAttr,
     ValidationError,
@@ -29,6 +26,7 @@ from mfbench.study.floors import FloorSettings
 from mfbench.study.kernel import KernelSettings, Level
 from mfbench.study.models import Model, build_models
 from mfbench.study.pilot import PilotSettings
+from mfbench.study.problems import problem
 from mfbench.study.refine import RefineSettings
 from mfbench.study.section import Name, Section
 from mfbench.study.task import TaskSettings
@@ -265,25 +263,9 @@ def _invalid(document: Document, problems: list[tuple[Location, str]]) -> StudyE
 
 
 def _explain(error: Any) -> tuple[Location, str]:
-    location: Location = error["loc"]
-    message = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
-        return location, f": unknown key; allowed here: {', '.join(_fields_at(location[:-1]))}"
-    if error["type"] == "missing":
-        return location, ": this key is required"
+    location, text = error["loc"], problem(Study, error)
+    if error["type"] in ("extra_forbidden", "missing"):
+        return location, f": {text}"
     if error["type"] == "value_error":
-        return getattr(error["ctx"]["error"], "location", location), f": {message}"
-    return location, f" = {error['input']!r}: {message}"
-
-
-def _fields_at(location: tuple[int | str, ...]) -> list[str]:
-    """Field names of the section at a location in a study."""
-    section: Any = Study
-    for part in location:
-        if isinstance(section, type) and issubclass(section, BaseModel):
-            section = section.model_fields[str(part)].annotation
-        else:  # a mapping of names to sections
-            section = typing.get_args(section)[-1]
-        while typing.get_origin(section) in (Annotated, UnionType):
-            section = typing.get_args(section)[0]
-    return sorted(section.model_fields)
+        return getattr(error["ctx"]["error"], "location", location), f": {text}"
+    return location, f" = {error['input']!r}: {text}"

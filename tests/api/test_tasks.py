@@ -91,7 +91,11 @@ def test_a_task_has_one_memory_length() -> None:
         (np.ones(4), {"memory_length": 9}, r"memory_length = 9 .* its memory length is 4$"),
         ("nope", {"rho": 3}, "no kernel family named 'nope'"),
         ("airy", {"rho": 3, "length": 2}, "^length: Input should be greater than or equal to 4$"),
-        ("airy", {"rho": 3, "sequences": {"trian": 3}}, "sequences.trian: Extra inputs"),
+        (
+            "airy",
+            {"rho": 3, "sequences": {"trian": 3}},
+            r"sequences\.trian: unknown key; .*; did you mean train\?$",
+        ),
         (np.eye(3), {}, "^the values of a kernel: give either rho or memory_length$"),
         ([1j], {}, "values of a kernel: must hold real numbers"),
         ([0.0, np.nan], {}, "values of a kernel: row 0 has values that are not finite"),
