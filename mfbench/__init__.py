@@ -69,7 +69,9 @@ def __getattr__(name: str) -> Any:
         return getattr(importlib.import_module(f"mfbench.api.{home}"), attribute)
     if name in _SUBMODULES:
         return importlib.import_module(f"mfbench.{name}")
-    raise AttributeError(f"module 'mfbench' has no attribute {name!r}")
+    from mfbench.words import did_you_mean
+
+    raise AttributeError(f"module 'mfbench' has no attribute {name!r}{did_you_mean(name, __all__)}")
 
 
 def __dir__() -> list[str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from mfbench.api.defaults import LENGTH
 from mfbench.api.kernels import Kernel
+from mfbench.api.keywords import keywords_checked
 from mfbench.api.tasks import Task
 from mfbench.floors.netcdf import Floors
 
@@ -30,6 +31,7 @@ class Floor:
     receptive_field: int | None = None
 
 
+@keywords_checked
 def floor(
     kernel: Kernel | Task,
     *,

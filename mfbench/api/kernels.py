@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mfbench.api.defaults import LENGTH
+from mfbench.api.keywords import keywords_checked
 from mfbench.files.paths import rho_text
 from mfbench.tasks.kernels import memory
 from mfbench.tasks.kernels.family import Family
@@ -17,6 +18,7 @@ from mfbench.tasks.kernels.own import family_of_values
 Kernel = str | Family | ArrayLike
 
 
+@keywords_checked
 def memory_function(
     kernel: Kernel,
     *,
@@ -63,6 +65,7 @@ def memory_function(
     return memory.memory_function(family, knob, length, weights)
 
 
+@keywords_checked
 def memory_length(
     kernel: Kernel,
     *,

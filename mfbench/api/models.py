@@ -13,6 +13,7 @@ import numpy as np
 from torch import nn
 
 from mfbench.api.defaults import LENGTH, WIDTH
+from mfbench.api.keywords import keywords_checked
 from mfbench.api.sections import checked
 from mfbench.cube.write import in_order
 from mfbench.evaluation.inputs import Trained, load_member, read_trained
@@ -21,7 +22,7 @@ from mfbench.files.paths import Paths, named
 from mfbench.models.build import STACK, build_model, load_architecture
 from mfbench.models.build_all import build_all
 from mfbench.models.model import Model
-from mfbench.models.options import is_mixer
+from mfbench.models.options import is_mixer, options_of
 from mfbench.models.trial import seeded
 from mfbench.models.whole import WholeModel
 from mfbench.study.architecture import ArchitectureSettings
@@ -31,6 +32,7 @@ from mfbench.training.record import weight_name
 from mfbench.training.run import Run
 from mfbench.training.status import STATUS
 from mfbench.training.trainer import initial_model
+from mfbench.words import did_you_mean
 
 Architecture = str | Callable[..., nn.Module]
 
@@ -104,7 +106,13 @@ def settings_of(
         entry = {**section.entry(length, d_in=d_in), "model": made}
         settings, _, problems = build_all(entry)
     if problems:
-        said = [f"{at[-1]}: {text}" if at[0] == "options" else text for at, text in problems]
+        meant = ("width", "length", *STACK, *options_of(load_architecture(made)))
+        said = [
+            f"{at[-1]}: {text}{did_you_mean(str(at[-1]), meant) if at[-1] not in meant else ''}"
+            if at[0] == "options"
+            else text
+            for at, text in problems
+        ]
         raise ValueError("; ".join(said))
     return settings
 
@@ -123,6 +131,7 @@ def as_model(module: nn.Module, *, d_in: int = 1) -> Model:
     return (own if isinstance(own, Model) else WholeModel(own, d_in=d_in)).eval()
 
 
+@keywords_checked
 def load_model(
     results: str | Path,
     *,

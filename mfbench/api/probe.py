@@ -8,9 +8,11 @@ import numpy as np
 import xarray as xr
 from torch import nn
 
+from mfbench.api.keywords import keywords_checked
 from mfbench.api.models import as_model
 from mfbench.api.sections import checked
 from mfbench.api.tasks import Task, check_task
+from mfbench.api.training import Training
 from mfbench.evaluation.capacity import CAPACITY, OF_MARKED_TASKS, memory_capacity
 from mfbench.evaluation.member import MEASURED, EvaluationData, measure
 from mfbench.models.ensemble import Ensemble
@@ -18,12 +20,13 @@ from mfbench.models.judging import check_measurable
 from mfbench.study.evaluation import EvaluationSettings
 
 
+@keywords_checked
 def probe(
-    module: nn.Module,
+    module: nn.Module | Training,
     task: Task,
     *,
     probes: int = 256,
-    length_factors: Sequence[int] = (2, 4),
+    length_factors: int | Sequence[int] = (2, 4),
     batch_size: int = 256,
     seed: int = 0,
 ) -> xr.Dataset:
@@ -33,14 +36,15 @@ def probe(
 
     Parameters
     ----------
-    module : Module
-        Any causal module (B, T, 1) -> (B, T, 1), or (B, T, 2) -> (B, T, 1) for a marked task. It
-        is measured in evaluation mode, on its device.
+    module : Module or Training
+        Any causal module (B, T, 1) -> (B, T, 1), or (B, T, 2) -> (B, T, 1) for a marked task, or
+        the result of `train`, of which the best module counts. It is measured in evaluation mode,
+        on its device.
     task : Task
         Its test split is used.
     probes : int
         Number of Jacobians that are averaged for a first estimate of the memory function.
-    length_factors : sequence of int
+    length_factors : int or sequence
         Lengths to test generalisation on, as multiples of T.
     batch_size : int
         Sequences per batch; does not change results.
@@ -64,7 +68,7 @@ def probe(
     Raises
     ------
     TypeError
-        The task is not a Task.
+        The task is not a Task, or the module is none.
     ValueError
         The module has the wrong shape, is not causal, mixes sequences or is random in evaluation
         mode, or its code fails.
@@ -79,9 +83,14 @@ def probe(
     True
     """
     check_task(task)
+    module = _module(module)
     settings = checked(
         EvaluationSettings,
-        {"probes": probes, "batch_size": batch_size, "length_factors": list(length_factors)},
+        {
+            "probes": probes,
+            "batch_size": batch_size,
+            "length_factors": np.atleast_1d(length_factors).tolist(),
+        },
     )
     model = as_model(module, d_in=task.settings.channels)
     if not any(parameter.requires_grad for parameter in model.parameters()):
@@ -114,4 +123,17 @@ def probe(
             "generalisation_message": message,
             "capacity_message": capacity.message,
         },
+    )
+
+
+def _module(given: nn.Module | Training) -> nn.Module:
+    """The module to measure; a name or a class is not trained, so there is nothing to measure."""
+    if isinstance(given, Training):
+        return given.module
+    if isinstance(given, nn.Module):
+        return given
+    named = repr(given) if isinstance(given, str) else getattr(given, "__name__", repr(given))
+    raise TypeError(
+        f"probe measures a module, not {named}: give mf.train({named}, task), or mf.build({named}) "
+        "for an untrained one"
     )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mfbench.api.defaults import LENGTH
 from mfbench.api.kernels import Kernel, resolved
+from mfbench.api.keywords import keywords_checked
 from mfbench.api.notebook import curve, table
 from mfbench.api.sections import checked
 from mfbench.study.task import TaskSettings
@@ -24,6 +25,7 @@ from mfbench.words import counted
 _SEQUENCES = {"train": 2048, "validation": 256, "test": 512}
 
 
+@keywords_checked
 @dataclass(frozen=True, eq=False, repr=False)
 class Task:
     """A task: predict y_t = sum_s k(s) x_{t-s} from white input x.

@@ -12,6 +12,7 @@ import xarray as xr
 from torch import nn
 
 from mfbench.api.defaults import BATCH, LEARNING_RATES, SEEDS, STEPS, WIDTH
+from mfbench.api.keywords import keywords_checked
 from mfbench.api.models import Architecture, settings_of
 from mfbench.api.notebook import table
 from mfbench.api.sections import checked, seed_list
@@ -87,8 +88,9 @@ class Training:
         }
 
 
+@keywords_checked
 def train(
-    model: Architecture | nn.Module,
+    model: Architecture | nn.Module | Training,
     task: Task,
     *,
     steps: int = STEPS,
@@ -107,9 +109,10 @@ def train(
 
     Parameters
     ----------
-    model : str, callable or Module
+    model : str, callable, Module or Training
         As in `build`; a class or function builds one model per seed, from torch's generator. A
-        module is copied, and all runs start from its weights.
+        module is copied, and all runs start from its weights; of an earlier result, from those of
+        its best module.
     task : Task
     steps : int
         Number of optimiser steps.
@@ -157,7 +160,11 @@ def train(
     usual = {"memory_probes": 0, "batch_size": min(BATCH, len(task.x["train"]))}
     settings = checked(TrainingSettings, {**usual, **(training or {}), **own})
     architecture = settings_of(
-        model, options or {}, width=width, length=task.length, d_in=task.settings.channels
+        model.module if isinstance(model, Training) else model,
+        options or {},
+        width=width,
+        length=task.length,
+        d_in=task.settings.channels,
     )
     assert task.rho is not None
     with prepared():

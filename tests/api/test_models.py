@@ -57,7 +57,8 @@ def test_a_class_gets_its_options() -> None:
     [
         (Active, {"act": dict}, "act: <class 'dict'>: Input should be a subclass of Module"),
         ("s4e", {}, "no architecture named 's4e'; choose from"),
-        ("s4d", {"sate": 4}, "sate: S4D has no such option; it has: state"),
+        ("s4d", {"sate": 4}, r"sate: S4D has no such option; .*; did you mean state\?"),
+        ("s4d", {"widht": 4}, r"widht: S4D has no such option; .*; did you mean width\?"),
         ("s4d", {"state": "four"}, "state: 'four': Input should be a valid integer"),
         ("rnn", {"norm": "batch"}, "norm: Input should be 'none', 'layer' or 'rms'"),
         (Gated, {"tabs": 2}, "tabs: Gated has no such option; it has: taps, norm"),
@@ -135,6 +136,36 @@ def test_the_name_of_a_kernel_is_no_task() -> None:
     for call in (lambda: mf.train("rnn", "airy"), lambda: mf.probe(torch.nn.Linear(1, 1), "airy")):
         with pytest.raises(TypeError, match=r"the task is 'airy': give a Task, as in mf\.Task"):
             call()
+
+
+@pytest.mark.parametrize(
+    ("call", "given", "message"),
+    [
+        (mf.train, {"step": 3}, r"train\(\) has no argument step; did you mean steps\?"),
+        (mf.probe, {"prob": 3}, r"probe\(\) has no argument prob; did you mean probes\?"),
+        (mf.Task, {"memory_lenght": 3}, r"Task\(\) has no .*; did you mean memory_length\?"),
+        (mf.floor, {"states": 3}, r"floor\(\) has no argument states; did you mean state\?"),
+        (mf.memory_length, {"ro": 3}, r"did you mean rho\?"),
+        (mf.memory_function, {"zzz": 3}, r"has no argument zzz; it has kernel, rho, "),
+        (mf.load_model, {"kernels": "airy"}, r"did you mean kernel\?"),
+    ],
+)
+def test_a_misspelt_argument_is_told_with_the_close_one(call, given, message) -> None:
+    with pytest.raises(TypeError, match=message):
+        call("airy", **given)
+    with pytest.raises(AttributeError, match=r"no attribute 'trian'; did you mean train\?"):
+        _ = mf.trian
+
+
+def test_the_result_of_training_is_as_good_as_its_module(task: mf.Task) -> None:
+    given = {"steps": 3, "learning_rates": 1e-9, "seeds": 1, "device": "cpu"}
+    found = mf.train("rnn", task, width=2, **given)
+    assert float(mf.probe(found, task).relative_mse) == pytest.approx(found.error)
+    again = mf.train(found, task, **given)
+    torch.testing.assert_close(weights_of(again.module), weights_of(found.module))
+    for named in ("rnn", Gated):
+        with pytest.raises(TypeError, match=r"probe measures a module, not .*: give mf\.train\("):
+            mf.probe(named, task)
 
 
 def test_settings_that_are_arguments_of_train_are_refused(task: mf.Task) -> None:
