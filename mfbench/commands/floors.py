@@ -11,6 +11,7 @@ from mfbench.api.defaults import LENGTH
 from mfbench.commands.arguments import Json
 from mfbench.commands.names import kernels
 from mfbench.commands.output import say, say_json
+from mfbench.commands.task_arguments import given_task
 
 if TYPE_CHECKING:
     from mfbench.api.floors import Floor
@@ -50,10 +51,8 @@ def run(
     A certified lower bound and the error of the best model that a search found, relative to the
     error of predicting zero. Sequences are scored on their second half, and lag 0 costs no state.
     """
-    from mfbench.api.tasks import Task
-
+    task = given_task(kernel, memory_length, rho=rho, length=length)
     try:
-        task = Task(kernel, memory_length, rho=rho, length=length)
         floors = _floors(task, _sizes(state), receptive_field)
         if not as_json:
             _show(task, floors)

@@ -20,6 +20,7 @@ from mfbench.commands.model_arguments import (
 )
 from mfbench.commands.names import architectures, kernels
 from mfbench.commands.output import console, say_json
+from mfbench.commands.task_arguments import given_task
 from mfbench.files.cube_path import cube_path
 from mfbench.models.registry import locate
 
@@ -89,9 +90,7 @@ def run(
     locate(model)  # wrong names are reported before torch is loaded
     if others is not None:
         cube_path(others)
-    from mfbench.api.tasks import Task
-
-    task = Task(kernel, memory_length, rho=rho, length=length, marked=marked, clock=clock)
+    task = given_task(kernel, memory_length, rho=rho, length=length, marked=marked, clock=clock)
     from mfbench.api.attempt import attempt
     from mfbench.commands.attempt_table import document, show
     from mfbench.commands.try_progress import progress_of_steps
