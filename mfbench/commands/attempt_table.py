@@ -112,7 +112,12 @@ def show(
             soft_wrap=True,
         )
     console.print()
-    console.print(_errors(compared(cube, other), success_threshold(cube)))
+    rows = compared(cube, other)
+    console.print(_errors(rows, success_threshold(cube)))
+    if any(_floor(row) == "0" for row in rows.to_dict("records")):
+        console.print(
+            "floor 0: a linear model of this size can solve the task exactly", style="dim"
+        )
     console.print()
     for line in _memory_lines(cube, console.width - _MARGIN):
         console.print(line)
