@@ -15,6 +15,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from mfbench.commands.failures import failed_lines
 from mfbench.commands.output import console, say
 from mfbench.commands.units import duration
 from mfbench.files.paths import Paths
@@ -22,6 +23,7 @@ from mfbench.study.study import Study
 from mfbench.words import counted
 from mfbench.workflow.engine import SnakemakeRun
 from mfbench.workflow.progress import STAGE_NAMES, StudyProgress
+from mfbench.workflow.status import study_status
 
 _SECONDS = 10.0  # between two plain lines
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -29,6 +31,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def run_to_the_end(study: Study, file: str, *, cores: int, config: Mapping[str, Any]) -> None:
     """Run a study; Ctrl-C stops its jobs.
+
+    Cells whose model broke are counted at the end; they are results, and no error.
 
     Parameters
     ----------
@@ -62,14 +66,15 @@ def run_to_the_end(study: Study, file: str, *, cores: int, config: Mapping[str, 
             f"{counted(failed, 'job')} failed; once the cause is removed, {_to_go_on(study, file)}"
         )
     run.check()
+    say(*failed_lines(study, study_status(study)))
     what = "report" if progress.stages else "nothing to be done, the report is up to date"
     say(f"{what}: {Paths(study.results).file('report')}")
 
 
 def _to_go_on(study: Study, file: str) -> str:
     return (
-        f"`mfbench run {file}` goes on from here (training from its last checkpoints, written "
-        f"every {study.training.checkpoints.minutes:g} minutes)"
+        f"`mfbench run {file}` goes on from here; what is finished is kept, and at most the last "
+        f"{study.training.checkpoints.minutes:g} minutes of training are repeated"
     )
 
 

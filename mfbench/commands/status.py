@@ -1,4 +1,4 @@
-"""``mfbench status``: how many cells of a study are done, running, failed, diverged or missing."""
+"""``mfbench status``: how many cells of a study are done, running, failed, ... or missing."""
 
 from __future__ import annotations
 
@@ -25,12 +25,14 @@ def run(
         float | None,
         typer.Option(metavar="SECONDS", help="Update it that often.", callback=positive),
     ] = None,
-    failed: Annotated[bool, typer.Option("--failed", help="List all failed cells.")] = False,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="List all cells that need attention.")
+    ] = False,
 ) -> None:
     """Count the cells of a study by their state.
 
-    A cell is done, running, failed, diverged or missing. Changes nothing. Call it in the folder in
-    which Snakemake runs.
+    A cell is done, running, failed, diverged, extended (members were added) or missing. Changes
+    nothing. Call it in the folder in which Snakemake runs.
     """
     if as_json and watch:
         raise typer.BadParameter("give either --json or --watch")

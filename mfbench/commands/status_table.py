@@ -12,19 +12,27 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mfbench.commands.failures import failures
 from mfbench.study.study import Study
 from mfbench.study.training import MEMBERS
 from mfbench.words import counted
 from mfbench.workflow.status import StudyStatus
 
 SHOWN = 10  # lines of each listing without --failed
-_COLOURS = {"running": "cyan", "failed": "red", "diverged": "yellow", "missing": "bright_black"}
+_COLOURS = {
+    "running": "cyan",
+    "failed": "red",
+    "diverged": "yellow",
+    "extended": "blue",
+    "missing": "bright_black",
+}
 
 
 def document(study: Study, status: StudyStatus) -> dict[str, Any]:
     """The status in JSON's types: counts of cells, and all cells with the fields of `CellStatus`.
 
-    ``done``, ``running``, ``failed``, ``diverged`` and ``missing`` add up to ``cells``.
+    ``done``, ``running``, ``failed``, ``diverged``, ``extended`` and ``missing`` add up to
+    ``cells``.
     """
     counts = status.counts()
     return {
@@ -44,7 +52,8 @@ def document(study: Study, status: StudyStatus) -> dict[str, Any]:
 def show(console: Console, study: Study, status: StudyStatus, *, limit: int | None) -> None:
     """Print a table with a row per architecture, and then the cells that need attention.
 
-    At most `limit` lines of each listing are shown, or all if it is None.
+    Failed cells with the same reason stand together. At most `limit` lines of each listing are
+    shown, or all if it is None.
     """
     counts = status.counts()
     total = counts["", ""]
@@ -62,12 +71,14 @@ def show(console: Console, study: Study, status: StudyStatus, *, limit: int | No
         f"{study.name}: {counted(total['cells'], 'cell')} in {study.results}", style="bold"
     )
     console.print(table)
-    console.print("\ndone/cells; r running, f failed, d diverged, m missing")
+    console.print("\ndone/cells; r running, f failed, d diverged, e extended, m missing")
     summary = ", ".join(f"{total[state]} {state}" for state in ("done", *_COLOURS))
-    members = total["diverged_members"]
-    console.print(summary + (f"; members that diverged: {members}" if members else ""))
+    console.print(summary)
+    members = {"diverged": total["diverged_members"], "to train": total["members_to_train"]}
+    if any(members.values()):
+        console.print("members: " + ", ".join(f"{n} {what}" for what, n in members.items() if n))
     listings: dict[str, Sequence[object]] = {
-        "failed": [f"{c}: {c.message}\n    see {c.log}" for c in status.of("failed")],
+        "failed": failures(status),
         "interrupted, to be continued by the next run": status.of("interrupted"),
         "extended; members that are trained are kept": [
             f"{c}: {counted(c.members_to_train, 'member')} to train" for c in status.of("extended")
@@ -77,7 +88,8 @@ def show(console: Console, study: Study, status: StudyStatus, *, limit: int | No
     }
     for title, lines in listings.items():
         if lines:
-            console.print(f"\n{len(lines)} {title}:", style="bold")
+            count = total["failed"] if title == "failed" else len(lines)
+            console.print(f"\n{count} {title}:", style="bold")
         for line in lines[:limit]:
             console.print(f"  {line}")
         if more := len(lines) - len(lines[:limit]):

@@ -21,7 +21,8 @@ def run(study: StudyFile = "config.yaml", as_json: Json = False) -> None:
     """Say what `mfbench run` would do and why, in a line per stage.
 
     A job runs if it has no result, if its settings, its inputs or the code that can change its
-    numbers have changed, or if a job before it runs. Changes nothing.
+    numbers have changed, or if a job before it runs. Cells that failed do not run again for that;
+    they are counted, with their reasons. Changes nothing.
     """
     from mfbench.study.study import read_study
     from mfbench.workflow.reruns import planned
@@ -46,13 +47,21 @@ def run(study: StudyFile = "config.yaml", as_json: Json = False) -> None:
 
 
 def lines(study: Study, stages: Mapping[str, PlannedStage]) -> Iterator[str]:
-    """A line per stage, and what else a reader must know."""
+    """A line per stage, and the cells that failed."""
+    from mfbench.commands.failures import failed_lines
     from mfbench.files.paths import Paths
+    from mfbench.workflow.status import study_status
+
+    if stages:
+        yield from _planned(study, stages)
+    else:
+        yield f"nothing to be done: {Paths(study.results).file('report')} is up to date"
+    yield from failed_lines(study, study_status(study))
+
+
+def _planned(study: Study, stages: Mapping[str, PlannedStage]) -> Iterator[str]:
     from mfbench.workflow.progress import STAGE_NAMES
 
-    if not stages:
-        yield f"nothing to be done: {Paths(study.results).file('report')} is up to date"
-        return
     names = {rule: STAGE_NAMES.get(rule, rule) for rule in stages}
     width = max(map(len, names.values()))
     for rule, stage in stages.items():

@@ -215,7 +215,7 @@ def _models(study: Study, stages: Mapping[str, StageCost], costs: Mapping[Model,
             missing = sum(
                 (c.members_to_train or members) / members
                 for c in cells
-                if c.state in ("missing", "running")
+                if c.state in ("missing", "extended", "running")
             )
             if missing:
                 training.left.append(start + cell * missing)

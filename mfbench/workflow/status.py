@@ -23,9 +23,9 @@ from mfbench.workflow import plan
 from mfbench.workflow.job_state import read_state
 from mfbench.workflow.resources import levels_per_job
 
-STATES = ("done", "running", "failed", "diverged", "missing")
-# Why a cell is missing although files exist; extended: the study has members that they lack.
-REASONS = ("interrupted", "extended", "outdated", "unreadable")
+# Extended: trained, but the study has members that were added since.
+STATES = ("done", "running", "failed", "diverged", "extended", "missing")
+REASONS = ("interrupted", "outdated", "unreadable")  # why a cell is missing although files exist
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,8 @@ class StudyStatus:
     def counts(self) -> dict[tuple[str, str], dict[str, int]]:
         """Counts by (architecture, kernel); "" stands for all of them.
 
-        The keys are ``cells``, `STATES`, `REASONS`, ``evaluated`` and ``diverged_members``.
+        The keys are ``cells``, `STATES`, `REASONS`, ``evaluated``, and the members that diverged
+        or are still to train in extended cells.
         """
         chosen: dict[tuple[str, str], list[CellStatus]] = defaultdict(list)
         for cell in self.cells:
@@ -94,7 +95,7 @@ class StudyStatus:
         for key, cells in chosen.items():
             words = Counter(word for cell in cells for word in (cell.state, cell.reason))
             counts[key] = {"cells": len(cells), **{w: words[w] for w in (*STATES, *REASONS)}}
-            for name in ("evaluated", "diverged_members"):
+            for name in ("evaluated", "diverged_members", "members_to_train"):
                 counts[key][name] = sum(getattr(cell, name) for cell in cells)
         return counts
 
@@ -172,7 +173,7 @@ class _Group:
                 elif jobs[rho]:
                     state = jobs[rho]
                 elif lacking := next((r.to_train[rho] for r in records if rho in r.to_train), 0):
-                    state = {"state": "missing", "reason": "extended", "members_to_train": lacking}
+                    state = {"state": "extended", "members_to_train": lacking}
                 else:
                     state = {"state": "missing", "reason": own.reason}
                 yield CellStatus(**self.names, rho=rho, evaluated=evaluated, **state)

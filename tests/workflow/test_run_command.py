@@ -96,7 +96,9 @@ def test_the_path_of_a_new_user(installed: Path, tmp_path: Path) -> None:
     files = [file for file in (tmp_path / "results").rglob("*") if file.is_file()]
     assert 0.5 < estimate["disk_mb"] * 1e6 / sum(file.stat().st_size for file in files) < 2
     write(tmp_path, own, seeds=[0, 1, 2])
-    assert "mine, width 4, impulse, rho = 0: 1 member to train" in ran("status", "study.yaml")
+    status = ran("status", "study.yaml")
+    assert "1 extended, 0 missing\nmembers: 1 to train" in status
+    assert "mine, width 4, impulse, rho = 0: 1 member to train" in status
     assert ran("why", "study.yaml").splitlines() == [
         "training        1 job  seeds added: 2",
         "evaluation      1 job  after training",
@@ -122,7 +124,7 @@ def test_a_run_that_is_stopped_tells_its_jobs_and_goes_on_next_time(tmp_path: Pa
     running.send_signal(signal.SIGINT)
     output, error = running.communicate(timeout=60)
     assert running.returncode == 130
-    assert error.startswith("stopped: `mfbench run study.yaml` goes on from here (training from")
+    assert error.startswith("stopped: `mfbench run study.yaml` goes on from here; what is")
     assert "Traceback" not in output + error
     assert error.count("\n") == 1
     assert json.loads(state.read_text())["state"] == "interrupted"
