@@ -61,6 +61,7 @@ WITHOUT_NUMBERS = (
     "study",
     "files",
     "workflow",
+    "words",
     "models.build_all",
     "models.own_code",
     "models.judging",
