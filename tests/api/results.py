@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,32 +48,38 @@ def make_results(
     folder: Path,
     task: TaskSettings = TASK,
     architectures: Mapping[str, dict[str, Any]] = ARCHITECTURES,
+    *,
+    kernel: str = KERNEL,
+    rhos: Sequence[float] = RHOS,
+    width: int = WIDTH,
+    training: TrainingSettings = TRAINING,
+    evaluation: EvaluationSettings = EVALUATION,
 ) -> Paths:
-    """Write the results of the study to a folder."""
+    """Write the results of a study of one kernel family and one width to a folder."""
     paths = Paths(folder)
-    for rho in RHOS:
-        dataset, floors = (paths.file(k, kernel=KERNEL, rho=rho) for k in ("dataset", "floors"))
-        write_dataset(dataset, settings=task, family=KERNEL, rho=rho)
+    for rho in rhos:
+        dataset, floors = (paths.file(k, kernel=kernel, rho=rho) for k in ("dataset", "floors"))
+        write_dataset(dataset, settings=task, family=kernel, rho=rho)
         write_floors(
-            floors, task=task, settings=FloorSettings(state_sizes=[1]), family=KERNEL, rho=rho
+            floors, task=task, settings=FloorSettings(state_sizes=[1]), family=kernel, rho=rho
         )
     tasks = [
         (
-            read_dataset(paths.file("dataset", kernel=KERNEL, rho=rho), task=task.model_dump()),
-            read_floors(paths.file("floors", kernel=KERNEL, rho=rho), task=task.model_dump()),
+            read_dataset(paths.file("dataset", kernel=kernel, rho=rho), task=task.model_dump()),
+            read_floors(paths.file("floors", kernel=kernel, rho=rho), task=task.model_dump()),
         )
-        for rho in RHOS
+        for rho in rhos
     ]
     numbers = {
         "task": task.model_dump(),
-        "training": TRAINING.model_dump(exclude=set(EXECUTION)),
-        "evaluation": EVALUATION.model_dump(exclude={"success"}),
+        "training": training.model_dump(exclude=set(EXECUTION)),
+        "evaluation": evaluation.model_dump(exclude={"success"}),
     }
     evaluations = []
     for name, architecture in architectures.items():
-        names: dict[str, Any] = {"architecture": name, "width": WIDTH, "kernel": KERNEL}
+        names: dict[str, Any] = {"architecture": name, "width": width, "kernel": kernel}
         files = {**names, "phase": "study"}
-        settings = {**numbers, "architecture": architecture, "width": WIDTH}
+        settings = {**numbers, "architecture": architecture, "width": width}
         about: dict[str, Any] = {
             "resolved": {**settings, "file": {**files, "part": 1}},
             "title": "",
@@ -82,28 +88,28 @@ def make_results(
         trained = train_cells(
             architecture,
             {task.rho: TrainingData.of(task, device=torch.device("cpu")) for task, _ in tasks},
-            width=WIDTH,
-            settings=TRAINING,
+            width=width,
+            settings=training,
         )
         write_weights(weights, trained, **about)
-        write_training(record, trained, settings=TRAINING, device="cpu", **about)
+        write_training(record, trained, settings=training, device="cpu", **about)
         group = evaluate_group(
-            architecture, tasks, read_trained([record], [weights]), width=WIDTH, settings=EVALUATION
+            architecture, tasks, read_trained([record], [weights]), width=width, settings=evaluation
         )
         evaluations.append(paths.file("evaluation", **files))
-        resolved = {**settings, "architecture_name": name, "kernel": KERNEL, "file": files}
+        resolved = {**settings, "architecture_name": name, "kernel": kernel, "file": files}
         write_evaluation(evaluations[-1], group, resolved=resolved, title="")
     levels = [
-        {"family": KERNEL, "rho": task.rho, "memory_length": task.memory_length}
+        {"family": kernel, "rho": task.rho, "memory_length": task.memory_length}
         for task, _ in tasks
     ]
     study = {
         "name": "small",
         **numbers,
-        "evaluation": EVALUATION.model_dump(),
-        "kernels": {KERNEL: levels},
+        "evaluation": evaluation.model_dump(),
+        "kernels": {kernel: levels},
         "architectures": {
-            name: {**entry, "widths": [WIDTH], "training": {}}
+            name: {**entry, "widths": [width], "training": {}}
             for name, entry in architectures.items()
         },
     }
@@ -111,7 +117,7 @@ def make_results(
         paths.file("benchmark"),
         evaluations,
         architectures=list(architectures),
-        kernels=[KERNEL],
+        kernels=[kernel],
         study=study,
     )
     return paths
