@@ -33,6 +33,7 @@ from mfbench.workflow.plan import (
 )
 from mfbench.workflow.resources import levels_per_job, memory, runtime
 from mfbench.workflow.snakefile import environment
+from mfbench.workflow.state_sizes import state_sizes
 
 os.environ.update(environment())
 

@@ -4,6 +4,10 @@ rule benchmark_cube:
         evaluations=evaluations,
         added=[PATHS.file("evaluated", phase="refine")] if STUDY.refine else [],
         diagnosis=[PATHS.file("evaluated", phase="diagnose")] if STUDY.diagnose else [],
+        baselines=baselines_of("study"),
+        added_baselines=(
+            [PATHS.file("listed_baselines", phase="refine")] if STUDY.refine else []
+        ),
     output:
         PATHS.file("benchmark"),
     log:

@@ -19,6 +19,7 @@ from mfbench.models.options import is_mixer
 from mfbench.models.registry import load_class, locate
 from mfbench.study.models import Model
 from mfbench.study.study import Study, load_study
+from mfbench.workflow.state_sizes import state_sizes
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -76,7 +77,7 @@ def built_here(study: Study) -> Study:
 @functools.cache
 def _known_models() -> Path:
     with contextlib.chdir(REPOSITORY):
-        _ = load_study(small_study()).models
+        state_sizes(load_study(small_study()))  # builds the models, too
     return REPOSITORY / ".snakemake/mfbench"
 
 

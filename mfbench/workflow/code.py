@@ -47,7 +47,8 @@ STAGES = {
     "evaluation": Stage(
         "evaluation.group", ("models", "evaluation"), ("dataset", "floors", "training")
     ),
-    "cube": Stage("cube.assemble", ("cube",), ("evaluation",)),
+    "baselines": Stage("baselines.netcdf", ("baselines",), ("dataset", "floors")),
+    "cube": Stage("cube.assemble", ("cube",), ("evaluation", "baselines")),
     "refinement": Stage("cube.refinement", ("cube", "tasks.kernels"), ("cube",)),
     "diagnosis": Stage("cube.diagnosis", ("cube", "evaluation", "training.run"), ("cube",)),
     "scoreboard": Stage("predictions.scoreboard", ("predictions", "cube.intervals"), ("cube",)),

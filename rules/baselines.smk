@@ -1,0 +1,56 @@
+"""Errors that need no training: of zero, of ridge regression and of linear systems."""
+
+
+def baselines_of(phase):
+    """The baselines of all levels of a phase."""
+    levels = {
+        (kernel, rho): None
+        for (_, _, kernel), own in levels_of(phase).items()
+        for rho in own
+    }
+    return [PATHS.file("baselines", kernel=kernel, rho=rho) for kernel, rho in levels]
+
+
+rule baselines:
+    """Zero, ridge regression on a window, and linear systems of the models' state sizes."""
+    input:
+        dataset=PATHS.pattern("dataset"),
+        floors=PATHS.pattern("floors"),
+    output:
+        PATHS.pattern("baselines"),
+    log:
+        PATHS.log("baselines"),
+    benchmark:
+        PATHS.benchmark("baselines")
+    conda:
+        "../envs/datasets.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(STUDY, "baselines"),
+        runtime=runtime("baselines"),
+        gpu=0,
+    params:
+        settings=DATASET_SETTINGS,
+        states=Listed("state sizes", state_sizes(STUDY)),
+        code=stage_digest("baselines"),
+    script:
+        "../workflow_scripts/compute_baselines.py"
+
+
+rule listed_baselines:
+    """The list of a later phase's baselines, for the same reason as `evaluated`."""
+    input:
+        lambda wildcards: baselines_of(wildcards.phase),
+    output:
+        PATHS.pattern("listed_baselines"),
+    log:
+        PATHS.log("listed_baselines"),
+    conda:
+        "../envs/evaluation.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+        gpu=0,
+    script:
+        "../workflow_scripts/list_evaluations.py"
