@@ -18,9 +18,10 @@ from mfbench.cube.monotone import NOT_MONOTONE
 from mfbench.cube.select import failed, longest, trained
 from mfbench.evaluation.optimum import RESOLVED
 from mfbench.figures.export import javascript
-from mfbench.figures.tables import short_error
+from mfbench.figures.tables import ridge_table, short_error
 from mfbench.figures.theme import architecture_colours
 from mfbench.files import write_text
+from mfbench.report.baselines import baseline_rows
 from mfbench.report.boundary import boundary_texts
 from mfbench.report.causes import causes_by_model
 from mfbench.report.differences import difference_table
@@ -67,6 +68,7 @@ def write_report(
         commit=cube.attrs["git_commit"],
         written=cube.attrs["history"].partition(": ")[0],
         summary=_rows(cube),
+        baselines=baseline_rows(cube),
         distances=list(_distances(cube)),
         differences=difference_table(cube).to_dict("split"),
         kernels=_kernels(cube),
@@ -100,6 +102,8 @@ def _rows(cube: xr.Dataset) -> Iterable[dict[str, Any]]:
     for row in _records(cube, summary_table(cube)):
         row["state"] = "–" if np.isnan(row["state_size"]) else f"{row['state_size']:.0f}"
         row["work"] = "–" if np.isnan(row["multiply_adds"]) else f"{row['multiply_adds']:.0f}"
+        tasks = row["linear_system_tasks"]
+        row["linear_system"] = f"{row['linear_system']} of {tasks}" if tasks else "–"
         row["boundaries"] = [
             boundaries.get((row["architecture"], row["width"], kernel), nothing)
             for kernel in cube.kernel.values.tolist()
@@ -130,6 +134,7 @@ def _records(cube: xr.Dataset, table: pd.DataFrame) -> Iterable[dict[str, Any]]:
 
 def _kernels(cube: xr.Dataset) -> list[dict[str, Any]]:
     order = cube.order if "order" in cube.variables else cube.rho * np.nan
+    ridge = ridge_table(cube)
     return [
         {
             "name": name,
@@ -138,6 +143,10 @@ def _kernels(cube: xr.Dataset) -> list[dict[str, Any]]:
                 f"{v:.0f}" for v in cube.memory_length.sel(kernel=name).dropna("level").values
             ),
             "order": ", ".join(f"{v:.0f}" for v in order.sel(kernel=name).dropna("level").values),
+            "ridge": ", ".join(
+                f"{short_error(row.ridge_error)} ({row.ridge_window:.0f})"
+                for row in ridge[ridge.kernel == name].itertuples()
+            ),
         }
         for name in cube.kernel.values.tolist()
     ]
