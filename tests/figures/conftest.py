@@ -161,8 +161,8 @@ def with_baselines(cube: xr.Dataset) -> xr.Dataset:
     systems = xr.DataArray([0.05, np.nan], dims="architecture") * levels * cube.lower_floor**0
     return cube.assign(
         zero_error=tasks,
-        ridge_error=0.04 * levels * tasks,
-        ridge_window=4 * levels * tasks,
+        ridge_error=0.04 * tasks * levels,
+        ridge_window=4 * tasks * levels,
         linear_system_error=systems.transpose(*cube.lower_floor.dims),
     )
 

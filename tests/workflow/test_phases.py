@@ -36,7 +36,10 @@ class Timid(Mixer):
 """
 GROUPS = ("rnn", "own", "timid", "broken")
 REFINE = {
-    **{"phase_cube": 1, "refine": 1, "evaluated": 1, "listed_baselines": 1},
+    "phase_cube": 1,
+    "refine": 1,
+    "evaluated": 1,
+    "listed_baselines": 1,
     "benchmark_cube": 1,
 }
 BOTH = {"refine": 1, "phase_cube": 1, "diagnose": 1, "evaluated": 2, "benchmark_cube": 1}
