@@ -18,6 +18,7 @@ from mfbench.figures.tables import (
     failed_table,
     has,
     model_names,
+    resolved_error,
     ridge_table,
     rounded,
     short_error,
@@ -44,7 +45,7 @@ def draw(cube: xr.Dataset) -> Any:
     table["label"] = model_names(table)
     ridge = ridge_table(cube).rename(columns={"ridge_error": "median"})
     ridge = rounded(ridge.assign(architecture=_RIDGE, label=_RIDGE), "median", digits=3)
-    ridge["text"] = [short_error(v) for v in ridge["median"]]
+    ridge["text"] = [resolved_error(v) for v in ridge["median"]]
     table = pd.concat([table, ridge], ignore_index=True) if len(ridge) else table
     order = table.sort_values(
         ["architecture", "width"],

@@ -8,6 +8,7 @@ import xarray as xr
 
 from mfbench.cube.failure_boundaries import CENSORED, GROUP
 from mfbench.cube.select import failed, selected, trained
+from mfbench.evaluation.optimum import RESOLVED
 
 FLOORS = ("lower_floor", "upper_floor")
 BASELINES = ("linear_system_error", "ridge_error", "ridge_window")
@@ -200,6 +201,11 @@ def short_error(value: float | None) -> str:
     if value >= 0.00095:
         return f"{value:.3f}".removeprefix("0")
     return f"{value:.0e}".replace("e-0", "e-")
+
+
+def resolved_error(value: float) -> str:
+    """`short_error` of an exact error, with a bound in place of what training cannot resolve."""
+    return "< 1e-6" if value < RESOLVED else short_error(value)
 
 
 def short_steps(steps: float) -> str:

@@ -16,9 +16,8 @@ import yaml
 from mfbench.cube.failure_boundaries import success_threshold
 from mfbench.cube.monotone import NOT_MONOTONE
 from mfbench.cube.select import failed, longest, trained
-from mfbench.evaluation.optimum import RESOLVED
 from mfbench.figures.export import javascript
-from mfbench.figures.tables import ridge_table, short_error
+from mfbench.figures.tables import resolved_error, ridge_table
 from mfbench.figures.theme import architecture_colours
 from mfbench.files import write_text
 from mfbench.report.baselines import baseline_rows
@@ -113,8 +112,7 @@ def _rows(cube: xr.Dataset) -> Iterable[dict[str, Any]]:
 
 def _distances(cube: xr.Dataset) -> Iterable[dict[str, Any]]:
     for row in _records(cube, distance_table(cube)):
-        floor = row["floor"]
-        row["floor"] = "0" if floor == 0 else "< 1e-6" if floor < RESOLVED else short_error(floor)
+        row["floor"] = "0" if row["floor"] == 0 else resolved_error(row["floor"])
         row["times"] = _times(row["times"])
         yield row
 
@@ -144,7 +142,7 @@ def _kernels(cube: xr.Dataset) -> list[dict[str, Any]]:
             ),
             "order": ", ".join(f"{v:.0f}" for v in order.sel(kernel=name).dropna("level").values),
             "ridge": ", ".join(
-                f"{short_error(row.ridge_error)} ({row.ridge_window:.0f})"
+                f"{resolved_error(row.ridge_error)} ({row.ridge_window:.0f})"
                 for row in ridge[ridge.kernel == name].itertuples()
             ),
         }
