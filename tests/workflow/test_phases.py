@@ -42,7 +42,7 @@ REFINE = {
     "listed_baselines": 1,
     "benchmark_cube": 1,
 }
-BOTH = {"refine": 1, "phase_cube": 1, "diagnose": 1, "evaluated": 2, "benchmark_cube": 1}
+BOTH = REFINE | {"diagnose": 1, "evaluated": 2}
 
 
 @pytest.fixture(scope="module")
