@@ -1,16 +1,6 @@
 """Errors that need no training: of zero, of ridge regression and of linear systems."""
 
 
-def baselines_of(phase):
-    """The baselines of all levels of a phase."""
-    levels = {
-        (kernel, rho): None
-        for (_, _, kernel), own in levels_of(phase).items()
-        for rho in own
-    }
-    return [PATHS.file("baselines", kernel=kernel, rho=rho) for kernel, rho in levels]
-
-
 rule baselines:
     """Zero, ridge regression on a window, and linear systems of the models' state sizes."""
     input:
@@ -40,7 +30,7 @@ rule baselines:
 rule listed_baselines:
     """The list of a later phase's baselines, for the same reason as `evaluated`."""
     input:
-        lambda wildcards: baselines_of(wildcards.phase),
+        added_baselines,
     output:
         PATHS.pattern("listed_baselines"),
     log:

@@ -4,7 +4,9 @@ rule benchmark_cube:
         evaluations=evaluations,
         added=[PATHS.file("evaluated", phase="refine")] if STUDY.refine else [],
         diagnosis=[PATHS.file("evaluated", phase="diagnose")] if STUDY.diagnose else [],
-        baselines=baselines_of("study"),
+        baselines=baselines_of(
+            (name, level.rho) for name in STUDY.kernels for level in STUDY.levels(name)
+        ),
         added_baselines=(
             [PATHS.file("listed_baselines", phase="refine")] if STUDY.refine else []
         ),
