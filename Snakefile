@@ -13,6 +13,7 @@ resource_scopes:
 include: "rules/common.smk"
 include: "rules/datasets.smk"
 include: "rules/floors.smk"
+include: "rules/baselines.smk"
 include: "rules/training.smk"
 include: "rules/evaluation.smk"
 include: "rules/cubes.smk"

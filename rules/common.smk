@@ -158,5 +158,18 @@ def evaluated(*phases):
     return [PATHS.file("evaluated", phase=p) for p in PHASES[1:] if p in phases]
 
 
+def baselines_of(tasks):
+    """The baselines of some (kernel, rho), each once."""
+    return [
+        PATHS.file("baselines", kernel=k, rho=rho) for k, rho in dict.fromkeys(tasks)
+    ]
+
+
+def added_baselines(wildcards):
+    """The baselines of the levels of a later phase."""
+    groups = levels_of(wildcards.phase).items()
+    return baselines_of((group[2], rho) for group, levels in groups for rho in levels)
+
+
 wildcard_constraints:
     **WILDCARDS,

@@ -4,6 +4,12 @@ rule benchmark_cube:
         evaluations=evaluations,
         added=evaluated("study", "refine"),
         diagnosis=evaluated("diagnose"),
+        baselines=baselines_of(
+            (name, level.rho) for name in STUDY.kernels for level in STUDY.levels(name)
+        ),
+        added_baselines=(
+            [PATHS.file("listed_baselines", phase="refine")] if STUDY.refine else []
+        ),
     output:
         PATHS.file("benchmark"),
     log:

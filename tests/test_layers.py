@@ -20,6 +20,7 @@ LAYERS: list[tuple[str, set[str]]] = [
     ("study", {"numpy", "pydantic", "pydantic_core", "yaml"}),
     ("tasks", {"numpy", "netCDF4"}),
     ("floors", {"numpy", "scipy", "netCDF4"}),
+    ("baselines", {"numpy", "netCDF4"}),
     ("models", {"numpy", "pydantic", "torch"}),
     ("study.schema", set()),
     ("training", {"numpy", "torch", "safetensors", "netCDF4"}),

@@ -122,11 +122,11 @@ class CubeMethods:
         -------
         Dataset
             By kernel and level: ``error`` (median over seeds; a diverged seed counts as infinite),
-            ``error_low`` and ``error_high`` (best and worst seed), ``success_rate``, the floors,
-            the median parts of the error, ``learned_memory_function`` and ``memory_function`` over
-            lag, the ``memory_capacity`` of the state over lag, its sum and the ``readout_error``
-            (NaN for models without a step form), and ``cause``. By kernel: ``boundary``,
-            ``boundary_low``, ``boundary_high`` in M99.
+            ``error_low`` and ``error_high`` (best and worst seed), ``success_rate``, the floors and
+            the baselines, the median parts of the error, ``learned_memory_function`` and
+            ``memory_function`` over lag, the ``memory_capacity`` of the state over lag, its sum and
+            the ``readout_error`` (NaN for models without a step form), and ``cause``. By kernel:
+            ``boundary``, ``boundary_low``, ``boundary_high`` in M99.
         """
         here = _at(self._cube, architecture, width)
         best = selected(here)
@@ -144,7 +144,8 @@ class CubeMethods:
         for name in _OF_THE_STATE:
             if name in best:
                 found[name] = best[name].median("seed", keep_attrs=True)
-        for name in ("lower_floor", "upper_floor", "cause", "memory_function"):
+        baselines = ("zero_error", "ridge_error", "linear_system_error")
+        for name in ("lower_floor", "upper_floor", *baselines, "cause", "memory_function"):
             if name in here:
                 found[name] = here[name]
         ends = {"": "boundary", "_low": "boundary_low", "_high": "boundary_high"}

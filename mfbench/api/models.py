@@ -104,7 +104,7 @@ def settings_of(
     section = checked(ArchitectureSettings, {**given, "widths": [width]})
     with seeded(0):  # to look at a model draws no numbers from torch's generator
         entry = {**section.entry(length, d_in=d_in), "model": made}
-        settings, _, problems = build_all(entry)
+        settings, _, _, problems = build_all(entry)
     if problems:
         meant = ("width", "length", *STACK, *options_of(load_architecture(made)))
         said = [

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ import netCDF4
 import numpy as np
 import xarray as xr
 
+from mfbench.baselines.netcdf import Baselines, read_baselines
+from mfbench.cube.baselines import baseline_variables
 from mfbench.cube.causes import cause_variables
 from mfbench.cube.failure_boundaries import boundary_variables
 from mfbench.cube.select import longest
@@ -36,6 +38,7 @@ def assemble_cube(
     study: Mapping[str, Any],
     partial: bool = False,
     diagnosis: Iterable[str | Path] = (),
+    baselines: Iterable[str | Path] = (),
 ) -> None:
     """Write the cube of a study, with failure boundaries and causes, from evaluations.
 
@@ -57,6 +60,8 @@ def assemble_cube(
         out with a warning. Single members that the study no longer has are left out silently.
     diagnosis : iterable of path
         Evaluations of the runs of the phase `diagnose`.
+    baselines : iterable of path
+        Baselines of tasks; without any, the cube lacks their variables.
 
     Raises
     ------
@@ -110,14 +115,17 @@ def assemble_cube(
                 like |= {str(name): variable for name, variable in whole.variables.items()}
     if not groups:
         raise ValueError("there is no evaluation to make a cube of")
-    cells = [group.cell(rho) for group in expected for rho in group.rho]
-    missing = [cell for cell in cells if cell not in complete]
+    known = _known_baselines(baselines, study, errors)
+    like |= baseline_variables({"rho": [], "state_size": []}, {}) if known else {}
+    missing = [c for group in expected for c in map(group.cell, group.rho) if c not in complete]
     if missing and not partial:
         raise ValueError(f"no evaluation of {missing[0]}")
 
     def read(group: Group) -> dict[str, xr.Variable] | None:
         with _left_out(errors), opened(group.source) as file:
-            return {name: xr.Variable(v.dimensions, v[...]) for name, v in file.variables.items()}
+            own = {name: xr.Variable(v.dimensions, v[...]) for name, v in file.variables.items()}
+            here = known.get(group.kernel)
+            return {**own, **baseline_variables(own, here)} if here else own
         return None
 
     labels |= {
@@ -126,13 +134,7 @@ def assemble_cube(
         "kernel": kernels,
         **members,
     }
-    runs: dict[tuple[str, int, str], xr.Dataset] = {}
-    for source in map(str, diagnosis):
-        with opened(source) as file:
-            names = str(file.architecture_name), int(file.width), str(file.kernel)
-            runs[names] = xr.Dataset(
-                {name: (file[name].dimensions, file[name][...]) for name in _OF_A_RUN}
-            ).assign_coords({axis: file[axis][...] for axis in members})
+    runs = _diagnosed_runs(diagnosis, opened)
 
     def derived(part: xr.Dataset) -> xr.Dataset:
         return boundary_variables(part).assign(cause_variables(longest(part), runs).data_vars)
@@ -152,6 +154,32 @@ def assemble_cube(
             seeds={"data": study["task"]["seed"], "members": members["seed"]},
         ),
     )
+
+
+def _diagnosed_runs(
+    paths: Iterable[str | Path], opened: Callable[[str], AbstractContextManager[netCDF4.Dataset]]
+) -> dict[tuple[str, int, str], xr.Dataset]:
+    """The runs of the phase `diagnose`, by architecture, width and kernel."""
+    runs = {}
+    for source in map(str, paths):
+        with opened(source) as file:
+            names = str(file.architecture_name), int(file.width), str(file.kernel)
+            runs[names] = xr.Dataset(
+                {name: (file[name].dimensions, file[name][...]) for name in _OF_A_RUN}
+            ).assign_coords({axis: file[axis][...] for axis in _AXES})
+    return runs
+
+
+def _known_baselines(
+    paths: Iterable[str | Path], study: Mapping[str, Any], errors: tuple[type[Exception], ...]
+) -> dict[str, dict[float, Baselines]]:
+    """The baselines of each task, by kernel and rho."""
+    known: dict[str, dict[float, Baselines]] = {}
+    for path in map(str, paths):
+        with _left_out(errors):
+            kernel, rho, found = read_baselines(path, task=study["task"])
+            known.setdefault(kernel, {})[rho] = found
+    return known
 
 
 @contextmanager

@@ -23,7 +23,11 @@ from mfbench.training.status import STATUS
 Axes = Mapping[str, Sequence[Any]]  # the labels of each dimension
 Places = Mapping[str, Mapping[Any, int]]  # and the position of each label
 Variables = Mapping[Any, xr.Variable]
-_OF_A_TASK = ("rho", "memory_length", "order", "memory_function")  # the same for all architectures
+# The same for all architectures.
+_OF_A_TASK = (
+    *("rho", "memory_length", "order", "memory_function"),
+    *("zero_error", "ridge_error", "ridge_window"),
+)
 # The same for all tasks.
 _OF_A_MODEL = ("parameters", "state_size", "receptive_field", "linear", "multiply_adds")
 _COORDINATES = ("rho", "memory_length", "order", *_OF_A_MODEL)
@@ -183,6 +187,10 @@ def _place(group: Group, found: Variables, arrays: dict[str, NDArray[Any]], plac
         # A variable that is the same at all levels is taken from the first.
         once = {} if "level" in dims else {"level": source["level"][:1]}
         values = found[name].values[np.ix_(*((source | once)[str(d)] for d in found[name].dims))]
-        # A model that could not be built must not overwrite the known size with NaN.
-        if values.size and not (name in _OF_A_MODEL and np.isnan(values).all()):
-            arrays[name][np.ix_(*(target[d] for d in dims))] = values
+        at = np.ix_(*(target[d] for d in dims))
+        # What several groups share stays where one of them does not know it, as the size of a model
+        # that could not be built.
+        if name in (*_OF_A_MODEL, *_OF_A_TASK):
+            values = np.where(np.isnan(values), arrays[name][at], values)
+        if values.size:
+            arrays[name][at] = values

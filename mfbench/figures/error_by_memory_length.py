@@ -10,7 +10,7 @@ import xarray as xr
 
 from mfbench.cube.select import failed
 from mfbench.figures import theme
-from mfbench.figures.tables import error_table, has, rounded, several_widths
+from mfbench.figures.tables import BASELINES, error_table, has, rounded, several_widths
 from mfbench.words import counted
 
 
@@ -21,7 +21,8 @@ def draw(cube: xr.Dataset) -> Any:
     """
     table = rounded(error_table(cube), "median", "low", "high")
     domain = theme.error_domain(table["low"])
-    table = rounded(_with_visible_floors(table, domain[0]), *_FLOOR, digits=3)
+    baselines = [name for name in BASELINES if has(cube, name)]
+    table = rounded(_with_visible_floors(table, domain[0]), *_FLOOR, *baselines, digits=3)
     chosen = alt.selection_point(fields=["architecture"], bind="legend", name="chosen")
 
     def faded(shown: float, hidden: float) -> Any:
@@ -40,6 +41,7 @@ def draw(cube: xr.Dataset) -> Any:
     tooltip = theme.tooltips(
         *("architecture", "width", "kernel", "memory_length", "rho", "median", "low", "high"),
         *("lower_floor", "upper_floor", "state_size", "learning_rate", "diverged"),
+        *baselines,
     )
     floor_band = base.mark_area(line=False).encode(
         y=y("floor_low"), y2="floor_high:Q", opacity=faded(0.13, 0.0)

@@ -12,10 +12,14 @@ import xarray as xr
 from mfbench.cube.causes import CAUSES
 from mfbench.figures import theme
 from mfbench.figures.tables import (
+    BASELINES,
     cause_table,
     error_table,
     failed_table,
+    has,
     model_names,
+    resolved_error,
+    ridge_table,
     rounded,
     short_error,
     task_names,
@@ -23,19 +27,26 @@ from mfbench.figures.tables import (
 from mfbench.words import counted
 
 # By cause, in the order of CAUSES.
+_RIDGE = "ridge regression"
+_NOTE = "Last row: ridge regression on a window of the input, chosen on the validation split."
 _MARKS = ("square", "triangle-up", "diamond", "triangle-right", "circle", "cross", "triangle-down")
 
 
 def draw(cube: xr.Dataset) -> Any:
     """One map per kernel: colour and number show the median relative error."""
-    table = rounded(error_table(cube), "median", "low", "high", digits=3)
+    baselines = [name for name in BASELINES if has(cube, name)]
+    table = rounded(error_table(cube), "median", "low", "high", *baselines, digits=3)
     table["text"] = [short_error(v) for v in table["median"]]
     table = pd.concat([table, failed_table(cube).assign(text="failed")], ignore_index=True)
     keys = ["architecture", "width", "kernel", "level"]
     causes = cause_table(cube).drop(columns="memory_length")
     table = table.merge(causes, "left", on=keys)
-    names = cube.architecture.values.tolist()
+    names = [*cube.architecture.values.tolist(), _RIDGE]
     table["label"] = model_names(table)
+    ridge = ridge_table(cube).rename(columns={"ridge_error": "median"})
+    ridge = rounded(ridge.assign(architecture=_RIDGE, label=_RIDGE), "median", digits=3)
+    ridge["text"] = [resolved_error(v) for v in ridge["median"]]
+    table = pd.concat([table, ridge], ignore_index=True) if len(ridge) else table
     order = table.sort_values(
         ["architecture", "width"],
         key=lambda c: c.map(names.index) if c.name == "architecture" else c,
@@ -65,6 +76,7 @@ def draw(cube: xr.Dataset) -> Any:
         tooltip=theme.tooltips(
             *("architecture", "width", "kernel", "memory_length", "rho", "median"),
             *("diverged", "cause", "evidence"),
+            *baselines,
         ),
     )
     shown = [cause for cause in CAUSES if cause in set(causes.cause)]
@@ -95,5 +107,6 @@ def draw(cube: xr.Dataset) -> Any:
             f"Median of {counted(cube.sizes['seed'], 'seed')} on the test split; 1 means "
             "predicting zero. Dark: large error.",
             *([marked] if shown else []),
+            *([_NOTE] if len(ridge) else []),
         ],
     )

@@ -8,8 +8,10 @@ import xarray as xr
 
 from mfbench.cube.failure_boundaries import CENSORED, GROUP
 from mfbench.cube.select import failed, selected, trained
+from mfbench.evaluation.optimum import RESOLVED
 
 FLOORS = ("lower_floor", "upper_floor")
+BASELINES = ("linear_system_error", "ridge_error", "ridge_window")
 
 
 def has(cube: xr.Dataset, *names: str) -> bool:
@@ -28,12 +30,13 @@ def error_table(cube: xr.Dataset) -> pd.DataFrame:
     Columns: ``median``, ``low`` and ``high`` of relative_mse over seeds at their selected learning
     rates (a diverged member counts as infinite, and an infinite result becomes NaN), ``diverged``
     and ``members`` over all learning rates, ``learning_rate`` as text (a range if seeds count at
-    several), ``rho``, ``memory_length``, ``state_size``, and the ``lower_floor`` and
-    ``upper_floor`` of linear models of this size (NaN if the cube has none).
+    several), ``rho``, ``memory_length``, ``state_size``, the ``lower_floor`` and ``upper_floor`` of
+    linear models of this size, and the baselines ``linear_system_error``, ``ridge_error`` and
+    ``ridge_window`` (NaN if the cube has none).
     """
     best = selected(cube[["status", "relative_mse", "selected_learning_rate"]])
     error = best.relative_mse.where(best.status != "diverged", np.inf)
-    floors = {name: cube.get(name, np.nan) for name in FLOORS}
+    given = {name: cube.get(name, np.nan) for name in (*FLOORS, *BASELINES)}
     table = xr.Dataset(
         {
             **{name: _finite(values) for name, values in over_seeds(error).items()},
@@ -41,15 +44,28 @@ def error_table(cube: xr.Dataset) -> pd.DataFrame:
             "highest_rate": best.selected_learning_rate.max("seed"),
             "diverged": (cube.status == "diverged").sum(["learning_rate", "seed"]),
             "members": trained(cube).sum(["learning_rate", "seed"]),
-            **floors,
+            **given,
         }
     ).to_dataframe()
     table = table[table.members > 0].reset_index()
     rates = zip(table.lowest_rate, table.highest_rate, strict=True)
     table["learning_rate"] = [f"{a:.2g}" if a == b else f"{a:.2g} to {b:.2g}" for a, b in rates]
     kept = ["architecture", "width", "kernel", "level", "rho", "memory_length", "learning_rate"]
-    kept += ["median", "low", "high", "diverged", "members", "state_size", *FLOORS]
+    kept += ["median", "low", "high", "diverged", "members", "state_size"]
+    kept += [*FLOORS, *BASELINES]
     return table[kept]
+
+
+def ridge_table(cube: xr.Dataset) -> pd.DataFrame:
+    """One row per (kernel, level) with a ridge regression.
+
+    Columns: ``kernel``, ``level``, ``rho``, ``memory_length``, ``ridge_error``, ``ridge_window``.
+    """
+    names = ["kernel", "level", "rho", "memory_length", "ridge_error", "ridge_window"]
+    if not has(cube, "ridge_error"):
+        return pd.DataFrame(columns=names)
+    table = cube[["ridge_error", "ridge_window"]].to_dataframe().reset_index()
+    return table.dropna(subset="ridge_error")[names]
 
 
 def failed_table(cube: xr.Dataset) -> pd.DataFrame:
@@ -198,6 +214,11 @@ def short_error(value: float | None) -> str:
     if value >= 0.00095:
         return f"{value:.3f}".removeprefix("0")
     return f"{value:.0e}".replace("e-0", "e-")
+
+
+def resolved_error(value: float) -> str:
+    """`short_error` of an exact error, with a bound in place of what training cannot resolve."""
+    return "< 1e-6" if value < RESOLVED else short_error(value)
 
 
 def short_steps(steps: float) -> str:

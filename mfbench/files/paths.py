@@ -24,6 +24,7 @@ _GROUP = "{architecture}/width={width}/{kernel}"
 _PATTERNS = {
     "dataset": "datasets/{kernel}/rho={rho}.nc",
     "floors": "floors/{kernel}/rho={rho}.nc",
+    "baselines": "baselines/{kernel}/rho={rho}.nc",
     "record": f"training/{{phase}}/{_GROUP}/part={{part}}.nc",
     "weights": f"training/{{phase}}/{_GROUP}/part={{part}}.safetensors",
     "job": f"jobs/{_GROUP}/rho={{rho}}.json",
@@ -32,6 +33,7 @@ _PATTERNS = {
     "evaluation": f"evaluation/{{phase}}/{_GROUP}.nc",
     "cells": "phases/{phase}.json",
     "evaluated": "phases/{phase}_evaluated.json",
+    "listed_baselines": "phases/{phase}_baselines.json",
     "cube": "cubes/{phase}.nc",
     "benchmark": "cubes/benchmark.nc",
     "figure": "figures/{figure}.{kind}",
@@ -45,7 +47,8 @@ _PARSED = {
         + re.sub(r"\\{(\w+)\\}", lambda m: f"(?P<{m[1]}>{WILDCARDS[m[1]]})", re.escape(pattern))
     )
     for kind, pattern in _PATTERNS.items()
-    if kind in ("dataset", "floors", "record", "weights", "job", "checkpoint", "evaluation")
+    if kind
+    in ("dataset", "floors", "baselines", "record", "weights", "job", "checkpoint", "evaluation")
 }
 
 

@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mfbench.models.build import STACK, build_model, load_architecture, no_stack
 from mfbench.models.matching import matching_width
@@ -32,7 +32,27 @@ Problem = tuple[tuple[str | int, ...], str]
 """A location in the architecture's section, and a message."""
 
 
-def build_all(entry: Mapping[str, Any]) -> tuple[dict[str, Any], list[int], list[Problem]]:
+class Built(NamedTuple):
+    """What building an architecture has shown.
+
+    Attributes
+    ----------
+    settings : dict
+        All settings of the model except its width, with defaults filled in.
+    widths : list of int
+    state_sizes : list of int or None
+        Real numbers in the state at each width; None without a state of fixed size.
+    problems : list of Problem
+        Why it cannot be built.
+    """
+
+    settings: dict[str, Any]
+    widths: list[int]
+    state_sizes: list[int | None]
+    problems: list[Problem]
+
+
+def build_all(entry: Mapping[str, Any]) -> Built:
     """Build an architecture at all its widths.
 
     Parameters
@@ -41,19 +61,11 @@ def build_all(entry: Mapping[str, Any]) -> tuple[dict[str, Any], list[int], list
         ``model``, ``stack`` (what the study sets of layers, norm, residual and activation),
         ``options``, ``widths`` or ``match`` (the size that the width is chosen for), ``length``
         and, if it is not 1, the number ``d_in`` of input channels.
-
-    Returns
-    -------
-    settings : dict
-        All settings of the model except its width, with defaults filled in.
-    widths : list of int
-    problems : list of Problem
-        Why it cannot be built.
     """
     try:
         architecture = load_architecture(entry["model"])
     except ArchitectureError as error:
-        return {}, [], [(("model",), str(error))]
+        return Built({}, [], [], [(("model",), str(error))])
     problems: list[Problem] = []
     stack: dict[str, Any] = {}
     if is_mixer(architecture):
@@ -71,7 +83,7 @@ def build_all(entry: Mapping[str, Any]) -> tuple[dict[str, Any], list[int], list
     except OptionsError as error:
         problems += [(("options", name), message) for name, message in error.problems]
     if problems:
-        return {}, [], problems
+        return Built({}, [], [], problems)
     settings = {"model": entry["model"], **stack, "options": options}
     sizes = {"length": entry["length"], "d_in": entry.get("d_in", 1)}
 
@@ -81,15 +93,17 @@ def build_all(entry: Mapping[str, Any]) -> tuple[dict[str, Any], list[int], list
     if entry["match"]:
         ((kind, wanted),) = entry["match"].items()
         try:
-            return settings, [matching_width(build, kind=kind, wanted=wanted)], []
+            width = matching_width(build, kind=kind, wanted=wanted)
+            return Built(settings, [width], [build(width).state_size], [])
         except (ArchitectureError, ValueError) as error:
-            return settings, [], [(("match",), str(error))]
+            return Built(settings, [], [], [(("match",), str(error))])
+    states: list[int | None] = []
     for i, width in enumerate(entry["widths"]):
         try:
-            build(width)
+            states.append(build(width).state_size)
         except ArchitectureError as error:
             problems.append((("widths", i), f"width {width}: {error}"))
-    return settings, entry["widths"], problems
+    return Built(settings, entry["widths"], states, problems)
 
 
 def loaded_files(
@@ -141,13 +155,11 @@ def digest(path: Path) -> str:
 
 
 def _answer(entry: Mapping[str, Any], known: set[str]) -> dict[str, Any]:
-    settings, widths, problems = build_all(entry)
+    built = build_all(entry)
     package, own = loaded_files(locate(entry["model"]), known)
     new = sys.modules.keys() - known
     return {
-        "settings": settings,
-        "widths": widths,
-        "problems": problems,
+        **built._asdict(),
         "package": package,
         "own": own,
         "modules": sorted(n.partition(".")[2] for n in new if n.startswith("mfbench.models.")),

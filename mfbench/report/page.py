@@ -16,11 +16,11 @@ import yaml
 from mfbench.cube.failure_boundaries import success_threshold
 from mfbench.cube.monotone import NOT_MONOTONE
 from mfbench.cube.select import failed, longest, trained
-from mfbench.evaluation.optimum import RESOLVED
 from mfbench.figures.export import javascript
-from mfbench.figures.tables import short_error
+from mfbench.figures.tables import resolved_error, ridge_table
 from mfbench.figures.theme import architecture_colours
 from mfbench.files import write_text
+from mfbench.report.baselines import baseline_rows
 from mfbench.report.boundary import boundary_texts
 from mfbench.report.capacity import capacity_table
 from mfbench.report.causes import causes_by_model
@@ -68,6 +68,7 @@ def write_report(
         commit=cube.attrs["git_commit"],
         written=cube.attrs["history"].partition(": ")[0],
         summary=_rows(cube),
+        baselines=baseline_rows(cube),
         distances=list(_distances(cube)),
         capacities=list(_capacities(cube)),
         differences=difference_table(cube).to_dict("split"),
@@ -102,6 +103,8 @@ def _rows(cube: xr.Dataset) -> Iterable[dict[str, Any]]:
     for row in _records(cube, summary_table(cube)):
         row["state"] = "–" if np.isnan(row["state_size"]) else f"{row['state_size']:.0f}"
         row["work"] = "–" if np.isnan(row["multiply_adds"]) else f"{row['multiply_adds']:.0f}"
+        tasks = row["linear_system_tasks"]
+        row["linear_system"] = f"{row['linear_system']} of {tasks}" if tasks else "–"
         row["boundaries"] = [
             boundaries.get((row["architecture"], row["width"], kernel), nothing)
             for kernel in cube.kernel.values.tolist()
@@ -111,8 +114,7 @@ def _rows(cube: xr.Dataset) -> Iterable[dict[str, Any]]:
 
 def _distances(cube: xr.Dataset) -> Iterable[dict[str, Any]]:
     for row in _records(cube, distance_table(cube)):
-        floor = row["floor"]
-        row["floor"] = "0" if floor == 0 else "< 1e-6" if floor < RESOLVED else short_error(floor)
+        row["floor"] = "0" if row["floor"] == 0 else resolved_error(row["floor"])
         row["times"] = _times(row["times"])
         yield row
 
@@ -138,6 +140,7 @@ def _records(cube: xr.Dataset, table: pd.DataFrame) -> Iterable[dict[str, Any]]:
 
 def _kernels(cube: xr.Dataset) -> list[dict[str, Any]]:
     order = cube.order if "order" in cube.variables else cube.rho * np.nan
+    ridge = ridge_table(cube)
     return [
         {
             "name": name,
@@ -146,6 +149,10 @@ def _kernels(cube: xr.Dataset) -> list[dict[str, Any]]:
                 f"{v:.0f}" for v in cube.memory_length.sel(kernel=name).dropna("level").values
             ),
             "order": ", ".join(f"{v:.0f}" for v in order.sel(kernel=name).dropna("level").values),
+            "ridge": ", ".join(
+                f"{resolved_error(row.ridge_error)} ({row.ridge_window:.0f})"
+                for row in ridge[ridge.kernel == name].itertuples()
+            ),
         }
         for name in cube.kernel.values.tolist()
     ]

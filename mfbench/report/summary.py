@@ -20,6 +20,9 @@ def summary_table(cube: xr.Dataset) -> pd.DataFrame:
     solved, tasks
         Number of tasks with a median relative error below the study's ``evaluation.success``, and
         of all tasks.
+    linear_system, linear_system_tasks
+        Number of tasks that the best linear system of the model's state size solves on the test
+        split, and of those with such a baseline.
     diverged, members
         Number of diverged and of all members.
     seconds
@@ -31,6 +34,7 @@ def summary_table(cube: xr.Dataset) -> pd.DataFrame:
     for (architecture, width), group in table.groupby(["architecture", "width"], sort=False):
         at = cube.sel(architecture=architecture, width=width)
         solved = group["median"] < success
+        systems = group.linear_system_error
         rows.append(
             {
                 "architecture": architecture,
@@ -41,6 +45,8 @@ def summary_table(cube: xr.Dataset) -> pd.DataFrame:
                 "multiply_adds": float(at.get("multiply_adds", np.nan)),
                 "solved": int(solved.sum()),
                 "tasks": len(group),
+                "linear_system": int((systems < success).sum()),
+                "linear_system_tasks": int(systems.count()),
                 "diverged": int(group.diverged.sum()),
                 "members": int(group.members.sum()),
                 "seconds": float(at.seconds.mean()),

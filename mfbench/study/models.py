@@ -41,6 +41,8 @@ class Model:
         All settings except its width, with defaults filled in.
     widths : list of int
         Those of the study, or the one with the size that the study asks for.
+    state_sizes : list of int or None
+        Real numbers in the state at each width; None without a state of fixed size.
     files : tuple of Path
         The files of a user's model: its own, and those below its folder that it loads; or those of
         an installed package that it loads.
@@ -52,6 +54,7 @@ class Model:
 
     settings: dict[str, Any]
     widths: list[int]
+    state_sizes: list[int | None]
     files: tuple[Path, ...]
     modules: tuple[str, ...]
     distribution: str = ""
@@ -85,6 +88,7 @@ def build_models(
             models[name] = Model(
                 answer["settings"],
                 answer["widths"],
+                answer["state_sizes"],
                 tuple(sorted(_folder(entries[name]) / file for file in answer["own"])),
                 tuple(answer["modules"]),
                 locate(entries[name]["model"]).distribution,
@@ -118,6 +122,7 @@ def _kept(entry: Mapping[str, Any]) -> dict[str, Any] | None:
     """The stored answer to an entry, if its files have not changed since."""
     try:
         answer: dict[str, Any] = read_json(_file(entry))
+        _ = answer["state_sizes"]  # an earlier version of mfbench kept none
         for folder, files in ((_PACKAGE, answer["package"]), (_folder(entry), answer["own"])):
             for file, digest in files.items():
                 if hashlib.sha256((folder / file).read_bytes()).hexdigest() != digest:

@@ -170,6 +170,11 @@ class Study(Section):
         settings = self.architectures[architecture]
         return self.models[architecture].widths if settings.match else settings.widths
 
+    def state_sizes(self) -> list[int]:
+        """Sizes below the sequence length that the states of its models have, ascending."""
+        found = {size or 0 for model in self.models.values() for size in model.state_sizes}
+        return sorted(size for size in found if 0 < size < self.task.length)
+
     def training_of(self, architecture: str) -> TrainingSettings:
         """The study's training settings with the changes of one architecture."""
         changes = self.architectures[architecture].training.given()

@@ -47,7 +47,8 @@ STAGES = {
     "evaluation": Stage(
         "evaluation.group", ("models", "evaluation"), ("dataset", "floors", "training")
     ),
-    "cube": Stage("cube.assemble", ("cube",), ("evaluation",)),
+    "baselines": Stage("baselines.netcdf", ("baselines",), ("dataset", "floors")),
+    "cube": Stage("cube.assemble", ("cube",), ("evaluation", "baselines")),
     "pilot": Stage(
         "training.pilot", ("training.pilot", "training.run", "training.status"), ("training",)
     ),

@@ -32,6 +32,7 @@ _TIMING_SECONDS = 12.0  # of its measurements; it is ended after twice as long
 _TYPICAL = {
     "datasets": (1.0, 100.0),
     "floors": (5.0, 130.0),
+    "baselines": (5.0, 150.0),
     "training": (0.0, 400.0),
     "evaluation": (0.0, 400.0),
     "cube": (3.0, 200.0),
@@ -159,6 +160,7 @@ def estimate(study: Study, study_file: str, *, cores: int) -> Estimate:
     for name, kind, files in (
         ("datasets", "dataset", of_tasks),
         ("floors", "floors", of_tasks),
+        ("baselines", "baselines", of_tasks),
         ("cube", "benchmark", [{}]),
         ("report", "report", [{}]),
     ):
@@ -175,7 +177,7 @@ def estimate(study: Study, study_file: str, *, cores: int) -> Estimate:
     sequences = study.task.sequences
     numbers = 2 * (sequences.train + sequences.validation + sequences.test) * study.task.length
     stages["datasets"].disk = len(tasks) * (_FILE + 4 * numbers) / 1e6
-    stages["floors"].disk = len(tasks) * _FILE / 1e6
+    stages["floors"].disk = stages["baselines"].disk = len(tasks) * _FILE / 1e6
     stages["cube"].disk = 0.6 * stages["evaluation"].disk
     stages["report"].disk = _REPORT / 1e6
     slots = gpu_slots(study.training)

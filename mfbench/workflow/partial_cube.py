@@ -42,4 +42,5 @@ def write_partial_cube(output: str | Path, study: Study) -> None:
         kernels=list(study.kernels),
         study=study_settings(study),
         partial=True,
+        baselines=Paths(study.results).existing("baselines"),
     )

@@ -18,6 +18,7 @@ from mfbench.workflow.plan import levels_of_phase
 STAGE_NAMES = {
     "dataset": "datasets",
     "floors": "floors",
+    "baselines": "baselines",
     "train": "training",
     "evaluate": "evaluation",
     "benchmark_cube": "cube",
@@ -25,6 +26,7 @@ STAGE_NAMES = {
     "refine": "refinement",
     "diagnose": "diagnosis",
     "evaluated": "lists of phases",
+    "listed_baselines": "lists of baselines",
     "report_page": "report",
 }
 """The name of each rule for people, in the order of the data."""

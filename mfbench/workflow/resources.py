@@ -11,10 +11,24 @@ from collections.abc import Callable, Mapping
 from mfbench.study.study import Study
 
 # MB of a job without its data: Python, Snakemake and libraries.
-_BASE = {"dataset": 1000, "floors": 1000, "training": 1500, "evaluation": 2000, "cube": 1500}
+_BASE = {
+    "dataset": 1000,
+    "floors": 1000,
+    "baselines": 1000,
+    "training": 1500,
+    "evaluation": 2000,
+    "cube": 1500,
+}
 _CUDA = 3000  # MB of the host that CUDA's libraries take; not measured
 # Minutes. Training goes on from its checkpoints, the others start again.
-_MINUTES = {"dataset": 60, "floors": 360, "training": 1440, "evaluation": 360, "cube": 60}
+_MINUTES = {
+    "dataset": 60,
+    "floors": 360,
+    "baselines": 360,
+    "training": 1440,
+    "evaluation": 360,
+    "cube": 60,
+}
 _LAYERS = 4  # of a whole model, whose depth is unknown
 _TENSORS = 40  # of (batch, T, channels) that a layer keeps for its gradient, at most
 _MB_OF_A_FLOAT = 4e-6
@@ -32,7 +46,7 @@ def memory(study: Study, stage: str) -> Request:
     Parameters
     ----------
     study : Study
-    stage : {"dataset", "floors", "training", "evaluation", "cube"}
+    stage : {"dataset", "floors", "baselines", "training", "evaluation", "cube"}
     """
     task, training, evaluation = study.task, study.training, study.evaluation
     sequences = task.sequences.train + task.sequences.validation + task.sequences.test
@@ -61,6 +75,8 @@ def memory(study: Study, stage: str) -> Request:
             numbers = data
         elif stage == "floors":
             numbers = 100 * task.length**2
+        elif stage == "baselines":  # the products of all lags, in double precision
+            numbers = 2 * data + 100 * task.length**2 + 30 * (task.channels * task.length) ** 2
         elif stage == "cube":
             numbers = 10 * largest * members * of_a_member
         else:

@@ -14,7 +14,10 @@ from mfbench.workflow.job_state import read_state
 from mfbench.workflow.plan import Group, Levels, levels_of_phase, parts
 from mfbench.workflow.resources import levels_per_job
 
-_KINDS = ("dataset", "floors", "record", "weights", "job", "checkpoint", "evaluation")
+_KINDS = (
+    *("dataset", "floors", "baselines"),
+    *("record", "weights", "job", "checkpoint", "evaluation"),
+)
 
 
 def unneeded(study: Study) -> list[Path]:
@@ -41,7 +44,7 @@ def unneeded(study: Study) -> list[Path]:
     ]
     for phase in ALL_PHASES:
         if phase not in study.phases[1:]:
-            kinds = ("cells", "evaluated")
+            kinds = ("cells", "evaluated", "listed_baselines")
             found += [path for kind in kinds for path in paths.existing(kind, phase=phase)]
     # The cube of a phase is there for the next one.
     kept = [paths.file("cube", phase=phase) for phase in study.phases[:-1]]

@@ -35,7 +35,7 @@ def written(results: Results, *, phases: tuple[str, ...] = ("study",)) -> set[Pa
         rhos += [5.0] if "refine" in phases and kernel == "impulse" else []
         for rho in rhos:
             task = {"kernel": kernel, "rho": rho}
-            make(paths.file("dataset", **task), paths.file("floors", **task))
+            make(*(paths.file(kind, **task) for kind in ("dataset", "floors", "baselines")))
             for name in results.study.architectures:
                 group = {"architecture": name, "width": 4, "kernel": kernel}
                 for seed in (0, 1):

@@ -12,6 +12,7 @@ import xarray as xr
 
 from mfbench.cube.assemble import assemble_cube
 from mfbench.files import atomic
+from mfbench.files.netcdf import write_netcdf
 
 RATES, SEEDS = [0.003, 0.01], [0, 1, 2]
 STUDY: dict[str, Any] = {
@@ -93,6 +94,22 @@ def make_group(
     path.parent.mkdir(exist_ok=True, parents=True)
     with atomic(path) as temporary:
         group.to_netcdf(temporary)
+    return path
+
+
+def make_baselines(folder: Path, kernel: str, rho: float, systems: dict[int, float]) -> Path:
+    """Baselines of a task: a ridge error of `rho` on a window of 8, and errors by state size."""
+    path = folder / f"baselines/{kernel}/rho={rho}.nc"
+    path.parent.mkdir(exist_ok=True, parents=True)
+    numbers = {"zero_error": 1.0, "ridge_error": rho, "ridge_window": 8, "ridge_penalty": 0.1}
+    sizes = {"state_size": list(systems), "linear_system_error": list(systems.values())}
+    settings = {"task": STUDY["task"], "file": {"kernel": kernel, "rho": rho}}
+    write_netcdf(
+        path,
+        {name: ((), value, {}) for name, value in numbers.items()}
+        | {name: (("state_size",), values, {}) for name, values in sizes.items()},
+        {"settings": json.dumps(settings)},
+    )
     return path
 
 

@@ -12,6 +12,7 @@ import xarray as xr
 
 from mfbench.cube.assemble import assemble_cube
 from mfbench.cube.failure_boundaries import boundary_variables
+from mfbench.cube.merge import merge_cubes
 from mfbench.cube.read import open_benchmark
 from mfbench.cube.select import failed, longest, selected, trained
 from mfbench.files import BrokenFileError, OtherFileError
@@ -22,6 +23,7 @@ from tests.cube.evaluations import (
     assemble,
     edit,
     fail,
+    make_baselines,
     make_group,
     whole_study,
 )
@@ -97,6 +99,36 @@ def test_what_is_missing_is_absent(tmp_path: Path) -> None:
     assert int(cube.relative_mse.count()) == 2 * len(RATES) * len(SEEDS)
     assert cube.boundary_censored.attrs["flag_meanings"].split()[3] == "absent"
     assert int((cube.boundary_censored != 3).sum()) == 1
+
+
+def test_baselines_stand_beside_the_models_of_their_task_and_size(tmp_path: Path) -> None:
+    paths = whole_study(tmp_path)  # widths are state sizes
+    assert "ridge_error" not in assemble(tmp_path / "cube.nc", paths)
+    files = [make_baselines(tmp_path, "airy", rho, {4: 0.1 + rho}) for rho in (0.5, 2.5)]
+    files.append(make_baselines(tmp_path, "exponential", 0.5, {}))  # no longer in the study
+    cube = assemble(tmp_path / "cube.nc", paths, baselines=files)
+    ridge = cube.ridge_error.transpose("kernel", "level")
+    np.testing.assert_equal(ridge.values, [[np.nan] * 3, [0.5, np.nan, 2.5]])
+    assert cube.ridge_window.sel(kernel="airy", level=2) == 8
+    assert cube.zero_error.sel(kernel="airy", level=0) == 1
+    systems = cube.linear_system_error.sel(kernel="airy")
+    small = np.broadcast_to([0.6, np.nan, 2.6], (2, 3))
+    np.testing.assert_equal(systems.sel(width=4).transpose("architecture", ...).values, small)
+    assert systems.sel(width=8).isnull().all()
+    assert cube.linear_system_error.sel(kernel="impulse").isnull().all()
+    # Merging with a cube without baselines keeps them.
+    parts = [tmp_path / "a.nc", tmp_path / "b.nc"]
+    cube.sel(architecture=["a"]).to_netcdf(parts[0])
+    cube.sel(architecture=["b"]).drop_vars(["ridge_error", "linear_system_error"]).to_netcdf(
+        parts[1]
+    )
+    merge_cubes(parts, tmp_path / "both.nc")
+    both = open_benchmark(tmp_path / "both.nc")
+    xr.testing.assert_equal(
+        both.ridge_error.drop_vars(both.ridge_error.coords),
+        cube.ridge_error.drop_vars(cube.ridge_error.coords),
+    )
+    assert both.linear_system_error.sel(architecture="b").isnull().all()
 
 
 def test_a_finished_study_lacks_nothing(tmp_path: Path) -> None:

@@ -96,6 +96,7 @@ class Stages:
             architectures=list(study.architectures),
             kernels=list(study.kernels),
             study=study_settings(study),
+            baselines=self.files("baselines", "rho", LEVELS),
         )
 
     def cube(self) -> xr.Dataset:

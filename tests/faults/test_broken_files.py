@@ -33,12 +33,14 @@ READ_BY: dict[str, Callable[[Stages], object]] = {
     f"{RNN}/part=1.nc": lambda s: s.evaluate(),
     f"{RNN}/part=1.safetensors": lambda s: s.evaluate(),
     EVALUATION.format("rnn"): lambda s: s.assemble(s.results / "new.nc"),
+    "baselines/impulse/rho=3.nc": lambda s: s.assemble(s.results / "new.nc"),
     "cubes/benchmark.nc": lambda s: s.cube(),
 }
 # A whole file of mfbench under another's name.
 FOREIGN = {
     "datasets/impulse/rho=3.nc": ["datasets/impulse/rho=5.nc", "floors/impulse/rho=3.nc"],
     "floors/impulse/rho=3.nc": ["floors/impulse/rho=5.nc", "datasets/impulse/rho=3.nc"],
+    "baselines/impulse/rho=3.nc": ["baselines/impulse/rho=5.nc", "floors/impulse/rho=3.nc"],
     f"{RNN}/part=1.nc": [f"{RNN}/part=2.nc", f"{LRU}/part=1.nc", EVALUATION.format("rnn")],
     f"{RNN}/part=1.safetensors": [
         f"{RNN}/part=2.safetensors",

@@ -160,6 +160,22 @@ def make_cube(widths: tuple[int, ...] = (8,)) -> xr.Dataset:
     return with_boundaries(cube)
 
 
+def with_baselines(cube: xr.Dataset) -> xr.Dataset:
+    """Add baselines: a ridge regression that solves two levels, linear systems that solve one.
+
+    The second architecture has no fixed state, and so no linear system.
+    """
+    tasks = xr.full_like(cube.rho, 1.0).drop_vars(cube.rho.coords)
+    levels = xr.DataArray(np.array([1.0, 2.0, 20.0]), dims="level")
+    systems = xr.DataArray([0.05, np.nan], dims="architecture") * levels * cube.lower_floor**0
+    return cube.assign(
+        zero_error=tasks,
+        ridge_error=0.04 * tasks * levels,
+        ridge_window=4 * tasks * levels,
+        linear_system_error=systems.transpose(*cube.lower_floor.dims),
+    )
+
+
 @pytest.fixture
 def cube() -> xr.Dataset:
     return make_cube()

@@ -17,7 +17,7 @@ from mfbench.figures.order import FIGURES
 from mfbench.figures.theme import PALETTE, error_domain
 from mfbench.files import read_json
 from tests.conftest import REPOSITORY
-from tests.figures.conftest import PER_MEMBER, make_cube, spoil, with_boundaries
+from tests.figures.conftest import PER_MEMBER, make_cube, spoil, with_baselines, with_boundaries
 
 
 def scales(specification: Any, channel: str) -> list[dict[str, Any]]:
@@ -119,6 +119,16 @@ def test_levels_with_equal_memory_length_stay_apart(cube: xr.Dataset) -> None:
     names = {(r["kernel"], r["level"]): r["task"] for r in rows}
     assert [names["impulse", i] for i in range(3)] == ["4 (3)", "4 (7)", "16 (15)"]
     assert [names["airy", i] for i in range(3)] == ["4", "8", "16"]
+
+
+def test_the_error_map_has_a_row_for_ridge_regression(cube: xr.Dataset) -> None:
+    chart = drawn("error_map", with_baselines(cube))
+    rows = next(iter(chart["datasets"].values()))
+    ridge = [row["text"] for row in rows if row["label"] == "ridge regression"]
+    assert ridge == [".040", ".080", ".80"] * 2
+    assert "Last row: ridge regression" in texts(chart)
+    errors = drawn("error_by_memory_length", with_baselines(cube))
+    assert '"linear_system_error"' in json.dumps(errors)
 
 
 def test_boundaries_are_drawn_over_the_budget(cube: xr.Dataset) -> None:

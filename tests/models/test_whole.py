@@ -270,7 +270,7 @@ def test_a_constructor_gets_its_own_types_and_records_get_those_of_json(
         "match": None,
         "length": LENGTH,
     }
-    settings, _, problems = build_all(entry)
+    settings, _, _, problems = build_all(entry)
     assert not problems
     assert json.dumps(settings["options"]) == json.dumps(recorded)
     assert build_model(settings, width=4, length=LENGTH).root.given == given

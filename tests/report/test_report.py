@@ -11,6 +11,7 @@ import pytest
 import xarray as xr
 
 from mfbench.cube.failure_boundaries import CENSORED
+from mfbench.report.baselines import baseline_rows
 from mfbench.report.boundary import boundary_texts
 from mfbench.report.capacity import capacity_table
 from mfbench.report.differences import difference_table
@@ -20,7 +21,7 @@ from mfbench.report.notes import NOTES
 from mfbench.report.optimum import distance_table
 from mfbench.report.page import write_report
 from mfbench.report.summary import summary_table
-from tests.figures.conftest import make_cube, spoil, with_boundaries
+from tests.figures.conftest import make_cube, spoil, with_baselines, with_boundaries
 
 
 @pytest.fixture
@@ -152,6 +153,24 @@ def test_the_page_shows_numbers_figures_and_provenance(cube: xr.Dataset, tmp_pat
     assert "4, 8, 16</td>\n<td>2, 3, 4</td>" in page  # M99 and order of airy
     assert page.count("</script>") == 2  # the text of a figure cannot end a script element
     assert "scored from step 16" in page
+
+
+def test_baselines_are_in_the_tables_of_errors(cube: xr.Dataset, tmp_path: Path) -> None:
+    write_report(tmp_path / "report.html", cube=cube, figures={})
+    assert "ridge" not in (tmp_path / "report.html").read_text()  # of an earlier version
+    cube = with_baselines(cube)
+    assert baseline_rows(cube) == [
+        {"name": "ridge regression", "solved": 4, "tasks": 6},
+        {"name": "predicting zero", "solved": 0, "tasks": 6},
+    ]
+    table = summary_table(cube).set_index("architecture")
+    assert table.linear_system_tasks.to_dict() == {"b": 6, "a": 0}
+    assert table.linear_system["b"] == 2
+    write_report(tmp_path / "report.html", cube=cube, figures={})
+    page = (tmp_path / "report.html").read_text()
+    assert "<td>4 of 6</td>\n<td>2 of 6</td>" in page  # b: solved, and by a linear system
+    assert "<td>4 of 6</td>\n<td>–</td>" in page
+    assert "<td>.040 (4), .080 (8), .80 (80)</td>" in page
 
 
 def test_edges_of_the_grid_and_success_that_returns_are_noted(

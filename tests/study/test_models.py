@@ -172,6 +172,12 @@ def test_models_are_built_once_and_again_when_they_change(
     assert [count([2, 3]), count([2, 3])] == [2, 0]
 
 
+def test_a_study_knows_the_state_sizes_of_its_models() -> None:
+    """Those below the sequence length; a transformer has no state of fixed size."""
+    architectures = {"rnn": {"widths": [4, 15, 16]}, "transformer": {"widths": [4]}}
+    assert load_study(study_of(**architectures)).state_sizes() == [4, 15]
+
+
 def test_planning_a_known_study_imports_neither_torch_nor_xarray() -> None:
     code = (
         "import sys; from mfbench.study.study import read_study; "

@@ -51,8 +51,8 @@ def test_earlier_jobs_say_what_a_study_takes(results: Results) -> None:
     assert (training.memory, training.basis) == (350, "earlier jobs")
     assert found.memory == 700
     assert found.stages["floors"].basis == "typical values"
-    floors_and_datasets = 3 * 5 + 3 * 1
-    whole = sum(training.jobs) + sum(evaluation.jobs) + floors_and_datasets
+    of_tasks = 3 * 5 + 3 * 5 + 3 * 1  # floors, baselines and datasets
+    whole = sum(training.jobs) + sum(evaluation.jobs) + of_tasks
     assert whole / 2 + 11 <= found.seconds() <= whole / 2 + 11 + 21
     assert found.seconds(left=True) < found.seconds()
 

@@ -11,7 +11,14 @@ import mfbench
 from tests.tasks.kernels.own import write_family
 from tests.workflow.conftest import Project
 
-OF_A_KERNEL = {"dataset": 1, "floors": 1, "train": 1, "evaluate": 1, "benchmark_cube": 1}
+OF_A_KERNEL = {
+    "dataset": 1,
+    "floors": 1,
+    "baselines": 1,
+    "train": 1,
+    "evaluate": 1,
+    "benchmark_cube": 1,
+}
 CUBE = "results/small/cubes/benchmark.nc"
 
 

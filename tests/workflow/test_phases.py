@@ -35,8 +35,14 @@ class Timid(Mixer):
         return 0.005 * causal_convolution(u, self.k)
 """
 GROUPS = ("rnn", "own", "timid", "broken")
-REFINE = {"phase_cube": 1, "refine": 1, "evaluated": 1, "benchmark_cube": 1}
-BOTH = {"refine": 1, "phase_cube": 1, "diagnose": 1, "evaluated": 2, "benchmark_cube": 1}
+REFINE = {
+    "phase_cube": 1,
+    "refine": 1,
+    "evaluated": 1,
+    "listed_baselines": 1,
+    "benchmark_cube": 1,
+}
+BOTH = REFINE | {"diagnose": 1, "evaluated": 2}
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +96,10 @@ def test_the_cube_holds_the_levels_of_both_phases(diagnosed: Path) -> None:
     works = cube.sel(architecture=["rnn", "own"])
     assert (works.status == "ok").all()
     assert np.isfinite(works.relative_mse).all()
+    # With one state, a lag of 1 costs nothing, and a window of 8 sees all lags.
+    assert cube.ridge_window.sel(kernel="impulse").values.tolist() == [1, 2, 4, 8]
+    systems = works.linear_system_error.sel(architecture="own", width=4, kernel="impulse")
+    assert (systems.values > 0.5).tolist() == [False, False, True, True]
     assert (cube.status.sel(architecture="broken", level=[1, 2]) == "absent").all()
     np.testing.assert_array_equal(cube.relative_mse.isel(level=[0, 3]), first.relative_mse)
     before, after = (c.sel(architecture="own", width=4, kernel="impulse") for c in (first, cube))
@@ -101,7 +111,7 @@ def test_the_cube_holds_the_levels_of_both_phases(diagnosed: Path) -> None:
 
 def test_a_fresh_study_plans_the_first_phase_and_the_checkpoint(fresh: Project) -> None:
     fresh.set("refine", {})
-    first = {"dataset": 2, "floors": 2, "train": 1, "evaluate": 1}
+    first = {"dataset": 2, "floors": 2, "baselines": 2, "train": 1, "evaluate": 1}
     assert fresh.planned(CUBE) == {**first, **REFINE}
 
 

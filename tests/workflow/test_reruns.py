@@ -13,7 +13,8 @@ BEHIND_THE_CUBE = {"benchmark_cube": 1, "report_page": 1}
 EVALUATION = {"evaluate": 3, **BEHIND_THE_CUBE}
 TRAINING = {"train": 3, **EVALUATION}
 ONE_MODEL = {"train": 1, "evaluate": 1, **BEHIND_THE_CUBE}
-DATASETS = {"dataset": 2, **TRAINING}
+DATASETS = {"dataset": 2, "baselines": 2, **TRAINING}
+FLOORS = {"floors": 2, "baselines": 2, **EVALUATION}
 EVERYTHING = {"floors": 2, **DATASETS}
 
 # Messages, files, the workflow, figures, report and code of other studies; comments, docstrings
@@ -64,7 +65,7 @@ SETTINGS_WITHOUT_EFFECT: dict[str, Any] = {
 
 
 def test_a_fresh_copy_plans_everything(fresh: Project) -> None:
-    assert fresh.planned("all") == {"dataset": 2, "floors": 2, **ONE_MODEL}
+    assert fresh.planned("all") == {"dataset": 2, "floors": 2, "baselines": 2, **ONE_MODEL}
     assert not (fresh.folder / "results").exists()  # a dry run leaves nothing behind
 
 
@@ -82,13 +83,15 @@ def test_what_changes_no_number_reruns_nothing(project: Project) -> None:
     [
         ("training.steps", 13, TRAINING),
         ("task.seed", 1, DATASETS),
-        ("floors.delta", 0.02, {"floors": 2, **EVALUATION}),
+        ("floors.delta", 0.02, FLOORS),
         ("evaluation.success", 0.3, BEHIND_THE_CUBE),
         ("evaluation.probes", 8, EVALUATION),
         ("architectures.rnn.options.nonlinearity", "identity", ONE_MODEL),
         ("architectures.own.training", {"loss": {"time_power": 1}}, ONE_MODEL),
-        ("architectures.gru", {"widths": [4]}, ONE_MODEL),
-        ("kernels.impulse.rho", [0, 3, 5], {"dataset": 1, "floors": 1, **TRAINING}),
+        # A state size that no other model has.
+        ("architectures.gru", {"widths": [5]}, {"baselines": 2, **ONE_MODEL}),
+        ("kernels.impulse.rho", [0, 3, 5],
+         {"dataset": 1, "floors": 1, "baselines": 1, **TRAINING}),
     ],
 )  # fmt: skip
 def test_a_changed_setting_reruns_what_depends_on_it(
@@ -107,8 +110,9 @@ def test_a_changed_setting_reruns_what_depends_on_it(
         ("mfbench/tasks/kernels/impulse.py", "1.0, 0.0", "1.5, 0.0", EVERYTHING),
         ("mfbench/tasks/datasets.py", "np.sqrt(3.0)", "np.sqrt(3.1)", DATASETS),
         ("mfbench/evaluation/error.py", "square.mean(1)", "square.mean(axis=1)", EVALUATION),
-        ("mfbench/floors/finite.py", "def fir_floor(", "X = 1\n\n\ndef fir_floor(",
-         {"floors": 2, **EVALUATION}),
+        ("mfbench/floors/finite.py", "def fir_floor(", "X = 1\n\n\ndef fir_floor(", FLOORS),
+        ("mfbench/baselines/ridge.py", "np.arange(-10, 1)", "np.arange(-9, 1)",
+         {"baselines": 2, **BEHIND_THE_CUBE}),
         ("mfbench/cube/boundaries.py", "import numpy", "X = 1\nimport numpy", BEHIND_THE_CUBE),
         ("mfbench/predictions/width_growth.py", "MARGIN = 0.25", "MARGIN = 0.5",
          {"judge_predictions": 1}),

@@ -48,7 +48,9 @@ def test_memory_covers_what_was_measured(
     assert SNAKEMAKE + used < asked < 32_000
 
 
-@pytest.mark.parametrize("stage", ["dataset", "floors", "training", "evaluation", "cube"])
+@pytest.mark.parametrize(
+    "stage", ["dataset", "floors", "baselines", "training", "evaluation", "cube"]
+)
 def test_requests_grow_with_the_sequences_and_the_attempt(stage: str) -> None:
     small, large = (memory(load(make_study("rnn", T, 1, 16, 4096)), stage) for T in (64, 1024))
     assert small(NAMES, 1) < large(NAMES, 1)
