@@ -16,11 +16,14 @@ def test_a_cube_nearby_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         cube_path("empty")
     cube = Path("results/small/cubes/benchmark.nc")
     cube.parent.mkdir(parents=True)
-    cube.touch()
+    cube.write_bytes(b"CDF\x01")
     assert cube_path(str(cube)) == cube
     for wrong in (".", "results", "results/small", "nope.nc", "results/benchmark.nc"):
         with pytest.raises(OSError, match=f"{cube}"):
             cube_path(wrong)
+    Path("mine.py").write_text("import torch\n")
+    with pytest.raises(OSError, match=rf"mine\.py is not a cube \(a NetCDF file\); is it {cube}"):
+        cube_path("mine.py")
     Path("empty/merged.nc").touch()
     with pytest.raises(IsADirectoryError, match=r"empty is a folder.*is it empty/merged\.nc"):
         cube_path("empty")
