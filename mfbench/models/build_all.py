@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +24,7 @@ from mfbench.models.options import (
     is_mixer,
     resolved_options,
 )
-from mfbench.models.own_code import ArchitectureError
+from mfbench.models.own_code import ArchitectureError, own_code
 from mfbench.models.registry import Source, locate
 
 _PACKAGE = Path(__file__).parent.parent
@@ -94,16 +95,22 @@ def build_all(entry: Mapping[str, Any]) -> Built:
         ((kind, wanted),) = entry["match"].items()
         try:
             width = matching_width(build, kind=kind, wanted=wanted)
-            return Built(settings, [width], [build(width).state_size], [])
+            return Built(settings, [width], [_state_size(build(width))], [])
         except (ArchitectureError, ValueError) as error:
             return Built(settings, [], [], [(("match",), str(error))])
     states: list[int | None] = []
     for i, width in enumerate(entry["widths"]):
         try:
-            states.append(build(width).state_size)
+            states.append(_state_size(build(width)))
         except ArchitectureError as error:
             problems.append((("widths", i), f"width {width}: {error}"))
     return Built(settings, entry["widths"], states, problems)
+
+
+def _state_size(model: Model) -> int | None:
+    with suppress(ArchitectureError), own_code():  # a promise that breaks, which the training reports
+        return model.state_size
+    return None
 
 
 def loaded_files(

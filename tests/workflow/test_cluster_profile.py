@@ -37,7 +37,7 @@ def requests(project: Project, path: str, *arguments: str) -> dict[str, dict[str
         for name, value in (one.split("=", 1) for one in listed.split(", ")):
             found.setdefault(rule, {}).setdefault(name, set()).add(value)
     found.pop("all", None)  # it does nothing and runs on the submit host
-    assert len(found) == 6
+    assert len(found) == 7
     return found
 
 
