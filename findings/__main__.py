@@ -2,6 +2,7 @@
 
 python -m findings                       write the page
 python -m findings keep CUBE NAME        keep the part of a cube that the page needs as NAME.nc
+python -m findings verdicts CUBE...      keep the verdicts on predictions as verdicts.csv
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from pathlib import Path
 import jinja2
 
 from findings.study import Study, keep
+from findings.verdicts import keep_verdicts, verdict_table
 from mfbench.files import write_text
 
 FOLDER = Path(__file__).parent
+VERDICTS = FOLDER / "verdicts.csv"
 PAGE = FOLDER.parent / "docs" / "findings.md"
 
 
@@ -28,7 +31,7 @@ def page() -> str:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 (Markdown)
     ).get_template("template.md")
-    return template.render(studies)
+    return template.render(studies, verdicts=verdict_table(VERDICTS))
 
 
 def main(arguments: list[str]) -> None:
@@ -38,6 +41,8 @@ def main(arguments: list[str]) -> None:
             write_text(PAGE, page())
         case ["keep", cube, name]:
             keep(cube, FOLDER / f"{name}.nc")
+        case ["verdicts", *cubes] if cubes:
+            keep_verdicts(cubes, VERDICTS)
         case _:
             sys.exit(__doc__)
 

@@ -108,7 +108,10 @@ def build_all(entry: Mapping[str, Any]) -> Built:
 
 
 def _state_size(model: Model) -> int | None:
-    with suppress(ArchitectureError), own_code():  # a promise that breaks, which the training reports
+    with (
+        suppress(ArchitectureError),
+        own_code(),
+    ):  # a promise that breaks, which the training reports
         return model.state_size
     return None
 

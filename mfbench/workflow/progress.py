@@ -20,6 +20,7 @@ STAGE_NAMES = {
     "floors": "floors",
     "baselines": "baselines",
     "train": "training",
+    "pilot": "learning rates",
     "evaluate": "evaluation",
     "benchmark_cube": "cube",
     "phase_cube": "cubes of phases",

@@ -105,9 +105,9 @@ def reasons(text: str, makers: Mapping[str, str]) -> list[str]:
             found += _changes(_items(changed[1]), _items(changed[2]))
         elif label == "Input files updated by another job":
             rules = {makers[path] for path in files.split(", ") if path in makers}
-            found.append(
-                "after " + ", ".join(n for rule, n in STAGE_NAMES.items() if rule in rules)
-            )
+            known = [rule for rule in STAGE_NAMES if rule in rules]
+            names = [STAGE_NAMES[rule] for rule in known] + sorted(rules.difference(known))
+            found.append(f"after {', '.join(names)}" if names else "after an earlier phase")
         elif label == "Updated input files":
             found.append(f"newer {files}")
         elif not part.startswith("Set of input files"):  # follows from a change that has its reason

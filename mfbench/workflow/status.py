@@ -16,6 +16,7 @@ import netCDF4
 
 from mfbench.files import BrokenFileError, read_json
 from mfbench.files.paths import Paths, rho_text
+from mfbench.study.pilot import PilotSettings
 from mfbench.study.study import Study
 from mfbench.study.training import MEMBERS
 from mfbench.training.status import STATUS
@@ -46,7 +47,7 @@ class CellStatus:
     members_to_train : int
         Of an extended cell: how many members its files lack.
     evaluated : bool
-        Whether the evaluation holds the cell as it is trained now.
+        Whether the evaluation holds the cell as it is trained now; a pilot needs none.
     job : mapping
         ``host``, ``pid``, ``slurm_job_id`` and ``started`` of a running job.
     """
@@ -119,7 +120,7 @@ def study_status(study: Study) -> StudyStatus:
         settings = {"record": _comparable(training), "evaluation": _comparable(evaluation)}
         for kernel, (phase, levels) in product(study.kernels, phases.items()):
             names = {"phase": phase, "architecture": name, "width": width, "kernel": kernel}
-            group = _Group(paths, names, settings, status.problems)
+            group = _Group(paths, names, settings, status.problems, study.pilot)
             planned = plan.parts(
                 list(levels.get((name, width, kernel), {})), most=most(name, width, phase)
             )
@@ -154,6 +155,7 @@ class _Group:
     names: Mapping[str, Any]
     settings: Mapping[str, Mapping[str, Any]]
     problems: list[str]
+    pilot: PilotSettings | None
 
     def cells(self, planned: Sequence[Sequence[float]]) -> Iterator[CellStatus]:
         """The cells of the group, planned as training jobs of some levels each."""
@@ -165,10 +167,12 @@ class _Group:
             for rho in part:
                 record = next((record for record in records if rho in record.levels), own)
                 trained = rho in record.levels
-                evaluated = trained and rho in evaluation.levels and evaluation.time >= record.time
+                evaluated = trained and (
+                    self._in_pilot or (rho in evaluation.levels and evaluation.time >= record.time)
+                )
                 if trained:
                     state = record.outcome(rho)
-                    if evaluated and state["state"] != "failed":
+                    if rho in evaluation.levels and evaluated and state["state"] != "failed":
                         state = evaluation.outcome(rho)
                 elif jobs[rho]:
                     state = jobs[rho]
@@ -178,13 +182,26 @@ class _Group:
                     state = {"state": "missing", "reason": own.reason}
                 yield CellStatus(**self.names, rho=rho, evaluated=evaluated, **state)
 
+    @property
+    def _in_pilot(self) -> bool:
+        return str(self.names["phase"]) == "pilot"
+
+    def _of_phase(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Settings with the pilot's own seed and budget, if this is its phase."""
+        training = settings.get("training")
+        if not self.pilot or not self._in_pilot or not training:
+            return settings
+        own = {"seeds": [self.pilot.seed], "steps": training["steps"][-1:]}
+        return {**settings, "training": {**training, **own}}
+
     def _job(self, rho: float, part: int) -> dict[str, Any]:
         """State of a cell by its job, if there is one with the study's settings."""
         path = self.paths.file("job", rho=rho, **self.names)
         job = read_state(path) or {"state": ""}
         if job["state"] == "unreadable":
             self.problems.append(f"{path}: {job['message']}")
-        if _comparable(job.get("settings", {})) != self.settings["record"]:
+        settings = _comparable(job.get("settings", {}))
+        if self._of_phase(settings) != self._of_phase(self.settings["record"]):
             return {}
         if job["state"] == "running":
             about = {key: job.get(key) for key in ("host", "pid", "slurm_job_id", "started")}
@@ -206,9 +223,12 @@ class _Group:
         except Exception as error:  # netCDF4 raises many things on truncated and foreign files
             self.problems.append(f"{path}: {error}")
             return _Results(log, "unreadable")
-        wanted = self.settings[kind]
-        if not wanted.items() <= settings.items():
-            if kind == "record" and (lacking := _members_to_train(wanted, settings)):
+        wanted, there = self._of_phase(self.settings[kind]), self._of_phase(settings)
+        if not wanted.items() <= there.items():
+            if kind == "record" and (lacking := _members_to_train(wanted, there)):
+                if self.pilot and not self._in_pilot:  # only some of the rates
+                    rates = wanted["training"]["learning_rates"]
+                    lacking = math.ceil(lacking * self.pilot.keep / len(rates))
                 return _Results(log, to_train=dict.fromkeys(levels, lacking))
             return _Results(log, "outdated")
         return _Results(log, "", time, levels)

@@ -132,6 +132,18 @@ def test_members_that_are_added_leave_the_others_as_they_are(
     assert (found.rho, found.members_to_train) == (3.0, to_train)
 
 
+def test_an_added_seed_is_none_of_the_pilots(results: Results) -> None:
+    """The pilot has one level and a seed of its own; of the study, only some rates are missing."""
+    pilot = {"pilot": {"seed": 9, "keep": 1}, "kernels": {"impulse": {"rho": [3, 5]}}}
+    before = Results(changed(**pilot))
+    before.training("rnn", "impulse", {3.0: OK}, phase="pilot")
+    before.training("rnn", "impulse", {3.0: OK, 5.0: OK})
+    assert counts(before.study) == {"done": 3, "missing": 9, "evaluated": 1}
+    after = changed(**pilot, training={"seeds": [0, 1, 2]})
+    found = {"done": 1, "missing": 9, "evaluated": 1, "extended": 2, "members_to_train": 2}
+    assert counts(after) == found
+
+
 def test_unreadable_files_are_named_and_their_cells_missing(
     results: Results, easy: float, hard: float
 ) -> None:
