@@ -136,7 +136,9 @@ def check(
     )
     try:
         cost = _cost(settings, width=width, length=length, device=chosen)
-    except ArchitectureError:  # the broken promises say why
+    except (ArchitectureError, RuntimeError):  # the broken promises say why
+        if not any(outcome.state == "broken" for outcome in promises):
+            raise
         cost = None
     return Check(
         model=name_of(settings["model"]),

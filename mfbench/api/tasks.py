@@ -104,6 +104,11 @@ class Task:
                 f"{family}: rho = {rho:g} has memory_length = {m99}, not {self.memory_length}: "
                 "give either rho or memory_length, and None for the other"
             )
+        if m99 > (most := self.settings.longest_memory):
+            raise ValueError(
+                f"memory_length = {m99} is longer than half of the sequences (length, in marked "
+                f"steps on a marked clock): at most {most} is allowed"
+            )
         object.__setattr__(self, "memory_length", m99)
 
     @cached_property

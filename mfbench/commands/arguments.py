@@ -9,7 +9,18 @@ import typer
 
 StudyFile = Annotated[str, typer.Argument(metavar="STUDY", help="Study file.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")]
-Output = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Cube to write.")]
+
+
+def _cube_name(path: Path) -> Path:
+    if path.suffix != ".nc":
+        raise typer.BadParameter(f"{path} must end in .nc")
+    return path
+
+
+Output = Annotated[
+    Path,
+    typer.Option("--output", "-o", metavar="FILE", help="Cube to write.", callback=_cube_name),
+]
 
 
 def _known_format(path: Path | None) -> Path | None:

@@ -133,7 +133,9 @@ def _errors(rows: pd.DataFrame, threshold: float) -> Table:
     table = Table(box=SIMPLE, show_edge=False, padding=(0, 1, 0, 0))
     for heading in ("model", "width", "state", "error", "seeds", "rate", "floor", ""):
         right = heading in ("width", "state", "error")
-        table.add_column(heading, justify="right" if right else "left", no_wrap=True)
+        # The others wrap in a narrow terminal.
+        whole = right or heading == "model"
+        table.add_column(heading, justify="right" if right else "left", no_wrap=whole)
     for row in rows.to_dict("records"):
         solved = row["median"] < threshold
         table.add_row(

@@ -29,6 +29,8 @@ def problem(section: type[BaseModel], error: Any) -> str:
         fields = _fields_at(section, location[:-1])
         meant = did_you_mean(str(location[-1]), fields)
         return f"unknown key; allowed here: {', '.join(fields)}{meant}"
+    if kind == "list_type" and type(given) is int and given > 0 and location[-1] == "seeds":
+        return f"write a list: {list(range(given))}"
     if kind == "list_type" and isinstance(given, str | int | float):
         return f"write a list: [{given if isinstance(given, str) else json.dumps(given)}]"
     if kind in ("model_type", "model_attributes_type"):

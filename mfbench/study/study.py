@@ -116,6 +116,11 @@ class Study(Section):
                 f"{self.training.batch_size} is more than task.sequences.train = "
                 f"{self.task.sequences.train}",
             )
+        if self.match and not any(entry.match for entry in self.architectures.values()):
+            raise _WrongError(
+                ("match",),
+                "it has no effect, because all architectures list widths: leave these out",
+            )
         if self.pilot and self.pilot.seed in self.training.seeds:
             raise _WrongError(
                 ("pilot", "seed"),

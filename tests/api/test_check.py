@@ -101,3 +101,18 @@ def test_whether_a_gpu_records_a_step(tmp_path: Path) -> None:
     waits = "return u * self.gain * (1.0 if float(self.gain.sum()) > 0 else 2.0)"
     cost = check(write_architecture(tmp_path, waits, init=init), length=16, device="cuda").cost
     assert cost.unrecorded
+
+
+def test_a_model_in_double_precision_gets_its_table(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(
+        "from torch import nn\n"
+        "class Own(nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.linear_map = nn.Linear(1, 1).double()\n"
+        "    def forward(self, x):\n"
+        "        return self.linear_map(x.double())\n"
+    )
+    found = check(f"{tmp_path}/own.py:Own", length=16, device="cpu")
+    assert found.broken
+    assert found.cost is None

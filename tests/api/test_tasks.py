@@ -120,3 +120,9 @@ def test_a_floor_needs_a_size() -> None:
         mf.floor("airy", rho=4)
     with pytest.raises(ValueError, match=r"state = -1 must be 0 or more"):
         mf.floor("airy", rho=4, state=-1)
+
+
+def test_a_memory_longer_than_half_of_the_sequences_is_refused_as_in_studies() -> None:
+    assert mf.Task("impulse", memory_length=16, length=32).rho == 15
+    with pytest.raises(ValueError, match=r"memory_length = 17 is longer than half.* at most 16"):
+        mf.Task("impulse", memory_length=17, length=32)

@@ -124,3 +124,7 @@ def test_what_is_wrong_is_said_in_a_line(
     assert project.cube() == 2
     assert "mfbench cube: " in capsys.readouterr().err
     assert not (tmp_path / "cube.nc").exists()
+    (tmp_path / "mine.py").write_text("import torch")  # a name typed by mistake
+    assert main(["cube", str(tmp_path / "study.yaml"), "-o", str(tmp_path / "mine.py")]) == 2
+    assert "must end in .nc" in capsys.readouterr().err
+    assert (tmp_path / "mine.py").read_text() == "import torch"
