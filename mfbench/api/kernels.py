@@ -112,6 +112,10 @@ def resolved(
     ValueError
         Neither or both of rho and memory_length are given, or the kernel has no such task.
     """
+    if hasattr(kernel, "memory_function"):
+        raise ValueError(
+            "got a Task: it has its own memory_function and memory_length, as task.memory_length"
+        )
     if isinstance(kernel, str | Family):
         family: Any = kernel
         name = f"{family}"

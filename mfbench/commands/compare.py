@@ -70,6 +70,7 @@ def _summary(comparison: xr.Dataset, table: pd.DataFrame) -> list[str]:
     better = int((differ.ratio < 1).sum())
     lines = [f"other settings: B has {line}" for line in comparison.attrs["other_settings"]]
     lines += [f"{counted(len(table), 'cell')} in both, {only[0]} only in A, {only[1]} only in B"]
+    lines += comparison.attrs["apart"]
     if len(table) and table.p_value.isna().all():
         return [*lines, "no cell has two seeds in both cubes, so their noise is unknown"]
     return [

@@ -85,8 +85,17 @@ def compare_cubes(a: xr.Dataset, b: xr.Dataset) -> xr.Dataset:
             "only_in_a": int(one.notnull().any("seed").sum()) - int(both.sum()),
             "only_in_b": int(other.notnull().any("seed").sum()) - int(both.sum()),
             "other_settings": _other_settings(a, b, shared["architecture"]),
+            "apart": [
+                f"no {name} in both: A has {_listed(one, name)}, B has {_listed(other, name)}"
+                for name in GROUP
+                if not shared[name]
+            ],
         },
     )
+
+
+def _listed(scores: xr.DataArray, name: str) -> str:
+    return ", ".join(map(str, scores[name].values.tolist()))
 
 
 def _scores(cube: xr.Dataset) -> xr.DataArray:

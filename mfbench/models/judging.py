@@ -162,10 +162,10 @@ def _unchecked(name: str, trial: Trial) -> str | None:
         return None if model.linear else ""
     if name == "step form":
         return None if any(part.recur for part in model.parts()) else ""
-    if name in ("receptive field", "reached"):
+    if name in ("receptive field", "receptive field reached"):
         modules: list[Any] = [part.module for part in model.parts()]
         fields = [m.receptive_field for m in modules if m.receptive_field is not None]
-        short = [field for field in fields if field < length + (name == "reached")]
+        short = [field for field in fields if field < length + (name == "receptive field reached")]
         reason = f"sequences of {length} steps are too short for it" if fields else ""
         return None if short else reason
     if name == "state size" and (size := model.state_size) is not None:

@@ -520,7 +520,7 @@ PROMISES = (
         "receptive field", receptive_field, 1e-4, disturbed=True,
         needs=("declarations", "independent"),
     ),
-    Promise("reached", reached, needs=("declarations", "independent")),
+    Promise("receptive field reached", reached, needs=("declarations", "independent")),
     Promise("state size", state_size, 8 * _EPS, disturbed=True, needs=("linear",)),
     Promise("step form", step_form, 1e-3, disturbed=True, needs=("deterministic",)),
     Promise("gradients", gradients, needs=("output",)),

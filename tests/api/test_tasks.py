@@ -126,3 +126,9 @@ def test_a_memory_longer_than_half_of_the_sequences_is_refused_as_in_studies() -
     assert mf.Task("impulse", memory_length=16, length=32).rho == 15
     with pytest.raises(ValueError, match=r"memory_length = 17 is longer than half.* at most 16"):
         mf.Task("impulse", memory_length=17, length=32)
+
+
+def test_a_task_is_no_kernel() -> None:
+    task = mf.Task("impulse", rho=3, length=32)
+    with pytest.raises(ValueError, match=r"got a Task: .* as task\.memory_length"):
+        mf.memory_length(task)

@@ -73,6 +73,10 @@ def test_cells_of_one_cube_only_are_counted() -> None:
     assert found.log10_ratio.notnull().squeeze().values.tolist() == [False, True, True]
     assert (found.attrs["only_in_a"], found.attrs["only_in_b"]) == (3, 6)
     assert found.attrs["other_settings"] == []
+    assert found.attrs["apart"] == []
+    width = int(a.width[0])
+    apart = compare_cubes(a, a.assign_coords(width=a.width + 1)).attrs["apart"]
+    assert apart == [f"no width in both: A has {width}, B has {width + 1}"]
 
 
 def test_levels_of_the_same_task_are_matched_by_rho_alone() -> None:

@@ -178,7 +178,7 @@ BREAKS: dict[str, tuple[str, str, dict[str, str]]] = {
         {"forward": FIR, "init": TAPS, "declared": "linear = True; receptive_field = 2"},
     ),
     "narrower field": (
-        "reached",
+        "receptive field reached",
         "receptive_field = 12, but no input beyond lag 7 reaches its output: declare 8$",
         {"forward": FIR, "init": TAPS, "declared": "linear = True; receptive_field = 12"},
     ),
@@ -309,12 +309,12 @@ class Undeclared(nn.Module):
     [
         ({}, {"linear": "measured: linear", "receptive field": "measured: lags up to 3 reach"}),
         ({"squared": True}, {"linear": "measured: not linear"}),
-        ({"receptive_field": 4}, {"receptive field": "holds", "reached": "holds"}),
+        ({"receptive_field": 4}, {"receptive field": "holds", "receptive field reached": "holds"}),
         (
             {"receptive_field": 99, "squared": True, "state_size": 3},
             {
                 "receptive field": f"sequences of {LENGTH} steps are too short",
-                "reached": "too short",
+                "receptive field reached": "too short",
                 "state size": "state_size = 3 is declared; only that of a linear model",
             },
         ),
@@ -330,7 +330,12 @@ def test_only_what_was_checked_holds(options: dict[str, Any], states: dict[str, 
     build = partial(build_model, settings, width=WIDTH, length=LENGTH)
     for outcome in judge_promises(build, length=LENGTH):
         expected = states.get(outcome.promise.name, "")
-        if outcome.promise.name in ("linear", "receptive field", "reached", "state size"):
+        if outcome.promise.name in (
+            "linear",
+            "receptive field",
+            "receptive field reached",
+            "state size",
+        ):
             assert (outcome.state == "holds") == (expected == "holds")
             assert expected == "holds" or expected in outcome.message
         elif outcome.promise.name == "step form":
