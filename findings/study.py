@@ -23,6 +23,7 @@ _KEPT = (
     *("kernel_error", "nonlinear_residual", "time_variation", "squared_bias", "plateau_length"),
     *("generalisation_error", "perturbation_error", "lower_floor", "upper_floor"),
     *("selected_learning_rate", "selected_rate_edge", "cause", "cause_evidence"),
+    *("total_memory_capacity", "readout_error"),
 )
 
 
@@ -101,6 +102,10 @@ class Study:
             float(floors.sel(architecture=a, kernel=k, level=n)) > self.success for a, k, n in at
         )
 
+    def states(self, architecture: str) -> int:
+        """Real numbers in the state."""
+        return int(self.cube.state_size.sel(architecture=architecture).isel(width=0))
+
     def seeds(self, architecture: str, kernel: str, memory_length: float, what: str) -> Any:
         """A variable of a cell at its learning rates, by seed."""
         of_kernel = self.best.sel(architecture=architecture, kernel=kernel).isel(width=0)
@@ -130,6 +135,16 @@ class Study:
         """The median error on sequences that are longer by a factor."""
         how = {"what": "generalisation_error", "length_factor": factor}
         return self.error(architecture, kernel, memory_length, **how)
+
+    def capacity(self, architecture: str, kernel: str, memory_length: float) -> str:
+        """The median number of past inputs that a linear readout restores from the state."""
+        return (
+            f"{self.value(architecture, kernel, memory_length, what='total_memory_capacity'):.0f}"
+        )
+
+    def readout(self, architecture: str, kernel: str, memory_length: float) -> str:
+        """The median error of the best linear readout of the state for the target."""
+        return self.error(architecture, kernel, memory_length, what="readout_error")
 
     def share(self, part: str, *architectures: str, solved: bool = True) -> int:
         """Median percentage of a part of the error over seeds and (un)solved tasks."""
