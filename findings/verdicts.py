@@ -41,5 +41,5 @@ def verdict_table(path: Path) -> str:
             f"{row.reason} |"
         )
     if len(untested := table[table.runs == 0]):
-        lines.append(f"\nNot run: {', '.join(untested.title)}.")
+        lines.append(f"\nNot run yet: {', '.join(untested.title)}.")
     return "\n".join(lines)
