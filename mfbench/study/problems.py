@@ -11,7 +11,11 @@ from pydantic import BaseModel
 
 from mfbench.words import did_you_mean
 
-_WORDS = {"missing": "this key is required", "tuple_type": "write a list of numbers"}
+_WORDS = {
+    "missing": "this key is required",
+    "tuple_type": "write a list of numbers",
+    "too_short": "list at least one value",
+}
 
 
 def problem(section: type[BaseModel], error: Any) -> str:

@@ -100,6 +100,7 @@ def test_the_paper_study_has_many_levels_of_every_kernel() -> None:
         ("training.learning_rates", [], r"training\.learning_rates = \[\]"),
         ("training.seeds", [1, 1], r"training\.seeds: listed more than once: 1"),
         ("match", {"parameters": 100}, r"match: it has no effect, because all .* list widths"),
+        ("training.seeds", [], r"training\.seeds = \[\]: list at least one value"),
         ("training.seeds", 3, r"training\.seeds = 3: write a list: \[0, 1, 2\]"),
         ("pilot", {"seed": 1}, r"pilot\.seed: 1 is one of training\.seeds"),
         ("pilot", {"keep": 2}, r"pilot\.keep: 2 must be less than the number of .* which is 2"),
