@@ -56,7 +56,8 @@ def cells_after_pilot(
             check_variables(record, "training", file.variables, needed=needed)
             rates = file["learning_rate"][:].tolist()
             errors, status = (file[name][0, -1, :, 0] for name in needed[1:])
-        errors = np.where(status == STATUS.index("ok"), errors, np.inf)
+        worked = (status == STATUS.index("ok")) & np.isfinite(errors)
+        errors = np.where(worked, errors, np.inf)
         kept = kept_rates(rates, errors.tolist(), keep=keep)
         runs = [Run(*run) for run in product(steps, kept, seeds)]
         names = named(record)
