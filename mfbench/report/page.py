@@ -77,6 +77,7 @@ def write_report(
         success=success_threshold(cube),
         not_monotone=NOT_MONOTONE,
         edges=edge_counts(cube),
+        rates_tried=_rates_tried(settings),
         members=int(trained(cube).sum()),
         diverged=int((cube.status == "diverged").sum()),
         failed=int(failed(cube).sum()),
@@ -90,6 +91,12 @@ def write_report(
         script=javascript(),
     )
     write_text(path, page)
+
+
+def _rates_tried(settings: dict[str, Any]) -> int:
+    """Number of learning rates of each cell."""
+    pilot = settings.get("pilot")
+    return pilot["keep"] if pilot else len(settings["training"]["learning_rates"])
 
 
 def _embedded(specification: dict[str, Any]) -> str:
