@@ -1,8 +1,7 @@
 """Compute the floors of one kernel and rho."""
 
 from mfbench.floors.netcdf import write_floors
-from mfbench.study.floors import FloorSettings
-from mfbench.study.task import TaskSettings
+from mfbench.study.task import FloorSettings, TaskSettings
 from mfbench.workflow.job import start_job
 
 start_job(snakemake.log[0])

@@ -17,8 +17,7 @@ from mfbench.files.paths import rho_text
 from mfbench.floors.finite import fir_floor
 from mfbench.floors.model import model_floor
 from mfbench.floors.problem import Array
-from mfbench.study.floors import FloorSettings
-from mfbench.study.task import TaskSettings
+from mfbench.study.task import FloorSettings, TaskSettings
 from mfbench.tasks.kernels.marks import Marks
 from mfbench.tasks.kernels.memory import memory_function, window_weights
 

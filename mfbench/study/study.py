@@ -19,17 +19,14 @@ from pydantic import (
 )
 
 from mfbench.study.architecture import ArchitectureSettings, MatchSettings
-from mfbench.study.diagnose import DiagnoseSettings
 from mfbench.study.document import Document, Location, StudyError, read_documents
 from mfbench.study.evaluation import EvaluationSettings
-from mfbench.study.floors import FloorSettings
 from mfbench.study.kernel import KernelSettings, Level
 from mfbench.study.models import Model, build_models
-from mfbench.study.pilot import PilotSettings
+from mfbench.study.phases import DiagnoseSettings, PilotSettings, RefineSettings
 from mfbench.study.problems import problem
-from mfbench.study.refine import RefineSettings
 from mfbench.study.section import Name, Section
-from mfbench.study.task import TaskSettings
+from mfbench.study.task import FloorSettings, TaskSettings
 from mfbench.study.training import TrainingSettings, merged
 from mfbench.tasks.kernels.lookup import families
 from mfbench.tasks.kernels.memory import window_weights

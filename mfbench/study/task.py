@@ -1,4 +1,4 @@
-"""Section `task`: the sequences, their input, and the steps that are scored."""
+"""Sections `task`, the sequences and the steps that are scored, and `floors`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from pydantic import (
     Field,
     NonNegativeFloat,
     NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
     SerializerFunctionWrapHandler,
     field_validator,
     model_serializer,
     model_validator,
 )
 
-from mfbench.study.section import Omissible, Section, Seed
+from mfbench.study.section import Distinct, Omissible, Section, Seed
 from mfbench.tasks.kernels.marks import Marks, task_weights
 
 # The time to compute floors grows with the cube of the length.
@@ -124,3 +126,14 @@ class TaskSettings(Section):
             {"marked", "clock"} if self.clock == "marked" else set()
         )
         return self.model_dump(include=keys)
+
+
+class FloorSettings(Section):
+    """Floors of every task; floors of other state sizes are computed when a model needs them."""
+
+    state_sizes: Annotated[list[PositiveInt], Field(min_length=1), Distinct] = Field(
+        [1, 2, 4, 8, 16, 32, 64], description="State sizes whose floors are stored for every task."
+    )
+    delta: PositiveFloat = Field(
+        0.01, description="Relative disturbance of each term in the delta-stable floors."
+    )

@@ -16,7 +16,7 @@ import netCDF4
 
 from mfbench.files import BrokenFileError, read_json
 from mfbench.files.paths import Paths, rho_text
-from mfbench.study.pilot import PilotSettings
+from mfbench.study.phases import PilotSettings
 from mfbench.study.study import Study
 from mfbench.study.training import MEMBERS
 from mfbench.training.status import STATUS

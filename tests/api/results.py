@@ -14,8 +14,7 @@ from mfbench.evaluation.inputs import read_trained
 from mfbench.files.paths import Paths
 from mfbench.floors.netcdf import read_floors, write_floors
 from mfbench.study.evaluation import EvaluationSettings
-from mfbench.study.floors import FloorSettings
-from mfbench.study.task import TaskSettings
+from mfbench.study.task import FloorSettings, TaskSettings
 from mfbench.study.training import EXECUTION, TrainingSettings
 from mfbench.tasks.datasets import read_dataset, write_dataset
 from mfbench.training.cells import train_cells

@@ -15,8 +15,7 @@ from mfbench.baselines.ridge import Ridge, fit_ridge, lagged_moments, windows
 from mfbench.evaluation.error import error_of_predictions
 from mfbench.files import OtherFileError
 from mfbench.floors.netcdf import read_floors, write_floors
-from mfbench.study.floors import FloorSettings
-from mfbench.study.task import TaskSettings
+from mfbench.study.task import FloorSettings, TaskSettings
 from mfbench.tasks.datasets import Task, read_dataset, write_dataset
 
 SPLITS = {"train": 400, "validation": 200, "test": 1000}

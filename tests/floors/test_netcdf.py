@@ -12,8 +12,7 @@ from mfbench.floors.finite import fir_floor
 from mfbench.floors.lower import lower_bound
 from mfbench.floors.netcdf import Floors, read_floors, write_floors
 from mfbench.floors.upper import upper_bound
-from mfbench.study.floors import FloorSettings
-from mfbench.study.task import TaskSettings
+from mfbench.study.task import FloorSettings, TaskSettings
 
 TASK = TaskSettings.model_validate({"length": 32})
 SETTINGS = FloorSettings(state_sizes=[4, 1])
