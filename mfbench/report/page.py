@@ -17,20 +17,23 @@ from mfbench.cube.failure_boundaries import success_threshold
 from mfbench.cube.monotone import NOT_MONOTONE
 from mfbench.cube.select import failed, longest, trained
 from mfbench.figures.export import javascript
-from mfbench.figures.tables import resolved_error, ridge_table
+from mfbench.figures.tables import resolved_error
 from mfbench.figures.theme import architecture_colours
 from mfbench.files import write_text
-from mfbench.report.baselines import baseline_rows
 from mfbench.report.boundary import boundary_texts
 from mfbench.report.capacity import capacity_table
-from mfbench.report.causes import causes_by_model
-from mfbench.report.differences import difference_table
-from mfbench.report.edges import edge_counts
-from mfbench.report.failed_cells import failed_table
 from mfbench.report.notes import NOTES
 from mfbench.report.optimum import distance_table
-from mfbench.report.slopes import slope_rows
 from mfbench.report.summary import summary_table
+from mfbench.report.tables import (
+    baseline_rows,
+    causes_by_model,
+    difference_table,
+    edge_counts,
+    failed_messages,
+    kernel_rows,
+    slope_rows,
+)
 from mfbench.words import counted
 
 
@@ -55,7 +58,7 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["counted"] = counted
+    environment.filters |= {"counted": counted, "count": _count, "floor": _floor, "times": _times}
     settings, slopes = json.loads(cube.attrs["settings"]), slope_rows(cube)
     cube = longest(cube)
     page = environment.get_template("page.html").render(
@@ -69,10 +72,10 @@ def write_report(
         written=cube.attrs["history"].partition(": ")[0],
         summary=_rows(cube),
         baselines=baseline_rows(cube),
-        distances=list(_distances(cube)),
-        capacities=list(_capacities(cube)),
+        distances=_records(cube, distance_table(cube)),
+        capacities=_records(cube, capacity_table(cube)),
         differences=difference_table(cube).to_dict("split"),
-        kernels=_kernels(cube),
+        kernels=kernel_rows(cube),
         tasks=int(cube.rho.count()),
         success=success_threshold(cube),
         not_monotone=NOT_MONOTONE,
@@ -81,7 +84,7 @@ def write_report(
         members=int(trained(cube).sum()),
         diverged=int((cube.status == "diverged").sum()),
         failed=int(failed(cube).sum()),
-        failed_cells=failed_table(cube).to_dict("records"),
+        failed_cells=failed_messages(cube),
         causes=causes_by_model(cube),
         slopes=slopes,
         figures=[
@@ -104,12 +107,10 @@ def _embedded(specification: dict[str, Any]) -> str:
     return json.dumps(specification, separators=(",", ":")).replace("</", "<\\/")
 
 
-def _rows(cube: xr.Dataset) -> Iterable[dict[str, Any]]:
+def _rows(cube: xr.Dataset) -> Iterable[dict[Any, Any]]:
     boundaries = boundary_texts(cube)
     nothing = {"text": "–", "share": 0.0}
     for row in _records(cube, summary_table(cube)):
-        row["state"] = "–" if np.isnan(row["state_size"]) else f"{row['state_size']:.0f}"
-        row["work"] = "–" if np.isnan(row["multiply_adds"]) else f"{row['multiply_adds']:.0f}"
         tasks = row["linear_system_tasks"]
         row["linear_system"] = f"{row['linear_system']} of {tasks}" if tasks else "–"
         row["boundaries"] = [
@@ -119,17 +120,12 @@ def _rows(cube: xr.Dataset) -> Iterable[dict[str, Any]]:
         yield row
 
 
-def _distances(cube: xr.Dataset) -> Iterable[dict[str, Any]]:
-    for row in _records(cube, distance_table(cube)):
-        row["floor"] = "0" if row["floor"] == 0 else resolved_error(row["floor"])
-        row["times"] = _times(row["times"])
-        yield row
+def _count(value: float) -> str:
+    return "–" if np.isnan(value) else f"{value:.0f}"
 
 
-def _capacities(cube: xr.Dataset) -> Iterable[dict[str, Any]]:
-    for row in _records(cube, capacity_table(cube)):
-        row["state"] = "–" if np.isnan(row["state_size"]) else f"{row['state_size']:.0f}"
-        yield row
+def _floor(error: float) -> str:
+    return "0" if error == 0 else resolved_error(error)
 
 
 def _times(factor: float) -> str:
@@ -138,28 +134,6 @@ def _times(factor: float) -> str:
     return f"{float(f'{factor:.2g}'):.12g}"
 
 
-def _records(cube: xr.Dataset, table: pd.DataFrame) -> Iterable[dict[str, Any]]:
+def _records(cube: xr.Dataset, table: pd.DataFrame) -> list[dict[Any, Any]]:
     colours = architecture_colours(cube)
-    for record in table.to_dict("records"):
-        row = {str(key): value for key, value in record.items()}
-        yield {**row, "colour": colours[row["architecture"]]}
-
-
-def _kernels(cube: xr.Dataset) -> list[dict[str, Any]]:
-    order = cube.order if "order" in cube.variables else cube.rho * np.nan
-    ridge = ridge_table(cube)
-    return [
-        {
-            "name": name,
-            "rho": ", ".join(f"{v:.4g}" for v in cube.rho.sel(kernel=name).dropna("level").values),
-            "memory_length": ", ".join(
-                f"{v:.0f}" for v in cube.memory_length.sel(kernel=name).dropna("level").values
-            ),
-            "order": ", ".join(f"{v:.0f}" for v in order.sel(kernel=name).dropna("level").values),
-            "ridge": ", ".join(
-                f"{resolved_error(row.ridge_error)} ({row.ridge_window:.0f})"
-                for row in ridge[ridge.kernel == name].itertuples()
-            ),
-        }
-        for name in cube.kernel.values.tolist()
-    ]
+    return [{**row, "colour": colours[row["architecture"]]} for row in table.to_dict("records")]

@@ -11,16 +11,13 @@ import pytest
 import xarray as xr
 
 from mfbench.cube.failure_boundaries import CENSORED
-from mfbench.report.baselines import baseline_rows
 from mfbench.report.boundary import boundary_texts
 from mfbench.report.capacity import capacity_table
-from mfbench.report.differences import difference_table
-from mfbench.report.edges import edge_counts
-from mfbench.report.failed_cells import failed_table
 from mfbench.report.notes import NOTES
 from mfbench.report.optimum import distance_table
 from mfbench.report.page import write_report
 from mfbench.report.summary import summary_table
+from mfbench.report.tables import baseline_rows, difference_table, edge_counts, failed_messages
 from tests.figures.conftest import make_cube, spoil, with_baselines, with_boundaries
 
 
@@ -203,11 +200,10 @@ def test_edges_of_the_grid_and_success_that_returns_are_noted(
 def test_failed_cells_are_listed_with_their_message(cube: xr.Dataset, tmp_path: Path) -> None:
     write_report(tmp_path / "report.html", cube=cube, figures={})
     assert "Failed" not in (tmp_path / "report.html").read_text()
-    assert failed_table(cube).empty
+    assert failed_messages(cube) == []
     spoil(cube, "failed", {"architecture": 1, "kernel": 0, "level": 1})
     spoil(cube, "failed", {"architecture": 1, "kernel": 0, "level": 2})
-    table = failed_table(cube)
-    assert table.to_dict("records") == [
+    assert failed_messages(cube) == [
         {
             "architecture": "a",
             "width": 8,
