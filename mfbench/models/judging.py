@@ -45,14 +45,24 @@ class Outcome:
     message: str = ""
 
 
-def check_promises(
+def check_promises(build: Callable[[], Model], **options: Any) -> list[str]:
+    """Stop at the first broken promise of a model; the warnings to its author if there is none.
+
+    Takes what `judge_promises` takes.
+    """
+    outcomes = judge_promises(build, stop=True, **options)
+    return [outcome.message for outcome in outcomes if outcome.state == "warning"]
+
+
+def judge_promises(
     build: Callable[[], Model],
     *,
     length: int,
     lengths_of_evaluation: Sequence[int] = (),
     device: torch.device = _CPU,
-) -> list[str]:
-    """Check all promises of a model.
+    stop: bool = False,
+) -> list[Outcome]:
+    """Judge every promise of a model, also those after a broken one.
 
     Parameters
     ----------
@@ -65,34 +75,8 @@ def check_promises(
         Other lengths that the model should run on.
     device : torch.device
         Device that will train the model.
-
-    Returns
-    -------
-    list of str
-        Warnings to the author of a model that can be trained.
-
-    Raises
-    ------
-    ArchitectureError
-        The model breaks a promise, or its code fails; the message says which.
-    """
-    outcomes = _judged(build, length, lengths_of_evaluation, device, stop=True)
-    return [outcome.message for outcome in outcomes if outcome.state == "warning"]
-
-
-def judge_promises(
-    build: Callable[[], Model],
-    *,
-    length: int,
-    lengths_of_evaluation: Sequence[int] = (),
-    device: torch.device = _CPU,
-) -> list[Outcome]:
-    """Judge every promise of a model, also those after a broken one.
-
-    Parameters
-    ----------
-    build, length, lengths_of_evaluation, device
-        As for `check_promises`.
+    stop : bool
+        Raise the error of the first broken promise, and measure nothing that is not declared.
 
     Returns
     -------
@@ -102,23 +86,11 @@ def judge_promises(
     Raises
     ------
     ArchitectureError
-        The model cannot be built.
+        The model cannot be built; or it breaks a promise or its code fails, and `stop` is set.
     """
-    return _judged(build, length, lengths_of_evaluation, device, stop=False)
-
-
-def _judged(
-    build: Callable[[], Model],
-    length: int,
-    longer: Sequence[int],
-    device: torch.device,
-    *,
-    stop: bool,
-) -> list[Outcome]:
-    """The outcomes of all promises; raises the error of the first broken one if `stop` is set."""
     with own_code(), seeded(0):
         model = copy.deepcopy(build().to(device).eval())  # an ensemble copies it too
-        trial = Trial(model, build, length, longer)
+        trial = Trial(model, build, length, lengths_of_evaluation)
         found: dict[str, Outcome] = {}
         for promise in PROMISES:
             found[promise.name] = _outcome(promise, trial, found, stop=stop)
