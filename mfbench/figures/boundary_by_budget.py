@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import altair as alt
-import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -29,7 +28,6 @@ def draw(cube: xr.Dataset) -> Any:
     table = largest_widths(pd.concat(parts, ignore_index=True))
     table["from"] = table.memory_length_low.clip(lower=table.easiest)
     table["to"] = table.memory_length_high.clip(upper=table.hardest)
-    lengths = sorted({int(m) for m in cube.memory_length.values.ravel() if np.isfinite(m)})
     base = alt.Chart(table).encode(
         x=alt.X(
             "budget:Q",
@@ -39,24 +37,14 @@ def draw(cube: xr.Dataset) -> Any:
         ),
         color=theme.architecture_colour(cube),
     )
-    scale = alt.Scale(type="log", base=2, domain=[lengths[0], lengths[-1]], nice=False, padding=12)
-    y = alt.Y(
-        "at:Q", scale=scale, axis=alt.Axis(values=lengths), title="M99 at the boundary (steps)"
-    )
+    y = theme.boundary_axis(cube)
     line = base.mark_line(strokeWidth=2.2).encode(y=y)
     band = base.mark_area(opacity=0.12, line=False).encode(
-        y=alt.Y("from:Q", scale=scale), y2="to:Q"
+        y=alt.Y("from:Q", scale=y["scale"]), y2="to:Q"
     )
     tooltip = ["architecture", "width", "kernel", "budget", "censored", "memory_length"]
-    inside = (
-        base.transform_filter("datum.censored == 'none'")
-        .mark_point(filled=True, size=70, opacity=1)
-        .encode(y=y, tooltip=tooltip)
-    )
-    outside = base.transform_filter("datum.censored != 'none'").mark_point(
-        fill="white", shape="triangle", size=80, opacity=1, strokeWidth=2
-    )
-    panel = alt.layer(band, line, inside, outside.encode(y=y, tooltip=tooltip))
+    points = theme.boundary_points(base, {"!= 'none'": "triangle"}, y=y, tooltip=tooltip)
+    panel = alt.layer(band, line, *points)
     chart = theme.by_kernel(panel.properties(width=330, height=220), cube)
     return theme.styled(
         chart.resolve_axis(x="independent", y="independent"),

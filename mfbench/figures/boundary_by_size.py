@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import altair as alt
-import numpy as np
 import xarray as xr
 
 from mfbench.figures import theme
@@ -31,7 +30,6 @@ def draw(cube: xr.Dataset) -> Any:
     sizes = xr.Dataset(found)
     table = table.merge(sizes.to_dataframe(dim_order=keys).reset_index(), on=keys)
     table = table[["kernel", *keys, "censored", "at", "memory_length", *sizes]]
-    lengths = sorted({int(m) for m in cube.memory_length.values.ravel() if np.isfinite(m)})
     shown = alt.param(
         name="size",
         value="parameters",
@@ -39,7 +37,6 @@ def draw(cube: xr.Dataset) -> Any:
             options=list(sizes), labels=[_SIZES[str(name)] for name in sizes], name="over: "
         ),
     )
-    scale = alt.Scale(type="log", base=2, domain=[lengths[0], lengths[-1]], nice=False, padding=12)
     base = (
         alt.Chart(table)
         .add_params(shown)
@@ -52,26 +49,13 @@ def draw(cube: xr.Dataset) -> Any:
                 axis=alt.Axis(format="~s", tickCount=5),
                 title="parameters, or the size chosen below",
             ),
-            y=alt.Y(
-                "at:Q",
-                scale=scale,
-                axis=alt.Axis(values=lengths),
-                title="M99 at the boundary (steps)",
-            ),
+            y=theme.boundary_axis(cube),
             color=theme.architecture_colour(cube),
             tooltip=[*keys, "kernel", "censored", "memory_length", *map(str, sizes)],
         )
     )
-    inside = base.transform_filter("datum.censored == 'none'").mark_point(
-        filled=True, size=70, opacity=1
-    )
-    outside = [
-        base.transform_filter(f"datum.censored == '{side}'").mark_point(
-            fill="white", shape=shape, size=80, opacity=1, strokeWidth=2
-        )
-        for side, shape in (("below", "triangle-down"), ("above", "triangle-up"))
-    ]
-    panel = alt.layer(inside, *outside).properties(width=330, height=220)
+    outside = {"== 'below'": "triangle-down", "== 'above'": "triangle-up"}
+    panel = alt.layer(*theme.boundary_points(base, outside)).properties(width=330, height=220)
     return theme.styled(
         theme.by_kernel(panel, cube),
         title=title,

@@ -20,7 +20,7 @@ def draw(cube: xr.Dataset) -> Any:
     title = "How long a memory can be learned"
     if not has(cube, "boundary_monotone_p_value"):
         return theme.nothing(title=title, why="This cube has no failure boundaries.")
-    lengths = sorted({int(m) for m in cube.memory_length.values.ravel() if np.isfinite(m)})
+    lengths = theme.lengths_of(cube)
     table = _placed(boundary_table(cube), theme.memory_length_domain(lengths))
     table["label"] = model_names(table)
     colour = theme.architecture_colour(cube, legend=None)
@@ -38,21 +38,12 @@ def draw(cube: xr.Dataset) -> Any:
         alt.Tooltip("memory_length_high", title="high", format=".3g"),
         alt.Tooltip("rho", title="rho at the boundary", format=".4g"),
     ]  # fmt: skip
-    inside = (
-        base.transform_filter("datum.censored == 'none'")
-        .mark_point(filled=True, size=95, opacity=1)
-        .encode(x=x, tooltip=tooltip)
-    )
-    outside = [
-        base.transform_filter(f"datum.censored == '{side}'")
-        .mark_point(fill="white", shape=shape, size=110, opacity=1, strokeWidth=2)
-        .encode(x=x, tooltip=tooltip)
-        for side, shape in (("below", "triangle-left"), ("above", "triangle-right"))
-    ]
+    outside = {"== 'below'": "triangle-left", "== 'above'": "triangle-right"}
+    points = theme.boundary_points(base, outside, sizes=(95, 110), x=x, tooltip=tooltip)
     text = base.mark_text(dy=-12, fontSize=11).encode(
         x=x, text="text:N", color=alt.value(theme.INK)
     )
-    panel = alt.layer(interval, inside, *outside, text)
+    panel = alt.layer(interval, *points, text)
     chart = theme.by_kernel(panel.properties(width=330, height=alt.Step(38)), cube)
     rises = (table.monotone_p_value <= NOT_MONOTONE).any()
     dagger = f"†: success is not monotone in difficulty (p <= {NOT_MONOTONE})."

@@ -94,6 +94,51 @@ def memory_length_axis(
     )
 
 
+def lengths_of(cube: xr.Dataset) -> list[int]:
+    """The M99 of all levels, each once."""
+    return sorted({int(m) for m in cube.memory_length.values.ravel() if np.isfinite(m)})
+
+
+def boundary_axis(cube: xr.Dataset) -> alt.Y:
+    """A vertical axis for failure boundaries with ticks at the levels."""
+    lengths = lengths_of(cube)
+    domain = [lengths[0], lengths[-1]]
+    return alt.Y(
+        "at:Q",
+        scale=alt.Scale(type="log", base=2, domain=domain, nice=False, padding=12),
+        axis=alt.Axis(values=lengths),
+        title="M99 at the boundary (steps)",
+    )
+
+
+def boundary_points(
+    base: Any, outside: dict[str, str], *, sizes: tuple[int, int] = (70, 80), **channels: Any
+) -> list[Any]:
+    """Points at boundaries within the levels, and open marks at those outside.
+
+    Parameters
+    ----------
+    base : Chart
+        Of a `boundary_table`.
+    outside : dict
+        What `censored` is, such as "== 'below'", and the shape of its marks.
+    sizes : (int, int)
+        Areas of a point and of an open mark.
+    **channels
+        Encodings of all these marks.
+    """
+    inside = base.transform_filter("datum.censored == 'none'").mark_point(
+        filled=True, size=sizes[0], opacity=1
+    )
+    beyond = [
+        base.transform_filter(f"datum.censored {which}").mark_point(
+            fill="white", shape=shape, size=sizes[1], opacity=1, strokeWidth=2
+        )
+        for which, shape in outside.items()
+    ]
+    return [marks.encode(**channels) for marks in (inside, *beyond)]
+
+
 # Title and format of a column where a reader points at a mark.
 _TOOLTIPS: dict[str, dict[str, Any]] = {
     "memory_length": {"title": "M99"},
