@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.filesize import decimal
 
 from mfbench.commands.arguments import Json, StudyFile
 from mfbench.commands.output import say, say_json
-from mfbench.commands.units import size
 from mfbench.words import counted
 
 EXAMPLES = ("mfbench clean my-study.yaml", "mfbench clean my-study.yaml --yes")
@@ -63,11 +63,11 @@ def _list(sizes: dict[Path, int], results: str) -> None:
     for path, count in sizes.items():
         folders[path.parent].append(count)
     for folder, files in folders.items():
-        say(f"{size(sum(files)):>10}  {folder} ({counted(len(files), 'file')})")
+        say(f"{decimal(sum(files)):>10}  {folder} ({counted(len(files), 'file')})")
     if not sizes:
         say(f"{results} holds nothing that the study no longer needs.")
     else:
-        say(f"{size(sum(sizes.values())):>10}  in all ({counted(len(sizes), 'file')})")
+        say(f"{decimal(sum(sizes.values())):>10}  in all ({counted(len(sizes), 'file')})")
 
 
 def _remove_empty(folder: Path, top: Path) -> None:

@@ -6,6 +6,7 @@ import os
 from typing import Annotated
 
 import typer
+from rich.filesize import decimal
 
 from mfbench.commands.arguments import Json, StudyFile
 from mfbench.commands.output import say, say_json
@@ -25,7 +26,7 @@ def run(
     training each model for a few steps, which takes about 20 seconds. The phases refine and
     diagnose are not included.
     """
-    from mfbench.commands.units import duration, size
+    from mfbench.commands.units import duration
     from mfbench.files.machine import usable_cores
     from mfbench.study.study import LATER_PHASES, read_study
     from mfbench.workflow.estimate import estimate
@@ -60,13 +61,17 @@ def run(
         return
     for name, stage in result.stages.items():
         say(
-            f"{name:<10} {len(stage.jobs):>5} x {size(1e6 * stage.memory):>6}  "
-            f"{duration(sum(stage.jobs)):>6}  {size(1e6 * stage.disk):>6} on disk  {stage.basis}"
+            f"{name:<10} {len(stage.jobs):>5} x {_size(stage.memory):>8}  "
+            f"{duration(sum(stage.jobs)):>6}  {_size(stage.disk):>8} on disk  {stage.basis}"
         )
     whole, left = duration(result.seconds()), duration(result.seconds(left=True))
     say(
         f"about {whole} with {counted(result.parallel, 'job')} at once, {left} of it still to do; "
-        f"{size(1e6 * result.memory)} of memory, {size(1e6 * result.disk)} of disk"
+        f"{_size(result.memory)} of memory, {_size(result.disk)} of disk"
     )
     if later := [phase for phase in LATER_PHASES if phase in found.phases]:
         say(f"not included: {' and '.join(later)}")
+
+
+def _size(megabytes: float) -> str:
+    return decimal(round(1e6 * megabytes))

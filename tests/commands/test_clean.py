@@ -124,7 +124,7 @@ def test_it_lists_first_and_removes_nothing_unasked(
     assert main(["clean"]) == 0
     assert files() == before
     shown = capsys.readouterr().out
-    assert "3 kB  results/small/training/study/s4d/width=4/impulse (2 files)" in shown
+    assert "3.0 kB  results/small/training/study/s4d/width=4/impulse (2 files)" in shown
     assert "Nothing was removed; --yes removes them." in shown
     assert main(["clean", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
