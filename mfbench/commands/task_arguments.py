@@ -1,24 +1,13 @@
-"""The task that a command line gives, and errors about it that name options of the command."""
+"""The task that a command line gives, and errors about it that name its options."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 if TYPE_CHECKING:
     from mfbench.api.tasks import Task
-
-_OF_THE_COMMAND = (
-    (r"\b(?:family|values): (?=path)", ""),
-    (r"\brho: \[\.\.\.\]", "--rho"),
-    (r"\b(memory_length|rho)\b(?: =)?", r"--\1"),
-    (r"\b(clock|marked): (?=marked |[0-9])", r"--\1 "),
-    (r"^(clock|marked|length)(?=:)", r"--\1"),
-    (r"--memory_length", "--memory-length"),
-)
-"""Patterns for keys of a study and arguments of Python, and what to say in their place."""
 
 
 def given_task(kernel: str, memory_length: int | None, *, rho: float | None, **others: Any) -> Task:
@@ -36,7 +25,6 @@ def given_task(kernel: str, memory_length: int | None, *, rho: float | None, **o
     try:
         return Task(kernel, memory_length, rho=rho, **others)
     except ValueError as error:
-        text = str(error)
-        for pattern, words in _OF_THE_COMMAND:
-            text = re.sub(pattern, words, text)
+        # The other options have the names of Task's arguments.
+        text = str(error).replace("memory_length", "memory-length")
         raise typer.BadParameter(text) from None

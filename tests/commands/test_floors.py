@@ -73,9 +73,9 @@ def test_what_a_kernel_prints_is_not_in_the_json(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["airy"], "give either --rho or --memory-length"),
+        (["airy"], "give either rho or memory-length"),
         (["nope", "--rho", "1"], "no kernel family named 'nope'"),
-        (["airy", "--memory-length", "99"], "--memory-length 99 must lie in 1..64"),
+        (["airy", "--memory-length", "99"], "memory-length = 99 must lie in 1..64"),
         (["airy", "--memory-length", "8", "--state", "4-8"], "give whole numbers, such as 4,8,16"),
     ],
 )

@@ -72,15 +72,19 @@ class Loud(nn.Module):
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [
-        (["rnn", "--kernel", "impulse"], 2, "impulse: give either --rho or --memory-length"),
+        (["rnn", "--kernel", "impulse"], 2, "impulse: give either rho or memory-length"),
         (["rnn", *TASK, "--memory-length", "4"], 2, "give either --memory-length or --rho, not"),
-        (["rnn", "--kernel", "airy", "--rho", "-1"], 2, "--rho -1 is not allowed (lag of the"),
-        (["rnn", "--kernel", "nope", "--rho", "1"], 2, "or give path/to/file.py:FAMILY or path/"),
+        (["rnn", "--kernel", "airy", "--rho", "-1"], 2, "rho = -1 is not allowed (lag of the"),
+        (
+            ["rnn", "--kernel", "nope", "--rho", "1"],
+            2,
+            "or give path/to/file.py:FAMILY, or",
+        ),
         (["rnn", *TASK, "--learning-rates", "1;2"], 2, "write numbers with commas"),
         (["rnn", *TASK, "--figure", "a.gif"], 2, "a.gif must end in .png, .svg, .html"),
-        (["rnn", "--kernel", "impulse", "--memory-length", "99"], 2, "--memory-length 99 must lie"),
+        (["rnn", "--kernel", "impulse", "--memory-length", "99"], 2, "memory-length = 99 must lie"),
         (["rnn", *TASK, "--with", "none.nc"], 1, "none.nc: No such file"),
-        (["rnn", *TASK, "--clock", "marked"], 2, "--clock marked needs marks"),
+        (["rnn", *TASK, "--clock", "marked"], 2, "clock: marked needs marks"),
         (["rmm", *TASK], 1, "no architecture named 'rmm'; choose from"),
     ],
 )

@@ -44,7 +44,7 @@ def family(name: str | Family) -> Family:
             raise ValueError(f"{name!r} names a file but no family: give {name}:FAMILY")
         raise ValueError(
             f"no kernel family named {name!r}; choose from {', '.join(families())}, "
-            "or give family: path/to/file.py:FAMILY or values: path/to/file.npy"
+            "or give path/to/file.py:FAMILY, or values in path/to/file.npy"
         )
     found: Family = importlib.import_module(f"mfbench.tasks.kernels.{name}").FAMILY
     return found
