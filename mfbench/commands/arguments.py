@@ -37,10 +37,3 @@ Figure = Annotated[
         "--figure", metavar="FILE", help="Save a figure: .png, .svg, .html.", callback=_known_format
     ),
 ]
-
-
-def positive(value: float | None) -> float | None:
-    """Refuse a number that is not positive and finite, as the callback of an option."""
-    if value is not None and not 0 < value < float("inf"):
-        raise typer.BadParameter(f"{value:g} must be a positive number")
-    return value

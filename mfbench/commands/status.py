@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mfbench.commands.arguments import Json, StudyFile, positive
+from mfbench.commands.arguments import Json, StudyFile
 from mfbench.commands.output import console, say_json
 
 EXAMPLES = (
@@ -23,7 +23,7 @@ def run(
     as_json: Json = False,
     watch: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", help="Update it that often.", callback=positive),
+        typer.Option(metavar="SECONDS", help="Update it that often.", min=0.1, max=86400),
     ] = None,
     failed: Annotated[
         bool, typer.Option("--failed", help="List all cells that need attention.")

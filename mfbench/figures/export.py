@@ -70,33 +70,27 @@ def write_figure(path: Path, specification: dict[str, Any]) -> None:
     specification : dict
         The figure in Vega-Lite.
     """
-    write_json(path.with_suffix(".json"), specification)
     svg = _svg(specification)
-    write_text(path.with_suffix(".svg"), svg)
-    with atomic(path.with_suffix(".png")) as temporary:
-        temporary.write_bytes(vl_convert.svg_to_png(svg, scale=PIXELS_PER_POINT))
-    write_text(path.with_suffix(".html"), _page(specification))
+    for suffix in (".json", *FORMATS):
+        _write(path.with_suffix(suffix), specification, svg)
 
 
 def save_chart(path: Path, chart: Any) -> None:
-    """Write a chart in the format that the file's name says: .png, .svg or .html.
-
-    Raises
-    ------
-    ValueError
-        The name ends otherwise.
-    """
-    if path.suffix not in FORMATS:
-        raise ValueError(f"{path}: the name of a figure must end in {', '.join(FORMATS)}")
+    """Write a chart in the format that the file's name says: .png, .svg or .html."""
     specification = _specification(chart)
-    if path.suffix == ".html":
+    _write(path, specification, _svg(specification))
+
+
+def _write(path: Path, specification: dict[str, Any], svg: str) -> None:
+    if path.suffix == ".json":
+        write_json(path, specification)
+    elif path.suffix == ".html":
         write_text(path, _page(specification))
     elif path.suffix == ".svg":
-        write_text(path, _svg(specification))
+        write_text(path, svg)
     else:
         with atomic(path) as temporary:
-            png = vl_convert.svg_to_png(_svg(specification), scale=PIXELS_PER_POINT)
-            temporary.write_bytes(png)
+            temporary.write_bytes(vl_convert.svg_to_png(svg, scale=PIXELS_PER_POINT))
 
 
 def _specification(chart: Any) -> dict[str, Any]:

@@ -317,6 +317,4 @@ def test_a_comparison_is_drawn_and_saved_as_its_name_says(cube: xr.Dataset, tmp_
         assert (tmp_path / f"f{suffix}").read_bytes().lstrip().startswith(start)
     table = comparison.comparison_table(found)
     np.testing.assert_allclose(table.ratio, 0.5)
-    with pytest.raises(ValueError, match=r"must end in \.png"):
-        save_chart(tmp_path / "f.pdf", comparison.draw(found))
     assert "nothing to show" in str(comparison.draw(found.where(False)).to_dict())
