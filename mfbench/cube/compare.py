@@ -12,7 +12,7 @@ from scipy.stats import false_discovery_control
 from mfbench.cube.failure_boundaries import GROUP
 from mfbench.cube.intervals import Interval, decades, difference_interval, mean_interval
 from mfbench.cube.select import longest, selected, trained
-from mfbench.files.integrity import difference, differences
+from mfbench.files.integrity import differences
 
 FALSE_SHARE = 0.1  # of the cells that are said to differ, by chance, on average
 _SECTIONS = ("task", "training", "evaluation")
@@ -163,7 +163,7 @@ def _discoveries(p_values: NDArray[np.float64]) -> NDArray[np.bool_]:
 def _same_task(a: xr.Dataset, b: xr.Dataset) -> bool:
     """Whether the section `task` of their settings is known and the same."""
     sections = [json.loads(cube.attrs.get("settings", "{}")).get("task") for cube in (a, b)]
-    return None not in sections and not difference(*sections, exact=True)
+    return None not in sections and not any(differences(*sections, exact=True))
 
 
 def _other_settings(a: xr.Dataset, b: xr.Dataset, architectures: list[str]) -> list[str]:

@@ -16,7 +16,7 @@ from mfbench.cube.failure_boundaries import GROUP, boundary_variables, success_t
 from mfbench.cube.read import open_benchmark
 from mfbench.cube.write import Group, nothing, write_cube
 from mfbench.files import provenance
-from mfbench.files.integrity import difference
+from mfbench.files.integrity import differences
 from mfbench.study.training import MEMBERS, merged
 from mfbench.training.status import STATUS
 
@@ -213,7 +213,7 @@ def _merged_settings(cubes: Mapping[str, xr.Dataset]) -> dict[str, Any]:
     entries: dict[str, dict[str, Any]] = {}
     levels: dict[str, dict[float, Any]] = {}
     for path, settings in each.items():
-        if other := difference(settings["task"], first["task"], exact=True):
+        if other := next(differences(settings["task"], first["task"], exact=True), ""):
             raise ValueError(f"{path} is of another task than {first_path}: {other}")
         for name in cubes[path].architecture.values.tolist():
             if (entry := settings.get("architectures", {}).get(name)) is None:
@@ -222,7 +222,7 @@ def _merged_settings(cubes: Mapping[str, xr.Dataset]) -> dict[str, Any]:
             training = {k: v for k, v in training.items() if k not in MEMBERS}
             old = entries.setdefault(name, {**entry, "training": training})
             new = {**entry, "training": training, "widths": old["widths"]}
-            if other := difference(new, old, exact=True):
+            if other := next(differences(new, old, exact=True), ""):
                 raise ValueError(f"{path} has another architecture {name} than before: {other}")
             old["widths"] = sorted({*old["widths"], *entry["widths"]})
         for kernel, tasks in settings.get("kernels", {}).items():

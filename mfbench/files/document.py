@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mfbench.files.atomic import write_text
-from mfbench.files.integrity import BrokenFileError, canonical, digest_of, refuse_empty
+from mfbench.files.integrity import BrokenFileError, canonical, digest_of
 
 _KEY = "sha256"
 
@@ -39,12 +39,11 @@ def read_json(path: str | Path) -> dict[str, Any]:
         It is empty, cut off, corrupt or none of mfbench.
     """
     text = Path(path).read_bytes()
-    refuse_empty(path, len(text))
     try:
         document = json.loads(text)
         found = document.pop("usermeta")[_KEY]
     except (ValueError, AttributeError, KeyError, TypeError) as error:
-        raise BrokenFileError(path, f"cut off or corrupt ({error!r})") from None
+        raise BrokenFileError(path, f"empty, cut off or corrupt ({error!r})") from None
     if found != digest_of(canonical(document)):
         raise BrokenFileError(path, "corrupt, its content does not match its seal")
     return document  # type: ignore[no-any-return]

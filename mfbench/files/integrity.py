@@ -68,7 +68,6 @@ def sealed(path: str | Path) -> Path:
     else:
         with open(path, "rb") as file:
             size = file.seek(0, 2)
-            refuse_empty(path, size)
             file.seek(max(0, size - _LAST_SIZE))
             last = _LAST.fullmatch(file.read())
             found = last[1].decode() if last else None
@@ -76,8 +75,8 @@ def sealed(path: str | Path) -> Path:
     if found is None:
         raise BrokenFileError(
             path,
-            "no seal of mfbench at its end: cut off, changed by another program, or not written by "
-            "this version",
+            "no seal of mfbench at its end: empty, cut off, changed by another program, or not "
+            "written by this version",
         )
     if found != expected:
         raise BrokenFileError(path, "corrupt, its content does not match its seal")
@@ -126,7 +125,7 @@ def check_identity(path: str | Path, found: Mapping[str, Any], expected: Mapping
     """
     name = named(path)
     plain = json.loads(json.dumps({**({"file": name} if name else {}), **expected}))
-    if other := difference(found, plain):
+    if other := next(differences(found, plain), ""):
         raise OtherFileError(path, f"another file under this name, made for {other}")
 
 
@@ -144,21 +143,16 @@ def check_variables(
         raise BrokenFileError(path, f"no {kind} of mfbench, it lacks {lacking}")
 
 
-def difference(found: Any, expected: Any, *, exact: bool = False) -> str:
-    """The first of the expected settings that was not found, in words; nothing if all were.
+def differences(found: Any, expected: Any, *, exact: bool = False, name: str = "") -> Iterator[str]:
+    """The expected settings that were not found, in words.
 
     With `exact`, settings that were found must be expected, too.
 
     Examples
     --------
-    >>> difference({"task": {"seed": 1, "length": 8}}, {"task": {"seed": 0}})
-    'task.seed = 1, not 0'
+    >>> list(differences({"task": {"seed": 1, "length": 8}}, {"task": {"seed": 0}}))
+    ['task.seed = 1, not 0']
     """
-    return next(differences(found, expected, exact=exact), "")
-
-
-def differences(found: Any, expected: Any, *, exact: bool = False, name: str = "") -> Iterator[str]:
-    """All that `difference` finds."""
     if isinstance(expected, Mapping) and isinstance(found, Mapping):
         for key in sorted({*expected, *found} if exact else expected):
             pair = found.get(key), expected.get(key)
@@ -170,21 +164,14 @@ def differences(found: Any, expected: Any, *, exact: bool = False, name: str = "
 def _safetensors(path: Path) -> tuple[dict[str, Any], bytes]:
     """Header and tensors of a file, as far as the seal needs them."""
     content = path.read_bytes()
-    refuse_empty(path, len(content))
     end = 8 + int.from_bytes(content[:8], "little")
     try:
         header = json.loads(content[8:end])
         if not isinstance(header, dict) or not isinstance(header.get(_METADATA, {}), dict):
             raise ValueError("its header is no table of tensors")
     except ValueError as error:
-        raise BrokenFileError(path, f"corrupt, or no file of safetensors ({error})") from None
+        raise BrokenFileError(path, f"empty, corrupt or not safetensors ({error})") from None
     return header, content[end:]
-
-
-def refuse_empty(path: str | Path, size: int) -> None:
-    """Name an empty file."""
-    if not size:
-        raise BrokenFileError(path, "empty")
 
 
 def canonical(value: Any) -> bytes:
