@@ -34,7 +34,7 @@ onstart:
 
 
 onsuccess:
-    from mfbench.workflow.failed_cells import failed_cells
+    from mfbench.workflow.progress import failed_cells
 
     if failed := len(failed_cells(PATHS.file("benchmark"))):
         print(

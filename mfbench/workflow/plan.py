@@ -90,7 +90,12 @@ def training_settings(study: Study, *, architecture: str, width: int) -> Setting
     shared = {key: v for key, v in training.items() if key not in MEMBERS}
     return Settings(
         "training",
-        {**_model(study, architecture, width), "training": shared},
+        {
+            "task": study.task.model_dump(),
+            "architecture": study.models[architecture].settings,
+            "width": width,
+            "training": shared,
+        },
         training=training,
         execution={key: full[key] for key in sorted(EXECUTION)},
     )
@@ -128,14 +133,6 @@ def pilot_settings(study: Study) -> Settings:
             "seeds": study.training.seeds,
         },
     )
-
-
-def _model(study: Study, architecture: str, width: int) -> dict[str, Any]:
-    return {
-        "task": study.task.model_dump(),
-        "architecture": study.models[architecture].settings,
-        "width": width,
-    }
 
 
 def own_levels(study: Study) -> dict[Group, Levels]:

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import netCDF4
+
 from mfbench.files import BrokenFileError, read_json
 from mfbench.files.paths import Paths, named
 from mfbench.study.study import Study
 from mfbench.training.checkpoint_progress import members_trained
-from mfbench.workflow.failed_cells import failed_cells
 from mfbench.workflow.plan import levels_of_phase
 
 STAGE_NAMES = {
@@ -182,6 +183,24 @@ class StudyProgress:
     def _named(job: _Job) -> str:
         shown = [v for k, v in job.wildcards.items() if k not in ("phase", "part")]
         return " ".join([STAGE_NAMES.get(job.rule, job.rule), *shown])
+
+
+def failed_cells(path: str | Path) -> list[str]:
+    """The message of each failed cell in a training record, an evaluation or a cube.
+
+    Parameters
+    ----------
+    path : path
+        Empty for a file that cannot be read: whoever needs its numbers says what is wrong.
+    """
+    if Path(path).suffix != ".nc":
+        return []
+    try:
+        with netCDF4.Dataset(path) as file:
+            texts = file.variables.get("message")  # a cube of an earlier version has none
+            return [] if texts is None else [text for text in texts[:].flat if text]
+    except OSError:
+        return []
 
 
 def _last_line(log: str) -> str:
