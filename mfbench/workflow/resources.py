@@ -10,25 +10,17 @@ from collections.abc import Callable, Mapping
 
 from mfbench.study.study import Study
 
-# MB of a job without its data: Python, Snakemake and libraries.
+# MB of a job without its data (Python, Snakemake and libraries), and minutes. Training goes on from
+# its checkpoints, the others start again.
 _BASE = {
-    "dataset": 1000,
-    "floors": 1000,
-    "baselines": 1000,
-    "training": 1500,
-    "evaluation": 2000,
-    "cube": 1500,
+    "dataset": (1000, 60),
+    "floors": (1000, 360),
+    "baselines": (1000, 360),
+    "training": (1500, 1440),
+    "evaluation": (2000, 360),
+    "cube": (1500, 60),
 }
 _CUDA = 3000  # MB of the host that CUDA's libraries take; not measured
-# Minutes. Training goes on from its checkpoints, the others start again.
-_MINUTES = {
-    "dataset": 60,
-    "floors": 360,
-    "baselines": 360,
-    "training": 1440,
-    "evaluation": 360,
-    "cube": 60,
-}
 _LAYERS = 4  # of a whole model, whose depth is unknown
 _TENSORS = 40  # of (batch, T, channels) that a layer keeps for its gradient, at most
 _MB_OF_A_FLOAT = 4e-6
@@ -83,7 +75,7 @@ def memory(study: Study, stage: str) -> Request:
             channels, layers = sizes[wildcards["architecture"], int(wildcards["width"])]
             numbers = levels * (data + members * of_a_member)
             numbers += _TENSORS * layers * batches[stage] * task.length * channels
-        base = _BASE[stage] + (_CUDA if training.device != "cpu" and stage in batches else 0)
+        base = _BASE[stage][0] + (_CUDA if training.device != "cpu" and stage in batches else 0)
         return math.ceil(base + numbers * _MB_OF_A_FLOAT) * attempt
 
     return request
@@ -91,13 +83,13 @@ def memory(study: Study, stage: str) -> Request:
 
 def runtime(stage: str) -> Request | int:
     """Minutes of a job of a stage: a day at most, which training asks for from the start."""
-    limit = _MINUTES["training"]
+    limit = _BASE["training"][1]
     if stage == "training":
         return limit  # a number, because Snakemake calls a function for each of thousands of jobs
 
     def request(wildcards: Mapping[str, str], attempt: int) -> int:
         del wildcards
-        return min(limit, _MINUTES[stage] * attempt)
+        return min(limit, _BASE[stage][1] * attempt)
 
     return request
 
