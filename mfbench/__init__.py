@@ -13,6 +13,7 @@ All is imported on first use, so that `import mfbench` costs next to nothing.
 from __future__ import annotations
 
 import importlib
+import pkgutil
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -36,29 +37,22 @@ __all__ = [
     "train",
 ]
 
+# The module in mfbench.api, and the name there if it is another one.
 _HOMES = {
-    "Task": "tasks.Task",
-    "build": "models.build",
-    "floor": "floors.floor",
-    "load_model": "models.load_model",
-    "memory_function": "kernels.memory_function",
-    "memory_length": "kernels.memory_length",
+    "Task": "tasks",
+    "build": "models",
+    "floor": "floors",
+    "load_model": "models",
+    "memory_function": "kernels",
+    "memory_length": "kernels",
     "open": "cubes.open_cube",
-    "probe": "probe.probe",
-    "train": "training.train",
+    "probe": "probe",
+    "train": "training",
 }
-_SUBMODULES = (
-    "cube",
-    "evaluation",
-    "figures",
-    "floors",
-    "models",
-    "predictions",
-    "report",
-    "study",
-    "tasks",
-    "training",
-)
+
+
+def _packages() -> list[str]:
+    return [module.name for module in pkgutil.iter_modules(__path__) if module.ispkg]
 
 
 def __getattr__(name: str) -> Any:
@@ -66,8 +60,8 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module("importlib.metadata").version("mfbench")
     if name in _HOMES:
         home, _, attribute = _HOMES[name].partition(".")
-        return getattr(importlib.import_module(f"mfbench.api.{home}"), attribute)
-    if name in _SUBMODULES:
+        return getattr(importlib.import_module(f"mfbench.api.{home}"), attribute or name)
+    if name in _packages():
         return importlib.import_module(f"mfbench.{name}")
     from mfbench.words import did_you_mean
 
@@ -75,4 +69,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, *_SUBMODULES, "__version__"])
+    return sorted([*__all__, *_packages(), "__version__"])

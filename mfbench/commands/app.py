@@ -39,20 +39,20 @@ from mfbench.commands import (
 from mfbench.commands.output import own_output
 
 # In the order of the help.
-_COMMANDS: tuple[ModuleType, ...] = (
-    new,
-    check,
-    try_,
-    estimate,
-    run,
-    status,
-    why,
-    cube,
-    merge,
-    compare,
-    floors,
-    clean,
-)
+_COMMANDS: dict[str, ModuleType] = {
+    "new": new,
+    "check": check,
+    "try": try_,
+    "estimate": estimate,
+    "run": run,
+    "status": status,
+    "why": why,
+    "cube": cube,
+    "merge": merge,
+    "compare": compare,
+    "floors": floors,
+    "clean": clean,
+}
 
 app = typer.Typer(
     name="mfbench",
@@ -110,17 +110,14 @@ class _Command(TyperCommand):
     """A command whose help ends with the names that it takes, and with examples."""
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        for names in _NAMES.get(self.name or "", ()):
+        for names in getattr(_COMMANDS[self.name or ""], "NAMES", ()):
             formatter.write_paragraph()
             formatter.write_text(names())
         super().format_epilog(ctx, formatter)
 
 
-_NAMES: dict[str, tuple[Callable[[], str], ...]] = {}
-for _module in _COMMANDS:
-    _name = _module.__name__.rpartition(".")[2].rstrip("_")  # try is a keyword
+for _name, _module in _COMMANDS.items():
     _examples = "\n".join(["\b", "Examples:", *(f"  {line}" for line in _module.EXAMPLES)])
-    _NAMES[_name] = getattr(_module, "NAMES", ())
     app.command(_name, cls=_Command, epilog=_examples)(_in_one_line(_name, _module.run))
 
 
