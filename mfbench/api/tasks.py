@@ -15,6 +15,7 @@ from mfbench.api.kernels import Kernel, resolved
 from mfbench.api.keywords import keywords_checked
 from mfbench.api.notebook import curve, table
 from mfbench.api.sections import checked
+from mfbench.study.kernel import checked_length
 from mfbench.study.task import TaskSettings
 from mfbench.tasks import datasets
 from mfbench.tasks.kernels import memory
@@ -104,12 +105,7 @@ class Task:
                 f"{family}: rho = {rho:g} has memory_length = {m99}, not {self.memory_length}: "
                 "give either rho or memory_length, and None for the other"
             )
-        if m99 > (most := self.settings.longest_memory):
-            raise ValueError(
-                f"memory_length = {m99} is longer than half of the sequences (length, in marked "
-                f"steps on a marked clock): at most {most} is allowed"
-            )
-        object.__setattr__(self, "memory_length", m99)
+        object.__setattr__(self, "memory_length", checked_length(m99, self.settings.longest_memory))
 
     @cached_property
     def settings(self) -> TaskSettings:

@@ -88,7 +88,7 @@ class KernelSettings(Section):
         family = self.reference
         if self.memory_length is not None:
             values = [
-                rho_for_memory_length(family, self._within(m, most), length, weights)
+                rho_for_memory_length(family, checked_length(m, most), length, weights)
                 for m in self.memory_length
             ]
         else:
@@ -99,7 +99,7 @@ class KernelSettings(Section):
             k = memory_function(family, rho, length, weights)
             if family not in families():
                 continued(family, rho, k, longest)
-            m99 = self._within(memory_length(k, weights), most, because=f"rho = {rho:.12g}")
+            m99 = checked_length(memory_length(k, weights), most, because=f"rho = {rho:.12g}")
             levels.append(Level(family=family, rho=rho, memory_length=m99))
         if len({level.rho for level in levels}) < len(levels):
             raise ValueError("two levels have the same rho")
@@ -107,13 +107,19 @@ class KernelSettings(Section):
         sign = 1 if find_family(family).harder_when_larger else -1
         return sorted(levels, key=lambda v: (v.memory_length, sign * v.rho))
 
-    @staticmethod
-    def _within(m99: int, most: int, because: str = "") -> int:
-        if m99 > most:
-            raise ValueError(
-                f"{because or f'memory_length = {m99}'}"
-                f"{f' has memory length {m99}, which' if because else ''} is longer than half of "
-                f"the sequences (task.length, in marked steps on a marked clock): at most {most} "
-                "is allowed"
-            )
-        return m99
+
+def checked_length(m99: int, most: int, *, because: str = "") -> int:
+    """The memory length `m99` of a level, if it is at most `most`.
+
+    Raises
+    ------
+    ValueError
+        It is longer; the message starts with what it comes from (`because`), if that is given.
+    """
+    if m99 > most:
+        what = f"{because} has memory length {m99}, which" if because else f"memory_length = {m99}"
+        raise ValueError(
+            f"{what} is longer than half of the sequences (the task's length, in marked steps on a "
+            f"marked clock): at most {most} is allowed"
+        )
+    return m99
