@@ -14,7 +14,6 @@ rule baselines:
         PATHS.benchmark("baselines")
     conda:
         "../envs/datasets.yaml"
-    threads: 1
     resources:
         mem_mb=memory(STUDY, "baselines"),
         runtime=runtime("baselines"),
@@ -25,22 +24,3 @@ rule baselines:
         code=stage_digest("baselines"),
     script:
         "../workflow_scripts/compute_baselines.py"
-
-
-rule listed_baselines:
-    """The list of a later phase's baselines, for the same reason as `evaluated`."""
-    input:
-        added_baselines,
-    output:
-        PATHS.pattern("listed_baselines"),
-    log:
-        PATHS.log("listed_baselines"),
-    conda:
-        "../envs/evaluation.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
-        gpu=0,
-    script:
-        "../workflow_scripts/list_evaluations.py"

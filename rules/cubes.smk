@@ -18,7 +18,6 @@ rule benchmark_cube:
         PATHS.benchmark("benchmark")
     conda:
         "../envs/evaluation.yaml"
-    threads: 1
     resources:
         mem_mb=memory(STUDY, "cube"),
         runtime=runtime("cube"),

@@ -8,7 +8,6 @@ rule dataset:
         PATHS.benchmark("dataset")
     conda:
         "../envs/datasets.yaml"
-    threads: 1
     resources:
         mem_mb=memory(STUDY, "dataset"),
         runtime=runtime("dataset"),

@@ -13,7 +13,6 @@ rule evaluate:
         PATHS.benchmark("evaluation")
     conda:
         "../envs/evaluation.yaml"
-    threads: 1
     resources:
         mem_mb=memory(STUDY, "evaluation"),
         runtime=runtime("evaluation"),

@@ -8,7 +8,6 @@ rule floors:
         PATHS.benchmark("floors")
     conda:
         "../envs/datasets.yaml"
-    threads: 1
     resources:
         mem_mb=memory(STUDY, "floors"),
         runtime=runtime("floors"),

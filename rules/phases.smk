@@ -56,7 +56,6 @@ if STUDY.pilot:
             PATHS.benchmark("cells").format(phase="study")
         conda:
             "../envs/evaluation.yaml"
-        threads: 1
         resources:
             mem_mb=memory(STUDY, "cube"),
             runtime=runtime("cube"),
@@ -83,7 +82,6 @@ if STUDY.refine:
             PATHS.benchmark("cells").format(phase="refine")
         conda:
             "../envs/evaluation.yaml"
-        threads: 1
         resources:
             mem_mb=memory(STUDY, "cube"),
             runtime=runtime("cube"),
@@ -111,7 +109,6 @@ if STUDY.diagnose:
             PATHS.benchmark("cells").format(phase="diagnose")
         conda:
             "../envs/evaluation.yaml"
-        threads: 1
         resources:
             mem_mb=memory(STUDY, "cube"),
             runtime=runtime("cube"),
@@ -138,10 +135,19 @@ rule evaluated:
         PATHS.log("evaluated"),
     conda:
         "../envs/evaluation.yaml"
-    threads: 1
     resources:
         mem_mb=1000,
         runtime=10,
         gpu=0,
     script:
         "../workflow_scripts/list_evaluations.py"
+
+
+use rule evaluated as listed_baselines with:
+    # The list of a later phase's baselines.
+    input:
+        added_baselines,
+    output:
+        PATHS.pattern("listed_baselines"),
+    log:
+        PATHS.log("listed_baselines"),

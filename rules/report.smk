@@ -18,7 +18,6 @@ rule report_page:
         PATHS.benchmark("report")
     conda:
         "../envs/figures.yaml"
-    threads: 1
     resources:
         mem_mb=memory(STUDY, "cube"),
         runtime=runtime("cube"),

@@ -16,7 +16,6 @@ rule judge_predictions:
         PATHS.benchmark("scoreboard").format(kind="txt")
     conda:
         "../envs/evaluation.yaml"
-    threads: 1
     resources:
         mem_mb=memory(STUDY, "cube"),
         runtime=runtime("cube"),

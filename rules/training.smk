@@ -11,7 +11,6 @@ rule train:
         PATHS.benchmark("record")
     conda:
         "../envs/training.yaml"
-    threads: 1
     resources:
         mem_mb=memory(STUDY, "training"),
         runtime=runtime("training"),
