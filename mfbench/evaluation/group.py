@@ -25,7 +25,7 @@ from mfbench.evaluation.member import EvaluationData, measure
 from mfbench.files import atomic, provenance
 from mfbench.floors.netcdf import Floors
 from mfbench.models.build import build_model
-from mfbench.models.ensemble import Ensemble, ensemble_error
+from mfbench.models.ensemble import Ensemble, ensemble_error, first_and_last
 from mfbench.models.model import Model
 from mfbench.models.own_code import ArchitectureError, own_code
 from mfbench.study.evaluation import EvaluationSettings
@@ -239,12 +239,11 @@ def _measure_all(
 def _no_ensemble(members: Sequence[_Member], model: Model) -> str | None:
     """Why members cannot run together; None if they can."""
     x = members[0].level.data.x.to(model.like)
-    count = min(2, len(x) // 2) or 1
     try:
         models = [members[i].load(copy.deepcopy(model)) for i in (0, -1)]
     except ArchitectureError as error:
         return str(error)
-    return ensemble_error(models, torch.stack((x[:count], x[-count:])))
+    return ensemble_error(models, first_and_last(x))
 
 
 def _measure(

@@ -103,7 +103,7 @@ def generalisation_error(
     ArchitectureError
         One of several models breaks at that length.
     """
-    length, limit = len(tasks[0].kernel), ensemble.maximum_length
+    length, limit = len(tasks[0].kernel), ensemble.model.maximum_length
     if limit is not None and length > limit:
         reason = f"the model runs {limit} steps at most, not {length}"
         return np.full(len(tasks), np.nan), reason

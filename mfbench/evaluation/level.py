@@ -12,7 +12,6 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mfbench.evaluation.capacity import CAPACITY, OF_MARKED_TASKS
-from mfbench.evaluation.floor_check import check_floor
 from mfbench.evaluation.inputs import Trained
 from mfbench.evaluation.member import MEASURED
 from mfbench.evaluation.optimum import RESOLVED, optimisation_part
@@ -24,6 +23,7 @@ from mfbench.evaluation.statistics import (
 )
 from mfbench.files.netcdf import about
 from mfbench.floors.netcdf import Floors
+from mfbench.models.own_code import ArchitectureError
 from mfbench.study.evaluation import EvaluationSettings
 from mfbench.tasks.datasets import Task
 from mfbench.training.record import weight_name
@@ -33,6 +33,7 @@ from mfbench.training.status import STATUS
 log = logging.getLogger(__name__)
 
 MEMBER = ("budget", "learning_rate", "seed")
+_ROUNDING = 1e-4  # share of a floor by which float32 rounding may undercut it
 _DERIVED: dict[str, tuple[tuple[str, ...], str]] = {
     "optimisation_part": ((), "log10(relative_mse / max(upper_floor, 1e-6))"),
     "first_step_below": (
@@ -269,3 +270,29 @@ def _scalars(
         "upper_floor": (upper, "relative error of the best LTI model of this size we know"),
         "approximation_part": (part, "log10(upper_floor); -inf if the floor is 0"),
     }
+
+
+def check_floor(error: float, lower_floor: float, *, model: str) -> None:
+    """Check that a linear time-invariant model does not beat the lower bound for its size.
+
+    Parameters
+    ----------
+    error : float
+        Population error of the model, from its response and so without sampling error.
+    lower_floor : float
+        The certified bound.
+    model : str
+        Name of the model in the message.
+
+    Raises
+    ------
+    ArchitectureError
+        The error is below the bound by more than rounding. The architecture declares a wrong
+        `state_size`, `receptive_field` or `linear`, or mfbench has a bug.
+    """
+    if error + RESOLVED < lower_floor * (1 - _ROUNDING):
+        raise ArchitectureError(
+            f"{model} is linear and has a relative error of {error:.6g}, below the floor of "
+            f"{lower_floor:.6g} for its state size and receptive field: the architecture declares "
+            "one of them too small, or mfbench has a bug"
+        )

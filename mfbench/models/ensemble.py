@@ -116,23 +116,10 @@ class Ensemble:
         values = {**self.split(parameters), **buffers}
         return {name: values[first].clone() for name, first in self._first_names.items()}
 
-    def train(self) -> None:
-        """Set all layers to training mode."""
-        self.model.train()
-
-    def eval(self) -> None:
-        """Set all layers to evaluation mode."""
-        self.model.eval()
-
     @property
     def linear(self) -> bool:
         """Whether the models are exactly linear in x."""
         return self.model.linear
-
-    @property
-    def maximum_length(self) -> int | None:
-        """Longest sequence that they can run, in steps; None if unlimited."""
-        return self.model.maximum_length
 
 
 def trained_parameters(model: nn.Module) -> dict[str, Tensor]:
@@ -186,6 +173,12 @@ def ensemble_error(models: Sequence[Model], x: Tensor) -> str | None:
     return None
 
 
+def first_and_last(x: Tensor) -> Tensor:
+    """Inputs of two models for `ensemble_error`, from sequences (N, T, d): (2, 2, T, d) or less."""
+    count = min(2, len(x) // 2) or 1
+    return torch.stack((x[:count], x[-count:]))
+
+
 def _compare(alone: Sequence[Model], x: Tensor) -> None:
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
@@ -197,7 +190,7 @@ def _compare(alone: Sequence[Model], x: Tensor) -> None:
     each = [Ensemble([one]) for one in alone]
     for train in (True, False):
         for ensemble in (together, *each):
-            ensemble.train() if train else ensemble.eval()
+            ensemble.model.train(train)
         expected = [one(x_m[None]) for one, x_m in zip(each, x, strict=True)]
         found = together(x)
         _assert_close("outputs", found, torch.cat(expected))

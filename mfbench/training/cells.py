@@ -17,7 +17,7 @@ from mfbench.files import package_versions
 from mfbench.files.paths import rho_text
 from mfbench.models.build import build_model, name_of
 from mfbench.models.cost import multiply_adds
-from mfbench.models.ensemble import ensemble_error, trained_parameters
+from mfbench.models.ensemble import ensemble_error, first_and_last, trained_parameters
 from mfbench.models.judging import check_promises
 from mfbench.models.model import Model
 from mfbench.models.own_code import ArchitectureError
@@ -321,9 +321,7 @@ def _ensemble_size(
     except ArchitectureError:
         return 1
     models = [model.to(data.x.device) for model in models]
-    count = min(2, len(data.x) // 2) or 1
-    inputs = torch.stack((data.x[:count], data.x[-count:]))
-    if (reason := ensemble_error(models, inputs)) is not None:
+    if (reason := ensemble_error(models, first_and_last(data.x))) is not None:
         log.warning(
             "%s, width %d, trains one member at a time: %s",
             name_of(architecture["model"]),

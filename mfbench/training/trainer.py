@@ -319,14 +319,14 @@ class Trainer:
         """Mean squared error on the validation split, (M,)."""
         sequences, size = len(self.data.x_validation), self._validation_batch
         total = torch.zeros(len(self.members), dtype=torch.float64, device=self.data.x.device)
-        self.ensemble.eval()
+        self.ensemble.model.eval()
         with torch.no_grad():
             for start in range(0, sequences, size):
                 part = slice(start, start + size)
                 x, y = self.x_validation.part(part), self.y_validation.part(part)
                 residual = (self.ensemble(x)[..., 0] - y)[..., self.data.scored_from :]
                 total += residual.square().mean((-2, -1)) * x.shape[-3]
-        self.ensemble.train()
+        self.ensemble.model.train()
         return total / sequences
 
     def _memory(self) -> Tensor:
@@ -335,7 +335,7 @@ class Trainer:
         All steps use the same probes, so differences between steps come from the model.
         """
         probes = self.settings.memory_probes
-        self.ensemble.eval()
+        self.ensemble.model.eval()
         if self.data.marks is not None:
             return self._memory_by_correlation(probes)
         rows, times, _ = probe_jacobians(
@@ -345,7 +345,7 @@ class Trainer:
             probes=probes,
             batch_size=self._validation_batch,
         )
-        self.ensemble.train()
+        self.ensemble.model.train()
         return torch.from_numpy(mean_over_steps(rows, times))
 
     def _memory_by_correlation(self, sequences: int) -> Tensor:
@@ -353,7 +353,7 @@ class Trainer:
         x = self.x_validation.part(slice(sequences))  # (M, n, T, 2)
         with torch.no_grad():
             batches = [self.ensemble(part)[..., 0] for part in x.split(self._validation_batch, 1)]
-        self.ensemble.train()
+        self.ensemble.model.train()
         outputs = torch.cat(batches, 1)[..., self.data.scored_from :].double().cpu().numpy()
         inputs = x.double().cpu().numpy()
         means = [

@@ -9,8 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from mfbench.baselines.linear_system import best_response
-from mfbench.baselines.netcdf import baselines, read_baselines, relative_error, write_baselines
+from mfbench.baselines.netcdf import (
+    baselines,
+    best_response,
+    read_baselines,
+    relative_error,
+    write_baselines,
+)
 from mfbench.baselines.ridge import Ridge, fit_ridge, lagged_moments, windows
 from mfbench.evaluation.error import error_of_predictions
 from mfbench.files import OtherFileError

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mfbench.evaluation.floor_check import check_floor
+from mfbench.evaluation.level import check_floor
 from mfbench.evaluation.optimum import optimisation_part
 
 
