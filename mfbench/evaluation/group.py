@@ -49,25 +49,14 @@ _MARGIN = 1.5
 
 @dataclass(eq=False)
 class _Level:
-    """A level during its evaluation.
-
-    Attributes
-    ----------
-    task, floors, found
-        The content of its files.
-    data : EvaluationData
-        The data on which its members are measured.
-    message : str
-        Error of the architecture's own code; "" if there was none.
-    measured : dict
-        Results for its members, by the indices of budget, learning rate and seed.
-    """
+    """A level during its evaluation."""
 
     task: Task
     floors: Floors
     found: Trained
     data: EvaluationData
-    message: str
+    message: str  # error of the architecture's own code; "" if there was none
+    # By the indices of budget, learning rate and seed.
     measured: dict[tuple[int, ...], dict[str, Any]] = field(default_factory=dict)
 
 

@@ -119,24 +119,14 @@ def makespan(jobs: Iterable[float], parallel: int) -> float:
 
 @dataclass
 class _Cost:
-    """What is known about a model, from earlier jobs (``records``) or from a timing.
+    """What is known about a model, from earlier jobs (``records``) or from a timing."""
 
-    Attributes
-    ----------
-    start : list of float
-        Seconds of a training job beside its steps.
-    step, validation, evaluation : list of float
-        Seconds of a member, for each step, each validation and its evaluation.
-    parameters : int
-    memory : list of float
-        MB of a job.
-    """
-
-    start: list[float] = field(default_factory=list)
+    start: list[float] = field(default_factory=list)  # seconds of a training job beside its steps
+    # Seconds of a member.
     step: list[float] = field(default_factory=list)
     validation: list[float] = field(default_factory=list)
     evaluation: list[float] = field(default_factory=list)
-    memory: list[float] = field(default_factory=list)
+    memory: list[float] = field(default_factory=list)  # MB of a job
     parameters: int = 0
     basis: str = ""
 

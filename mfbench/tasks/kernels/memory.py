@@ -218,13 +218,7 @@ def _ordered_points(
     length: int,
     weights: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """The points of a grid that have a memory function, if M99 crosses `m99` only upwards.
-
-    Raises
-    ------
-    ValueError
-        M99 falls across `m99`, or no point has a memory function.
-    """
+    """The points of a grid that have a memory function, if M99 crosses `m99` only upwards."""
     found: dict[float, int] = {}
     refused = ValueError(f"{family}: its grid is empty")
     for rho in map(float, grid):
