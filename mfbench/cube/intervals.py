@@ -74,14 +74,7 @@ def mean_interval(values: NDArray[np.float64], resolution: float = RESOLUTION) -
     mean = float(values.mean())
     freedom, spread = len(values) - 1, max(float(values.std(ddof=1)), resolution / np.sqrt(12))
     error = spread / np.sqrt(len(values))
-    half = float(error * special.stdtrit(freedom, 1 - TAIL))
-    return Interval(
-        mean,
-        mean - half,
-        mean + half,
-        f"t interval over {len(values)} seeds",
-        lambda x: float(special.stdtr(freedom, (x - mean) / error)),
-    )
+    return _t_interval(mean, error, freedom, f"t interval over {len(values)} seeds")
 
 
 def difference_interval(values: NDArray[np.float64], others: NDArray[np.float64]) -> Interval:
@@ -101,13 +94,18 @@ def difference_interval(values: NDArray[np.float64], others: NDArray[np.float64]
         e**2 / (len(v) - 1) for e, v in zip(errors, kinds, strict=True)
     )
     difference, error = float(kinds[0].mean() - kinds[1].mean()), float(np.sqrt(errors.sum()))
+    method = f"Welch's t interval over {len(kinds[0])} and {len(kinds[1])} seeds"
+    return _t_interval(difference, error, freedom, method)
+
+
+def _t_interval(value: float, error: float, freedom: float, method: str) -> Interval:
     half = float(error * special.stdtrit(freedom, 1 - TAIL))
     return Interval(
-        difference,
-        difference - half,
-        difference + half,
-        f"Welch's t interval over {len(kinds[0])} and {len(kinds[1])} seeds",
-        lambda x: float(special.stdtr(freedom, (x - difference) / error)),
+        value,
+        value - half,
+        value + half,
+        method,
+        lambda x: float(special.stdtr(freedom, (x - value) / error)),
     )
 
 

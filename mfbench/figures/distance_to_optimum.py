@@ -64,14 +64,9 @@ def draw(cube: xr.Dataset) -> Any:
     solved = base.mark_rule(strokeDash=[4, 3], color=theme.INK).encode(
         x=alt.X(), y=alt.YDatum(np.log10(success), axis=axis, scale=scale, title=None)
     )
-    chart = (
-        alt.layer(bar, solved)
-        .properties(width=150, height=84)
-        .facet(**theme.architectures_by_kernels(cube))
-        .resolve_scale(x="independent")
-    )
+    chart = theme.by_architecture_and_kernel(alt.layer(bar, solved), cube)
     return theme.styled(
-        chart,
+        chart.resolve_scale(x="independent"),
         title=title,
         subtitle=[
             "Relative error (log scale) by M99 (steps). Grey: up to the LTI floor, the error of "

@@ -63,14 +63,9 @@ def draw(cube: xr.Dataset) -> Any:
     number = once.mark_text(baseline="bottom", dy=-1, fontSize=10, color=theme.INK).encode(
         y=alt.datum(1.0), text="text:N"
     )
-    chart = (
-        alt.layer(bar, tick, number)
-        .properties(width=150, height=84)
-        .facet(**theme.architectures_by_kernels(cube))
-        .resolve_scale(x="independent")
-    )
+    chart = theme.by_architecture_and_kernel(alt.layer(bar, tick, number), cube)
     return theme.styled(
-        chart,
+        chart.resolve_scale(x="independent"),
         title=title,
         subtitle=[
             "Shares of the error by M99 (steps), with the relative error on top; pale: solved. "

@@ -51,12 +51,8 @@ def draw(cube: xr.Dataset) -> Any:
     ]
     note = theme.memory_length_note(base, by=["architecture", "kernel"], right=146)
     note = note.encode(y=alt.value(74))
-    chart = (
-        alt.layer(seeds, *marks, note)
-        .properties(width=150, height=84)
-        .facet(**theme.architectures_by_kernels(cube))
-        .add_params(theme.level_slider(cube))
-    )
+    chart = theme.by_architecture_and_kernel(alt.layer(seeds, *marks, note), cube)
+    chart = chart.add_params(theme.level_slider(cube))
     return theme.styled(
         chart,
         title=title,

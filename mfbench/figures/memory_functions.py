@@ -34,13 +34,9 @@ def draw(cube: xr.Dataset) -> Any:
         x=x, y=alt.Y("target:Q", **y)
     )
     note = theme.memory_length_note(base, by=["architecture", "kernel"], right=146)
-    chart = (
-        over_capacity(alt.layer(band, learned, target, note), base.encode(x=x))
-        .properties(width=150, height=84)
-        .facet(**theme.architectures_by_kernels(cube))
-        .resolve_scale(y="independent")
-        .add_params(theme.level_slider(cube))
-    )
+    panel = over_capacity(alt.layer(band, learned, target, note), base.encode(x=x))
+    chart = theme.by_architecture_and_kernel(panel, cube)
+    chart = chart.resolve_scale(y="independent").add_params(theme.level_slider(cube))
     return theme.styled(
         chart,
         title="What the models remember",

@@ -172,18 +172,18 @@ def by_kernel(panel: Any, cube: xr.Dataset, *, widths: bool = False) -> Any:
     return panel.facet(facet=alt.Facet("kernel:N", sort=kernels, title=None), columns=2)
 
 
-def architectures_by_kernels(cube: xr.Dataset) -> dict[str, Any]:
+def by_architecture_and_kernel(panel: Any, cube: xr.Dataset, *, height: int = 84) -> Any:
     """A grid of small panels: one row per architecture, one column per kernel."""
-    return {
-        "row": alt.Row(
+    return panel.properties(width=150, height=height).facet(
+        row=alt.Row(
             "architecture:N",
             sort=cube.architecture.values.tolist(),
             title=None,
             header=alt.Header(labelAngle=0, labelAlign="left"),
         ),
-        "column": alt.Column("kernel:N", sort=cube.kernel.values.tolist(), title=None),
-        "spacing": 10,
-    }
+        column=alt.Column("kernel:N", sort=cube.kernel.values.tolist(), title=None),
+        spacing=10,
+    )
 
 
 def by_task(table: pd.DataFrame, order: list[str]) -> Any:

@@ -16,7 +16,7 @@ def draw(cube: xr.Dataset) -> Any:
     table = rounded(curve_table(cube), "median", "low", "high", digits=3)
     domain = theme.error_domain(table["median"])
     lengths = sorted({int(v) for v in table.memory_length.dropna()}) or [1]
-    chart = (
+    panel = (
         alt.Chart(table)
         .mark_line(strokeWidth=1.8)
         .encode(
@@ -38,11 +38,9 @@ def draw(cube: xr.Dataset) -> Any:
             detail="level:N",
             tooltip=["architecture", "kernel", "memory_length", "step", "median", "low", "high"],
         )
-        .properties(width=150, height=96)
-        .facet(**theme.architectures_by_kernels(cube))
     )
     return theme.styled(
-        chart,
+        theme.by_architecture_and_kernel(panel, cube, height=96),
         title="How they learn",
         subtitle=["Relative validation error over training, median over seeds."],
     )
