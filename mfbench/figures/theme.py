@@ -114,18 +114,9 @@ def boundary_axis(cube: xr.Dataset) -> alt.Y:
 def boundary_points(
     base: Any, outside: dict[str, str], *, sizes: tuple[int, int] = (70, 80), **channels: Any
 ) -> list[Any]:
-    """Points at boundaries within the levels, and open marks at those outside.
+    """Points at boundaries within the levels, and open marks at those outside, of the other size.
 
-    Parameters
-    ----------
-    base : Chart
-        Of a `boundary_table`.
-    outside : dict
-        What `censored` is, such as "== 'below'", and the shape of its marks.
-    sizes : (int, int)
-        Areas of a point and of an open mark.
-    **channels
-        Encodings of all these marks.
+    `outside` has their shapes by a condition on `censored`, such as ``== 'below'``.
     """
     inside = base.transform_filter("datum.censored == 'none'").mark_point(
         filled=True, size=sizes[0], opacity=1

@@ -109,13 +109,7 @@ class KernelSettings(Section):
 
 
 def checked_length(m99: int, most: int, *, because: str = "") -> int:
-    """The memory length `m99` of a level, if it is at most `most`.
-
-    Raises
-    ------
-    ValueError
-        It is longer; the message starts with what it comes from (`because`), if that is given.
-    """
+    """The memory length `m99`, if it is at most `most`; the error names what it comes from."""
     if m99 > most:
         what = f"{because} has memory length {m99}, which" if because else f"memory_length = {m99}"
         raise ValueError(
