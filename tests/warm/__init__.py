@@ -24,7 +24,7 @@ def run(
     *arguments: str, folder: Path, environment: dict[str, str]
 ) -> subprocess.CompletedProcess[str]:
     """Run `python ARGUMENTS` in a folder; the processes that it starts are forks, too."""
-    program = _python(environment.get("PYTHONHASHSEED", "random"))
+    program = python(environment.get("PYTHONHASHSEED", "random"))
     return subprocess.run(
         [program, *arguments],
         cwd=folder,
@@ -36,7 +36,7 @@ def run(
 
 
 @functools.cache
-def _python(hash_seed: str) -> str:
+def python(hash_seed: str = "random") -> str:
     """Path of a program that takes the arguments of Python: -P, -m, -c or a script."""
     folder = tempfile.TemporaryDirectory(prefix="warm")
     program, socket = Path(folder.name, "python"), Path(folder.name, "socket")
