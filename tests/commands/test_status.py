@@ -11,7 +11,6 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -141,29 +140,6 @@ def test_json_is_all_that_is_printed_and_keeps_its_keys(
     (running,) = [c for c in document["cells"] if c["state"] == "running"]
     assert running["job"].keys() == {"host", "pid", "slurm_job_id", "started"}
     assert running["rho"] == easy
-
-
-@pytest.mark.parametrize(
-    ("content", "says"),
-    [
-        (None, "No such file"),
-        ("[1, 2]", "must hold a mapping"),
-        ("a: [", "not valid YAML"),
-        ("name: x\nkernel: {}", "kernel: unknown key"),
-        (b"\xff\xfe", "save the file as UTF-8"),
-    ],
-)
-def test_a_study_file_that_cannot_be_used_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: Any, says: str
-) -> None:
-    file = tmp_path / "study.yaml"
-    if content is not None:
-        file.write_bytes(content if isinstance(content, bytes) else content.encode())
-    assert main(["status", str(file)]) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.startswith("mfbench status: ")
-    assert says in err
 
 
 @pytest.mark.parametrize("arguments", [["--watch", "0"], ["--json", "--watch", "1"]])

@@ -183,6 +183,7 @@ def test_planning_a_known_study_imports_neither_torch_nor_xarray() -> None:
         "import sys; from mfbench.study.study import read_study; "
         "study = read_study('config.yaml'); study.models; "
         "import mfbench.workflow.plan, mfbench.workflow.code; "
+        "from mfbench.predictions.catalogue import predictions; predictions(); "
         "print(sorted({'torch', 'xarray', 'pandas', 'altair'} & set(sys.modules)))"
     )
     done = subprocess.run(

@@ -45,26 +45,6 @@ def test_the_best_validated_step_is_kept(data: TrainingData) -> None:
     assert residual[:, 8:].square().mean().item() == pytest.approx(done.best_error, rel=1e-5)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_an_interrupted_member_ends_with_the_same_numbers(name: str, data: TrainingData) -> None:
-    whole = train(data, name)
-    kept: list[Progress] = []
-
-    class KilledError(Exception):
-        pass
-
-    def save(progress: Progress) -> None:
-        kept.append(copied(progress))
-        if len(kept) == 17:
-            raise KilledError
-
-    every_step = make_settings(checkpoints={"minutes": 0})
-    with pytest.raises(KilledError):
-        train(data, name, settings=every_step, save=save)
-    for progress in (kept[3], kept[16]):
-        assert_same(train(data, name, settings=every_step, progress=progress), whole)
-
-
 def test_layers_that_draw_random_numbers_resume_exactly(data: TrainingData, tmp_path: Path) -> None:
     """And recording the memory draws none of theirs."""
     name = write_architecture(
@@ -120,13 +100,6 @@ def test_a_divergence_counts_at_its_step_and_not_when_it_is_detected(data: Train
 def risen(data: TrainingData, factor: float = 1e3) -> TrainingData:
     """Data whose validation errors are far above the losses of training."""
     return dataclasses.replace(data, y_validation=factor * data.y_validation)
-
-
-def test_an_error_above_the_threshold_is_a_divergence(data: TrainingData) -> None:
-    done = train(risen(data))
-    assert done.diverged_step == 1
-    assert done.best_step == 0
-    assert len(done.validation_error) == 1  # the curve up to this step is kept
 
 
 def test_a_model_that_starts_far_off_has_not_diverged(data: TrainingData) -> None:
