@@ -9,7 +9,7 @@ import pytest
 
 from mfbench.study.study import StudyError, load_study, read_study
 from mfbench.workflow.plan import study_settings
-from tests.conftest import REPOSITORY, small_study
+from tests.conftest import REPOSITORY, built_here, small_study
 
 STUDIES = [REPOSITORY / "config.yaml", *sorted((REPOSITORY / "config").glob("**/*.yaml"))]
 
@@ -27,8 +27,7 @@ def merged(path: str, value: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda p: p.name)
 def test_shipped_studies_are_valid(path: Path) -> None:
-    study = read_study(path)
-    assert study.groups()
+    assert built_here(read_study(path)).groups()
 
 
 def test_shipped_studies_never_share_a_results_folder() -> None:
@@ -137,7 +136,7 @@ def test_an_architecture_changes_only_what_it_names_of_the_training() -> None:
     of_gru = study.training_of("gru")
     assert (of_gru.optimiser.betas, of_gru.optimiser.epsilon) == ((0.8, 0.9), 1e-6)
     assert of_gru.steps == study.training.steps
-    kept = study_settings(study)["architectures"]["gru"]["training"]
+    kept = study_settings(built_here(study))["architectures"]["gru"]["training"]
     assert kept == {"optimiser": {"betas": [0.8, 0.9]}}
 
 

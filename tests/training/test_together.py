@@ -30,7 +30,7 @@ from tests.training.conftest import (
 from tests.training.oracle import train_plainly
 
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
-    *[(name, {}) for name in registered()],
+    ("rnn", {}),
     ("rnn", {"options": {"nonlinearity": "identity"}}),
     ("lstm", {"layers": 2, "norm": "rms", "residual": True}),
     *[
