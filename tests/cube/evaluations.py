@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -113,10 +115,20 @@ def make_baselines(folder: Path, kernel: str, rho: float, systems: dict[int, flo
     return path
 
 
+@functools.cache
+def _whole_study() -> dict[Path, bytes]:
+    groups = [(a, w) for a, entry in STUDY["architectures"].items() for w in entry["widths"]]
+    with tempfile.TemporaryDirectory() as folder:
+        made = [make_group(Path(folder), *g, kernel) for g in groups for kernel in STUDY["kernels"]]
+        return {path.relative_to(folder): path.read_bytes() for path in made}
+
+
 def whole_study(folder: Path) -> list[Path]:
     """All evaluations of the study."""
-    groups = [(a, w) for a, entry in STUDY["architectures"].items() for w in entry["widths"]]
-    return [make_group(folder, *group, kernel) for group in groups for kernel in STUDY["kernels"]]
+    for path, content in _whole_study().items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+    return [folder / path for path in _whole_study()]
 
 
 def edit(path: Path, change: Callable[[xr.Dataset], xr.Dataset | None]) -> xr.Dataset:

@@ -97,7 +97,9 @@ def test_what_is_missing_is_absent(tmp_path: Path) -> None:
     assert (cube.status.sel(at) == 1).all()
     assert int((cube.status != 0).sum()) == 2 * len(RATES) * len(SEEDS)
     assert int(cube.relative_mse.count()) == 2 * len(RATES) * len(SEEDS)
-    assert cube.boundary_censored.attrs["flag_meanings"].split()[3] == "absent"
+    flags = cube.boundary_censored.attrs
+    assert flags["flag_meanings"].split()[3] == "absent"
+    assert flags["flag_values"].tolist() == [0, 1, 2, 3]
     assert int((cube.boundary_censored != 3).sum()) == 1
 
 

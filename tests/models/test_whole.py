@@ -15,6 +15,8 @@ from mfbench.models.build_all import build_all
 from mfbench.models.judging import check_promises
 from mfbench.models.options import resolved_options
 from mfbench.models.own_code import ArchitectureError
+from tests.conftest import architecture_settings
+from tests.whole import write_twin
 
 LENGTH = 24
 HEAD = """
@@ -109,6 +111,20 @@ def test_a_sound_module_passes(case: str, tmp_path: Path, device: torch.device) 
         device=device,
     )
     assert warnings == []
+
+
+@pytest.mark.parametrize("name", ["rnn", "stable_ssm"])
+def test_a_whole_model_is_the_same_as_a_mixer(name: str, tmp_path: Path) -> None:
+    x, found = torch.randn(3, LENGTH, 1), []
+    for reference in (name, write_twin(tmp_path, name)):
+        torch.manual_seed(0)
+        model = build_model(architecture_settings(reference), width=4, length=LENGTH)
+        (y := model(x)).square().mean().backward()
+        gradients = {name: p.grad.flatten() for name, p in model.named_parameters()}
+        groups = [names for names in model.parameter_groups().values() if names]
+        # Names and their order differ.
+        found.append([y, *(torch.cat([gradients[n] for n in g]).sort().values for g in groups)])
+    torch.testing.assert_close(*found)
 
 
 def test_declarations_are_those_of_the_module(tmp_path: Path) -> None:

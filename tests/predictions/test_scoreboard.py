@@ -21,8 +21,6 @@ from mfbench.predictions.scoreboard import (
     write_scoreboard,
 )
 from mfbench.predictions.verdict import NOT_DECIDED
-from mfbench.training.status import STATUS
-from tests.cube.oracle import write_benchmark
 from tests.predictions.cubes import Member, make_cube, study_of
 
 
@@ -134,9 +132,7 @@ def test_the_command_prints_the_scoreboard_of_cubes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name, positions in (("both", True), ("half", False)):
-        cube = attention(name, positions)
-        cube["status"] = cube.status.dims, np.vectorize(STATUS.index)(cube.status).astype("i1")
-        write_benchmark(tmp_path / f"{name}.nc", cube)
+        attention(name, positions).to_netcdf(tmp_path / f"{name}.nc")
     main([str(tmp_path / "both.nc"), str(tmp_path / "half.nc"), "--output", str(tmp_path / "all")])
     said = capsys.readouterr().out
     assert "cannot do impulse: SUPPORTED (both, 10 runs, 1 diverged)" in said

@@ -23,21 +23,13 @@ from tests.conftest import write_architecture
 from tests.training.cells import train, train_several, write
 from tests.training.conftest import assert_same, make_data
 
-# A broken forward pass of a user's architecture, and the message about it.
-BROKEN = {
-    "raise KeyError('mine')": "KeyError: 'mine'",
-    "return u[:, :-1]": r"the model maps \(2, 16, 1\) to \(2, 15, 1\), not to \(B, T, 1\)",
-    "return u * float('nan')": "the output of the untrained model is not finite",
-    "return u.flip(1)": "the model is not causal: y_t depends on",
-}
 
-
-@pytest.mark.parametrize("forward", BROKEN)
 def test_a_message_before_training_names_a_broken_architecture(
-    forward: str, data: TrainingData, tmp_path: Path
+    data: TrainingData, tmp_path: Path
 ) -> None:
-    reference = write_architecture(tmp_path, forward)
-    with pytest.raises(ArchitectureError, match=rf"own\.py:Own, width 4: {BROKEN[forward]}"):
+    reference = write_architecture(tmp_path, "return u.flip(1)")
+    expected = r"own\.py:Own, width 4: the model is not causal: y_t depends on"
+    with pytest.raises(ArchitectureError, match=expected):
         train(data, tmp_path / "c", reference)
 
 

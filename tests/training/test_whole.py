@@ -1,40 +1,16 @@
-"""A module that is a whole model trains as the same model from a mixer."""
+"""A module that is a whole model is trained, on the device where it runs."""
 
 from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 from mfbench.training.data import TrainingData
-from mfbench.training.progress import Progress
 from tests.training.cells import train_several
-from tests.training.conftest import GRID, make_members, train_together
 from tests.whole import write_twin
-
-
-def weights(progress: Progress) -> list[torch.Tensor]:
-    """All best weights, in an order that does not depend on their names."""
-    tensors = [t.flatten() for name, t in progress.tensors.items() if name.startswith("best.")]
-    return [torch.cat(tensors).sort().values]
-
-
-@pytest.mark.parametrize("name", ["rnn", "stable_ssm"])
-def test_a_whole_model_trains_as_the_same_mixer(name: str, tmp_path: Path, double: None) -> None:
-    mixer = train_together(name, members=make_members(grid=GRID[1:3]))
-    whole = train_together(write_twin(tmp_path, name), members=make_members(grid=GRID[1:3]))
-    for one, other in zip(mixer, whole, strict=True):
-        assert one.ensemble_size == other.ensemble_size == 2
-        for expected, found in (
-            (one.losses, other.losses),
-            (one.validation_error, other.validation_error),
-            (one.memory, other.memory),
-            *zip(weights(one), weights(other), strict=True),
-        ):
-            np.testing.assert_allclose(found, expected, rtol=0, atol=1e-10)
 
 
 def test_a_whole_model_is_a_cell_with_what_it_declares(data: TrainingData, tmp_path: Path) -> None:

@@ -17,9 +17,9 @@ import pytest
 import yaml
 from filelock import FileLock
 
+from tests import warm
 from tests.commands.conftest import easy, hard, results  # noqa: F401
 from tests.conftest import REPOSITORY, know_models, small_study
-from tests.workflow import warm
 
 OWN = """from gain import GAIN
 from mfbench.models.mixer import Mixer
@@ -76,8 +76,8 @@ class Project:
 
     def snakemake(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run Snakemake on the study."""
-        return warm.snakemake(
-            self.command(*arguments)[3:],
+        return warm.run(
+            *self.command(*arguments)[1:],
             folder=self.folder,
             environment=self.environment() | environment,
         )

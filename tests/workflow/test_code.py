@@ -22,8 +22,6 @@ from mfbench.workflow.code import (
 from tests.conftest import REPOSITORY, small_study
 from tests.tasks.kernels.own import write_family
 
-SCRIPTS = REPOSITORY / "workflow_scripts"
-
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_module_that_a_stage_reaches_is_declared(stage: str) -> None:
@@ -159,10 +157,3 @@ def test_a_kernel_counts_with_all_that_it_consists_of(tmp_path: Path) -> None:
     before = digest(values)
     np.save(values, np.array([1.0, 2.1]))
     assert digest(values) != before
-
-
-@pytest.mark.parametrize("script", sorted(SCRIPTS.glob("*.py")), ids=lambda p: p.stem)
-def test_scripts_are_thin_and_never_read_the_global_config(script: Path) -> None:
-    text = script.read_text()
-    assert "snakemake.config" not in text
-    assert "def " not in text  # logic lives in the package

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 import mfbench
+from tests import warm
 from tests.conftest import REPOSITORY, small_study
 from tests.workflow.conftest import FILES, said
 
@@ -33,7 +34,7 @@ def write(folder: Path, architectures: dict[str, Any] = OWN, **changes: Any) -> 
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-P", "-m", "mfbench", *arguments]
+    return [warm.python(), "-P", "-m", "mfbench", *arguments]
 
 
 def environment(tree: Path) -> dict[str, str]:

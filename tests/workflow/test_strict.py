@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.workflow import warm
+from tests import warm
 from tests.workflow.conftest import Project, said
 
 STUDY = """\
@@ -42,7 +42,9 @@ def test_a_dry_run_names_the_line(fresh: Project) -> None:
 
 def test_the_default_study_is_read_by_mfbench_alone(fresh: Project) -> None:
     (fresh.folder / "config.yaml").write_text(STUDY + "evaluation: [1\n")
-    done = warm.snakemake(["-n"], folder=fresh.folder, environment=fresh.environment())
+    done = warm.run(
+        *("-m", "snakemake", "-n"), folder=fresh.folder, environment=fresh.environment()
+    )
     message = "config.yaml:10:1: not valid YAML while parsing a flow sequence from line 9"
     assert message in said(done)
     assert "Traceback" not in said(done)
