@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from mfbench.cube.boundaries import crossing, falling, levels_above
 from mfbench.cube.failure_boundaries import success_threshold
-from mfbench.cube.intervals import TAIL
 from mfbench.cube.select import selected, trained
+
+_TAIL = (1 - 0.9) / 2
 
 
 class Slope(NamedTuple):
@@ -71,7 +72,7 @@ def boundary_slope(
     if on_grid < 2:
         return Slope(np.nan, np.nan, np.nan)
     weights = octaves / (octaves**2).sum()
-    low, high = np.quantile(weights @ np.array(drawn), [TAIL, 1 - TAIL])
+    low, high = np.quantile(weights @ np.array(drawn), [_TAIL, 1 - _TAIL])
     value = float(weights @ np.array(estimates))
     return Slope(value, min(float(low), value), max(float(high), value))
 

@@ -60,11 +60,11 @@ def plan(cells: int, folder: Path) -> tuple[dict[str, list[int]], dict[str, int]
 
 
 def test_jobs_and_calls_grow_with_the_cells_and_not_faster(tmp_path: Path) -> None:
-    (_, few), (inputs, many) = (plan(cells, tmp_path / str(cells)) for cells in (80, 320))
+    (_, few), (inputs, many) = (plan(cells, tmp_path / str(cells)) for cells in (140, 560))
     numbers = {rule: len(jobs) for rule, jobs in inputs.items()}
-    assert numbers == {"train": 320, "evaluate": 64, "baselines": 20, "benchmark_cube": 1}
-    assert inputs["benchmark_cube"] == [64 + 20]
-    assert sum(many.values()) > 2 * 320  # they were counted
+    assert numbers == {"train": 560, "evaluate": 112, "baselines": 20, "benchmark_cube": 1}
+    assert inputs["benchmark_cube"] == [112 + 20]
+    assert sum(many.values()) > 2 * 560  # they were counted
     assert {name: n for name, n in many.items() if n > 4 * few.get(name, 0)} == {}
     # What the code says is read once, however many cells run it.
     once = "mfbench/workflow/code.py:normalised"
