@@ -5,7 +5,8 @@ Every task is a target y_t = sum_s k(s) x_{t-s} with a known memory function k. 
 
 - tasks: `Task`, `memory_function`, `memory_length`, `floor`;
 - models: `build`, `train`, `probe`, `load_model`;
-- results of a study: `open`, whose Dataset has further methods in ``.mf``.
+- results of a study: `open`, whose Dataset has further methods in ``.mf``; `reference`, those of the
+  reference study.
 
 All is imported on first use, so that `import mfbench` costs next to nothing.
 """
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mfbench.api.cubes import open_cube as open  # noqa: A004
+    from mfbench.api.cubes import reference
     from mfbench.api.floors import floor
     from mfbench.api.kernels import memory_function, memory_length
     from mfbench.api.models import build, load_model
@@ -34,6 +36,7 @@ __all__ = [
     "memory_length",
     "open",
     "probe",
+    "reference",
     "train",
 ]
 
@@ -47,6 +50,7 @@ _HOMES = {
     "memory_length": "kernels",
     "open": "cubes.open_cube",
     "probe": "probe",
+    "reference": "cubes",
     "train": "training",
 }
 

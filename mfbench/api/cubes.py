@@ -14,6 +14,7 @@ from mfbench.cube.failure_boundaries import CENSORED, success_threshold
 from mfbench.cube.read import open_benchmark
 from mfbench.cube.select import longest, selected, trained
 from mfbench.files.cube_path import cube_path
+from mfbench.files.reference import reference_cubes
 from mfbench.words import counted
 
 _PARTS = ("kernel_error", "time_variation", "squared_bias", "nonlinear_residual")
@@ -54,6 +55,40 @@ def open_cube(path: str | Path) -> xr.Dataset:
     ('architecture', 'width')
     """
     return open_benchmark(cube_path(path))
+
+
+def reference(tasks: str = "plain") -> xr.Dataset:
+    """Open the cube of the reference study, which ships with mfbench (docs/findings.md).
+
+    Parameters
+    ----------
+    tasks : str
+        ``"plain"``, ``"marked input"`` or ``"marked clock"`` (docs/tasks.md).
+
+    Returns
+    -------
+    Dataset
+        As `open_cube` returns it, without large variables.
+
+    Raises
+    ------
+    ValueError
+        This version ships no cube for these tasks.
+
+    Examples
+    --------
+    >>> import mfbench as mf
+    >>> cube = mf.reference()
+    >>> int(cube.sizes["architecture"]), json.loads(cube.attrs["settings"])["match"]
+    (20, {'parameters': 2000, 'state': None})
+    """
+    cubes = {
+        name.removeprefix("reference").replace("_", " ").strip() or "plain": path
+        for name, path in reference_cubes().items()
+    }
+    if tasks not in cubes:
+        raise ValueError(f"there is no reference cube for {tasks!r}; there is: {', '.join(cubes)}")
+    return open_benchmark(cubes[tasks])
 
 
 @xr.register_dataset_accessor("mf")  # type: ignore[no-untyped-call]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "mfbench compare before.nc after.nc",
     "mfbench compare before.nc after.nc --figure difference.html",
+    "mfbench compare results/mine/cubes/benchmark.nc reference",
 )
 _SHOWN = 20  # cells without --all
 
@@ -28,7 +29,7 @@ def run(
     a: Annotated[
         Path, typer.Argument(metavar="A", help="A cube, as in results/NAME/cubes/benchmark.nc.")
     ],
-    b: Annotated[Path, typer.Argument(metavar="B", help="Another cube.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="Another cube, or reference.")],
     every: Annotated[bool, typer.Option("--all", help="List all cells that both have.")] = False,
     figure: Figure = None,
     as_json: Json = False,
@@ -40,13 +41,12 @@ def run(
     view of how many cells are compared: of those that differ, at most 10 % are expected to do so by
     chance.
     """
-    for path in (a, b):
-        cube_path(path)
+    path_a, path_b = cube_path(a), cube_path(b)
     from mfbench.cube.compare import compare_cubes
     from mfbench.cube.read import open_benchmark
     from mfbench.figures.comparison import comparison_table, draw
 
-    comparison = compare_cubes(open_benchmark(a), open_benchmark(b))
+    comparison = compare_cubes(open_benchmark(path_a), open_benchmark(path_b))
     table = comparison_table(comparison)
     if figure:
         from mfbench.figures.export import save_chart

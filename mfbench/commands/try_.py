@@ -76,7 +76,7 @@ def run(
     device: Device = "auto",
     others: Annotated[
         Path | None,
-        typer.Option("--with", metavar="CUBE", help="Show the models of this cube beside it."),
+        typer.Option("--with", metavar="CUBE", help="Show the models of this cube beside it; reference is the one of mfbench."),
     ] = None,
     figure: Figure = None,
     as_json: Json = False,
@@ -88,8 +88,7 @@ def run(
     """
     options = given_options(option)
     locate(model)  # wrong names are reported before torch is loaded
-    if others is not None:
-        cube_path(others)
+    shipped_or_own = None if others is None else cube_path(others)
     task = given_task(kernel, memory_length, rho=rho, length=length, marked=marked, clock=clock)
     from mfbench.api.attempt import attempt
     from mfbench.commands.attempt_table import document, show
@@ -99,9 +98,9 @@ def run(
     from mfbench.tasks.kernels.marks import Marks
 
     other = None
-    if others is not None:  # before the training, which takes longer
+    if shipped_or_own is not None:  # before the training, which takes longer
         assert task.memory_length is not None
-        cube = open_benchmark(others)
+        cube = open_benchmark(shipped_or_own)
         if Marks.of(json.loads(cube.attrs["settings"]).get("task", {})) != task.settings.marks:
             raise ValueError(f"{others}: its tasks have other marks (task.marked, task.clock)")
         other = nearest_level(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from mfbench.files.paths import Paths
+from mfbench.files.reference import reference_cubes
 
 _STARTS = (b"\x89HDF\r\n\x1a\n", b"CDF")  # of NetCDF 4 and 3
 
 
 def cube_path(path: str | Path) -> Path:
-    """The path of a cube that is there.
+    """The path of a cube that is there, or of one that ships with mfbench, such as ``reference``.
 
     Raises
     ------
@@ -18,6 +19,8 @@ def cube_path(path: str | Path) -> Path:
         It is not, or it is no NetCDF file; the message names a cube nearby, if there is one.
     """
     found = Path(path)
+    if not found.is_file() and str(path) in (shipped := reference_cubes()):
+        return shipped[str(path)]
     if found.is_dir():
         raise IsADirectoryError(f"{found} is a folder, and a cube is a file{_hint(found)}")
     if not found.exists():
