@@ -2,6 +2,7 @@
 
 python -m findings                       write the page
 python -m findings keep CUBE NAME        keep the part of a cube that the page needs as NAME.nc
+python -m findings ship RESULTS...       ship the cubes of these folders of results in reference/
 python -m findings verdicts CUBE...      keep the verdicts on predictions as verdicts.csv
 """
 
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import jinja2
 
+from findings.ship import FOLDER as SHIPPED
+from findings.ship import ship
 from findings.study import Study, keep
 from findings.verdicts import keep_verdicts, verdict_table
 from mfbench.files import write_text
@@ -23,7 +26,7 @@ PAGE = FOLDER.parent / "docs" / "findings.md"
 
 def page() -> str:
     """The page."""
-    studies = {path.stem: Study(path) for path in sorted(FOLDER.glob("*.nc"))}
+    studies = {path.stem: Study(path) for path in [*FOLDER.glob("*.nc"), *SHIPPED.glob("*.nc")]}
     template = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER),
         undefined=jinja2.StrictUndefined,
@@ -41,6 +44,9 @@ def main(arguments: list[str]) -> None:
             write_text(PAGE, page())
         case ["keep", cube, name]:
             keep(cube, FOLDER / f"{name}.nc")
+        case ["ship", *folders] if folders:
+            for folder in folders:
+                ship(folder)
         case ["verdicts", *cubes] if cubes:
             keep_verdicts(cubes, VERDICTS)
         case _:

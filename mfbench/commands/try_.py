@@ -76,7 +76,11 @@ def run(
     device: Device = "auto",
     others: Annotated[
         Path | None,
-        typer.Option("--with", metavar="CUBE", help="Show the models of this cube beside it; reference is the one of mfbench."),
+        typer.Option(
+            "--with",
+            metavar="CUBE",
+            help="Show the models of this cube beside it; reference is the one of mfbench.",
+        ),
     ] = None,
     figure: Figure = None,
     as_json: Json = False,
