@@ -45,6 +45,14 @@ def short(error: float) -> str:
     return f"{error:.{digits}f}".removeprefix("0")
 
 
+def one_width(cube: xr.Dataset) -> xr.Dataset:
+    """A cube without the dimension width: each architecture at the only width it has."""
+    trained = cube.parameters.notnull()
+    if (several := trained.sum("width") != 1).any():
+        raise ValueError(f"not one width: {cube.architecture.values[several].tolist()}")
+    return cube.isel(width=trained.argmax("width"))
+
+
 class Study:
     """A study whose cube is kept in this folder.
 
@@ -55,12 +63,13 @@ class Study:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.cube = longest(open_benchmark(path))
+        whole = longest(open_benchmark(path))
+        self.boundaries = {(a, k): text for (a, _, k), text in boundary_texts(whole).items()}
+        self.causes = cause_table(whole)
+        self.cube = one_width(whole)
         self.best = selected(self.cube)
         self.settings = json.loads(self.cube.attrs["settings"])
         self.success = self.settings["evaluation"]["success"]
-        self.boundaries = boundary_texts(self.cube)
-        self.causes = cause_table(self.cube)
 
     def count(self, axis: str) -> int:
         """Number of seeds, learning rates, and so on."""
@@ -97,18 +106,18 @@ class Study:
         """Number of unsolved tasks that no linear model with the same state could solve."""
         rows = self.causes.to_dict("records")
         at = [(r["architecture"], r["kernel"], r["level"]) for r in rows]
-        floors = self.cube.lower_floor.isel(width=0)
+        floors = self.cube.lower_floor
         return sum(
             float(floors.sel(architecture=a, kernel=k, level=n)) > self.success for a, k, n in at
         )
 
     def states(self, architecture: str) -> int:
         """Real numbers in the state."""
-        return int(self.cube.state_size.sel(architecture=architecture).isel(width=0))
+        return int(self.cube.state_size.sel(architecture=architecture))
 
     def seeds(self, architecture: str, kernel: str, memory_length: float, what: str) -> Any:
         """A variable of a cell at its learning rates, by seed."""
-        of_kernel = self.best.sel(architecture=architecture, kernel=kernel).isel(width=0)
+        of_kernel = self.best.sel(architecture=architecture, kernel=kernel)
         at = int(np.abs(of_kernel.memory_length - memory_length).argmin("level"))
         return of_kernel[what].isel(level=at)
 
@@ -183,9 +192,8 @@ class Study:
             "| fails from M99 | " + " | ".join(kernels) + " |",
             "|---" * (len(kernels) + 1) + "|",
         ]
-        width = int(self.cube.width[0])
         for name in map(str, self.cube.architecture.values):
-            cells = [self.boundaries[name, width, kernel]["text"] for kernel in kernels]
+            cells = [self.boundaries[name, kernel]["text"] for kernel in kernels]
             lines.append(f"| {name} | " + " | ".join(cells) + " |")
         return "\n".join(lines)
 
