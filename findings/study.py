@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -155,6 +155,25 @@ class Study:
         """The median error of the best linear readout of the state for the target."""
         return self.error(architecture, kernel, memory_length, what="readout_error")
 
+    def state_table(self, architectures: Sequence[str], memory_length: int) -> str:
+        """A row per architecture: its state, and what it holds of an impulse at a memory length."""
+        lines = [
+            f"| impulse at {memory_length} | numbers in the state | past inputs restored | error | "
+            "error of the best readout |",
+            "|---|---|---|---|---|",
+        ]
+        for name in architectures:
+            at = name, "impulse", memory_length
+            texts = (name, self.states(name), self.capacity(*at), self.error(*at), self.readout(*at))
+            lines.append("| " + " | ".join(map(str, texts)) + " |")
+        return "\n".join(lines)
+
+    def inside_percent(self, which: Literal["solved", "unsolved"]) -> int:
+        """Percentage of (un)solved tasks with their best learning rate inside those tried."""
+        solved = self.best.relative_mse.median("seed") < self.success
+        edge = self.cube.selected_rate_edge.where(solved == (which == "solved"))
+        return round(100 * float((edge == 0).sum() / edge.count()))
+
     def share(self, part: str, *architectures: str, solved: bool = True) -> int:
         """Median percentage of a part of the error over seeds and (un)solved tasks."""
         best = self.best.sel(architecture=list(architectures or self.cube.architecture.values))
@@ -209,6 +228,10 @@ class Study:
     def caused_by(self, *causes: str) -> int:
         """Number of unsolved pairs with one of these causes."""
         return int(self.causes.cause.isin(causes).sum())
+
+    def hinted(self, text: str) -> int:
+        """Number of unsolved pairs whose evidence has this text."""
+        return int(self.causes.evidence.str.contains(text, regex=False).sum())
 
     def first_failures(self) -> pd.DataFrame:
         """The causes of the easiest failure of each architecture on each kernel."""
