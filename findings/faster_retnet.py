@@ -1,4 +1,4 @@
-"""RetNet with faster decays, to see why it finds short memory harder than long (docs/findings.md)."""
+"""RetNet with faster decays: why it finds short memory harder than long (docs/findings.md)."""
 
 from __future__ import annotations
 

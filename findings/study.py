@@ -47,10 +47,10 @@ def short(error: float) -> str:
 
 def one_width(cube: xr.Dataset) -> xr.Dataset:
     """A cube without the dimension width: each architecture at the only width it has."""
-    trained = cube.parameters.notnull()
-    if (several := trained.sum("width") != 1).any():
+    there = cube.parameters.notna()
+    if (several := there.sum("width") != 1).any():
         raise ValueError(f"not one width: {cube.architecture.values[several].tolist()}")
-    return cube.isel(width=trained.argmax("width"))
+    return cube.isel(width=there.argmax("width"))
 
 
 class Study:
@@ -164,7 +164,13 @@ class Study:
         ]
         for name in architectures:
             at = name, "impulse", memory_length
-            texts = (name, self.states(name), self.capacity(*at), self.error(*at), self.readout(*at))
+            texts = (
+                name,
+                self.states(name),
+                self.capacity(*at),
+                self.error(*at),
+                self.readout(*at),
+            )
             lines.append("| " + " | ".join(map(str, texts)) + " |")
         return "\n".join(lines)
 

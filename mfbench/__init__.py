@@ -5,8 +5,8 @@ Every task is a target y_t = sum_s k(s) x_{t-s} with a known memory function k. 
 
 - tasks: `Task`, `memory_function`, `memory_length`, `floor`;
 - models: `build`, `train`, `probe`, `load_model`;
-- results of a study: `open`, whose Dataset has further methods in ``.mf``; `reference`, those of the
-  reference study.
+- results of a study: `open`, whose Dataset has further methods in ``.mf``, and `reference`, which
+  opens those of the reference study.
 
 All is imported on first use, so that `import mfbench` costs next to nothing.
 """

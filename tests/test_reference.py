@@ -30,7 +30,9 @@ def test_a_cube_is_that_of_its_study_and_says_where_it_comes_from(path: Path) ->
     study = load_study(read_documents([ROOT / "config" / f"{path.stem}.yaml"], []))
     made_with = json.loads(cube.attrs["settings"])
     assert made_with["training"]["steps"] == list(study.training.steps)
-    assert set(cube.architecture.values) == set(study.architectures) == set(made_with["architectures"])
+    assert (
+        set(cube.architecture.values) == set(study.architectures) == set(made_with["architectures"])
+    )
     assert (cube.status != "absent").sum() > 0
     assert not set(LEFT_OUT) & set(cube)
     assert all(cube.attrs[name] for name in ("hardware", "git_commit", "package_versions"))
