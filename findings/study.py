@@ -47,7 +47,7 @@ def short(error: float) -> str:
 
 def one_width(cube: xr.Dataset) -> xr.Dataset:
     """A cube without the dimension width: each architecture at the only width it has."""
-    there = cube.parameters.notna()
+    there = cube.parameters > 0
     if (several := there.sum("width") != 1).any():
         raise ValueError(f"not one width: {cube.architecture.values[several].tolist()}")
     return cube.isel(width=there.argmax("width"))
