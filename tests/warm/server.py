@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 LIBRARIES = (
-    *("altair", "grimp", "netCDF4", "numpy", "pandas", "pydantic", "rich.live", "ruamel.yaml"),
+    *("altair", "grimp", "netCDF4", "numpy", "pandas", "pydantic", "rich.live"),
     *("safetensors.torch", "scipy.signal", "scipy.special", "snakemake.api", "snakemake.cli"),
     *("snakemake.script", "torch.export", "torch.func", "typer", "vl_convert", "xarray", "yaml"),
 )
@@ -29,8 +29,7 @@ def serve(address: str, program: str) -> None:
     """Fork for each connection, until standard input ends."""
     base = sys.path[1:]
     for name in LIBRARIES:
-        with suppress(ImportError):
-            importlib.import_module(name)
+        importlib.import_module(name)
     sys.modules["snakemake.cli"].get_argument_parser()  # imports plugins
     gc.freeze()  # a fork's collector leaves the memory that it shares alone
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks
@@ -118,9 +117,8 @@ def _run(
     sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace")
     own = environment.get("PYTHONPATH", "").split(os.pathsep)
     sys.path[:] = [*filter(None, own), *base]
-    safe = False
-    while arguments[0] == "-P":
-        safe, arguments = True, arguments[1:]
+    if safe := arguments[0] == "-P":
+        arguments = arguments[1:]
     kind, *rest = arguments
     if not safe:
         sys.path.insert(0, {"-m": folder, "-c": ""}.get(kind, str(Path(kind).parent)))
