@@ -49,11 +49,13 @@ def ship(results: str | Path) -> None:
         for name, values in cube.data_vars.items()
     }
     FOLDER.mkdir(exist_ok=True)
-    with atomic(FOLDER / f"{results.name}.nc") as temporary:
+    target = FOLDER / f"{results.name}.nc"
+    with atomic(target) as temporary:
         cube.to_netcdf(temporary, encoding=encoding)
+        shipped = {Path(temporary), *FOLDER.glob("*.nc")} - {target}
+        if (size := sum(path.stat().st_size for path in shipped)) > LARGEST:
+            raise ValueError(f"the cubes in reference/ have {size:,} bytes, more than {LARGEST:,}")
     cubes = sorted(FOLDER.glob("*.nc"))
-    if (size := sum(path.stat().st_size for path in cubes)) > LARGEST:
-        raise ValueError(f"the cubes in reference/ have {size:,} bytes, more than {LARGEST:,}")
     write_text(DIGESTS, "".join(f"{digest(path)}  {path.name}\n" for path in cubes))
 
 
@@ -63,7 +65,7 @@ def digest(path: Path) -> str:
 
 
 def hardware(results: Path) -> str:
-    """Which hardware trained how many groups of members, most first."""
+    """Which hardware ran how many training jobs, most first."""
     counted: Counter[str] = Counter()
     for record in results.glob("training/study/**/*.nc"):
         with netCDF4.Dataset(record) as file:
