@@ -29,7 +29,9 @@ def run(
     a: Annotated[
         Path, typer.Argument(metavar="A", help="A cube, as in results/NAME/cubes/benchmark.nc.")
     ],
-    b: Annotated[Path, typer.Argument(metavar="B", help="Another cube, or reference.")],
+    b: Annotated[
+        Path, typer.Argument(metavar="B", help="Another cube; 'reference' ships with mfbench.")
+    ],
     every: Annotated[bool, typer.Option("--all", help="List all cells that both have.")] = False,
     figure: Figure = None,
     as_json: Json = False,

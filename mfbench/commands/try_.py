@@ -79,7 +79,7 @@ def run(
         typer.Option(
             "--with",
             metavar="CUBE",
-            help="Show the models of this cube beside it; reference is the one of mfbench.",
+            help="Show the models of this cube beside it; 'reference' ships with mfbench.",
         ),
     ] = None,
     figure: Figure = None,
@@ -92,7 +92,7 @@ def run(
     """
     options = given_options(option)
     locate(model)  # wrong names are reported before torch is loaded
-    shipped_or_own = None if others is None else cube_path(others)
+    cube_file = None if others is None else cube_path(others)
     task = given_task(kernel, memory_length, rho=rho, length=length, marked=marked, clock=clock)
     from mfbench.api.attempt import attempt
     from mfbench.commands.attempt_table import document, show
@@ -102,9 +102,9 @@ def run(
     from mfbench.tasks.kernels.marks import Marks
 
     other = None
-    if shipped_or_own is not None:  # before the training, which takes longer
+    if cube_file is not None:  # before the training, which takes longer
         assert task.memory_length is not None
-        cube = open_benchmark(shipped_or_own)
+        cube = open_benchmark(cube_file)
         if Marks.of(json.loads(cube.attrs["settings"]).get("task", {})) != task.settings.marks:
             raise ValueError(f"{others}: its tasks have other marks (task.marked, task.clock)")
         other = nearest_level(
