@@ -111,6 +111,11 @@ class Study:
             float(floors.sel(architecture=a, kernel=k, level=n)) > self.success for a, k, n in at
         )
 
+    def parameter_range(self, *, except_for: str) -> str:
+        """Fewest and most trained parameters of an architecture."""
+        found = self.cube.parameters.drop_sel(architecture=except_for)
+        return f"{int(found.min()):,} to {int(found.max()):,}"
+
     def states(self, architecture: str) -> int:
         """Real numbers in the state."""
         return int(self.cube.state_size.sel(architecture=architecture))
