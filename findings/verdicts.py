@@ -10,17 +10,27 @@ import pandas as pd
 
 from mfbench.cube.read import open_benchmark
 from mfbench.files import write_text
-from mfbench.predictions.scoreboard import deciding, effect_text, judge_predictions, p_text
+from mfbench.predictions.scoreboard import (
+    deciding,
+    effect_text,
+    holm,
+    judge_predictions,
+    p_text,
+)
 
 _KEPT = [
-    *("title", "link", "study", "verdict", "p", "p_holm", "effect", "low", "high", "unit"),
-    *("effect_name", "runs", "reason"),
+    *("prediction", "title", "link", "study", "verdict", "p", "p_holm", "effect", "low", "high"),
+    *("unit", "effect_name", "runs", "reason"),
 ]
 
 
 def keep_verdicts(cubes: Sequence[str], path: Path) -> None:
-    """Judge all predictions on some cubes and save the verdicts."""
-    table = deciding(judge_predictions(*(open_benchmark(cube) for cube in cubes)))
+    """Judge all predictions on some cubes and add the verdicts to those on other studies."""
+    judged = judge_predictions(*(open_benchmark(cube) for cube in cubes))
+    kept = pd.read_csv(path)
+    others = kept[(kept.runs > 0) & ~kept.study.isin(judged.study)]
+    every = pd.concat([judged, others], ignore_index=True)
+    table = deciding(every.assign(p_holm=holm(every.p.to_numpy(float))))
     text = io.StringIO()
     table[_KEPT].to_csv(text, index=False, lineterminator="\n", float_format="%.6g")
     write_text(path, text.getvalue())
