@@ -13,6 +13,7 @@ from pathlib import Path
 
 import jinja2
 
+from findings.marks import marks_table
 from findings.ship import FOLDER as SHIPPED
 from findings.ship import ship
 from findings.study import Study, keep
@@ -34,7 +35,7 @@ def page() -> str:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 (Markdown)
     ).get_template("template.md")
-    return template.render(studies, verdicts=verdict_table(VERDICTS))
+    return template.render(studies, marks_table=marks_table, verdicts=verdict_table(VERDICTS))
 
 
 def main(arguments: list[str]) -> None:

@@ -215,6 +215,14 @@ class Study:
             lines.append(f"| {name} | " + " | ".join(cells) + " |")
         return "\n".join(lines)
 
+    def linear_bound(self, kernel: str, memory_length: float) -> float:
+        """The lowest error of a linear time-invariant model of any size; 0 without marks."""
+        if "linear_floor" not in self.cube:
+            return 0.0
+        floors = self.cube.linear_floor.sel(kernel=kernel)
+        lengths = self.cube.memory_length.sel(kernel=kernel)
+        return float(floors.where(lengths == memory_length).min())
+
     def boundary_table(self) -> str:
         """A row per architecture with its failure boundary on each kernel."""
         kernels = [str(k) for k in self.cube.kernel.values]
