@@ -16,8 +16,8 @@ rule evaluate:
     resources:
         mem_mb=memory(STUDY, "evaluation"),
         runtime=runtime("evaluation"),
-        # A cluster gives it one if the study asks for `cuda`, because its models may run nowhere
-        # else; on one machine, evaluations use any GPU.
+        # A cluster gives this job a GPU only if the study asks for `cuda`, whose models may run
+        # nowhere else; on a single machine, evaluations use any GPU.
         gpu=int(STUDY.training.device == "cuda"),
         gpu_slots=gpu_slots(STUDY.training),
     params:

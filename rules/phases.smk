@@ -124,8 +124,8 @@ if STUDY.diagnose:
 rule evaluated:
     """The list of a phase's evaluations.
 
-    The cube needs this list and not the checkpoint: Snakemake notices no change of params or of the
-    set of inputs in a job that itself waits for a checkpoint.
+    The cube depends on this list, not on the checkpoint itself: for a job that waits for a
+    checkpoint, Snakemake does not notice changes of params or of the set of inputs.
     """
     input:
         lambda wildcards: evaluations_of(wildcards.phase),

@@ -39,7 +39,7 @@ def test_a_cube_is_that_of_its_study_and_says_where_it_comes_from(path: Path) ->
 
 def test_reference_opens_them_by_their_tasks() -> None:
     assert mf.reference().attrs["title"].endswith("reference")
-    with pytest.raises(ValueError, match="no reference cube for 'other'; there is: plain"):
+    with pytest.raises(ValueError, match="no reference cube for 'other'; choose from plain"):
         mf.reference("other")
 
 

@@ -8,15 +8,15 @@ import re
 _FOUND = (
     (r"data-dependent control flow", "an if or while that looks at the values of a tensor"),
     (r"calling \.item\(\)", "a tensor that is turned into a Python number"),
-    (r"random operation", "random numbers, as of dropout"),
+    (r"random operation", "random numbers, for example from dropout"),
     (r"output dynamic shape.* over aten::(\w+)", r"{0}, whose result has no fixed shape"),
-    (r"Batching rule not implemented for aten::(\w+)", r"{0}, which torch runs for one model only"),
+    (r"Batching rule not implemented for aten::(\w+)", r"{0}, which torch.vmap does not support"),
     (r"autograd\.Function", "an autograd.Function without setup_context and a rule for vmap"),
-    (r"data pointer|have storage", "a tensor that is read outside of torch, as by numpy()"),
-    (r"accessing `data`", "the attribute data of a tensor"),
+    (r"data pointer|have storage", "a tensor that leaves torch, for example through numpy()"),
+    (r"accessing `data`", "the attribute .data of a tensor"),
     (
         r"vmap: .*\(self.* is not possible",
-        "a tensor that is changed in place and that all members share, as torch.zeros(...)",
+        "a tensor that all members share and that is changed in place, such as torch.zeros(...)",
     ),
 )
 _PLACE = re.compile(r" \([^()]+:\d+\)$")
@@ -33,7 +33,7 @@ def plain_reason(text: str) -> str:
     Examples
     --------
     >>> plain_reason("RuntimeError: vmap: called random operation while in ... (mine.py:38)")
-    'random numbers, as of dropout (mine.py:38)'
+    'random numbers, for example from dropout (mine.py:38)'
     """
     place = found[0] if (found := _PLACE.search(text)) else ""
     for pattern, words in _FOUND:

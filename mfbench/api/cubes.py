@@ -87,7 +87,7 @@ def reference(tasks: str = "plain") -> xr.Dataset:
         for name, path in reference_cubes().items()
     }
     if tasks not in cubes:
-        raise ValueError(f"there is no reference cube for {tasks!r}; there is: {', '.join(cubes)}")
+        raise ValueError(f"no reference cube for {tasks!r}; choose from {', '.join(cubes)}")
     return open_benchmark(cubes[tasks])
 
 
@@ -223,8 +223,8 @@ class CubeMethods:
     def _of_version(self, *names: str) -> xr.Dataset:
         if lacking := [name for name in names if name not in self._cube]:
             raise ValueError(
-                f"this cube has no {', '.join(lacking)}: it is a part of one, or from an earlier "
-                "version of mfbench"
+                f"this cube lacks {', '.join(lacking)}: it was cut from a larger cube, or written "
+                "by an earlier version of mfbench"
             )
         return self._cube[list(names)]
 

@@ -114,7 +114,7 @@ def resolved(
     """
     if hasattr(kernel, "memory_function"):
         raise ValueError(
-            "got a Task: it has its own memory_function and memory_length, as task.memory_length"
+            "got a Task: use its attributes task.memory_function and task.memory_length instead"
         )
     if isinstance(kernel, str | Family):
         family: Any = kernel

@@ -223,7 +223,7 @@ def _level(
     """The rho of the level that is asked for."""
     asked = {name: value for name, value in which.items() if value is not None}
     if len(asked) != 1:
-        raise ValueError(f"give one of {', '.join(which)}")
+        raise ValueError(f"give exactly one of {', '.join(which)}")
     ((name, value),) = asked.items()
     if name == "rho":
         return float(_one(name, value, sorted(knobs)))
@@ -232,7 +232,8 @@ def _level(
     ordered = in_order(kernel, lengths)
     if name == "level":
         if not -len(ordered) <= value < len(ordered):
-            raise ValueError(f"level = {value} must lie in 0..{len(ordered) - 1}")
+            n = len(ordered)
+            raise ValueError(f"level = {value} must lie in 0..{n - 1}, or in {-n}..-1 from the end")
         return ordered[int(value)]
     length = _one(name, value, sorted(set(lengths.values())))
     return next(r for r in ordered if lengths[r] == length)

@@ -156,7 +156,9 @@ def train(
     own = {"steps": [steps], "seeds": seed_list(seeds), "device": device, "broken": "stop"}
     own["learning_rates"] = np.atleast_1d(learning_rates).tolist()
     if twice := sorted(own.keys() & (training or {}).keys()):
-        raise ValueError(f"training: {', '.join(twice)}: set by train itself, from its arguments")
+        raise ValueError(
+            f"training must not contain {', '.join(twice)}: give them as arguments of train()"
+        )
     usual = {"memory_probes": 0, "batch_size": min(BATCH, len(task.x["train"]))}
     settings = checked(TrainingSettings, {**usual, **(training or {}), **own})
     architecture = settings_of(

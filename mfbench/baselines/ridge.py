@@ -29,8 +29,7 @@ class Ridge:
     window : int
         Number of lags w; lag 0 is the current step.
     penalty : float
-        What the mean squared error is minimised with: `penalty` times the squared norm of the
-        responses.
+        Factor of the squared norm of the responses, which is added to the mean squared error.
     responses : (T, d) array
         Response over lag to each input channel, 0 beyond the window.
     """
@@ -113,10 +112,10 @@ def lagged_moments(a: Array, b: Array, scored_from: int) -> Array:
     scored_from : int
         First scored step t0.
     """
-    M = a.T @ b  # (T, T): at two steps. Those with equal lags lie on a diagonal:
+    M = a.T @ b  # (T, T) over two steps; products with the same two lags lie on a diagonal
     for t in range(1, len(M)):
         M[t, 1:] += M[t - 1, :-1]
-    found = M[::-1, ::-1].copy()  # up to the last step,
-    before = M[:scored_from, :scored_from]  # without those before t0
+    found = M[::-1, ::-1].copy()  # sums over all steps
+    before = M[:scored_from, :scored_from]  # of which those before t0 are subtracted
     found[:scored_from, :scored_from] -= before[::-1, ::-1]
     return found

@@ -38,8 +38,9 @@ def run(
 ) -> None:
     """Check a model before training it.
 
-    Shows whether it keeps what all models promise (causal, deterministic, ...) and what to change,
-    its size, and what a step costs. The exit status is 1 if a promise is broken.
+    Tests the promises that every model must keep (causal, deterministic, ...) and says how to mend
+    broken ones. Then shows the model's size and the cost of a training step. The exit status is 1
+    if a promise is broken.
     """
     options = given_options(option)
     locate(model)  # a wrong name is reported before torch is loaded

@@ -69,7 +69,7 @@ def show(console: Console, check: Check) -> None:
     console.print()
     console.print(facts)
     count = sum(outcome.state == "broken" for outcome in check.promises)
-    verdict = f"\n{count} broken: fix them from the top" if count else "\nready to train"
+    verdict = f"\n{count} broken: start with the first" if count else "\nready to train"
     console.print(verdict, style="bold red" if count else "bold green")
 
 
@@ -83,15 +83,15 @@ def _facts(check: Check) -> list[tuple[str, str]]:
     ]
     if (cost := check.cost) is None:
         return [*facts, ("training step", "not measured, because the model does not run")]
-    alone = f"train one at a time, which costs time only: {cost.alone}"
+    alone = f"train one at a time, which is only slower: {cost.alone}"
     together = alone if cost.alone else "train together"
-    recorded = f"runs each step normally: {cost.unrecorded}"
+    recorded = f"not used: {cost.unrecorded}"
     if check.device == "cpu":
         recorded = cost.unrecorded
     return [
         *facts,
         ("training step", f"{cost.milliseconds:.3g} ms for 16 sequences"),
-        ("its memory", f"{cost.memory / 1e6:.3g} MB"),
+        ("step memory", f"{cost.memory / 1e6:.3g} MB"),
         ("members", together),
-        ("GPU", recorded if cost.unrecorded else "replays a recorded step"),
+        ("CUDA graph", recorded if cost.unrecorded else "used"),
     ]

@@ -26,8 +26,8 @@ def run(
     """Remove results that a study no longer needs.
 
     These belong to levels, kernels, architectures, learning rates, seeds or phases that the study
-    file no longer has. They are listed first. Other files in the folder are left alone. Call it in
-    the folder in which Snakemake runs.
+    file no longer has. They are listed first. Other files in the folder are left alone. Run it in
+    the folder where the study runs.
     """
     from mfbench.study.study import read_study
     from mfbench.workflow.claim import check_claim
@@ -36,7 +36,9 @@ def run(
     found = read_study(study)
     check_claim(found.results, os.path.relpath(study))
     if not Path(found.results).is_dir():
-        raise ValueError(f"there is no folder {found.results} here: call it where Snakemake runs")
+        raise ValueError(
+            f"there is no folder {found.results} here: run this where the study was run"
+        )
     sizes = {path: path.stat().st_size for path in unneeded(found)}
     if as_json:
         files = [{"file": str(path), "bytes": count} for path, count in sizes.items()]

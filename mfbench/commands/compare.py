@@ -38,10 +38,9 @@ def run(
 ) -> None:
     """Show which errors of two cubes differ.
 
-    Cells (architecture, width, kernel, level) that both cubes have are compared by the errors of
-    their seeds. A cell differs if the ratio of its errors is beyond the noise between seeds, in
-    view of how many cells are compared: of those that differ, at most 10 % are expected to do so by
-    chance.
+    Compares the errors of the seeds in each cell (architecture, width, kernel, level) that both
+    cubes have. A cell differs if its errors differ by more than the noise between seeds. The test
+    allows for the number of cells: at most 10 % of the differences are expected to be chance.
     """
     path_a, path_b = cube_path(a), cube_path(b)
     from mfbench.cube.compare import compare_cubes
@@ -70,7 +69,7 @@ def _summary(comparison: xr.Dataset, table: pd.DataFrame) -> list[str]:
     only = comparison.attrs["only_in_a"], comparison.attrs["only_in_b"]
     differ = table[table.differs]
     better = int((differ.ratio < 1).sum())
-    lines = [f"other settings: B has {line}" for line in comparison.attrs["other_settings"]]
+    lines = [f"settings differ: B has {line}" for line in comparison.attrs["other_settings"]]
     lines += [f"{counted(len(table), 'cell')} in both, {only[0]} only in A, {only[1]} only in B"]
     lines += comparison.attrs["apart"]
     if len(table) and table.p_value.isna().all():

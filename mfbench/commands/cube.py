@@ -12,8 +12,8 @@ EXAMPLES = ("mfbench cube my-study.yaml -o partial.nc",)
 def run(output: Output, study: StudyFile = "config.yaml") -> None:
     """Write the cube of an unfinished study.
 
-    It holds what has been evaluated so far; what is missing has the status 'absent'. Call it in the
-    folder in which Snakemake runs; the study may be at work.
+    It holds what has been evaluated so far; what is missing has the status 'absent'. Run it in the
+    folder where the study runs; the study may still be running.
     """
     from mfbench.study.study import read_study
 

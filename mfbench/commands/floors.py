@@ -35,21 +35,27 @@ def run(
         int | None, typer.Option(help="Effective memory length M99 in steps.")
     ] = None,
     rho: Annotated[
-        float | None, typer.Option(help="Instead of the memory length: the family's knob.")
+        float | None, typer.Option(help="The family's parameter rho, instead of --memory-length.")
     ] = None,
     state: Annotated[
-        str | None, typer.Option(metavar="N,N,...", help="State sizes (default: 1,2,4,.. to 1e-6).")
+        str | None,
+        typer.Option(
+            metavar="N,N,...",
+            help="State sizes; default: 1, 2, 4, ... until the floor is below 1e-6.",
+        ),
     ] = None,
     receptive_field: Annotated[
-        int | None, typer.Option(metavar="N", help="Lags that reach the output.")
+        int | None,
+        typer.Option(metavar="N", help="Receptive field: number of lags that reach the output."),
     ] = None,
     length: Annotated[int, typer.Option(help="Sequence length.")] = LENGTH,
     as_json: Json = False,
 ) -> None:
     """Show the lowest errors of linear models on a task.
 
-    A certified lower bound and the error of the best model that a search found, relative to the
-    error of predicting zero. Sequences are scored on their second half, and lag 0 costs no state.
+    For each size: a certified lower bound, and the error of the best model that a search found.
+    Both are relative to the error of predicting zero. Only the second half of each sequence is
+    scored, and lag 0 needs no state.
     """
     task = given_task(kernel, memory_length, rho=rho, length=length)
     try:

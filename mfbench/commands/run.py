@@ -33,11 +33,11 @@ def run(
 ) -> None:
     """Run a study to its report.
 
-    The study is checked first. What is finished is kept. Repeat the command to continue a stopped
-    run, or after adding to the study. If a model breaks, its cells are recorded as failed and
+    Checks the study first and keeps finished results, so repeat the command to continue a stopped
+    run or after adding to the study. If a model breaks, its cells are recorded as failed and
     counted at the end; the exit status stays 0 unless the study has `training: {broken: stop}`.
-    Results go to the study's folder below the current one. On a
-    cluster, use Snakemake itself (docs/cluster.md).
+    Results go to the study's `results` folder, by default results/NAME. On a cluster, use Snakemake
+    itself (docs/cluster.md).
     """
     from mfbench.commands.running import run_to_the_end
     from mfbench.commands.why import lines

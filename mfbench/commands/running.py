@@ -63,7 +63,7 @@ def run_to_the_end(study: Study, file: str, *, cores: int, config: Mapping[str, 
         raise typer.Exit(130)
     if failed := progress.failed:
         raise ValueError(
-            f"{counted(failed, 'job')} failed; once the cause is removed, {_to_go_on(study, file)}"
+            f"{counted(failed, 'job')} failed; fix the cause, then {_to_go_on(study, file)}"
         )
     run.check()
     say(*failed_lines(study, study_status(study)))
@@ -73,7 +73,7 @@ def run_to_the_end(study: Study, file: str, *, cores: int, config: Mapping[str, 
 
 def _to_go_on(study: Study, file: str) -> str:
     return (
-        f"`mfbench run {file}` goes on from here; what is finished is kept, and at most the last "
+        f"`mfbench run {file}` continues from here; finished work is kept, and at most the last "
         f"{study.training.checkpoints.minutes:g} minutes of training are repeated"
     )
 

@@ -23,7 +23,7 @@ def run(
     as_json: Json = False,
     watch: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", help="Update it that often.", min=0.1, max=86400),
+        typer.Option(metavar="SECONDS", help="Refresh every SECONDS.", min=0.1, max=86400),
     ] = None,
     failed: Annotated[
         bool, typer.Option("--failed", help="List all cells that need attention.")
@@ -32,7 +32,7 @@ def run(
     """Count the cells of a study by their state.
 
     A cell is done, running, failed, diverged, extended (members were added) or missing. Changes
-    nothing. Call it in the folder in which Snakemake runs.
+    nothing. Run it in the folder where the study runs.
     """
     if as_json and watch:
         raise typer.BadParameter("give either --json or --watch")

@@ -39,7 +39,7 @@ def _rates(text: str) -> str:
     except ValueError:
         raise typer.BadParameter(f"{text!r}: write numbers with commas, as in 0.01,0.03") from None
     if not all(0 < rate < float("inf") for rate in rates) or len(set(rates)) < len(rates):
-        raise typer.BadParameter(f"{text!r}: rates must be positive and differ")
+        raise typer.BadParameter(f"{text!r}: rates must be positive, each listed once")
     return text
 
 
@@ -53,7 +53,7 @@ def run(
         int | None, typer.Option(min=1, help="Effective memory length M99 in steps.")
     ] = None,
     rho: Annotated[
-        float | None, typer.Option(help="Instead of the memory length: the family's knob.")
+        float | None, typer.Option(help="The family's parameter rho, instead of --memory-length.")
     ] = None,
     marked: Annotated[
         float | None,
@@ -63,12 +63,12 @@ def run(
         ),
     ] = None,
     clock: Annotated[
-        Literal["steps", "marked"], typer.Option(help="What lags count: steps or marked steps.")
+        Literal["steps", "marked"], typer.Option(help="Unit of lags: steps or marked steps.")
     ] = "steps",
     option: Options = None,
     width: Width = WIDTH,
     length: Length = LENGTH,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of each member.")] = STEPS,
+    steps: Annotated[int, typer.Option(min=1, help="Training steps per member.")] = STEPS,
     learning_rates: Annotated[
         str, typer.Option(metavar="NUMBERS", help="Peak learning rates.", callback=_rates)
     ] = ",".join(map(str, LEARNING_RATES)),
@@ -79,7 +79,7 @@ def run(
         typer.Option(
             "--with",
             metavar="CUBE",
-            help="Show the models of this cube beside it; 'reference' ships with mfbench.",
+            help="Also show the models of this cube; 'reference' ships with mfbench.",
         ),
     ] = None,
     figure: Figure = None,
@@ -87,8 +87,9 @@ def run(
 ) -> None:
     """Train a few members of a model on one task.
 
-    Shows the error beside the floor of its size, the memory function that it learned, and a hint
-    at the cause if it fails. Ctrl-C ends the training early and shows what there is.
+    Shows the test error next to the floor for the model's size, the memory function that it
+    learned, and hints at the cause if it fails. Ctrl-C ends training early and shows the results
+    so far.
     """
     options = given_options(option)
     locate(model)  # wrong names are reported before torch is loaded
@@ -106,7 +107,10 @@ def run(
         assert task.memory_length is not None
         cube = open_benchmark(cube_file)
         if Marks.of(json.loads(cube.attrs["settings"]).get("task", {})) != task.settings.marks:
-            raise ValueError(f"{others}: its tasks have other marks (task.marked, task.clock)")
+            raise ValueError(
+                f"{others}: its tasks use other marks (task.marked, task.clock); give a cube whose "
+                "marks match --marked and --clock"
+            )
         other = nearest_level(
             longest(cube), family=str(task.family), memory_length=task.memory_length
         )

@@ -24,10 +24,10 @@ def progress_of_steps(name: str) -> Iterator[Callable[[int, int], None]]:
     shown = console().is_terminal
     bar = Progress(*columns, console=Console(stderr=True), transient=True, disable=not shown)
     with bar:
-        task = bar.add_task(f"{name}: checks the model", total=None)
+        task = bar.add_task(f"{name}: checking the model", total=None)
 
         def report(done: int, total: int) -> None:
-            doing = "trains" if done < total else "measures"
+            doing = "training" if done < total else "measuring"
             bar.update(task, description=f"{name}: {doing}", completed=done, total=total)
 
         yield report

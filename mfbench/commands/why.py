@@ -21,8 +21,8 @@ def run(study: StudyFile = "config.yaml", as_json: Json = False) -> None:
     """Say what `mfbench run` would do and why, in a line per stage.
 
     A job runs if it has no result, if its settings, its inputs or the code that can change its
-    numbers have changed, or if a job before it runs. Cells that failed do not run again for that;
-    they are counted, with their reasons. Changes nothing.
+    numbers have changed, or if a job before it runs. Failure alone does not make a cell run again;
+    failed cells are counted, with their reasons. Changes nothing.
     """
     from mfbench.study.study import read_study
     from mfbench.workflow.reruns import planned

@@ -114,7 +114,7 @@ def assemble_cube(
                 whole = xr.load_dataset(source, engine="netcdf4", mask_and_scale=False)
                 like |= {str(name): variable for name, variable in whole.variables.items()}
     if not groups:
-        raise ValueError("there is no evaluation to make a cube of")
+        raise ValueError("nothing has been evaluated yet, so there is no cube to write")
     known = _known_baselines(baselines, study, errors)
     like |= baseline_variables({"rho": [], "state_size": []}, {}) if known else {}
     missing = [c for group in expected for c in map(group.cell, group.rho) if c not in complete]

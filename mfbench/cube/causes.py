@@ -133,7 +133,7 @@ def out_of_reach(cell: xr.Dataset, threshold: float) -> str:
         energy = cell.weights.values * cell.memory_function.values**2
         missed = float(energy[int(field) :].sum() / energy.sum())
         if "linear_floor" in cell and cell.linear != 1 and np.isnan(cell.state_size):
-            # Lags may count marks, so that further ones lie beyond the field: the floor knows.
+            # On a marked clock, even small lags can lie beyond the field; the floor includes them.
             missed = max(missed, float(cell.lower_floor))
         if missed > threshold:
             return f"lags beyond the receptive field of {field:.0f} have {missed:.2g} of the energy"

@@ -14,7 +14,7 @@ from mfbench.cube.intervals import Interval, decades, difference_interval, mean_
 from mfbench.cube.select import longest, selected, trained
 from mfbench.files.integrity import differences
 
-FALSE_SHARE = 0.1  # of the cells that are said to differ, by chance, on average
+FALSE_SHARE = 0.1  # largest expected share of chance findings among the cells that differ
 _SECTIONS = ("task", "training", "evaluation")
 _Task = tuple[float, float]  # rho, memory length
 

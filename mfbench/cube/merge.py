@@ -214,7 +214,7 @@ def _merged_settings(cubes: Mapping[str, xr.Dataset]) -> dict[str, Any]:
     levels: dict[str, dict[float, Any]] = {}
     for path, settings in each.items():
         if other := next(differences(settings["task"], first["task"], exact=True), ""):
-            raise ValueError(f"{path} is of another task than {first_path}: {other}")
+            raise ValueError(f"{path} and {first_path} have different tasks: {other}")
         for name in cubes[path].architecture.values.tolist():
             if (entry := settings.get("architectures", {}).get(name)) is None:
                 continue  # a user has renamed it
@@ -223,7 +223,9 @@ def _merged_settings(cubes: Mapping[str, xr.Dataset]) -> dict[str, Any]:
             old = entries.setdefault(name, {**entry, "training": training})
             new = {**entry, "training": training, "widths": old["widths"]}
             if other := next(differences(new, old, exact=True), ""):
-                raise ValueError(f"{path} has another architecture {name} than before: {other}")
+                raise ValueError(
+                    f"architecture {name} differs between {path} and an earlier cube: {other}"
+                )
             old["widths"] = sorted({*old["widths"], *entry["widths"]})
         for kernel, tasks in settings.get("kernels", {}).items():
             levels.setdefault(kernel, {}).update((float(task["rho"]), task) for task in tasks)

@@ -29,7 +29,7 @@ def check_version(attributes: Mapping[Any, Any]) -> str:
 
 
 def upgraded(cube: xr.Dataset) -> xr.Dataset:
-    """A cube of an earlier layout as one of this version, where that takes no new numbers."""
+    """Convert a cube of an earlier layout to this version, as far as its own numbers allow."""
     chosen = cube.get("selected_learning_rate")
     if chosen is not None and "seed" in cube.dims and "seed" not in chosen.dims:
         # The first cubes chose one rate for all seeds of a cell.

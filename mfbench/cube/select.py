@@ -90,7 +90,8 @@ def nearest_level(cube: xr.Dataset, *, family: str, memory_length: int) -> xr.Da
     names = [n for n in cube.kernel.values if any(v["family"] == family for v in levels[n])]
     if not names:
         raise ValueError(
-            f"the cube has no kernel of the family {family}; it has: {', '.join(levels)}"
+            f"the cube has no kernel of the family {family}; its families: "
+            + ", ".join(sorted({v["family"] for each in levels.values() for v in each}))
         )
     here = cube.sel(kernel=names)
     run = trained(here).any(["architecture", "width", "learning_rate", "seed"])

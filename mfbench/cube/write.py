@@ -188,8 +188,8 @@ def _place(group: Group, found: Variables, arrays: dict[str, NDArray[Any]], plac
         once = {} if "level" in dims else {"level": source["level"][:1]}
         values = found[name].values[np.ix_(*((source | once)[str(d)] for d in found[name].dims))]
         at = np.ix_(*(target[d] for d in dims))
-        # What several groups share stays where one of them does not know it, as the size of a model
-        # that could not be built.
+        # Several groups share these values: one without them, such as a model that could not be
+        # built, must not erase those of the others.
         if name in (*_OF_A_MODEL, *_OF_A_TASK):
             values = np.where(np.isnan(values), arrays[name][at], values)
         if values.size:

@@ -2,15 +2,15 @@
 
 z_t is what the model carries on after step t, and r^2_s the share of the variance of x_{t-s} that
 the best linear readout of z_t explains, over all sequences and scored steps; x is 0 before step 0.
-White inputs at different lags are uncorrelated. So r^2_s is the squared length of the projection of
-one of several orthonormal vectors onto the span of n numbers, and these sum to at most n
+White inputs at different lags are orthonormal as random variables, and r^2_s is the squared length
+of the projection of x_{t-s} onto the span of the state's n numbers. So the r^2_s sum to at most n
 (H. Jaeger, Short term memory in echo state networks, GMD Report 152, 2002, proposition 2).
 
-A readout of n numbers explains a share n / M of anything in M samples by chance. The estimates
-count the samples less the numbers (M. Ezekiel, Methods of correlation analysis, 1930): 0 in the
-mean where nothing is remembered, and 1 where all is. Large nonlinear states with rare large values
-are underestimated: of an untrained mamba with 608 numbers, 12.7 lags are found in 32768 samples,
-11.9 in 8192 and 10.9 in 4096.
+By chance, a readout of n numbers explains a share n / M of the variance of any M samples. The
+estimates correct for these n degrees of freedom (M. Ezekiel, Methods of correlation analysis,
+1930): their mean is 0 where nothing is remembered and 1 where everything is. Large nonlinear states
+with rare large values are underestimated: of an untrained mamba with 608 numbers, 12.7 lags are
+found in 32768 samples, 11.9 in 8192 and 10.9 in 4096.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from mfbench.tasks.past import MarkedPast, StepPast
 _SAMPLES = 8192  # (sequence, step) pairs: about as many, if the test split has them
 _NUMBERS = 2**22  # samples x lags, at most: fewer samples of sequences with more than 512 steps
 _PER_NUMBER = 4  # samples for each number of the state, at least
-_ROUNDING = 1e-10  # a direction with less of the largest variance is more than 1 % rounding
+_ROUNDING = 1e-10  # directions with a smaller share of the largest variance are > 1 % rounding
 
 # Name: (dimensions besides a member's, long_name).
 CAPACITY: dict[str, tuple[tuple[str, ...], str]] = {

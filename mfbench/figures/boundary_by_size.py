@@ -34,7 +34,7 @@ def draw(cube: xr.Dataset) -> Any:
         name="size",
         value="parameters",
         bind=alt.binding_select(
-            options=list(sizes), labels=[_SIZES[str(name)] for name in sizes], name="over: "
+            options=list(sizes), labels=[_SIZES[str(name)] for name in sizes], name="x axis: "
         ),
     )
     base = (

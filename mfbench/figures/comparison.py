@@ -84,7 +84,6 @@ def draw(comparison: xr.Dataset, *, names: tuple[str, str] = ("A", "B")) -> Any:
         title=title,
         subtitle=[
             f"Below 1, {names[1]} is better. Lines: 90 % intervals over seeds.",
-            "Pale: no difference beyond the noise between seeds, in view of how many cells are "
-            "compared.",
+            "Pale: no difference beyond the noise between seeds, given the number of cells.",
         ],
     )

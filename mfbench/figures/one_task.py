@@ -56,8 +56,8 @@ def chart_of_task(cube: xr.Dataset, other: xr.Dataset | None = None) -> Any:
     chart = alt.hconcat(_errors(errors, success_threshold(cube)), _memory(cube), spacing=30)
     kernel, length = cube.kernel.item(), int(cube.memory_length.item())
     lines = [
-        "Left: test error, median and range of the seeds. Tick: the error of the best linear model "
-        "we know of this size, if on the axis. Dashed: solved below it.",
+        "Left: test error, median and range of the seeds. Tick: LTI floor, the error of the best "
+        "known linear model of this size (may lie off the axis). Dashed: solved to its left.",
         "Right: learned memory function, median and range of the seeds. Dashed: the target.",
         *capacity_note(cube),
     ]

@@ -76,8 +76,8 @@ def floor_note(cube: xr.Dataset) -> list[str]:
     if "linear_floor" not in cube:
         return []
     return [
-        "The inputs are marked: for a model that is not linear, the floor is that of a linear "
-        "system that is told the marks."
+        "Marked inputs: the floor of a nonlinear model is the error of the best linear system that "
+        "is told the marks."
     ]
 
 
@@ -114,9 +114,10 @@ def boundary_axis(cube: xr.Dataset) -> alt.Y:
 def boundary_points(
     base: Any, outside: dict[str, str], *, sizes: tuple[int, int] = (70, 80), **channels: Any
 ) -> list[Any]:
-    """Points at boundaries within the levels, and open marks at those outside, of the other size.
+    """Points at boundaries within the levels, and open marks at boundaries outside them.
 
-    `outside` has their shapes by a condition on `censored`, such as ``== 'below'``.
+    `outside` maps a condition on `censored`, such as ``== 'below'``, to a shape; `sizes` are the
+    sizes of points and open marks.
     """
     inside = base.transform_filter("datum.censored == 'none'").mark_point(
         filled=True, size=sizes[0], opacity=1

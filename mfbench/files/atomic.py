@@ -28,14 +28,14 @@ def atomic(path: str | Path) -> Iterator[Path]:
     """A temporary path in the same folder that becomes `path` when the block ends well.
 
     The file is sealed (`mfbench.files.integrity`) and flushed to disk before it is renamed, and
-    removed when the block raises, so a file under its final name is always complete. What killed
-    processes of this host left behind of the same file is removed.
+    removed when the block raises, so a file under its final name is always complete. Temporary
+    files of the same `path` that killed processes of this host left are removed first.
 
     Raises
     ------
     OSError
-        The disk is full or cannot be written; the error names `path`. Libraries do not say so
-        reliably, so the disk itself is asked.
+        The disk is full or cannot be written; the error names `path`. Libraries report this
+        unreliably, so a failed write probes the disk itself.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -46,7 +46,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
         seal(temporary, path.suffix)
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
-        # Some writers keep a file to its owner; a group that shares a study reads each other's.
+        # Some writers make files private; a group that shares a study must read each other's.
         temporary.chmod(0o666 & ~_UMASK)
         temporary.replace(path)
         folder = os.open(path.parent, os.O_RDONLY)
@@ -68,7 +68,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
 def _problem_of_the_disk(error: Exception, temporary: Path) -> OSError | None:
     """What the system says against writing the file; None where the error has another cause."""
-    try:  # HDF5 calls a full disk a file that it may not create, or gives no reason
+    try:  # HDF5 reports a full disk as a file that it may not create, or gives no reason
         with open(temporary, "ab") as file:
             file.write(bytes(_PROBE))
             file.flush()

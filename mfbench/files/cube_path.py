@@ -37,4 +37,4 @@ def _hint(folder: Path) -> str:
     there = [path for pattern in patterns for path in folder.glob(pattern) if path.is_file()]
     if not there:
         return f"; a study that has run has its cube in {Paths('results/NAME').file('benchmark')}"
-    return f"; is it {max(there, key=lambda path: path.stat().st_mtime)}?"
+    return f"; did you mean {max(there, key=lambda path: path.stat().st_mtime)}?"

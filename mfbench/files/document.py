@@ -23,7 +23,7 @@ def write_json(path: str | Path, content: Mapping[str, Any]) -> None:
     """
     content = json.loads(json.dumps(content))  # as it is read again: keys are texts
     if "usermeta" in content:
-        raise ValueError(f"{path}: the key 'usermeta' is that of the seal")
+        raise ValueError(f"{path}: the key 'usermeta' is reserved for the seal")
     document = {**content, "usermeta": {_KEY: digest_of(canonical(content))}}
     write_text(path, json.dumps(document, indent=1, sort_keys=True) + "\n")
 

@@ -43,7 +43,7 @@ class BrokenFileError(ValueError):
         self.path, self.problem = Path(path), problem
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.problem}; delete it and run again, which makes it anew"
+        return f"{self.path}: {self.problem}; delete it and run again to recreate it"
 
 
 class OtherFileError(BrokenFileError):
@@ -126,7 +126,7 @@ def check_identity(path: str | Path, found: Mapping[str, Any], expected: Mapping
     name = named(path)
     plain = json.loads(json.dumps({**({"file": name} if name else {}), **expected}))
     if other := next(differences(found, plain), ""):
-        raise OtherFileError(path, f"another file under this name, made for {other}")
+        raise OtherFileError(path, f"belongs to another cell or study: made for {other}")
 
 
 def check_variables(
@@ -140,7 +140,7 @@ def check_variables(
         Something is not there.
     """
     if lacking := sorted(set(needed) - set(present)):
-        raise BrokenFileError(path, f"no {kind} of mfbench, it lacks {lacking}")
+        raise BrokenFileError(path, f"not an mfbench {kind}: it lacks {', '.join(lacking)}")
 
 
 def differences(found: Any, expected: Any, *, exact: bool = False, name: str = "") -> Iterator[str]:

@@ -12,9 +12,10 @@ from pathlib import Path
 
 @cache
 def this_machine() -> str:
-    """Which processes this one can see: the boot of its machine, and its namespace of processes.
+    """An identifier that two processes share only if they can see each other.
 
-    Containers and cloned machines share a host name and no processes.
+    It combines boot and PID namespace: containers and cloned machines can share a host name but not
+    processes.
 
     Returns
     -------

@@ -110,7 +110,7 @@ def _outcome(
 ) -> Outcome:
     for name in promise.needs:
         if found[name].state in ("broken", "not judged"):
-            return Outcome(promise, "not judged", f"needs the promise {name!r}")
+            return Outcome(promise, "not judged", f"the promise {name!r} must hold first")
     said = len(trial.warnings)
     try:
         with own_code():

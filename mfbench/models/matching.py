@@ -14,9 +14,9 @@ from mfbench.models.own_code import ArchitectureError
 Size = Literal["parameters", "state"]
 
 _NAMES: dict[Size, str] = {"parameters": "parameters", "state": "numbers in the state"}
-_RATIO = 1.5  # sizes further apart are not called equal; four heads allow every eighth width alone
-_WIDE = 64  # rounded sizes that do not grow from here on never do
-_NEIGHBOURS = 64  # heads and groups divide at least one width among so many
+_RATIO = 1.5  # largest mismatch to accept: with four heads, only every eighth width can be built
+_WIDE = 64  # from here on, a size that stops growing is constant; below, rounding can hide growth
+_NEIGHBOURS = 64  # widths to try in a row: heads and groups divide at least one of them
 
 
 def size_of(model: Model, kind: Size) -> int:

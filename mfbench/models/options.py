@@ -75,9 +75,9 @@ def resolved_options(
 ) -> dict[str, Any]:
     """The options that a study gives, checked, with the defaults of the others.
 
-    Values are checked against annotations that pydantic understands. They are in the form that JSON
-    gives them, as records store them; a default that JSON cannot hold is left out. Only from Python
-    come values that JSON cannot hold; these stay as they are.
+    Values are checked against annotations that pydantic understands, and returned in the form that
+    JSON gives them, as records store them. Defaults that JSON cannot hold are left out. Values that
+    JSON cannot hold can only come from Python and stay as they are.
 
     Raises
     ------
@@ -110,9 +110,9 @@ def resolved_options(
 
 
 def arguments(architecture: Callable[..., nn.Module], options: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments to call it with: resolved options as values of their annotations.
+    """The arguments to call it with: given options, converted to the types of their annotations.
 
-    Defaults are left to the constructor, because JSON has no tuples, for example.
+    Options at their default are left out, because JSON may not preserve it (it has no tuples).
     """
     known = options_of(architecture)
     return {

@@ -103,7 +103,7 @@ def declarations(trial: Trial, _: float) -> None:
 
 
 def types(trial: Trial, _: float) -> None:
-    """Trained parameters are float32, and everything can be stored."""
+    """Trained parameters are float32, and all parameters and buffers can be saved."""
     model, right = trial.model.root, torch.get_default_dtype()
     if not trained_parameters(model):
         raise BrokenPromiseError(
@@ -344,7 +344,7 @@ def receptive_field(trial: Trial, tolerance: float) -> None:
 
 
 def reached(trial: Trial, tolerance: float) -> None:
-    """The last lag of a declared receptive field reaches the output somewhere."""
+    """The last lag of a declared receptive field reaches the output at some step."""
     for i, part in enumerate(trial.model.parts()):
         declared = _receptive_field(part)
         if declared is None or declared > trial.length:
@@ -441,7 +441,7 @@ def step_form(trial: Trial, tolerance: float) -> None:
 
 
 def gradients(trial: Trial, _: float) -> None:
-    """The backward pass gives finite gradients, and every parameter gets some (or a warning)."""
+    """Gradients are finite and reach every parameter (an unreached one is only a warning)."""
     found = _gradients(trial)
     if broken := [name for name, gradient in found.items() if not gradient.isfinite().all()]:
         raise BrokenPromiseError(
@@ -471,7 +471,7 @@ def _gradients(trial: Trial) -> dict[str, Tensor]:
 
 
 def lengths(trial: Trial, _: float) -> None:
-    """It runs at the lengths of the evaluation, up to its `maximum_length` (or a warning)."""
+    """The model runs at the lengths of the evaluation, up to `maximum_length` (else a warning)."""
     limit = trial.model.maximum_length
     for length in sorted(trial.longer):
         if limit is not None and length > limit:
@@ -488,7 +488,7 @@ def lengths(trial: Trial, _: float) -> None:
 
 
 def in_training(trial: Trial, tolerance: float) -> None:
-    """In training mode, too, outputs depend on neither batch nor future (or a warning)."""
+    """In training mode, too, outputs depend on neither batch nor future (else a warning)."""
     x = trial.inputs(4)
     changed, half = trial.inputs(4), trial.length // 2
     changed[0, :half] = x[0, :half]

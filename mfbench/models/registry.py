@@ -24,7 +24,7 @@ ENTRY_POINTS = "mfbench.models"
 
 _FOLDER = Path(__file__).with_name("architectures")
 _PACKAGE = "mfbench.models.architectures"
-# In a file that may have classes whose names do not occur in it.
+# With one of these, a file may define a class that its text does not name: only importing tells.
 _NAMES_UNSEEN = re.compile(r"import \*|__getattr__|globals|vars|exec|setattr")
 _REGISTERED = re.compile(r"^@register\n(?:@.*\n)*class (\w+)", re.MULTILINE)
 
@@ -68,7 +68,7 @@ def _installed(_path: tuple[str, ...]) -> Mapping[str, tuple[Source, ...]]:
     found: dict[str, tuple[Source, ...]] = {}
     for point in importlib.metadata.entry_points(group=ENTRY_POINTS):
         package = point.module.partition(".")[0]
-        # Of a package alone: to look for a module in it would import the package.
+        # Only the top-level package: to find a submodule, Python would import the package.
         spec = importlib.util.find_spec(package)
         places = [spec.origin, *(spec.submodule_search_locations or [])] if spec else []
         path = next((Path(place) for place in places if place), Path(package))

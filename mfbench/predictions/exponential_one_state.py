@@ -54,7 +54,7 @@ def judge(cells: Sequence[Cell]) -> Verdict:
     otherwise = f"the interval contains {MARGIN:g}: more seeds would narrow it"
     if estimate.high < MARGIN:
         below = f"{whole} below {MARGIN:g}"
-        otherwise = f"{below}, but larger models do not lie above it: training may be the limit"
+        otherwise = f"{below}, but larger models do not reach it either: training may be the limit"
         if {(c.model, c.on) for c in larger} == tasks:
             used += larger
             reached = worst_length(larger)

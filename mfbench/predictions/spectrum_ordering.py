@@ -82,10 +82,10 @@ def judge(cells: Sequence[Cell]) -> Verdict:
     errors = np.array([[np.mean(list(score(c).values())) for c in group] for group in groups])
     shares = agreement(errors, pairs)
     above, below = (float(side.mean()) for side in (shares >= shares[0], shares <= shares[0]))
-    reason = f"of the orders of {len(families)} families, {above:.2g} have no smaller share"
+    reason = f"{above:.2g} of the orders of {len(families)} families have a share at least as large"
     decision = decide(
         (SUPPORTED, above, reason),
-        (CONTRADICTED, below, f"{reason} and {below:.2g} have no larger one"),
+        (CONTRADICTED, below, f"{reason}, and {below:.2g} one at most as large"),
         otherwise=f"{reason}: more families would decide",
     )
     return Verdict(

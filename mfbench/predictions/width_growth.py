@@ -91,8 +91,8 @@ def judge(cells: Sequence[Cell]) -> Verdict:
     censored = int(np.isnan(list(growths.values())).sum())
     if growths and 2 * censored >= len(growths):
         raise NotDecidedError(
-            f"in {censored} of {len(growths)} runs the state sizes do not reach a fixed error that "
-            "needs more than the two smallest: all sizes are enough, or training is the limit"
+            f"in {censored} of {len(growths)} runs no fixed error needs more than the two smallest "
+            "state sizes, or the largest has not learned every task"
         )
     values = _mean_by_seed(growths)
     if len(values) < SEEDS:

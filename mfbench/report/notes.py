@@ -14,8 +14,8 @@ NOTES = {
     "the part of the prediction that is not linear in the input.",
     "memory_functions": "The first part of the error (wrong memory function), lag by lag. Grey, "
     "where the state is known: the linear memory capacity of the state, which sums to at most its "
-    "size. A state can hold a weighted sum of past inputs, as the exponential kernel needs it, "
-    "without holding each of them; an impulse needs the input at its own lag.",
+    "size. A state can hold a weighted sum of past inputs without holding each of them. That is "
+    "enough for the exponential kernel; an impulse needs the input at exactly its lag.",
     "lags_over_training": "If the points rise with the lag, short memory is learned first. A lag "
     "that is learned between two validations counts from the later one.",
     "weight_perturbation": "If the error stays low under larger changes, the model stores its "

@@ -37,12 +37,14 @@ class ArchitectureSettings(Section):
     )
     match: MatchSettings | None = Field(
         None,
-        description="In place of widths: the size that the width is chosen for; default: the "
+        description="Instead of widths: a size, for which mfbench finds the width; default: the "
         "study's `match`.",
     )
     layers: Omissible[PositiveInt] = Field(None, description="Number of mixers in the stack.")
     norm: Omissible[Literal["none", "layer", "rms"]] = Field(
-        None, description="Normalisation before every mixer; of a transformer, after the last."
+        None,
+        description="Normalisation before every mixer; in a transformer, whose mixers have their "
+        "own norms, only after the last mixer.",
     )
     residual: Omissible[bool] = Field(
         None, description="Whether a layer adds its input to its output."

@@ -143,7 +143,7 @@ def _parse(text: str, origin: str) -> Document:
         line = text.count("\n", 0, error.position) + 1
         raise StudyError(f"{origin}:{line}: not valid YAML: {error.reason}") from None
     if not isinstance(node, yaml.MappingNode):
-        raise StudyError(f"{origin} must hold a mapping of keys")
+        raise StudyError(f"{origin} must hold keys with values, such as `name: my-study`")
     places: dict[Location, str] = {}
     return Document(_value(node, (), origin, places), origin, places)
 
@@ -161,7 +161,7 @@ def _value(node: yaml.Node, at: Location, origin: str, places: dict[Location, st
             if _merges(key_node):  # first, so that the mapping's own keys replace merged ones
                 merged = _value(value_node, at, origin, places)
                 if not isinstance(merged, dict):
-                    raise StudyError(f"{place}: << takes one alias of a mapping")
+                    raise StudyError(f"{place}: << takes one alias of a mapping, as in <<: *name")
                 content |= merged
         for key_node, value_node in node.value:
             if _merges(key_node):
@@ -196,7 +196,7 @@ def _merges(node: yaml.Node) -> bool:
 def _key(node: yaml.Node, origin: str) -> str:
     place = _place(origin, node.start_mark)
     if not isinstance(node, yaml.ScalarNode):
-        raise StudyError(f"{place}: a key must be a name")
+        raise StudyError(f"{place}: a key must be text, not a list or a mapping")
     key = _value(node, (), origin, {})
     if not isinstance(key, str):
         raise StudyError(f"{place}: {node.value} is not text: write the name in quotes")

@@ -113,7 +113,7 @@ def checked_length(m99: int, most: int, *, because: str = "") -> int:
     if m99 > most:
         what = f"{because} has memory length {m99}, which" if because else f"memory_length = {m99}"
         raise ValueError(
-            f"{what} is longer than half of the sequences (the task's length, in marked steps on a "
-            f"marked clock): at most {most} is allowed"
+            f"{what} is longer than half of a sequence (on a marked clock, half of the expected "
+            f"number of marked steps): at most {most} is allowed"
         )
     return m99

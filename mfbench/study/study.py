@@ -116,7 +116,7 @@ class Study(Section):
         if self.match and not any(entry.match for entry in self.architectures.values()):
             raise _WrongError(
                 ("match",),
-                "it has no effect, because all architectures list widths: leave these out",
+                "it has no effect, because all architectures list widths: remove match or widths",
             )
         if self.pilot and self.pilot.seed in self.training.seeds:
             raise _WrongError(

@@ -29,7 +29,7 @@ class Input(Section):
     """The white input x: independent over time, with mean 0 and variance 1."""
 
     distribution: Literal["normal", "uniform", "rademacher"] = Field(
-        "normal", description="Distribution of each x_t; rademacher is a fair sign."
+        "normal", description="Distribution of each x_t; rademacher: +1 or -1, equally likely."
     )
 
 
@@ -87,7 +87,9 @@ class TaskSettings(Section):
     @model_validator(mode="after")
     def _has_a_clock(self) -> Self:
         if self.clock == "marked" and self.marked is None:
-            raise ValueError("clock: marked needs marks: give their probability, as marked: 0.5")
+            raise ValueError(
+                "clock: marked needs marks: add their probability, such as marked: 0.5"
+            )
         return self
 
     @model_serializer(mode="wrap")

@@ -28,11 +28,11 @@ class Stage:
     Attributes
     ----------
     root : str
-        The module that does the work; all that it imports is reached.
+        The module that does the work; the stage reaches it and everything that it imports.
     counts : tuple of str
-        Packages and modules whose code can change the stage's numbers, where it is reached.
+        Packages and modules that can change the stage's numbers if the stage reaches them.
     after : tuple of str
-        Stages whose files it reads: what counts for them makes these files.
+        Stages whose files it reads; their digests cover the code that makes these files.
     """
 
     root: str
@@ -56,8 +56,7 @@ STAGES = {
     "diagnosis": Stage("cube.diagnosis", ("cube", "evaluation", "training.run"), ("cube",)),
     "scoreboard": Stage("predictions.scoreboard", ("predictions", "cube.intervals"), ("cube",)),
 }
-# What a stage may reach without a change of its numbers: files, settings, messages and machines.
-# (Who trains together, and where, changes them by rounding.)
+# Modules that a stage may reach but that cannot change its numbers beyond rounding.
 WITHOUT_NUMBERS = (
     "study",
     "files",
@@ -207,7 +206,7 @@ class _WithoutTexts(ast.NodeTransformer):
         return node
 
     def visit_Pass(self, node: ast.Pass) -> None:
-        """Dropped too: a body of nothing but a text has none either."""
+        """Dropped, too, so that a body with only a docstring equals an empty one."""
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

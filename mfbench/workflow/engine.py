@@ -26,8 +26,8 @@ _FIELDS = (
     *("stats", "done", "total", "exception"),
 )
 _LOCKED = (
-    "another run is at work in this folder, or one was killed here: if none is at work, remove its "
-    "lock with `mfbench run STUDY --unlock`"
+    "this folder is locked by another run, or by one that was killed: if none is running, remove "
+    "the lock with `mfbench run STUDY --unlock`"
 )
 
 
@@ -62,7 +62,7 @@ class SnakemakeRun:
         self.problem = ""
         self._last = ""  # line that was printed
         self._process = subprocess.Popen(
-            # -P: no module of the current folder stands in for one of a library.
+            # -P: modules in the current folder must not shadow those of libraries.
             [sys.executable, "-P", "-m", "mfbench.workflow.engine", json.dumps(asked)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -121,7 +121,7 @@ class _Events(logging.Handler):
         event["msg"] = record.getMessage() if record.msg else ""
         try:
             print(_MARK + json.dumps(event, default=str), flush=True)  # noqa: T201
-        except BrokenPipeError:  # who asked was killed: stop, too
+        except BrokenPipeError:  # the process that started this one is gone: stop, too
             logging.getLogger("snakemake.logging").removeHandler(self)
             os.killpg(0, signal.SIGINT)
 

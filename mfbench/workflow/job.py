@@ -13,13 +13,13 @@ from mfbench.files import git_commit
 
 
 def start_job(log: str | Path) -> None:
-    """Send all that this process says to a log file, and note the commit that it works with.
+    """Redirect all output of this process to a log file, and note the commit that it works with.
 
     Parameters
     ----------
     log : path
-        The log file. What cannot be written to it, since its disk is full, goes to where the
-        process spoke before.
+        The log file. If it cannot be written (the disk is full), a traceback goes to the original
+        standard error instead.
     """
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)

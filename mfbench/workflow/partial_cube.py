@@ -36,7 +36,7 @@ def write_partial_cube(output: str | Path, study: Study) -> None:
     ]
     assemble_cube(
         output,
-        # A level that an earlier run added may have become one of the study.
+        # The study's own phase first: a level that refine once added may now be one of the study.
         sorted(sources, key=lambda path: named(path)["phase"] != "study"),
         architectures=list(study.architectures),
         kernels=list(study.kernels),

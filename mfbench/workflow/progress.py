@@ -124,7 +124,7 @@ class StudyProgress:
         for message in dict.fromkeys(found):
             if message not in self._broken:
                 self._broken.add(message)
-                self.said.append(f"recorded as failed, the others go on: {message}; see {job.log}")
+                self.said.append(f"cell failed, the others continue: {message}; see {job.log}")
 
     @property
     def members_per_second(self) -> float:
@@ -191,7 +191,7 @@ def failed_cells(path: str | Path) -> list[str]:
     Parameters
     ----------
     path : path
-        Empty for a file that cannot be read: whoever needs its numbers says what is wrong.
+        The file. If it cannot be read, the result is empty: whoever needs its numbers reports that.
     """
     if Path(path).suffix != ".nc":
         return []

@@ -20,7 +20,7 @@ _REASONS = {
     # Snakemake forces the jobs that it finds unfinished; mfbench forces none.
     "Incomplete output files": "interrupted, will be redone",
     "Forced execution": "interrupted, will be redone",
-    "Software environment": "other software environment",
+    "Software environment": "software environment changed",
     "Code has changed": "its script has changed",
 }
 
@@ -116,7 +116,7 @@ def reasons(text: str, makers: Mapping[str, str]) -> list[str]:
             ]
     if "no result yet" in found:
         return ["no result yet"]
-    return found or ["other input files"]
+    return found or ["input files changed"]
 
 
 def _items(text: str) -> list[str]:

@@ -24,9 +24,9 @@ _CUDA = 3000  # MB of the host that CUDA's libraries take; not measured
 _LAYERS = 4  # of a whole model, whose depth is unknown
 _TENSORS = 40  # of (batch, T, channels) that a layer keeps for its gradient, at most
 _MB_OF_A_FLOAT = 4e-6
-# Seconds. What one core trains in it makes one job under `training.cells_per_job: auto`.
+# With `training.cells_per_job: auto`, a job gets as much as one core trains in so many seconds.
 _LONG_JOB = 2 * 3600
-_GPU = 100  # times as fast as a core, at the least (benchmarks/)
+_GPU = 100  # how many times a GPU is faster than a core, at least (benchmarks/)
 
 Request = Callable[[Mapping[str, str], int], int]
 """The value of a resource, by the job's wildcards and the attempt, from 1."""

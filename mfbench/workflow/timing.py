@@ -46,7 +46,7 @@ def main(file: str, seconds: float, groups: list[tuple[str, int, int]]) -> None:
         study,
         TrainingData.of(task, device=device),
         EvaluationData.of(task, study.evaluation),
-        # On a CPU, what other processes do does not count.
+        # On a CPU, count this process's own time, which other processes do not distort.
         time.process_time if device.type == "cpu" else time.perf_counter,
     )
     ends = timing.clock() + 0.7 * seconds

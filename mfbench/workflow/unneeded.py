@@ -46,7 +46,7 @@ def unneeded(study: Study) -> list[Path]:
         if phase not in study.phases[1:]:
             kinds = ("cells", "evaluated", "listed_baselines")
             found += [path for kind in kinds for path in paths.existing(kind, phase=phase)]
-    # The cube of a phase is there for the next one.
+    # Each later phase reads the cube of the phase before it; none reads the last one.
     kept = [paths.file("cube", phase=phase) for phase in study.phases[:-1]]
     found += [
         path

@@ -29,12 +29,15 @@ def test_size_and_cost() -> None:
 @pytest.mark.parametrize(
     ("forward", "reason"),
     [
-        ("return self.gru(u)[0]", "gru, which torch runs for one model only"),
+        ("return self.gru(u)[0]", "gru, which torch.vmap does not support"),
         ("return u * self.gain if self.gain.sum() > -9 else u", "an if or while that looks at"),
         ("return u * self.gain * self.gain.sum().item()", "a tensor that is turned into a Python"),
         ("return u * self.gain + u.nonzero().sum()", "nonzero, whose result has no fixed shape"),
-        ("h = torch.zeros(1); h[0] = self.gain.sum(); return h * u", "a tensor that is changed in"),
-        ("self.gain.data.clamp_(-9, 9); return u * self.gain", "the attribute data of a tensor"),
+        (
+            "h = torch.zeros(1); h[0] = self.gain.sum(); return h * u",
+            "a tensor that all members share",
+        ),
+        ("self.gain.data.clamp_(-9, 9); return u * self.gain", "the attribute .data of a tensor"),
     ],
 )
 def test_what_keeps_members_apart_is_said_with_its_line(
@@ -57,7 +60,7 @@ def test_why_members_train_alone(tmp_path: Path) -> None:
     found = check(write_architecture(tmp_path, drops, init=init), width=4, length=16, device="cpu")
     assert not found.broken
     assert found.cost is not None
-    assert found.cost.alone == "random numbers, as of dropout (own.py:8)"
+    assert found.cost.alone == "random numbers, for example from dropout (own.py:8)"
 
 
 def test_a_model_that_does_not_run_has_no_cost(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_boundaries_and_causes_are_in_words(cube: xr.Dataset) -> None:
     cause = cube.mf.cause().cause
     unsolved = np.median(errors(cube, "rnn"), 1) >= 0.1
     np.testing.assert_array_equal(cause.sel(architecture="rnn").squeeze() != "", unsolved)
-    with pytest.raises(ValueError, match="this cube has no cause, cause_evidence: it is a part"):
+    with pytest.raises(ValueError, match="this cube lacks cause, cause_evidence: it was cut"):
         cube.drop_vars(["cause", "cause_evidence"]).mf.cause()
 
 

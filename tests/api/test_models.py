@@ -169,7 +169,7 @@ def test_the_result_of_training_is_as_good_as_its_module(task: mf.Task) -> None:
 
 
 def test_settings_that_are_arguments_of_train_are_refused(task: mf.Task) -> None:
-    with pytest.raises(ValueError, match="training: device, steps: set by train itself, from its"):
+    with pytest.raises(ValueError, match="training must not contain device, steps: give them as"):
         mf.train("rnn", task, training={"steps": [2], "device": "cpu", "batch_size": 8})
 
 
@@ -209,7 +209,7 @@ def test_a_model_of_ones_own_loads_from_any_folder_and_draws_no_numbers(
     ("changes", "message"),
     [
         ({"architecture": "gru"}, "has no gru on exponential; it has rnn on exponential, s4d on"),
-        ({"level": None}, "give one of level, memory_length, rho"),
+        ({"level": None}, "give exactly one of level, memory_length, rho"),
         ({"level": 2}, r"level = 2 must lie in 0\.\.1"),
         ({"level": None, "rho": 0.5}, r"no rho = 0\.5: the study has 0\.3, 0\.6"),
         ({"seed": 7}, "no seed = 7: the study has 0, 1"),

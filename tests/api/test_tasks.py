@@ -130,5 +130,5 @@ def test_a_memory_longer_than_half_of_the_sequences_is_refused_as_in_studies() -
 
 def test_a_task_is_no_kernel() -> None:
     task = mf.Task("impulse", rho=3, length=32)
-    with pytest.raises(ValueError, match=r"got a Task: .* as task\.memory_length"):
+    with pytest.raises(ValueError, match=r"got a Task: .* task\.memory_length"):
         mf.memory_length(task)

@@ -61,8 +61,8 @@ def test_json_has_all_cells(cubes: list[str], capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [
-        (["a.nc", "none.nc"], 1, "none.nc: No such file; is it b.nc?"),
-        (["a.nc", "mine.py"], 1, "mine.py is not a cube (a NetCDF file); is it b.nc?"),
+        (["a.nc", "none.nc"], 1, "none.nc: No such file; did you mean b.nc?"),
+        (["a.nc", "mine.py"], 1, "mine.py is not a cube (a NetCDF file); did you mean b.nc?"),
         (["a.nc", "a.nc", "--figure", "f.pdf"], 2, "f.pdf must end in .png, .svg, .html"),
     ],
 )

@@ -115,7 +115,9 @@ def test_what_is_wrong_is_said_in_a_line(
     project: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert project.cube() == 1
-    assert capsys.readouterr().err == "mfbench cube: there is no evaluation to make a cube of\n"
+    assert capsys.readouterr().err == (
+        "mfbench cube: nothing has been evaluated yet, so there is no cube to write\n"
+    )
     path = project.evaluate("rnn", "impulse")
     path.write_bytes(path.read_bytes()[:1000])
     assert project.cube() == 1

@@ -144,7 +144,7 @@ def test_a_finished_study_lacks_nothing(tmp_path: Path) -> None:
     paths = [short if path.name == short.name else path for path in paths]
     with pytest.raises(ValueError, match=r"no evaluation of a, width 8, airy, rho = 2\.5"):
         assemble_cube(tmp_path / "none.nc", paths, **given)
-    with pytest.raises(ValueError, match="no evaluation to make a cube of"):
+    with pytest.raises(ValueError, match="nothing has been evaluated yet"):
         assemble_cube(tmp_path / "none.nc", [], **given)
     assert not (tmp_path / "none.nc").exists()
 
@@ -305,7 +305,7 @@ def test_what_is_no_evaluation_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BrokenFileError, match=r"foreign\.nc: no seal of mfbench"):
         assemble(tmp_path / "cube.nc", [path])
     edit(path, lambda group: group)
-    with pytest.raises(BrokenFileError, match=r"foreign\.nc: no evaluation of mfbench"):
+    with pytest.raises(BrokenFileError, match=r"foreign\.nc: not an mfbench evaluation"):
         assemble(tmp_path / "cube.nc", [path])
 
 

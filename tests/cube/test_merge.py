@@ -181,15 +181,15 @@ def test_cubes_of_other_budgets_are_merged(whole: xr.Dataset, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"task": {"seed": 1}}, r"b\.nc is of another task than .*a\.nc: seed = 1, not 0"),
-        ({"task": {"delay": 3}}, r"another task than .*a\.nc: delay = 3, not None"),
+        ({"task": {"seed": 1}}, r"b\.nc and .*a\.nc have different tasks: seed = 1, not 0"),
+        ({"task": {"delay": 3}}, r"a\.nc have different tasks: delay = 3, not None"),
         (
             {"architectures": {"a": {"widths": [4], "layers": 2}}},
-            r"b\.nc has another architecture a than before: layers = 2, not None",
+            r"architecture a differs between .*b\.nc and an earlier cube: layers = 2, not None",
         ),
         (
             {"training": {"batch_size": 20}},
-            r"another architecture a than before: training\.batch_size = 20, not 10",
+            r"architecture a differs between .* and an earlier cube: training\.batch_size = 20, not 10",
         ),
     ],
 )

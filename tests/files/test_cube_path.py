@@ -22,8 +22,12 @@ def test_a_cube_nearby_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         with pytest.raises(OSError, match=f"{cube}"):
             cube_path(wrong)
     Path("mine.py").write_text("import torch\n")
-    with pytest.raises(OSError, match=rf"mine\.py is not a cube \(a NetCDF file\); is it {cube}"):
+    with pytest.raises(
+        OSError, match=rf"mine\.py is not a cube \(a NetCDF file\); did you mean {cube}"
+    ):
         cube_path("mine.py")
     Path("empty/merged.nc").touch()
-    with pytest.raises(IsADirectoryError, match=r"empty is a folder.*is it empty/merged\.nc"):
+    with pytest.raises(
+        IsADirectoryError, match=r"empty is a folder.*did you mean empty/merged\.nc"
+    ):
         cube_path("empty")

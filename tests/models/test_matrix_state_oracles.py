@@ -195,7 +195,7 @@ def test_an_input_gate_beyond_the_range_of_exp_does_not_overflow() -> None:
         (lambda: GLA(6, 0, T), "width = 6 must be a multiple of 2 heads = 4"),
         (lambda: Mamba2(5, 0, T), r"expansion \* width = 10 is not a multiple of heads = 4"),
         (lambda: MLSTM(5, 0, T), r"expansion \* width = 10 is not a multiple of heads = 4"),
-        (lambda: RWKV7(2, 0, T), "width = 2 must be a multiple of heads = 2, not equal"),
+        (lambda: RWKV7(2, 0, T), "width = 2 must be a multiple of heads = 2, and at least 4"),
     ],
 )
 def test_impossible_sizes_are_refused(make, message: str) -> None:

@@ -264,7 +264,7 @@ def test_without_positions_attention_ignores_the_order() -> None:
 
 
 def test_learned_positions_do_not_reach_beyond_their_table() -> None:
-    with pytest.raises(ValueError, match="learned positions end at step 11, the input has 12"):
+    with pytest.raises(ValueError, match="learned positions end after 11 steps; the input has 12"):
         Transformer(6, 0, 11, positions="learned")(u(length=12))
 
 

@@ -186,13 +186,13 @@ def test_edges_of_the_grid_and_success_that_returns_are_noted(
     assert marked == {("a", 8, "airy")}
     write_report(tmp_path / "report.html", cube=cube, figures={})
     page = (tmp_path / "report.html").read_text()
-    assert "A grid of two rates has none inside" in page
+    assert "With two rates, each lies at an edge" in page
     assert "Of the unsolved cells, 1 count at the highest rate and 1 at the" in page
     settings = json.loads(cube.attrs["settings"])
     settings["training"]["learning_rates"] = [0.001, 0.003, 0.01]
     cube = cube.assign_attrs(settings=json.dumps(settings))
     write_report(tmp_path / "report.html", cube=cube, figures={})
-    assert "inside the grid in 4 of 8 solved" in (tmp_path / "report.html").read_text()
+    assert "In 4 of 8 solved cells and 2 of 4" in (tmp_path / "report.html").read_text()
     assert "only seed" not in page
     assert edge_counts(cube.assign(selected_rate_edge=cube.selected_rate_edge * np.nan)) == {}
 

@@ -26,8 +26,8 @@ from mfbench.study.study import read_study
         ("a: &a [1]\nc: {<<: *a}\n", ":2:4: << takes one alias of a mapping"),
         ("a: &a [*a]\n", ":1:4: nested too deeply"),
         ("a: 1\n---\nb: 2\n", ":2:1: not valid YAML"),
-        ("- 1\n", " must hold a mapping of keys"),
-        ("", " must hold a mapping of keys"),
+        ("- 1\n", " must hold keys with values"),
+        ("", " must hold keys with values"),
     ],
 )
 def test_what_two_readers_could_take_for_two_things_is_refused(

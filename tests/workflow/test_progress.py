@@ -106,7 +106,7 @@ def test_a_model_that_breaks_is_told_once_and_when_its_first_job_ends(
     for number, path in enumerate((impulse, other)):
         progress.see(train(number) | {"output": [str(path), "weights.safetensors"]})
         progress.see(finished(number))
-        assert progress.said == [f"recorded as failed, the others go on: {leak}; see x.log"]
+        assert progress.said == [f"cell failed, the others continue: {leak}; see x.log"]
     assert progress.failed == 0
 
 

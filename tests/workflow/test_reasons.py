@@ -21,7 +21,7 @@ PARAMS = (
         ("Missing output files: a.nc, b.nc", ["no result yet"]),
         ("Input files updated by another job: x.nc, w.nc", ["after datasets, training"]),
         ("Updated input files: x.nc", ["newer x.nc"]),
-        ("Set of input files has changed since last execution", ["other input files"]),
+        ("Set of input files has changed since last execution", ["input files changed"]),
         (
             "Set of input files has changed since last execution; "
             + PARAMS.format(

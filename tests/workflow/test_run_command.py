@@ -125,7 +125,7 @@ def test_a_run_that_is_stopped_tells_its_jobs_and_goes_on_next_time(tmp_path: Pa
     running.send_signal(signal.SIGINT)
     output, error = running.communicate(timeout=60)
     assert running.returncode == 130
-    assert error.startswith("stopped: `mfbench run study.yaml` goes on from here; what is")
+    assert error.startswith("stopped: `mfbench run study.yaml` continues from here; finished")
     assert "Traceback" not in output + error
     assert error.count("\n") == 1
     assert json.loads(state.read_text())["state"] == "interrupted"
@@ -148,5 +148,5 @@ def test_a_failed_job_is_a_line_and_an_exit_status(tmp_path: Path) -> None:
     [line] = [line for line in done.stdout.splitlines() if "failed" in line]
     assert line.startswith("training own 4 impulse failed: ")
     assert line.endswith(f"KeyError: 'mine' (own.py:13); see {log}")
-    assert done.stderr.startswith("mfbench run: 1 job failed; once the cause is removed, ")
+    assert done.stderr.startswith("mfbench run: 1 job failed; fix the cause, then ")
     assert done.stderr.count("\n") == 1

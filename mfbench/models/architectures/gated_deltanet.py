@@ -35,8 +35,8 @@ class GatedDeltaNet(RecurrentMixer):
 
     Sizes of keys and values, convolutions of 4 taps, and how A and b start are from the authors'
     code (flash-linear-attention), which has heads of 256 keys. Its factor d_k^(-1/2) on queries is
-    left out, because the norm undoes it. Other weights start as nn.Linear; there, they have a
-    standard deviation of 0.02, for widths of 1,000 and more.
+    left out, because the norm undoes it. Other weights start as nn.Linear; the authors draw them
+    with a standard deviation of 0.02, for widths of 1,000 and more.
     """
 
     def __init__(

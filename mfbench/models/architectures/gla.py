@@ -27,8 +27,8 @@ class GLA(RecurrentMixer):
     """The GLA layer of section 4.4: width/2 keys, values as wide as the input, decays of rank 16.
 
     The authors' code (flash-linear-attention) has 4 heads of 128 keys, an RMS norm in place of the
-    layer norm, and no b_r. Weights start as nn.Linear; there, they have a standard deviation of
-    0.02, for widths of 1,000 and more.
+    layer norm, and no b_r. Weights start as nn.Linear; the authors draw them with a standard
+    deviation of 0.02, for widths of 1,000 and more.
     """
 
     def __init__(

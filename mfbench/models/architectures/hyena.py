@@ -27,7 +27,7 @@ class Filters(nn.Module):
 
     Its sines have a frequency of 10 at the start, and its input is t and two complex exponentials,
     as in the authors' study of recall (safari, hyena-131k-30vs.yaml). The windows fall to 1 % at
-    150 % of L (the slowest) to 30 %, their rates evenly spaced.
+    lags from 30 % of L (the fastest) to 150 % (the slowest), with evenly spaced rates.
 
     Parameters
     ----------

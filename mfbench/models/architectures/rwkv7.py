@@ -44,7 +44,9 @@ class RWKV7(RecurrentMixer):
     def __init__(self, width: int, layer: int, length: int, *, heads: PositiveInt = 2) -> None:
         super().__init__()
         if width % heads or width < 2 * heads:
-            raise ValueError(f"width = {width} must be a multiple of heads = {heads}, not equal")
+            raise ValueError(
+                f"width = {width} must be a multiple of heads = {heads}, and at least {2 * heads}"
+            )
         self.heads, N = heads, width // heads
         n = torch.arange(width)
         ramp = n / (width - 1) - 0.5  # `linear` in the code

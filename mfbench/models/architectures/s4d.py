@@ -3,8 +3,8 @@
 Each channel is a single-input single-output system x' = A x + B u, y = 2 Re(C x) + D u with
 diagonal complex A, discretised by zero-order hold; W mixes the channels.
 
-Outside of the mixer: dropout, the norm and the gated linear unit behind gelu in the authors' code
-(state-spaces/s4, s4d.py). W stands for the latter, in front of gelu.
+Outside of the mixer: dropout, the norm and the gated linear unit that follows gelu in the authors'
+code (state-spaces/s4, s4d.py). Here, W replaces that unit and comes before gelu.
 
 State: width state
 Oracle: the zero-order hold of its continuous system (scipy)

@@ -28,7 +28,7 @@ class SLSTM(RecurrentMixer):
 
     The numbers are those of the authors' code (NX-AI/xlstm), for one block: 4 heads, R = 0, W
     normal with variance 2/(5 C), b = 0 except for the forget gate, from 5 in the first unit of a
-    head to -7 in the last. There, W connects each head with its own share of the input; here with
+    head to -7 in the last. Their W connects each head with its own share of the input; here, with
     all of it.
     """
 

@@ -82,7 +82,7 @@ class Transformer(Mixer):
         if self.first and self.positions == "learned":
             if u.shape[1] > len(self.P):
                 raise ValueError(
-                    f"learned positions end at step {len(self.P)}, the input has {u.shape[1]}"
+                    f"learned positions end after {len(self.P)} steps; the input has {u.shape[1]}"
                 )
             return u + self.P[: u.shape[1]]
         return u

@@ -32,6 +32,6 @@ FAMILY = Family(
     integer=True,
     harder_when_larger=True,
     function=_sparse_signs,
-    # Beyond, the weight of the last lag falls: too few steps see it.
+    # Beyond 3/4 of the window, few scored steps see the last lag, so M99 may fall.
     grid=lambda length: np.arange(0.75 * length),
 )

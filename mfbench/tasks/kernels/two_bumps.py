@@ -23,6 +23,6 @@ FAMILY = Family(
     high=np.inf,
     harder_when_larger=True,
     function=_two_bumps,
-    # Beyond, the weight of the far bump falls: too few steps see it.
+    # Beyond 3/4 of the window, few scored steps see the far bump, so M99 may fall.
     grid=lambda length: 1.0 + np.geomspace(1e-2, 0.75 * length, 200),
 )
