@@ -37,9 +37,19 @@ def test_a_cube_is_that_of_its_study_and_says_where_it_comes_from(path: Path) ->
     assert "learned_memory_function" in cube
 
 
-def test_reference_opens_them_by_their_tasks() -> None:
-    assert mf.reference().attrs["title"].endswith("reference")
-    with pytest.raises(ValueError, match="no reference cube for 'other'; choose from plain"):
+@pytest.mark.parametrize(
+    ("tasks", "marked", "clock"),
+    [("plain", None, "steps"), ("marked input", 0.5, "steps"), ("marked clock", 0.5, "marked")],
+)
+def test_reference_opens_them_by_their_tasks(tasks: str, marked: float, clock: str) -> None:
+    cube = mf.reference(tasks)
+    task = json.loads(cube.attrs["settings"])["task"]
+    assert (task.get("marked"), task.get("clock", "steps")) == (marked, clock)
+    assert cube.architecture.values.tolist() == mf.reference().architecture.values.tolist()
+
+
+def test_tasks_without_a_reference_are_refused_with_those_that_have_one() -> None:
+    with pytest.raises(ValueError, match="'other'; choose from plain, marked clock, marked input"):
         mf.reference("other")
 
 

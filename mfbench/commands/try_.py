@@ -108,8 +108,8 @@ def run(
         cube = open_benchmark(cube_file)
         if Marks.of(json.loads(cube.attrs["settings"]).get("task", {})) != task.settings.marks:
             raise ValueError(
-                f"{others}: its tasks use other marks (task.marked, task.clock); give a cube whose "
-                "marks match --marked and --clock"
+                f"{others}: its tasks use other marks (task.marked, task.clock) than --marked and "
+                "--clock; reference_marked_input and reference_marked_clock ship with mfbench"
             )
         other = nearest_level(
             longest(cube), family=str(task.family), memory_length=task.memory_length
