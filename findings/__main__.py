@@ -16,7 +16,7 @@ import jinja2
 from findings.marks import marks_table
 from findings.ship import FOLDER as SHIPPED
 from findings.ship import ship
-from findings.study import Study, keep
+from findings.study import Study, keep, short
 from findings.verdicts import keep_verdicts, verdict_table
 from mfbench.files import write_text
 
@@ -28,13 +28,15 @@ PAGE = FOLDER.parent / "docs" / "findings.md"
 def page() -> str:
     """The page."""
     studies = {path.stem: Study(path) for path in [*FOLDER.glob("*.nc"), *SHIPPED.glob("*.nc")]}
-    template = jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 (Markdown)
-    ).get_template("template.md")
+    )
+    environment.filters["short"] = short
+    template = environment.get_template("template.md")
     return template.render(studies, marks_table=marks_table, verdicts=verdict_table(VERDICTS))
 
 

@@ -22,5 +22,7 @@ def test_the_nearest_trained_level_in_the_ratio_of_memory_lengths() -> None:
     assert found.relative_mse.dims == cube.relative_mse.dims
     spoil(cube, "absent", {"kernel": 0, "level": 1})
     assert nearest_level(cube, family="impulse", memory_length=7).memory_length.values == [[4]]
-    with pytest.raises(ValueError, match="no kernel of the family polynomial; its families: airy, impulse"):
+    with pytest.raises(
+        ValueError, match="no kernel of the family polynomial; its families: airy, impulse"
+    ):
         nearest_level(cube, family="polynomial", memory_length=7)
