@@ -140,7 +140,7 @@ def check_variables(
         Something is not there.
     """
     if lacking := sorted(set(needed) - set(present)):
-        raise BrokenFileError(path, f"not an mfbench {kind}: it lacks {', '.join(lacking)}")
+        raise BrokenFileError(path, f"not an mfbench {kind} file: it lacks {', '.join(lacking)}")
 
 
 def differences(found: Any, expected: Any, *, exact: bool = False, name: str = "") -> Iterator[str]:

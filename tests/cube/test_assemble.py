@@ -305,7 +305,7 @@ def test_what_is_no_evaluation_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BrokenFileError, match=r"foreign\.nc: no seal of mfbench"):
         assemble(tmp_path / "cube.nc", [path])
     edit(path, lambda group: group)
-    with pytest.raises(BrokenFileError, match=r"foreign\.nc: not an mfbench evaluation"):
+    with pytest.raises(BrokenFileError, match=r"foreign\.nc: not an mfbench evaluation file"):
         assemble(tmp_path / "cube.nc", [path])
 
 

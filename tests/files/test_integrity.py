@@ -143,5 +143,5 @@ def test_settings_are_compared_as_json_keeps_them() -> None:
 
 def test_a_file_of_another_kind_is_named() -> None:
     check_variables("f.nc", "dataset", ["x", "y"], needed=("x",))
-    with pytest.raises(BrokenFileError, match=r"f\.nc: not an mfbench dataset: it lacks y"):
+    with pytest.raises(BrokenFileError, match=r"f\.nc: not an mfbench dataset file: it lacks y"):
         check_variables("f.nc", "dataset", ["x"], needed=("x", "y"))

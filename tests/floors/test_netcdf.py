@@ -86,7 +86,7 @@ def test_a_file_without_floors_is_named(tmp_path: Path) -> None:
     path = tmp_path / "empty.nc"
     with atomic(path) as temporary:
         netCDF4.Dataset(temporary, "w").close()
-    with pytest.raises(BrokenFileError, match=r"empty\.nc: no floors of mfbench"):
+    with pytest.raises(BrokenFileError, match=r"empty\.nc: not an mfbench floors file"):
         read_floors(path)
     with pytest.raises(OSError, match=r"missing\.nc"):
         read_floors(tmp_path / "missing.nc")

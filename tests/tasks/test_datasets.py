@@ -135,7 +135,7 @@ def test_the_file_describes_itself(tmp_path: Path) -> None:
 def test_foreign_and_missing_files_are_named(tmp_path: Path) -> None:
     with atomic(tmp_path / "other.nc") as temporary, netCDF4.Dataset(temporary, "w") as file:
         file.createDimension("z", 1)
-    with pytest.raises(BrokenFileError, match=r"other\.nc: not an mfbench dataset: it lacks"):
+    with pytest.raises(BrokenFileError, match=r"other\.nc: not an mfbench dataset file: it lacks"):
         read_dataset(tmp_path / "other.nc")
     with pytest.raises(OSError, match=r"missing\.nc"):
         read_dataset(tmp_path / "missing.nc")
