@@ -51,7 +51,7 @@ def draw(comparison: xr.Dataset, *, names: tuple[str, str] = ("A", "B")) -> Any:
         x=alt.X(
             "task:N",
             sort=task_order(table),
-            title="effective memory length M99 (steps)",
+            title="effective memory length M99",
             axis=alt.Axis(labelAngle=0),
         ),
         xOffset=alt.XOffset("architecture:N", sort=comparison.architecture.values.tolist()),

@@ -69,8 +69,9 @@ def draw(cube: xr.Dataset) -> Any:
         chart.resolve_scale(x="independent"),
         title=title,
         subtitle=[
-            "Relative error (log scale) by M99 (steps). Grey: up to the LTI floor, the error of "
-            "the best linear model we know with this state size and receptive field.",
+            f"Relative error (log scale) by M99 ({theme.steps_of_lags(cube)}). Grey: up to the LTI "
+            "floor, the error of the best known linear model of this state size and receptive "
+            "field.",
             *theme.floor_note(cube),
             "Orange: above the floor, because of training or the form of the architecture. Green: "
             "below the floor, which only nonlinear or time-varying models can reach.",

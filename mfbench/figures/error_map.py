@@ -57,7 +57,7 @@ def draw(cube: xr.Dataset) -> Any:
         x=alt.X(
             "task:N",
             sort=alt.EncodingSortField("level"),
-            title="effective memory length M99 (steps)",
+            title=f"effective memory length M99 ({theme.steps_of_lags(cube)})",
             axis=alt.Axis(labelAngle=0),
         ),
         y=alt.Y("label:N", sort=list(order), title=None),

@@ -68,8 +68,9 @@ def draw(cube: xr.Dataset) -> Any:
         chart.resolve_scale(x="independent"),
         title=title,
         subtitle=[
-            "Shares of the error by M99 (steps), with the relative error on top; pale: solved. "
-            "Medians over seeds that did not diverge; negative estimates are drawn as 0.",
+            f"Shares of the error by M99 ({theme.steps_of_lags(cube)}), with the relative error on "
+            "top; pale: solved. Medians over seeds that did not diverge; negative estimates are "
+            "drawn as 0.",
             "Black tick: the LTI floor, the error of the best linear model we know of this size. "
             "Below the tick: explained by the state size. Above: not.",
             "Tick at the bottom: the floor is 0. Tick at the top: the error equals the floor or, "

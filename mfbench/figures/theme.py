@@ -107,7 +107,7 @@ def boundary_axis(cube: xr.Dataset) -> alt.Y:
         "at:Q",
         scale=alt.Scale(type="log", base=2, domain=domain, nice=False, padding=12),
         axis=alt.Axis(values=lengths),
-        title="M99 at the boundary (steps)",
+        title=f"M99 at the boundary ({steps_of_lags(cube)})",
     )
 
 

@@ -33,7 +33,7 @@ def draw(cube: xr.Dataset) -> Any:
                     type="log", scheme="plasma", domain=[lengths[0], lengths[-1] * 1.6]
                 ),
                 legend=alt.Legend(values=lengths, type="symbol", symbolType="stroke"),
-                title="M99 (steps)",
+                title=f"M99 ({theme.steps_of_lags(cube)})",
             ),
             detail="level:N",
             tooltip=["architecture", "kernel", "memory_length", "step", "median", "low", "high"],

@@ -50,7 +50,10 @@ def test_a_marked_study_reaches_its_cube_and_report(marked: Paths, tmp_path: Pat
     page = (tmp_path / "report.html").read_text()
     assert "told the marks" in page
     clock = json.loads(cube.attrs["settings"])["task"]["clock"]
-    assert ("lag (marked steps)" in page) == (clock == "marked")
+    steps, others = ("marked steps", "steps") if clock == "marked" else ("steps", "marked steps")
+    for axis in ("lag ({})", "M99 ({})"):
+        assert axis.format(steps) in page
+        assert axis.format(others) not in page
 
 
 def test_a_trained_model_of_a_marked_study_takes_pairs(marked: Paths) -> None:
