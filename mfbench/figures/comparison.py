@@ -25,18 +25,16 @@ def comparison_table(comparison: xr.Dataset) -> pd.DataFrame:
     return table.assign(**{new: 10.0 ** table[old] for new, old in columns.items()})
 
 
-def draw(comparison: xr.Dataset, *, names: tuple[str, str] = ("A", "B")) -> Any:
+def draw(comparison: xr.Dataset) -> Any:
     """One panel per kernel and width: the ratio by memory length, with its interval.
 
     Parameters
     ----------
     comparison : Dataset
         Of `compare_cubes`.
-    names : pair of str
-        What the two cubes are called.
     """
     table = comparison_table(comparison)
-    title = f"Error of {names[1]} divided by that of {names[0]}"
+    title = "Error of B divided by that of A"
     if table.empty:
         return theme.nothing(title=title, why="No cell was trained in both cubes.")
     ends = np.abs(table[["low", "high", "log10_ratio"]].to_numpy())
@@ -59,14 +57,14 @@ def draw(comparison: xr.Dataset, *, names: tuple[str, str] = ("A", "B")) -> Any:
         opacity=alt.condition("datum.differs", alt.value(1.0), alt.value(0.25)),
         tooltip=[
             *theme.tooltips("architecture", "width", "kernel", "memory_length"),
-            alt.Tooltip("error_a", title=f"error of {names[0]}", format=".3g"),
-            alt.Tooltip("error_b", title=f"error of {names[1]}", format=".3g"),
+            alt.Tooltip("error_a", title="error of A", format=".3g"),
+            alt.Tooltip("error_b", title="error of B", format=".3g"),
             alt.Tooltip("ratio", format=".3g"),
             alt.Tooltip("lowest", title="interval from", format=".3g"),
             alt.Tooltip("highest", title="to", format=".3g"),
         ],
     )  # fmt: skip
-    y = alt.Y("lowest:Q", scale=scale, axis=axis, title=f"error of {names[1]} / {names[0]}")
+    y = alt.Y("lowest:Q", scale=scale, axis=axis, title="error of B / A")
     interval = base.mark_rule(strokeWidth=1.6, clip=True).encode(y=y, y2="highest:Q")
     point = base.mark_point(filled=True, size=55).encode(
         y=alt.Y("ratio:Q", scale=scale, axis=axis),
@@ -83,7 +81,7 @@ def draw(comparison: xr.Dataset, *, names: tuple[str, str] = ("A", "B")) -> Any:
         chart.resolve_scale(x="independent", xOffset="independent"),
         title=title,
         subtitle=[
-            f"Below 1, {names[1]} is better. Lines: 90 % intervals over seeds.",
+            "Below 1, B is better. Lines: 90 % intervals over seeds.",
             "Pale: no difference beyond the noise between seeds, given the number of cells.",
         ],
     )
